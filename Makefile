@@ -1,0 +1,54 @@
+# Everything a newcomer or CI does, one target each. `make help` lists them.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test e2e lint type contracts generate bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One environment, two depths: what the demo needs, and what the tests need besides. Installed again when pyproject.toml changes.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Penstock needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12 demo" % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.dev
+
+install: $(VENV)/.test ## install everything that development needs into .venv
+
+demo: $(VENV)/.dev ## install, start `penstock dev`, run the hello flow, show the result, stop
+	$(BIN)/penstock dev --apply examples/hello.yaml --exit-when-finished
+
+test: $(VENV)/.test ## all tests; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+e2e: $(VENV)/.test ## only the end-to-end stories
+	$(BIN)/python -m pytest tests/e2e -v $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## ruff: style, imports, common mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/.test ## mypy --strict over code and tests
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test ## import-linter: the arrows between the rooms
+	$(BIN)/lint-imports
+
+generate: $(VENV)/.test ## write the generated files again: CRDs, the chart's copies, tables in docs
+	$(BIN)/python -m penstock_dev.generate
+
+bench: $(VENV)/.test ## figures: JSON and a table under benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
