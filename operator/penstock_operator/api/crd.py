@@ -1,0 +1,146 @@
+"""The two CustomResourceDefinitions, made from the models. `make generate` writes them; a test makes them again and compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from . import flow, flowrun
+from .constants import FLOW_PLURAL, FLOWRUN_PLURAL, GROUP, VERSION
+from .schema import structural
+
+_LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of `kubectl get`; wide ones show with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the CRD's form."""
+        column = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return {**column, "priority": 1} if self.wide else column
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a CRD says besides its schema."""
+
+    kind: str
+    plural: str
+    short: str
+    spec: type[BaseModel]
+    status: type[BaseModel]
+    selectable: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rules: tuple[tuple[str, str], ...]
+
+
+FLOW_RUN = Kind(
+    kind="FlowRun",
+    plural=FLOWRUN_PLURAL,
+    short="fr",
+    spec=flowrun.FlowRunSpec,
+    status=flowrun.FlowRunStatus,
+    selectable=(".status.state.type", ".spec.flowRef.name"),
+    columns=(
+        Column("Flow", ".status.flow.name"),
+        Column("State", ".status.state.name"),
+        Column("Progress", ".status.report.progress.summary"),
+        Column("Attempt", ".status.attempt.number", "integer"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Type", ".status.state.type", wide=True),
+        Column("Started", ".status.startTime", "date", wide=True),
+        Column("Finished", ".status.completionTime", "date", wide=True),
+        Column("Pod", ".status.attempt.podName", wide=True),
+        Column("Message", ".status.state.message", wide=True),
+    ),
+    rules=(
+        (
+            f"self.metadata.name.size() <= 52 && self.metadata.name.matches('{_LABEL}')",
+            "metadata.name must be a DNS label of at most 52 characters (it becomes part of the pod's name)",
+        ),
+        ("!has(oldSelf.status) || has(self.status)", "status may not be removed"),
+    ),
+)
+
+FLOW = Kind(
+    kind="Flow",
+    plural=FLOW_PLURAL,
+    short="fl",
+    spec=flow.FlowSpec,
+    status=flow.FlowStatus,
+    selectable=(".spec.suspend",),
+    columns=(
+        Column("Entrypoint", ".spec.entrypoint"),
+        Column("Revision", ".status.revision"),
+        Column("Active", ".status.activeRuns", "integer"),
+        Column("Last", ".status.lastScheduledTime", "date"),
+        Column("Next", ".status.nextScheduledTime"),
+        Column("Suspended", ".spec.suspend", "boolean"),
+        Column("Age", ".metadata.creationTimestamp", "date"),
+    ),
+    rules=(
+        (
+            f"self.metadata.name.size() <= 41 && self.metadata.name.matches('{_LABEL}')",
+            "metadata.name must be a DNS label of at most 41 characters (a run's name adds a suffix to it)",
+        ),
+    ),
+)
+
+
+def crd(kind: Kind) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of a kind."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.kind.lower(),
+                "shortNames": [kind.short],
+                "categories": ["flows"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "selectableFields": [{"jsonPath": path} for path in kind.selectable],
+                    "additionalPrinterColumns": [column.to_json() for column in kind.columns],
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "required": ["spec"],
+                            "properties": {
+                                "apiVersion": {"type": "string"},
+                                "kind": {"type": "string"},
+                                "metadata": {"type": "object"},
+                                "spec": structural(kind.spec),
+                                "status": structural(kind.status),
+                            },
+                            "x-kubernetes-validations": [{"rule": r, "message": m} for r, m in kind.rules],
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def crds() -> list[dict[str, Any]]:
+    """Return both CustomResourceDefinitions, FlowRun's first."""
+    return [crd(FLOW_RUN), crd(FLOW)]

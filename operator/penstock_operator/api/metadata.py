@@ -1,0 +1,69 @@
+"""The parts of Kubernetes' own types that the models use: ObjectMeta as far as it is read, and Condition."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PlainSerializer
+
+from .base import Int64, Model, Time, rfc3339, utc
+
+
+class OwnerReference(Model):
+    """Who owns an object."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class ObjectMeta(Model):
+    """Metadata as far as the operator reads it. A server sets uid and resourceVersion on every stored object."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class ConditionStatus(StrEnum):
+    """The three values of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+# metav1.Condition's time has whole seconds, in every client's eyes.
+_Seconds = Annotated[
+    datetime,
+    AfterValidator(utc),
+    PlainSerializer(lambda t: rfc3339(t.replace(microsecond=0)), return_type=str, when_used="json-unless-none"),
+]
+
+
+class Condition(Model):
+    """metav1.Condition."""
+
+    type: Annotated[str, Field(max_length=316)]
+    status: ConditionStatus
+    reason: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    message: Annotated[str, Field(max_length=32_768)]
+    last_transition_time: _Seconds
+    observed_generation: Annotated[Int64 | None, Field(ge=0)] = None
+
+
+Conditions = Annotated[
+    tuple[Condition, ...] | None,
+    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+]

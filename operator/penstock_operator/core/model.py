@@ -1,0 +1,158 @@
+"""What the core is told (`Observed`) and what it answers (`Decision`): plain values, no behaviour.
+
+The runtime gathers an `Observed` from its store, calls `reconcile`, and carries out the `Decision`: first the looks (then it asks again),
+then the status, then, only if that write succeeded, the effects in order. Nothing is concluded from absence: what is not in the store is
+`UNKNOWN`; only a live GET that answered 404 makes it `MISSING`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+from typing import Any, Final
+
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
+
+from .observe import Pod, PodEvent
+
+
+class Absence(Enum):
+    """Why a fact is not there."""
+
+    UNKNOWN = auto()  # not in the store: it may exist
+    MISSING = auto()  # a live GET answered 404
+
+
+UNKNOWN: Final = Absence.UNKNOWN
+MISSING: Final = Absence.MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An immutable ConfigMap `<flow>-<hash>` as a live GET showed it."""
+
+    name: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server's answer to the last POST of this attempt's pod, when it was no success. Kept by the runtime, in memory."""
+
+    code: int  # 0: no answer (connection, time out)
+    reason: str  # Status.reason
+    message: str
+    time: datetime
+    count: int = 1  # consecutive refusals of this attempt's pod
+    retry_after: float | None = None  # seconds, from Retry-After
+
+
+class Look(StrEnum):
+    """A fact that must be read live before the core decides."""
+
+    RUN = "run"  # the FlowRun itself: "no report" is a conclusion from absence
+    POD = "pod"  # the current attempt's pod
+    PREVIOUS_POD = "previous-pod"  # the pod of the attempt before
+    REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
+    SOURCE = "source"  # the ConfigMap source.configMap
+    POD_EVENTS = "pod-events"  # the pod's Events, newest last
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything a decision about one FlowRun may depend on."""
+
+    run: FlowRun
+    now: datetime  # the operator's clock, UTC
+    engine_image: str  # the operator's --engine-image
+    pod_security: bool = True  # --pod-security: False leaves security contexts to the template
+    flow: Flow | Absence = UNKNOWN  # of spec.flowRef
+    pod: Pod | Absence = UNKNOWN
+    previous_pod: Pod | Absence = UNKNOWN
+    revision: Revision | Absence = UNKNOWN
+    source: Mapping[str, str] | Absence = UNKNOWN  # data of source.configMap
+    events: tuple[PodEvent, ...] | None = None  # None: not looked
+    run_is_live: bool = False  # `run` came from a live GET, or from the answer of a write, for this decision
+    refusal: Refusal | None = None
+    pod_created: bool = False  # a POST of this attempt's pod was answered with success (kept in memory)
+    stopped_at: datetime | None = (
+        None  # when this operator first saw that the pod was asked to stop (kept in memory; None after a restart)
+    )
+    jitter: float = 0.5  # 0..1, for backoff
+
+
+# --- effects: what is to be done besides the status -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRevision:
+    """POST an immutable ConfigMap; 409 is success."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """POST the pod; 409 with our run's UID is success; another refusal becomes `Observed.refusal`."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPod:
+    """PATCH the pod (merge patch), only the one with this UID."""
+
+    name: str
+    uid: str
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """DELETE the pod with a UID precondition; 404 and 409 (another UID) are success. grace None: the pod's own."""
+
+    name: str
+    uid: str
+    grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """DELETE the FlowRun itself (retention), with UID and resourceVersion preconditions."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A Kubernetes Event on the FlowRun; best effort, after the status was written."""
+
+    type: str  # Normal or Warning
+    reason: str  # state.name
+    note: str
+    action: str  # CamelCase, what the operator did
+
+
+Effect = CreateRevision | CreatePod | PatchPod | DeletePod | DeleteRun | Emit
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done now.
+
+    Attributes:
+        status: the whole status wanted, without `report` unless it stays (None: as it is). The patch is its difference from what was read.
+        drop_report: the patch removes `status.report` (an attempt was judged).
+        effects: after the status was written, in order. If one fails, the rest is not done and the key is queued again.
+        requeue_at: when to look again although nothing happened (None: never).
+        looks: facts to read live first; if there are any, everything else is to be ignored.
+    """
+
+    status: FlowRunStatus | None = None
+    drop_report: bool = False
+    effects: tuple[Effect, ...] = ()
+    requeue_at: datetime | None = None
+    looks: frozenset[Look] = field(default_factory=frozenset)
