@@ -128,7 +128,7 @@ def _state(raw: Mapping[str, Any] | None) -> ContainerState | None:
 def parse_pod(raw: Mapping[str, Any]) -> Pod:
     """Read a pod as the API server shows it."""
     meta, spec, status = raw.get("metadata", {}), raw.get("spec", {}), raw.get("status", {}) or {}
-    owner = next((o for o in meta.get("ownerReferences", ()) if o.get("controller")), {})
+    owner: Mapping[str, Any] = next((o for o in meta.get("ownerReferences", ()) if o.get("controller")), {})
     containers = []
     for init, specs, statuses in (
         (True, spec.get("initContainers") or (), status.get("initContainerStatuses") or ()),
