@@ -1,0 +1,177 @@
+"""User sections: the only places of a thread where an exception may arrive from outside.
+
+Each thread that runs bodies has one `Section`. It is *open* while user code (or a wait on its behalf) runs, *closed*
+while the engine works. A delivery to a closed section is kept and raised when the section opens next, so the engine's
+own code is never torn. Delivery is by a signal on the main thread (it wakes a blocking sleep), by injection into other
+threads (at their next bytecode), and by releasing the waiter of a thread that waits inside the engine.
+
+Invariants: a delivery is raised at most once; an injected exception never outlives the section that it was meant for
+(the flag `injected` is written before `open` is read, and the other way round on leaving, so one side always sees the
+other); nothing here takes a lock inside a signal handler.
+
+Neighbours: `interrupt` decides what to deliver, `deadline` delivers timeouts, the drivers open and close.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WAKE_SIGNAL = signal.SIGURG
+"""Wakes the main thread. Its default action is to do nothing, so a stray one is harmless; it is never SIGTERM, so that
+whoever listens to SIGTERM (the pod's guard, by its wakeup fd) does not hear our own wake-ups."""
+
+
+class Section:
+    """What one thread is doing: in user code (open) or in the engine (closed)."""
+
+    __slots__ = ("injected", "is_main", "lock", "on_raise", "open", "pending", "shields", "thread_id", "waiter")
+
+    def __init__(self) -> None:
+        self.thread_id = threading.get_ident()
+        self.is_main = threading.current_thread() is threading.main_thread()
+        self.open = False
+        self.pending: BaseException | None = None
+        self.on_raise: Callable[[Section], None] | None = None
+        self.injected = False
+        self.shields = 0
+        self.lock = threading.Lock()
+        self.waiter: threading.Lock | None = None
+
+    def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run user code with the section open; a kept delivery is raised first."""
+        try:
+            self.open = True
+            if self.pending is not None:
+                self.fire()
+            value = fn(*args, **kwargs)
+            self.open = False
+        except BaseException:
+            self.open = False
+            if self.injected:
+                self.withdraw()
+            raise
+        if self.injected:
+            self.withdraw()
+        return value
+
+    def fire(self) -> None:
+        """Raise what was kept, unless shielded."""
+        if self.shields:
+            return
+        exc, self.pending = self.pending, None
+        if exc is None:
+            return
+        if self.injected:
+            self.withdraw()
+        self.open = False
+        if self.on_raise is not None:
+            self.on_raise(self)
+        raise exc
+
+    def reopen(self, was_open: bool) -> None:
+        """Leave the engine: back to what the caller was, raising there what arrived meanwhile."""
+        self.open = was_open
+        if was_open and self.pending is not None:
+            self.fire()
+
+    def deliver(self, exc: BaseException) -> None:
+        """Raise `exc` in this section: now if it is open, else when it opens next. From any thread."""
+        if self.is_main:
+            self.pending = exc
+            if threading.get_ident() != self.thread_id:
+                signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
+            self._wake()
+            return
+        with self.lock:
+            self.pending = exc
+            if self.waiter is not None:
+                self._wake()
+                return
+            self.injected = True
+            if self.open and not self.shields and threading.get_ident() != self.thread_id:
+                if self.on_raise is not None:
+                    self.on_raise(self)
+                self.pending = None
+                set_async_exception(self.thread_id, type(exc))
+            else:
+                self.injected = False
+
+    def _wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None and not self.is_main:
+            self.waiter = None
+            waiter.release()
+
+    def withdraw(self) -> None:
+        """Take back an injected exception that has not been raised yet."""
+        with self.lock:
+            set_async_exception(self.thread_id, None)
+            self.injected = False
+
+    def block(self, waiter: threading.Lock, timeout: float | None = None) -> bool:
+        """Wait until `waiter` (held) is released; deliveries end the wait by their exception.
+
+        Returns:
+            True when released, False when `timeout` seconds passed.
+        """
+        was_open = self.open
+        if self.is_main:
+            # A plain acquire: the handler of a signal that raises ends it at once.
+            try:
+                self.open = True
+                if self.pending is not None:
+                    self.fire()
+                acquired = waiter.acquire(True, -1 if timeout is None else max(0.0, timeout))
+                self.open = was_open
+            except BaseException:
+                self.open = was_open
+                raise
+            return acquired
+        with self.lock:
+            self.waiter = None if self.pending is not None and not self.shields else waiter
+        if self.waiter is not None:
+            acquired = waiter.acquire(True, -1 if timeout is None else max(0.0, timeout))
+            with self.lock:
+                self.waiter = None
+        else:
+            acquired = False
+        if self.pending is not None:
+            try:
+                self.fire()
+            finally:
+                self.open = was_open
+        return acquired
+
+    def on_wake(self) -> None:
+        """Body of every signal handler: raise in an open section, keep for later otherwise."""
+        if self.open and self.pending is not None and not self.shields:
+            self.fire()
+
+
+def set_async_exception(thread_id: int, exc: type[BaseException] | None) -> None:
+    """Have `exc` raised in another thread at its next bytecode; None takes one back."""
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread_id), ctypes.py_object(exc) if exc is not None else None
+    )
+
+
+class _Sections(threading.local):
+    section: Section | None = None
+
+
+_sections = _Sections()
+
+
+def current_section() -> Section:
+    """The section of the calling thread; made on first use."""
+    section = _sections.section
+    if section is None:
+        section = _sections.section = Section()
+    return section
