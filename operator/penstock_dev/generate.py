@@ -1,0 +1,58 @@
+"""Write the files that are made from code: `make generate`. A test makes them again and compares.
+
+One list of (path, text), so that the writer and the test cannot disagree about what is generated.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from penstock_operator.api.admission import policies
+from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
+from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
+
+HEADER = "# Generated from penstock_operator by `make generate`; do not edit.\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML without aliases: the same list twice is written twice, as every reader of a CRD expects."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _yaml(*documents: Any) -> str:
+    return HEADER + yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=150, allow_unicode=True)
+
+
+def generated() -> dict[str, str]:
+    """Return the text of every generated file by its path in the repository."""
+    files = {}
+    for kind in (FLOW_RUN, FLOW):
+        text = _yaml(crd(kind))
+        files[f"crds/{kind.plural}.penstock.dev.yaml"] = text
+        files[f"charts/penstock/files/crds/{kind.plural}.penstock.dev.yaml"] = text
+    files["charts/penstock/files/policies.yaml"] = _yaml(*policies())
+    files["charts/penstock/files/rights.yaml"] = _yaml(
+        {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
+    )
+    return files
+
+
+def main(root: Path) -> int:
+    """Write every generated file that differs below `root`; return 0."""
+    for name, text in generated().items():
+        path = root / name
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            sys.stdout.write(f"wrote {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).resolve().parents[2]))

@@ -1,0 +1,61 @@
+"""Real API servers with the generated CRDs and policies, and a fresh namespace for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from penstock_operator.api.admission import policies
+from penstock_operator.api.crd import crds
+from tests.support.realserver import ASSETS_OLD, MISSING, RealServer, assets, assets_old
+from tests.support.world import World, until
+
+
+@pytest.fixture(scope="module", params=["newest", "oldest"])
+def server(request: pytest.FixtureRequest) -> Iterator[RealServer]:
+    """A real API server of that version, with our definitions."""
+    folder = assets()
+    if folder is None:
+        pytest.skip(MISSING)
+    old = assets_old() if request.param == "oldest" else None
+    if request.param == "oldest" and old is None:
+        pytest.skip(f"the oldest API server that we serve: set {ASSETS_OLD} to a folder with kube-apiserver 1.30")
+    real = RealServer(folder, apiserver=old).start()
+    try:
+        with real.client() as client:
+            world = World(client, real.admin_token)
+            world.apply([*crds(), *policies()])
+            _wait_for_policies(world)
+        yield real
+    finally:
+        real.stop()
+
+
+def _wait_for_policies(world: World) -> None:
+    """A policy takes effect some time after it was stored: ask until it refuses what it must."""
+    world.make("/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    body = {"metadata": {"name": "probe"}, "spec": {"flowRef": {"name": "f"}, "parameters": {"x": 1}}}
+    body |= {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun"}
+    until("the CRD is served", lambda: world.call("POST", world.runs, body).code in (201, 409))
+    change = {"spec": {"parameters": {"x": 2}}}
+    until(
+        "the spec policy is in force",
+        lambda: world.merge("probe", change | {"spec": {"parameters": {"x": 2}}}, "?dryRun=All").code == 422,
+    )
+    writer = [{"apiGroups": ["penstock.dev"], "resources": ["flowruns/status"], "verbs": ["patch"]}]
+    token = world.account("probe", writer)
+    state = {"status": {"state": {"type": "Pending", "name": "Pending"}}}
+    until("the status policy is in force", lambda: world.merge("probe", state, "/status?dryRun=All", token).code == 422)
+
+
+@pytest.fixture
+def world(server: RealServer) -> Iterator[World]:
+    """A namespace of the test's own."""
+    with server.client() as client:
+        world = World(client, server.admin_token)
+        world.make("/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+        account = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/default"
+        until("the namespace has its account", lambda: world.call("GET", account).code == 200)
+        yield world
+        world.call("DELETE", f"/api/v1/namespaces/{world.namespace}")

@@ -1,0 +1,113 @@
+"""What is generated is up to date, and no field of the models can be lost on the way to a server."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from penstock_dev.generate import generated
+from penstock_operator.api.admission import status_policy
+from penstock_operator.api.crd import FLOW, FLOW_RUN, Kind, crd
+from penstock_operator.api.flowrun import FlowRunStatus
+from penstock_operator.api.schema import structural
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(generated()))
+def test_generated_file_is_up_to_date(name: str) -> None:
+    """`make generate` changes nothing."""
+    assert (ROOT / name).read_text() == generated()[name], "run `make generate`"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        if not isinstance(argument, types.GenericAlias | typing._GenericAlias | type | types.UnionType):  # type: ignore[attr-defined]
+            continue
+        yield from _models(argument)
+
+
+def lost(model: type[BaseModel], schema: dict[str, Any], path: str) -> list[str]:
+    """Return the paths of the fields that the model knows and a server with this schema would prune."""
+    found = []
+    properties = schema.get("properties", {})
+    for field in model.model_fields.values():
+        name = str(field.alias)
+        if name not in properties:
+            found.append(f"{path}.{name}")
+            continue
+        node = properties[name]
+        while "items" in node or isinstance(node.get("additionalProperties"), dict):
+            node = node.get("items") or node["additionalProperties"]
+        for inner in _models(field.annotation):
+            found += lost(inner, node, f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("kind", [FLOW_RUN, FLOW], ids=lambda k: k.kind)
+def test_every_field_of_the_models_is_in_the_crd(kind: Kind) -> None:
+    """A server prunes what its CRD does not know, without a word: so nothing may be missing."""
+    properties = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    assert lost(kind.spec, properties["spec"], "spec") == []
+    assert lost(kind.status, properties["status"], "status") == []
+
+
+def test_a_lost_field_is_found() -> None:
+    """The check above can fail: take one nested field out of the schema."""
+    schema = structural(FlowRunStatus)
+    del schema["properties"]["attempts"]["items"]["properties"]["budget"]
+    assert lost(FlowRunStatus, schema, "status") == ["status.attempts.budget"]
+
+
+def test_every_status_field_but_the_report_is_guarded_by_the_policy() -> None:
+    """A pod may change its report only, whatever is added to the status later."""
+    expression = status_policy()[0]["spec"]["validations"][2]["expression"]
+    for field in FlowRunStatus.model_fields.values():
+        assert (f"object.?status.?{field.alias} ==" in expression) == (field.alias != "report")
+
+
+def test_everything_is_bounded() -> None:
+    """Every string, list and map has a limit: the CEL cost estimate and etcd ask for it."""
+
+    def unbounded(node: dict[str, Any], path: str) -> Iterator[str]:
+        kind = node.get("type")
+        free = "enum" in node or node.get("format") == "date-time"
+        if kind == "string" and not free and "maxLength" not in node:
+            yield path
+        if kind == "array" and "maxItems" not in node:
+            yield path
+        if kind == "object" and "properties" not in node and "maxProperties" not in node:
+            yield path
+        for key, inner in node.get("properties", {}).items():
+            yield from unbounded(inner, f"{path}.{key}")
+        for key in ("items", "additionalProperties"):
+            if isinstance(node.get(key), dict):
+                yield from unbounded(node[key], f"{path}[]")
+
+    for kind in (FLOW_RUN, FLOW):
+        assert list(unbounded(structural(kind.spec), "spec")) == []
+        assert list(unbounded(structural(kind.status), "status")) == []
+
+
+class _Union(BaseModel):
+    value: int | str
+
+
+class _Node(BaseModel):
+    children: list[_Node] = []
+
+
+@pytest.mark.parametrize(("model", "why"), [(_Union, "union"), (_Node, "recursive")])
+def test_what_no_structural_schema_can_say_is_an_error(model: type[BaseModel], why: str) -> None:
+    """A gap is told when the CRD is made, not by a server later."""
+    with pytest.raises(ValueError, match=why):
+        structural(model)

@@ -1,0 +1,223 @@
+"""A real Kubernetes control plane on loopback, without nodes: etcd, kube-apiserver, kube-controller-manager.
+
+The programs come from the folder in KUBEBUILDER_ASSETS, as for envtest. Everything lives in one temporary folder; every process is told
+by the kernel to die with the test process, so that an aborted run leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from tests.support.world import until
+
+ASSETS = "KUBEBUILDER_ASSETS"
+ASSETS_OLD = "KUBEBUILDER_ASSETS_OLD"
+MISSING = (
+    f"no real API server: set {ASSETS} to a folder with etcd, kube-apiserver, kube-controller-manager, kubectl and helm"
+)
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class RealServer:
+    """A control plane that runs from `start()` to `stop()`.
+
+    Attributes:
+        assets: folder of the programs.
+        apiserver: folder of kube-apiserver, if it is to be of another version.
+        controllers: whether kube-controller-manager runs (garbage collection, ServiceAccounts, namespaces' end).
+    """
+
+    assets: Path
+    apiserver: Path | None = None
+    controllers: bool = True
+    arguments: tuple[str, ...] = ()
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="realserver.")))
+    admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    port: int = field(default_factory=_port)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _logs: list[IO[bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "certs/apiserver.crt"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.folder / "audit.log"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    def client(self, token: str = "") -> httpx.Client:
+        """Return a client with the given token, or with none (the caller sets one per request)."""
+        import ssl
+
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        context = ssl.create_default_context(cafile=str(self.ca))
+        return httpx.Client(base_url=self.url, verify=context, headers=headers, timeout=30, trust_env=False)
+
+    def write_kubeconfig(self, name: str, token: str, namespace: str = "default") -> Path:
+        """Write a kubeconfig for another actor and return its path."""
+        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
+        document: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "main",
+            "clusters": [{"name": "main", "cluster": cluster}],
+            "users": [{"name": "main", "user": {"token": token}}],
+            "contexts": [{"name": "main", "context": {"cluster": "main", "user": "main", "namespace": namespace}}],
+        }
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(document))
+        return path
+
+    def audit(self) -> Iterator[dict[str, Any]]:
+        """Yield every request that the server has logged."""
+        if self.audit_log.exists():
+            for line in self.audit_log.read_text().splitlines():
+                yield json.loads(line)
+
+    def start(self) -> RealServer:
+        """Start everything and return when the server is ready and serves the namespace `default`."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _run(self, name: str, program: Path, *arguments: str) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        self._logs.append(log)
+        self._processes[name] = subprocess.Popen(
+            [str(program), *arguments], cwd=self.folder, stdout=log, stderr=log, preexec_fn=_die_with_parent
+        )
+
+    def _start(self) -> None:
+        etcd, peers = _port(), _port()
+        manager = secrets.token_hex(16)
+        (self.folder / "audit.json").write_text(json.dumps(AUDIT))
+        users = f'{self.admin_token},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,kcm,""\n'
+        (self.folder / "tokens.csv").write_text(users)
+        key = self.folder / "sa.key"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        self._run(
+            "etcd", self.assets / "etcd", "--data-dir=etcd", "--unsafe-no-fsync", "--log-level=error",
+            f"--listen-client-urls=http://127.0.0.1:{etcd}", f"--advertise-client-urls=http://127.0.0.1:{etcd}",
+            f"--listen-peer-urls=http://127.0.0.1:{peers}",
+        )  # fmt: skip
+        self._apiserver = [
+            f"--etcd-servers=http://127.0.0.1:{etcd}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
+            "--cert-dir=certs", f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
+            "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
+            "--token-auth-file=tokens.csv", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
+            "--endpoint-reconciler-type=none", "--audit-policy-file=audit.json",
+            f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking", *self.arguments,
+        ]  # fmt: skip
+        self.start_apiserver()
+        self.write_kubeconfig("kubeconfig", self.admin_token)
+        if self.controllers:
+            config = self.write_kubeconfig("kcm.kubeconfig", manager)
+            self._run(
+                "kcm", self._program("kube-controller-manager"), f"--kubeconfig={config}",
+                f"--service-account-private-key-file={key}", f"--root-ca-file={self.ca}",
+                "--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
+                "--controllers=*,-nodelifecycle,-nodeipam",
+            )  # fmt: skip
+            with self.client(self.admin_token) as client:
+                path = "/api/v1/namespaces/default/serviceaccounts/default"
+                until("the default ServiceAccount", lambda: client.get(path).status_code == 200)
+
+    def _program(self, name: str) -> Path:
+        other = self.apiserver / name if self.apiserver else None
+        return other if other and other.exists() else self.assets / name
+
+    def start_apiserver(self) -> None:
+        """Start kube-apiserver (again, after `stop_apiserver`) and wait until it is ready."""
+        self._run("apiserver", self._program("kube-apiserver"), *self._apiserver)
+        until("the API server is ready", self._ready, 60)
+
+    def stop_apiserver(self) -> None:
+        """Take the API server away; etcd keeps what it stored."""
+        process = self._processes.pop("apiserver")
+        process.kill()
+        process.wait()
+
+    def _ready(self) -> bool:
+        process = self._processes["apiserver"]
+        if process.poll() is not None:
+            tail = (self.folder / "apiserver.log").read_text()[-2000:]
+            raise AssertionError(f"kube-apiserver ended with {process.returncode}:\n{tail}")
+        if not self.ca.exists():
+            return False
+        try:
+            with self.client(self.admin_token) as client:
+                return client.get("/readyz").status_code == 200
+        except (httpx.TransportError, OSError):
+            return False
+
+    def stop(self) -> None:
+        """End every process and remove the folder."""
+        for process in reversed(self._processes.values()):
+            process.kill()
+        for process in self._processes.values():
+            process.wait()
+        for log in self._logs:
+            log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def assets() -> Path | None:
+    """Return the folder in KUBEBUILDER_ASSETS, if it is set; a wrong one is an error, not a skip."""
+    value = os.environ.get(ASSETS)
+    if not value:
+        return None
+    missing = [p for p in ("etcd", "kube-apiserver", "kube-controller-manager") if not (Path(value) / p).exists()]
+    if missing:
+        raise FileNotFoundError(f"{ASSETS}={value} lacks {', '.join(missing)}")
+    return Path(value)
+
+
+def assets_old() -> Path | None:
+    """Return the folder of the oldest supported kube-apiserver in KUBEBUILDER_ASSETS_OLD, if it is set."""
+    value = os.environ.get(ASSETS_OLD)
+    return Path(value) if value else None
