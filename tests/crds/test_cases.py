@@ -78,7 +78,9 @@ def test_schema_and_rules_of_flowrun(world: World, case: Case) -> None:
     case("defaults", 201, post(run("d")), '"desiredState": "Running"')
     case("negative deadline", 422, post(run("b", runPolicy={"activeDeadlineSeconds": 0})), "activeDeadlineSeconds")
 
-    spec = lambda name, **fields: world.merge(name, {"spec": fields})  # noqa: E731
+    def spec(name: str, **fields: Any) -> Answer:
+        return world.merge(name, {"spec": fields})
+
     case("flowRef immutable", 422, spec("a", flowRef={"name": "g"}), "immutable")
     case("flowRef to flowSpec", 422, spec("a", flowRef=None, flowSpec={"entrypoint": "a.py:f"}), "immutable")
     case("flowSpec immutable", 422, spec("inline", flowSpec={"entrypoint": "b.py:f"}), "immutable")
@@ -97,8 +99,13 @@ def test_schema_and_rules_of_flowrun(world: World, case: Case) -> None:
 def test_rules_of_the_status(world: World, case: Case) -> None:
     """Terminal is terminal, attempts only rise, unknown fields vanish."""
     world.make(world.runs, run("d"))
-    patch = lambda body: world.merge("d", body, "/status")  # noqa: E731
-    attempt = lambda n: {"number": n, "podName": f"d-aaaaa-{n}"}  # noqa: E731
+
+    def patch(body: dict[str, Any]) -> Answer:
+        return world.merge("d", body, "/status")
+
+    def attempt(number: int) -> dict[str, Any]:
+        return {"number": number, "podName": f"d-aaaaa-{number}"}
+
     case("status by admin", 200, patch(status("Pending", attempt=attempt(1))))
     case("main write keeps status", 200, world.merge("d", status("Failed")), '"type": "Pending"')
     case("attempt up", 200, patch(status("Running", attempt=attempt(2))))
