@@ -1,0 +1,134 @@
+"""The Node object and its Lease: what makes a control plane believe in this node.
+
+A controller manager deletes pods that are bound to a node without an object, and evicts those of a node whose Lease grows old. The node
+carries a taint, so that a real scheduler sends nothing here by itself. Failures are told and passed over: pods run without it too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from .client import ApiError, ApiUnreachable
+from .status import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .client import Client, Json
+    from .downward import Host
+
+__all__ = ["Registration"]
+
+_log = logging.getLogger(__name__)
+_RENEW_SECONDS = 10.0
+_LEASE_SECONDS = 40
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+
+
+class Registration:
+    """Keeps the node registered while `run` runs.
+
+    Args:
+        client: the API server's client.
+        host: the node's name, address and size.
+        pods: how many pods it takes.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, client: Client, host: Host, pods: int, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._host = host
+        self._pods = pods
+        self._clock = clock
+
+    async def run(self, *, lease: bool) -> None:
+        """Register, and with `lease` renew the Lease until cancelled."""
+        try:
+            await self._register()
+        except (ApiError, ApiUnreachable) as error:
+            _log.warning("the node %s could not be registered: %s", self._host.node, error)
+        while lease:
+            try:
+                await self._renew()
+            except (ApiError, ApiUnreachable) as error:
+                _log.warning("the node's Lease could not be renewed: %s", error)
+            await asyncio.sleep(_RENEW_SECONDS)
+
+    async def withdraw(self) -> None:
+        """Remove the Node object and the Lease, best effort."""
+        for path in (f"/api/v1/nodes/{self._host.node}", f"{_LEASES}/{self._host.node}"):
+            try:
+                await self._client.request("DELETE", path)
+            except (ApiError, ApiUnreachable) as error:
+                _log.info("%s was not removed: %s", path, error)
+
+    async def _register(self) -> None:
+        name = self._host.node
+        body = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {
+                "name": name,
+                "labels": {
+                    "kubernetes.io/hostname": name,
+                    "kubernetes.io/os": platform.system().lower(),
+                    "kubernetes.io/arch": _arch(),
+                },
+            },
+            "spec": {"taints": [{"key": "penstock.dev/development-only", "effect": "NoSchedule"}]},
+        }
+        try:
+            await self._client.request("POST", "/api/v1/nodes", body=body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        await self._client.request(
+            "PATCH",
+            f"/api/v1/nodes/{name}/status",
+            body={"status": self._status()},
+            content_type="application/strategic-merge-patch+json",
+        )
+
+    def _status(self) -> Json:
+        now = timestamp(self._clock())
+        size = {"cpu": str(self._host.cpu), "memory": str(self._host.memory), "pods": str(self._pods)}
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "KubeletReady",
+            "message": "penstock dev runs pods as local processes",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
+        return {
+            "capacity": size,
+            "allocatable": size,
+            "addresses": [
+                {"type": "InternalIP", "address": self._host.address},
+                {"type": "Hostname", "address": self._host.node},
+            ],
+            "conditions": [ready],
+        }
+
+    async def _renew(self) -> None:
+        renewed = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": self._host.node, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": renewed}
+        path = f"{_LEASES}/{self._host.node}"
+        try:
+            await self._client.request("PATCH", path, body={"spec": spec}, content_type="application/merge-patch+json")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            body = {
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._host.node}, "spec": spec,
+            }  # fmt: skip
+            await self._client.request("POST", _LEASES, body=body)
+
+
+def _arch() -> str:
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
