@@ -1,0 +1,55 @@
+"""The two control planes of the stories, one of each per test process, and a namespace for each story."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cluster import Cluster, DevCluster, RealCluster, Space
+from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.world import until
+
+_numbers = itertools.count(1)
+PLANES = ["dev", "real"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the stories of one control plane in one test process: each has its own operator."""
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            plane = next((p for p in PLANES if f"[{p}" in item.name or f"-{p}" in item.name), "dev")
+            item.add_marker(pytest.mark.xdist_group(f"e2e-{plane}"))
+
+
+@pytest.fixture(scope="session", params=PLANES)
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A running Penstock: API server, operator, node."""
+    made: Cluster
+    if request.param == "dev":
+        made = DevCluster()
+    else:
+        folder = assets()
+        if folder is None:
+            pytest.skip(MISSING)
+        made = RealCluster(server=RealServer(folder))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def space(cluster: Cluster) -> Iterator[Space]:
+    """A namespace of the story's own; its end ends every pod in it."""
+    name = f"story-{os.getpid()}-{next(_numbers)}"
+    cluster.kubectl("create", "namespace", name)
+    until(
+        "the namespace has its account",
+        lambda: bool(cluster.kubectl("-n", name, "get", "sa", "default", "--ignore-not-found")),
+    )
+    yield Space(cluster, name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")

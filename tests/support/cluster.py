@@ -1,0 +1,402 @@
+"""A whole Penstock on an API server: operator, node, kubectl. The stories run on two of them, chosen by a parameter, not by copies.
+
+`DevCluster` is the embedded control plane; `RealCluster` is etcd and kube-apiserver with what `helm template` renders, the operator with
+its own ServiceAccount's token and nothing more. In both the node runs pods as local processes, and both are driven by kubectl.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.realserver import RealServer
+from tests.support.world import until
+
+ROOT = Path(__file__).parents[2]
+NAMESPACE = "penstock-system"
+_LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    """In a child before exec: the kernel kills it when the test process ends, however that ends."""
+    _LIBC.prctl(1, signal.SIGKILL)
+
+
+def program(name: str) -> str:
+    """Return kubectl or helm: those beside the real control plane first, then those on PATH."""
+    beside = Path(os.environ.get("KUBEBUILDER_ASSETS", "")) / name
+    found = str(beside) if beside.is_file() else shutil.which(name)
+    if not found:
+        raise FileNotFoundError(f"{name} is neither in KUBEBUILDER_ASSETS nor on PATH")
+    return found
+
+
+@dataclass
+class Program:
+    """A long-running process with its output in a file."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """kill -9, and wait."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self, seconds: float = 15) -> int:
+        """SIGTERM, and wait; returns the exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {seconds:g} s of SIGTERM:\n{self.tail()}") from None
+
+    def tail(self, size: int = 4000) -> str:
+        return self.log.read_text(errors="replace")[-size:]
+
+
+class KubectlError(AssertionError):
+    """kubectl ended with an error."""
+
+
+@dataclass
+class Cluster(ABC):
+    """What the stories use."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="cluster.")))
+    operator: Program | None = None
+    node: Program | None = None
+    programs: list[Program] = field(default_factory=list)
+    operator_arguments: tuple[str, ...] = ()
+
+    # --- life -----------------------------------------------------------------------------------------------------------------------
+    @property
+    @abstractmethod
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+
+    @property
+    @abstractmethod
+    def operator_kubeconfig(self) -> Path:
+        """The operator's own."""
+
+    @abstractmethod
+    def start(self) -> Cluster:
+        """Start the control plane, install Penstock, start operator and node."""
+
+    @abstractmethod
+    def stop_server(self) -> None:
+        """Take the API server away; it keeps what it stored."""
+
+    @abstractmethod
+    def start_server(self) -> None:
+        """Bring it back under the same address."""
+
+    @abstractmethod
+    def client(self) -> httpx.Client:
+        """Return an administrator's HTTP client."""
+
+    def launch(self, name: str, *arguments: str, **env: str) -> Program:
+        """Start a Python program of the project."""
+        log = self.folder / f"{name}-{len(self.programs)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=self.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **env},
+                preexec_fn=die_with_parent,
+            )
+        started = Program(name, process, log)
+        self.programs.append(started)
+        return started
+
+    def start_operator(self) -> Program:
+        arguments = ("penstock_operator", "--engine-image=penstock/engine:test", *self.operator_arguments)
+        self.operator = self.launch("operator", *arguments, KUBECONFIG=str(self.operator_kubeconfig))
+        return self.operator
+
+    def kill_operator(self) -> None:
+        """kill -9."""
+        assert self.operator
+        self.operator.kill()
+
+    def start_node(self) -> Program:
+        folder = self.folder / "node"
+        self.node = self.launch(
+            "node",
+            "penstock_cli",
+            "dev",
+            "node",
+            "--data",
+            str(folder),
+            "--max-pods",
+            "12",
+            KUBECONFIG=str(self.kubeconfig),
+        )
+        return self.node
+
+    def stop(self) -> None:
+        for one in reversed(self.programs):
+            if one.process.poll() is None:
+                one.process.terminate()
+        for one in self.programs:
+            try:
+                one.process.wait(10)
+            except subprocess.TimeoutExpired:
+                one.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failure's report."""
+        return "\n".join(f"--- {p.name}\n{p.tail(2500)}" for p in self.programs)
+
+    # --- kubectl ---------------------------------------------------------------------------------------------------------------------
+    def kubectl(self, *arguments: str, stdin: str = "", ok: bool = True, seconds: float = 60) -> str:
+        """Run kubectl as the administrator and return its output (both streams when it fails).
+
+        Raises:
+            KubectlError: it ended with an error although `ok`.
+        """
+        done = subprocess.run(
+            [program("kubectl"), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            cwd=self.folder,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        if ok and done.returncode:
+            raise KubectlError(f"kubectl {' '.join(arguments)}: {done.stderr or done.stdout}")
+        return done.stdout if not done.returncode else done.stdout + done.stderr
+
+    @contextmanager
+    def server_away(self) -> Iterator[None]:
+        """The API server does not answer inside the block."""
+        self.stop_server()
+        try:
+            yield
+        finally:
+            self.start_server()
+
+
+@dataclass
+class Space:
+    """A namespace on a cluster: what one story sees."""
+
+    cluster: Cluster
+    name: str
+
+    def kubectl(self, *arguments: str, stdin: str = "", ok: bool = True, seconds: float = 60) -> str:
+        return self.cluster.kubectl("-n", self.name, *arguments, stdin=stdin, ok=ok, seconds=seconds)
+
+    def apply(self, *documents: dict[str, Any], ok: bool = True) -> str:
+        """kubectl apply, all documents at once."""
+        return self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(d) for d in documents), ok=ok)
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return an object, or None if there is none."""
+        text = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def run(self, name: str) -> dict[str, Any]:
+        found = self.get("flowrun", name)
+        assert found, f"no FlowRun {name}"
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        return dict(self.run(name).get("status") or {})
+
+    def state(self, name: str) -> tuple[str, str]:
+        state = self.status(name).get("state") or {}
+        return state.get("type", ""), state.get("name", "")
+
+    def pods(self, run: str = "") -> list[dict[str, Any]]:
+        selector = f"penstock.dev/flow-run={run}" if run else "app.kubernetes.io/managed-by=penstock"
+        return list(json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"])
+
+    def wait(
+        self, name: str, condition: Callable[[dict[str, Any]], bool], what: str, seconds: float = 30
+    ) -> dict[str, Any]:
+        """Wait until the run's status meets the condition; the failure tells the status and the logs."""
+        last: dict[str, Any] = {}
+
+        def met() -> bool:
+            nonlocal last
+            found = self.get("flowrun", name)
+            last = dict((found or {}).get("status") or {})
+            return bool(found) and condition(last)
+
+        try:
+            until(what, met, seconds)
+        except AssertionError as error:
+            report = json.dumps(last, indent=1)
+            raise AssertionError(f"{error}\nstatus: {report}\n{self.cluster.logs()}") from None
+        return last
+
+    def wait_type(self, name: str, *types: str, seconds: float = 30) -> dict[str, Any]:
+        """Wait for one of the state types."""
+        return self.wait(
+            name, lambda s: (s.get("state") or {}).get("type") in types, f"{name} is {' or '.join(types)}", seconds
+        )
+
+    def finish(self, name: str, seconds: float = 30) -> dict[str, Any]:
+        """Wait for a terminal state and return the status."""
+        return self.wait_type(name, "Completed", "Failed", "Crashed", "Cancelled", seconds=seconds)
+
+    def log(self, run: str, attempt: int = 1) -> str:
+        """The log of an attempt's pod."""
+        pod = next(p for p in self.pods(run) if p["metadata"]["labels"]["penstock.dev/attempt"] == str(attempt))
+        return self.kubectl("logs", pod["metadata"]["name"])
+
+
+@dataclass
+class DevCluster(Cluster):
+    """The embedded control plane, each part in a process of its own so that a story can take one away."""
+
+    server: Program | None = None
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        return self.kubeconfig
+
+    def start(self) -> Cluster:
+        self.start_server()
+        self.start_operator()
+        self.start_node()
+        return self
+
+    def start_server(self) -> None:
+        port = ("--port", str(self._port())) if self.kubeconfig.exists() else ()
+        arguments = (
+            "--kubeconfig",
+            str(self.kubeconfig),
+            "--data",
+            str(self.folder / "store"),
+            "--logs",
+            str(self.folder / "node/logs"),
+        )
+        self.server = self.launch("server", "penstock_dev.apiserver", *arguments, *port)
+        until("the embedded API server answers", self._answers)
+
+    def _port(self) -> int:
+        document = json.loads(self.kubectl("config", "view", "--raw", "-o", "json"))
+        return int(document["clusters"][0]["cluster"]["server"].rsplit(":", 1)[1])
+
+    def _answers(self) -> bool:
+        assert self.server
+        if self.server.process.poll() is not None:
+            raise AssertionError(f"the embedded API server ended:\n{self.server.tail()}")
+        if not self.kubeconfig.exists():
+            return False
+        try:
+            with self.client() as client:
+                return client.get("/readyz").status_code == 200
+        except (httpx.TransportError, json.JSONDecodeError, KubectlError):
+            return False
+
+    def stop_server(self) -> None:
+        assert self.server
+        self.server.kill()
+
+    def client(self) -> httpx.Client:
+        document = json.loads(self.kubectl("config", "view", "--raw", "-o", "json"))
+        token = document["users"][0]["user"]["token"]
+        url = document["clusters"][0]["cluster"]["server"]
+        return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=30)
+
+
+@dataclass
+class RealCluster(Cluster):
+    """etcd, kube-apiserver, kube-controller-manager, and the chart."""
+
+    server: RealServer | None = None
+
+    @property
+    def real(self) -> RealServer:
+        assert self.server
+        return self.server
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.real.kubeconfig
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        return self.real.folder / "operator.kubeconfig"
+
+    def start(self) -> Cluster:
+        self.real.start()
+        self.kubectl("create", "namespace", NAMESPACE)
+        rendered = helm_template()
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=rendered)
+        names = ("flowruns", "flows")
+        self.kubectl("wait", "--for=condition=Established", *(f"crd/{n}.penstock.dev" for n in names))
+        token = self.kubectl("-n", NAMESPACE, "create", "token", "penstock", "--duration=8h").strip()
+        self.real.write_kubeconfig("operator.kubeconfig", token, NAMESPACE)
+        self.start_operator()
+        self.start_node()
+        return self
+
+    def start_server(self) -> None:
+        self.real.start_apiserver()
+
+    def stop_server(self) -> None:
+        self.real.stop_apiserver()
+
+    def client(self) -> httpx.Client:
+        return self.real.client(self.real.admin_token)
+
+    def stop(self) -> None:
+        super().stop()
+        self.real.stop()
+
+
+def helm_template(*arguments: str) -> str:
+    """Return what the chart renders, without its Deployment (there is no node that could run an image)."""
+    import yaml
+
+    done = subprocess.run(
+        [program("helm"), "template", "penstock", str(ROOT / "charts/penstock"), "--namespace", NAMESPACE, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    documents = [d for d in yaml.safe_load_all(done.stdout) if d and d["kind"] != "Deployment"]
+    return "\n---\n".join(json.dumps(d) for d in documents)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def seconds_since(start: float) -> float:
+    return time.monotonic() - start
