@@ -57,7 +57,8 @@ class Look(StrEnum):
     POD = "pod"  # the current attempt's pod
     PREVIOUS_POD = "previous-pod"  # the pod of the attempt before
     REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
-    SOURCE = "source"  # the ConfigMap source.configMap
+    SOURCE = "source"  # the ConfigMap source.configMap of the Flow
+    FLOW = "flow"  # the Flow of spec.flowRef: only before a run ends because its Flow was deleted
     POD_EVENTS = "pod-events"  # the pod's Events, newest last
 
 
@@ -70,17 +71,22 @@ class Observed:
     engine_image: str  # the operator's --engine-image
     pod_security: bool = True  # --pod-security: False leaves security contexts to the template
     flow: Flow | Absence = UNKNOWN  # of spec.flowRef
-    pod: Pod | Absence = UNKNOWN
+    pod: Pod | Absence = UNKNOWN  # of that name, whoever owns it
+    pod_is_live: bool = False  # `pod` came from a live GET for this decision
+    last_pod: Pod | None = None  # the last object seen of this attempt's pod, where `pod` is gone (what a DELETED event carried)
     previous_pod: Pod | Absence = UNKNOWN
+    older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
+    rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store
     revision: Revision | Absence = UNKNOWN
     source: Mapping[str, str] | Absence = UNKNOWN  # data of source.configMap
     events: tuple[PodEvent, ...] | None = None  # None: not looked
     run_is_live: bool = False  # `run` came from a live GET, or from the answer of a write, for this decision
     refusal: Refusal | None = None
     pod_created: bool = False  # a POST of this attempt's pod was answered with success (kept in memory)
-    stopped_at: datetime | None = (
-        None  # when this operator first saw that the pod was asked to stop (kept in memory; None after a restart)
-    )
+    # Kept in memory by the runtime, None after its restart (the wait then begins anew):
+    stopped_at: datetime | None = None  # when this operator first saw that the pod was asked to stop
+    running_at: datetime | None = None  # when this operator first saw the engine's container running
+    intent_at: datetime | None = None  # when this operator first saw the pod's present intent annotation
     jitter: float = 0.5  # 0..1, for backoff
 
 

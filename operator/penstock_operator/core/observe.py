@@ -37,6 +37,21 @@ class Container:
     state: ContainerState | None = None
     last_state: ContainerState | None = None
     restart_count: int = 0
+    sidecar: bool = False  # an init container with restartPolicy Always: its end means nothing
+
+    @property
+    def ran(self) -> bool:
+        """Whether a process of this container ever ran: `startedAt` of a container that never did is null or 1970."""
+        return any(
+            s.kind == "running" or (s.kind == "terminated" and s.started_at is not None and s.started_at > EPOCH)
+            for s in (self.state, self.last_state)
+            if s is not None
+        )
+
+    @property
+    def oom_killed(self) -> bool:
+        """Whether the kernel killed a process of this container for its memory, now or before a restart."""
+        return any(s is not None and s.reason == "OOMKilled" for s in (self.state, self.last_state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,7 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod:
                     state=_state(seen.get("state")),
                     last_state=_state(seen.get("lastState")),
                     restart_count=seen.get("restartCount", 0),
+                    sidecar=init and c.get("restartPolicy") == "Always",
                 )
             )
     return Pod(
