@@ -1,0 +1,89 @@
+"""`penstock dev`: how soon it is ready, and how soon a FlowRun that is applied to it runs and completes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .measure import Figure, wait_for
+
+HELLO = """
+from penstock import flow, task
+
+@task
+def greet(name: str) -> str:
+    return f"Hello, {name}!"
+
+@flow(log_prints=True)
+def hello(name: str = "world") -> str:
+    print("greeting")
+    return greet(name)
+"""
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[float, httpx.Client]]:
+    """Start `penstock dev` in a folder; yield the seconds until it said that it is ready, and a client."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "penstock_cli", "dev"]
+    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert child.stdout
+        for line in child.stdout:
+            if "KUBECONFIG=" in line:
+                break
+        ready = time.perf_counter() - start
+        config = json.loads((folder / ".penstock/kubeconfig").read_text())
+        server = config["clusters"][0]["cluster"]["server"]
+        token = config["users"][0]["user"]["token"]
+        with httpx.Client(base_url=server, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client:
+            yield ready, client
+    finally:
+        child.terminate()
+        child.wait(20)
+
+
+def run(name: str) -> dict[str, Any]:
+    """A FlowRun of the hello flow."""
+    spec = {"entrypoint": "hello.py:hello", "source": {"inline": HELLO}}
+    meta = {"name": name}
+    return {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun", "metadata": meta, "spec": {"flowSpec": spec}}
+
+
+def figures(rounds: int = 7) -> list[Figure]:
+    """Measure a fresh `penstock dev` each round: readiness, then one run."""
+    ready, started, completed = [], [], []
+    path = "/apis/penstock.dev/v1alpha1/namespaces/default/flowruns"
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (seconds, client):
+            ready.append(seconds)
+            name = f"hello-{number}"
+            applied = time.time()
+            client.post(path, json=run(name)).raise_for_status()
+            last: dict[str, Any] = {}
+
+            def done(name: str = name) -> bool:
+                nonlocal last
+                last = client.get(f"{path}/{name}").json().get("status", {})
+                return bool(last.get("completionTime"))
+
+            wait_for("the run has ended", done, 30)
+            if last["state"]["type"] != "Completed":
+                raise RuntimeError(f"hello ended otherwise: {last['state']}")
+            started.append(datetime.fromisoformat(last["startTime"]).timestamp() - applied)
+            completed.append(datetime.fromisoformat(last["completionTime"]).timestamp() - applied)
+    return [
+        Figure("penstock dev: start to ready", "s", 1.5, tuple(ready)),
+        Figure("penstock dev: apply to Running", "s", 0.5, tuple(started)),
+        Figure("penstock dev: apply to Completed, hello", "s", 1.0, tuple(completed)),
+    ]

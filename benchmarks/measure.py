@@ -1,0 +1,105 @@
+"""Small tools of the benchmarks: medians with their spread, peak memory and wall time of a process, results as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured thing: its goal, and every sample."""
+
+    name: str
+    unit: str
+    goal: float
+    samples: tuple[float, ...]
+    statistic: str = "median"
+
+    @property
+    def value(self) -> float:
+        """The statistic that the goal is about."""
+        if self.statistic == "p99":
+            return statistics.quantiles(self.samples, n=100)[98] if len(self.samples) > 1 else self.samples[0]
+        if self.statistic == "max":
+            return max(self.samples)
+        return statistics.median(self.samples)
+
+    def row(self) -> str:
+        """One line for a person."""
+        verdict = "meets" if self.value <= self.goal else f"misses by {self.value / self.goal:.2f}x"
+        spread = f"{min(self.samples):.4g} … {max(self.samples):.4g}, n={len(self.samples)}"
+        return f"{self.name:46} {self.value:9.4g} {self.unit:4} {self.statistic:6} goal {self.goal:6.4g}  {verdict:18} ({spread})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in the results' file."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "statistic": self.statistic,
+            "value": self.value,
+            "goal": self.goal,
+            "met": self.value <= self.goal,
+            "samples": list(self.samples),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that ran to its end."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    code: int
+
+
+def process(command: Sequence[str], **options: Any) -> Ended:
+    """Run a command to its end and measure it with `wait4`."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - start
+    return Ended(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, child.returncode)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for(what: str, condition: Callable[[], bool], seconds: float) -> float:
+    """Wait for a condition; return how long it took."""
+    start = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - start > seconds:
+            raise TimeoutError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.002)
+    return time.perf_counter() - start
+
+
+def save(name: str, figures: Sequence[Figure]) -> Path:
+    """Write the figures as JSON, with what is needed to read them later."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    path.write_text(json.dumps({"machine": machine, "figures": [f.to_json() for f in figures]}, indent=1) + "\n")
+    return path
