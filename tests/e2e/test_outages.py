@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_the_operator_is_killed(space: Space, moment: str) -> None:
     if moment == "applied":
         cluster.kill_operator()
     try:
-        spec = {"template": held} if held else {}
+        spec: dict[str, Any] = {"template": held} if held else {}
         space.apply(run("killed", STEPS, parameters={"gate": str(gate)}, **spec))
         if moment == "pending":
             until("the pod is there", lambda: len(space.pods("killed")) == 1)
