@@ -1,0 +1,174 @@
+"""What this process knows of its attempt, and says of it: reports and termination messages come from here.
+
+Two threads end an attempt: the main thread when the flow run is over, the guard when something came from outside and
+the main thread does not get free. Whoever takes the last word (:meth:`Attempt.take`) has it; the other leaves it alone.
+The lock is held for a few statements of our own and never while user code runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from signal import Signals
+from typing import TYPE_CHECKING, Any
+
+from penstock.pod import termination
+from penstock.pod.outcome import Outcome, exit_code
+from penstock.pod.progress import Progress
+from penstock.pod.report import HooksPart, PausePart, Report, ReportType, document
+
+if TYPE_CHECKING:
+    from penstock.pod.claim import Identity
+    from penstock.pod.reporter import Reporter, Ticket
+
+# What may differ between two reports that say the same.
+_SAYS_NOTHING = frozenset({"time", "ending", "progress"})
+
+
+class Phase(IntEnum):
+    """How far the process is."""
+
+    CLAIMING = 0
+    LOADING = 1
+    RUNNING = 2
+    LEAVING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What ended the run from outside: a signal, or (None) the intent file or the fence."""
+
+    signal: int | None
+    intent: str
+
+
+class Attempt:
+    """See the module.
+
+    Args:
+        identity: Which process this is.
+        termination_log: Where the termination message goes.
+        now: Gives the wall-clock time, in UTC.
+    """
+
+    def __init__(self, identity: Identity, termination_log: str, now: Callable[[], datetime]) -> None:
+        self.identity = identity
+        self.progress = Progress()
+        self.start_time: datetime | None = None
+        self.trigger: Trigger | None = None
+        self.last: Ticket | None = None
+        self._termination_log = termination_log
+        self._now = now
+        self._last_time: datetime | None = None
+        self._lock = threading.Lock()
+        self._phase = Phase.CLAIMING
+        self._stopped = False
+        self._taken = False
+
+    # -- who goes on -----------------------------------------------------------------------------------------------
+
+    def advance(self, phase: Phase) -> bool:
+        """Go on to the next phase, on the main thread; False when the guard is ending the process already."""
+        with self._lock:
+            if self._stopped and phase <= Phase.RUNNING:
+                return False
+            self._phase = phase
+            return True
+
+    def stop(self) -> Phase:
+        """Let the main thread begin nothing new, and tell how far it is."""
+        with self._lock:
+            self._stopped = True
+            return self._phase
+
+    def take(self) -> bool:
+        """Take the last word; True for the first who asks."""
+        with self._lock:
+            taken, self._taken = self._taken, True
+            return not taken
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has the last word."""
+        return self._taken
+
+    # -- what is said ----------------------------------------------------------------------------------------------
+
+    def time(self) -> datetime:
+        """Give a time for a report: now, but never the same twice, since reports are told apart by it."""
+        with self._lock:
+            time = self._now()
+            if self._last_time is not None and time <= self._last_time:
+                time = self._last_time + timedelta(microseconds=1)
+            self._last_time = time
+            return time
+
+    def running(self, name: str = "Running", pause: PausePart | None = None) -> dict[str, Any]:
+        """Compose a report of a run that goes on: Running, or Paused with its pause."""
+        kind = ReportType.RUNNING if name != "Paused" else ReportType.PAUSED
+        return self._compose(Outcome(kind, name), ending=False, hooks=None, pause=pause)
+
+    def ended(self, outcome: Outcome, *, ending: bool, hooks: HooksPart | None = None) -> dict[str, Any]:
+        """Compose the report of an outcome; ``ending`` says that the process is still alive."""
+        return self._compose(outcome, ending=ending, hooks=hooks, pause=None)
+
+    def exit_code(self, outcome: Outcome) -> int:
+        """Give the code that goes with an outcome."""
+        return exit_code(outcome.type, outcome.name, self.trigger.signal if self.trigger is not None else None)
+
+    def note(self, report: Mapping[str, Any], code: int | None, *, delivered: bool) -> None:
+        """Write the termination message."""
+        termination.write(
+            self._termination_log, termination.render(report, self.identity.uid, code, delivered=delivered)
+        )
+
+    def report(self, reporter: Reporter, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
+        """Hand a report over for delivery, unless the one under way says the same; give its ticket."""
+        last = self.last
+        if last is not None and says_the_same(last.document, report) and (last.delivered or not last.settled.is_set()):
+            last.until = until
+            return last
+        self.last = reporter.submit(report, until=until, seconds=seconds)
+        return self.last
+
+    def _compose(
+        self, outcome: Outcome, *, ending: bool, hooks: HooksPart | None, pause: PausePart | None
+    ) -> dict[str, Any]:
+        trigger = self.trigger if outcome.type in _BY_TRIGGER else None
+        message = outcome.message
+        if hooks is not None and hooks.not_run:
+            message = f"{message + '; ' if message else ''}hooks not run: {', '.join(hooks.not_run)}"
+        return document(
+            Report(
+                type=outcome.type,
+                name=outcome.name,
+                attempt=self.identity.attempt,
+                instance=self.identity.instance,
+                time=self.time(),
+                message=message,
+                start_time=self.start_time,
+                error=outcome.error,
+                result=outcome.result,
+                signal=Signals(trigger.signal).name if trigger is not None and trigger.signal is not None else None,
+                intent=trigger.intent if trigger is not None else None,
+                ending=ending,
+                hooks=hooks,
+                resume_time=outcome.resume_time,
+                waiting=outcome.waiting,
+                pause=pause,
+                progress=self.progress.part(),
+            )
+        )
+
+
+_BY_TRIGGER = frozenset({ReportType.CANCELLED, ReportType.INTERRUPTED, ReportType.SUSPENDED, ReportType.SUPERSEDED})
+
+
+def says_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two reports differ in nothing that matters."""
+    return {key: value for key, value in one.items() if key not in _SAYS_NOTHING} == {
+        key: value for key, value in other.items() if key not in _SAYS_NOTHING
+    }

@@ -1,0 +1,218 @@
+"""The flow run in this pod: started on the main thread, watched by an observer, stopped by the guard.
+
+Uses the engine's public hooks only: ``run_engine``, observers, ``Control``. Everything that happens is told through
+states; what they mean to the report is said by ``penstock.pod.outcome``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from penstock.drivers.interrupt import Cause, Control
+from penstock.pod.outcome import CauseKind, Outcome, from_state
+from penstock.pod.report import ErrorPart, HooksPart, ReportType
+from penstock.pod.reporter import REQUEST_SECONDS
+
+if TYPE_CHECKING:
+    from penstock.pod.assignment import Assignment
+    from penstock.pod.attempt import Attempt
+    from penstock.pod.environment import PodEnvironment
+    from penstock.pod.logs import StateLines
+    from penstock.pod.reporter import Reporter
+
+_HOOKS = {
+    ReportType.COMPLETED: "on_completion_hooks",
+    ReportType.FAILED: "on_failure_hooks",
+    ReportType.CRASHED: "on_crashed_hooks",
+    ReportType.INTERRUPTED: "on_crashed_hooks",
+}
+_KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a body needs of the pod around it."""
+
+    env: PodEnvironment
+    attempt: Attempt
+    reporter: Reporter
+    lines: StateLines | None
+    horizon: Callable[[], float | None]
+    source_dir: str | None
+
+
+class Body:
+    """See the module.
+
+    Attributes:
+        outcome: What the flow run ended with, once its last state is set; hooks may still run.
+        unwound: Whether the user's function has been left.
+        told: Whether the run was asked to stop.
+
+    Args:
+        flow: The flow.
+        assignment: What it is to be run with.
+        around: The pod.
+    """
+
+    def __init__(self, flow: Any, assignment: Assignment, around: Surroundings, gate: Callable[[Any], None]) -> None:
+        self._flow = flow
+        self._assignment = assignment
+        self._around = around
+        self._control = Control(gate=gate, handle_signals=False)
+        self._told_progress: Any = None
+        self.outcome: Outcome | None = None
+        self.unwound = False
+        self.told = False
+        self.root: Any = None
+
+    # -- on the main thread ----------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Run the flow to its end, hooks included."""
+        from penstock import observers
+        from penstock.client.schemas.objects import FlowRun
+
+        env, given = self._around.env, self._assignment
+        attempt = self._around.attempt
+        self.root = FlowRun(
+            name=given.display_name or env.flow_run,
+            lineage_id=given.lineage,
+            attempt=env.attempt,
+            namespace=env.namespace,
+            control=self._control,
+        )
+        attempt.progress.counts = self.root.progress
+        observers.subscribe(self._observe)
+        self._around.reporter.send_progress(self._progress, env.timings.progress)
+        ended = self._flow.run_engine(
+            parameters=dict(given.parameters), context=dict(given.context), flow_run=self.root, retry_wait_limit=None
+        )
+        if hasattr(ended, "__await__"):
+            import asyncio
+
+            ended = asyncio.run(ended)
+        return self._decide(ended)
+
+    def hooks(self, *, left_behind: bool) -> HooksPart:
+        """Tell what became of the hooks.
+
+        Args:
+            left_behind: The process leaves now: those that run, or have not run yet, will not.
+        """
+        record = self._control.hooks
+        ran, failed, not_run = list(record.ran), list(record.failed), list(record.not_run)
+        if left_behind and (self.told or self.outcome is not None):
+            met = {*ran, *failed, *not_run}
+            not_run = [*not_run, *(name for name in self._wanted_hooks() if name not in met)]
+        return HooksPart(tuple(ran), tuple(failed), tuple(not_run))
+
+    # -- from the guard --------------------------------------------------------------------------------------------
+
+    def interrupt(self, kind: CauseKind, signal: int | None, horizon: float) -> None:
+        """Ask the run to stop."""
+        self.told = True
+        self._control.interrupt(Cause(kind, signal), hooks_until=horizon)
+
+    def limit_hooks(self, horizon: float) -> None:
+        """Start no hook after that time."""
+        self._control.hooks_until = horizon
+
+    def abandon(self) -> Outcome | None:
+        """Finish the run in this thread, without its body."""
+        state = self._control.abandon()
+        return None if state is None else self._decide(state)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the signal was raised in the body."""
+        return self._control.reached
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the body is where it must not be interrupted: shielded, or the engine stores something."""
+        targets = list(self._control.active.values())
+        return any(getattr(target, "shields", 0) or not getattr(target, "open", True) for target in targets)
+
+    def has_hooks(self, kind: CauseKind) -> bool:
+        """Whether hooks are to run when the run ends so."""
+        return bool(_KIND_HOOKS.get(kind) and getattr(self._flow, _KIND_HOOKS[kind], ()))
+
+    # -- what is seen ----------------------------------------------------------------------------------------------
+
+    def _observe(self, run: Any, old: Any, new: Any) -> None:
+        if run.control is not self._control:
+            return
+        if self._around.lines is not None:
+            self._around.lines.observe(run, old, new)
+        if not run.is_flow:
+            self._around.attempt.progress.observe(run, old, new)
+        elif run.root is run:
+            self._observe_root(old, new)
+
+    def _observe_root(self, old: Any, new: Any) -> None:
+        attempt, kind = self._around.attempt, new.type.value
+        if kind == "RUNNING" and attempt.start_time is None:
+            attempt.start_time = new.timestamp
+        elif kind == "CANCELLING":
+            self.unwound = True
+        elif kind in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
+            self._report(self._decide(new))
+
+    def _decide(self, state: Any) -> Outcome:
+        cause = self._control.cause
+        # The engine says by the state whether it was the signal that ended the body; a crash of its own is one still.
+        interrupted = type(state.data).__name__ == "TerminationSignal"
+        self.outcome = from_state(
+            state,
+            None if cause is None else cause.kind,
+            interrupted,
+            previews=self._around.env.previews,
+            describe=self._describe,
+        )
+        self.unwound = True
+        return self.outcome
+
+    def _report(self, outcome: Outcome) -> None:
+        """Say how it ended, before the hooks run."""
+        attempt, horizon = self._around.attempt, self._around.horizon()
+        hooks_follow = bool(getattr(self._flow, _HOOKS.get(outcome.type, ""), ()))
+        if outcome.type is ReportType.SUPERSEDED or not hooks_follow:
+            # The last word follows at once.
+            return
+        report = attempt.ended(outcome, ending=True)
+        if attempt.last is None or attempt.last.document["type"] != report["type"]:
+            attempt.note(report, attempt.exit_code(outcome), delivered=False)
+            until = horizon if horizon is not None else time.monotonic() + self._around.env.timings.report_timeout
+            attempt.report(self._around.reporter, report, until, REQUEST_SECONDS)
+
+    def _progress(self) -> Mapping[str, Any] | None:
+        part = self._around.attempt.progress.part()
+        if part is None or part == self._told_progress:
+            return None
+        self._told_progress = part
+        return self._around.attempt.running()
+
+    def _wanted_hooks(self) -> list[str]:
+        if self.outcome is not None and self.outcome.type is not ReportType.CANCELLED:
+            hooks = getattr(self._flow, _HOOKS.get(self.outcome.type, ""), ())
+        else:
+            cause = self._control.cause
+            hooks = getattr(self._flow, _KIND_HOOKS.get(cause.kind, ""), ()) if cause is not None else ()
+        return [str(getattr(hook, "__name__", None) or repr(hook)) for hook in hooks]
+
+    def _describe(self, error: BaseException) -> ErrorPart:
+        from penstock.pod.errors import describe
+
+        return describe(error, self._around.source_dir)
+
+
+def now() -> datetime:
+    """Give the wall-clock time."""
+    from datetime import UTC
+
+    return datetime.now(UTC)

@@ -1,0 +1,89 @@
+"""An exception as the report shows it: its type, its words, where it was raised, the user's frames.
+
+Frames of the engine and of the import machinery are left out, all along the chain of causes. Neighbours:
+``penstock.pod.outcome`` puts the result into a report. ``traceback`` is imported here, and this module only when
+something was raised.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from penstock.pod.report import ErrorPart
+
+_ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def describe(error: BaseException, source_dir: str | None = None) -> ErrorPart:
+    """Describe an exception.
+
+    Args:
+        error: The exception, with its traceback.
+        source_dir: The folder that paths are shown relative to.
+    """
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    _keep_user_frames(told, source_dir)
+    return ErrorPart(
+        type=type_name(type(error)),
+        message=_words(error),
+        location=_location(told),
+        traceback="".join(told.format()),
+    )
+
+
+def type_name(kind: type) -> str:
+    """Name a type as a traceback does: builtins without their module."""
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def last_lines(error: ErrorPart, count: int = 8) -> str:
+    """Give the end of the traceback, in one line: the place, the line, and what is wrong with it."""
+    lines = [line.strip() for line in error.traceback.splitlines() if line.strip(" ^~")]
+    return " | ".join(lines[-count:])
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a user's __str__ may raise whatever it likes
+        return "<no text: __str__ of the exception raises>"
+
+
+def _location(told: traceback.TracebackException) -> str:
+    if getattr(told, "lineno", None) and getattr(told, "filename", None):
+        # A SyntaxError's place is in the exception, not in a frame.
+        return f"{told.filename}:{told.lineno}"
+    if not told.stack:
+        return ""
+    frame = told.stack[-1]
+    return f"{frame.filename}:{frame.lineno} in {frame.name}"
+
+
+def _keep_user_frames(told: traceback.TracebackException, source_dir: str | None) -> None:
+    """Do so in place, for the exception and all that it came from."""
+    waiting, seen = [told], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        kept = [frame for frame in part.stack if not _hidden(frame.filename)]
+        for frame in kept:
+            frame.filename = _shown(frame.filename, source_dir)
+        part.stack = traceback.StackSummary.from_list(kept)
+        if getattr(part, "filename", None):
+            part.filename = _shown(part.filename, source_dir)
+        waiting.extend(other for other in (part.__cause__, part.__context__, *(part.exceptions or ())) if other)
+
+
+def _hidden(filename: str) -> bool:
+    return filename.startswith((_ENGINE, "<frozen importlib", "<frozen runpy"))
+
+
+def _shown(filename: str, source_dir: str | None) -> str:
+    if source_dir and filename.startswith(source_dir.rstrip(os.sep) + os.sep):
+        return filename[len(source_dir.rstrip(os.sep)) + 1 :]
+    return filename

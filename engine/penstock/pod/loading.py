@@ -1,0 +1,77 @@
+"""The flow's source: where it is, compiled ahead, loaded.
+
+While the claim is under way the entry file is read and compiled; nothing of the user's is executed before the claim is
+accepted. ``sys.path`` begins with the source folder, if there is one, then the working directory; children get the
+source folder in their ``PYTHONPATH``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.pod.assignment import FLOW_FILE, Assignment
+
+
+def flow_file(source_dir: str) -> Mapping[str, Any] | None:
+    """Read the mounted revision's definition, if there is one."""
+    try:
+        with open(os.path.join(source_dir, FLOW_FILE), encoding="utf-8") as file:
+            definition = json.load(file)
+    except OSError:
+        return None
+    return definition if isinstance(definition, dict) else None
+
+
+def source_folder(given: Assignment, source_dir: str, run_dir: str) -> str | None:
+    """Find the source folder; inline source that no folder holds is written to one first.
+
+    Args:
+        given: What is to be run.
+        source_dir: Where a revision is mounted, if one is.
+        run_dir: Scratch.
+
+    Returns:
+        The folder, or None when the code is in the image.
+    """
+    file_name = entry_file(given.entrypoint)
+    mounted = source_dir if os.path.isdir(source_dir) else None
+    if given.inline is None or file_name is None:
+        return mounted
+    if mounted is not None and os.path.exists(os.path.join(mounted, file_name)):
+        return mounted
+    folder = os.path.join(run_dir, "source")
+    os.makedirs(folder, exist_ok=True)
+    # The entrypoint's name only: source must not land anywhere else.
+    with open(os.path.join(folder, os.path.basename(file_name)), "w", encoding="utf-8") as file:
+        file.write(given.inline)
+    return folder
+
+
+def entry_file(entrypoint: str) -> str | None:
+    """Give the path of an entrypoint that names a file; None for a module."""
+    path = entrypoint.rpartition(":")[0]
+    return path if path.endswith(".py") else None
+
+
+def use_folder(folder: str | None) -> None:
+    """Have modules found in the source folder first, then in the working directory; here and in children."""
+    here = os.getcwd()
+    wanted = [here] if folder is None else [folder, here]
+    sys.path[:] = [*wanted, *(entry for entry in sys.path if entry not in (*wanted, ""))]
+    if folder is not None:
+        inherited = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = folder if not inherited else f"{folder}{os.pathsep}{inherited}"
+
+
+def resolve(entrypoint: str, folder: str | None) -> str:
+    """Give an entrypoint with the path of its file: in the source folder, else in the working directory."""
+    path, _, name = entrypoint.rpartition(":")
+    if folder is not None and path.endswith(".py"):
+        candidate = os.path.join(folder, path)
+        if os.path.exists(candidate):
+            return f"{candidate}:{name}"
+    return entrypoint

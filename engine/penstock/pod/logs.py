@@ -1,0 +1,128 @@
+"""The pod's log: one JSON object a line on stdout, text on a terminal.
+
+Records of ``logging`` become lines, and so does each state change of a flow or task run (``event: "state"``): the
+timeline can be drawn from the log alone. What user code prints passes through unchanged. Neighbours: the engine's
+loggers put the names of the runs on their records; ``penstock.pod.body`` subscribes :meth:`StateLines.observe`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+_RUN_FIELDS = (("flow", "flow_name"), ("task", "task_name"), ("taskRun", "task_run_id"), ("address", "address"))
+_TEXT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """Write a record as one line of JSON.
+
+    Args:
+        common: Fields of every line: which run this is.
+    """
+
+    def __init__(self, common: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._common = dict(common)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, without its end."""
+        line: dict[str, Any] = {
+            "ts": stamp(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "msg": record.getMessage(),
+            **self._common,
+        }
+        for field, attribute in _RUN_FIELDS:
+            value = getattr(record, attribute, None)
+            if value is not None:
+                line[field] = str(value)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exc"] = self.formatException(record.exc_info)
+        elif record.exc_text:
+            line["exc"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class StateLines:
+    """Write each state change as a line of JSON.
+
+    Args:
+        stream: Where the log goes.
+        common: Fields of every line.
+    """
+
+    def __init__(self, stream: TextIO, common: Mapping[str, Any]) -> None:
+        self._stream = stream
+        self._common = dict(common)
+        self._started: dict[int, float] = {}
+
+    def observe(self, run: Any, old: Any, new: Any) -> None:
+        """Write one change; the engine calls it in order per run."""
+        now, kind = time.time(), new.type.value
+        line: dict[str, Any] = {
+            "ts": stamp(now),
+            "level": "INFO",
+            "logger": "penstock.states",
+            "event": "state",
+            "msg": f"{run.name}: {new.name}",
+            **self._common,
+            **_run_fields(run),
+            "from": None if old is None else old.type.value,
+            "to": kind,
+            "name": new.name,
+            "tries": run.run_count,
+        }
+        if kind == "RUNNING":
+            self._started.setdefault(id(run), now)
+        elif kind in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
+            started = self._started.pop(id(run), None)
+            if started is not None:
+                line["durationMs"] = round((now - started) * 1000, 3)
+        if new.message:
+            line["message"] = new.message
+        self._stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+
+
+def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLines | None:
+    """Set up logging for the process.
+
+    Args:
+        log_format: ``json``, ``text``, or ``auto``: text on a terminal.
+        level: Level of the ``penstock`` loggers; an unknown one counts as INFO.
+        common: Fields of every line.
+
+    Returns:
+        What writes state changes, when lines are JSON.
+    """
+    stream = sys.stdout
+    if hasattr(stream, "reconfigure"):
+        # A pipe is block-buffered otherwise: users' prints would show up minutes later.
+        stream.reconfigure(line_buffering=True)
+    as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter(common) if as_json else logging.Formatter(_TEXT, "%H:%M:%S"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    known = logging.getLevelNamesMapping()
+    logging.getLogger("penstock").setLevel(known.get(level, logging.INFO))
+    return StateLines(stream, common) if as_json else None
+
+
+def stamp(seconds: float) -> str:
+    """Write a time as RFC 3339 with microseconds, in UTC."""
+    whole = int(seconds)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{int((seconds - whole) * 1e6):06d}Z"
+
+
+def _run_fields(run: Any) -> dict[str, Any]:
+    # A task run has a key of its task; a flow run has none.
+    task_key = getattr(run, "task_key", None)
+    if task_key is None:
+        return {"address": run.address} if getattr(run, "address", "") else {}
+    return {"task": run.name, "taskRun": str(run.id), "address": run.address}

@@ -1,0 +1,116 @@
+"""The processes that this one has started: ended before it leaves, whoever they are.
+
+Descendants are found through /proc, each by its parent; so that the children of children that ended stay ours, the
+process makes itself their subreaper. Exit statuses are left to whoever waits for them: ``waitpid(-1)`` would steal
+those of ``subprocess``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+_PR_SET_CHILD_SUBREAPER = 36
+_POLL_SECONDS = 0.005
+
+
+def lead_group() -> None:
+    """Become the leader of a process group of our own, when we are in somebody else's."""
+    if os.getpgrp() != os.getpid():
+        with contextlib.suppress(OSError):
+            os.setpgid(0, 0)
+
+
+def adopt_orphans() -> None:
+    """Have the kernel give us the orphans among our descendants; process 1 gets them anyhow."""
+    if os.getpid() == 1:
+        return
+    # Where there is no such call (not Linux) children of children are out of reach.
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants(seconds: float) -> None:
+    """Send SIGTERM to all descendants, wait for them for so many seconds, then SIGKILL those that are left."""
+    if not descendants():
+        return
+    _signal_all(signal.SIGTERM)
+    end = time.monotonic() + seconds
+    while descendants() and time.monotonic() < end:
+        time.sleep(_POLL_SECONDS)
+    # Twice: what was forked while the first round went on.
+    for _ in range(2):
+        _signal_all(signal.SIGKILL)
+
+
+def descendants() -> list[int]:
+    """Give the ids of all living descendants, parents before their children."""
+    found: list[int] = []
+    waiting = [os.getpid()]
+    children_of = _children_by_proc if os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children") else None
+    if children_of is None:
+        table = _parents()
+        children_of = lambda pid: [child for child, parent in table.items() if parent == pid]  # noqa: E731
+    while waiting:
+        children = [pid for pid in children_of(waiting.pop()) if not _is_zombie(pid)]
+        found.extend(children)
+        waiting.extend(children)
+    return found
+
+
+def bounded(work: Callable[[], object], seconds: float) -> None:
+    """Do something that may block, and leave it behind if it does."""
+    import threading
+
+    thread = threading.Thread(target=_quietly, args=(work,), daemon=True)
+    thread.start()
+    thread.join(seconds)
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    with contextlib.suppress(Exception):
+        work()
+
+
+def _signal_all(number: int) -> None:
+    for pid in descendants():
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
+
+
+def _children_by_proc(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found.extend(int(child) for child in file.read().split())
+    return found
+
+
+def _parents() -> dict[int, int]:
+    found: dict[int, int] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            fields = _stat(int(name)) if name.isdigit() else None
+            if fields is not None:
+                found[int(name)] = int(fields[1])
+    return found
+
+
+def _is_zombie(pid: int) -> bool:
+    fields = _stat(pid)
+    return fields is None or fields[0] in ("Z", "X")
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent and what follows; the command before them may hold blanks and brackets."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
