@@ -1,0 +1,285 @@
+"""The operator: everything of this package put together, started, and ended.
+
+Order: listings fill the store (and say what is in the way of them), then the watches run; with leader election the workers begin when the
+Lease is held. What ends the watches only starts them again; what ends the right to decide ends the operator. Embeddable: it installs no
+signal handlers, touches no logging, and keeps everything in one instance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .client import ApiClient
+from .config import Config
+from .controller import Controller, Decide, enqueue
+from .credentials import Credentials
+from .effects import Effects
+from .errors import ApiError
+from .gather import Gatherer
+from .health import WATCH_SILENT_SECONDS, WORKER_STUCK_SECONDS, HealthServer
+from .lease import Lease
+from .memory import Memories
+from .metrics import Metrics
+from .queue import WorkQueue
+from .ratelimit import TokenBucket
+from .recorder import Recorder
+from .resources import Key, Resource
+from .session import Beats
+from .source import EventSource
+from .status import StatusWriter
+from .store import Store
+from .sync import Sync
+
+if TYPE_CHECKING:
+    import httpx
+
+FINISH_SECONDS = 0.4  # for workers at the end; what is cut off is repeated by the next operator
+RELEASE_SECONDS = 0.3
+WATCH_SILENT_RESTART = 150.0  # twice kopf's own patience: then it is kopf that hangs
+FIRST_RESTART_SECONDS = 0.5
+LONGEST_RESTART_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+WORKER = "worker-"
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time in UTC."""
+    return datetime.now(UTC)
+
+
+class Operator:
+    """One operator.
+
+    Args:
+        config: what it is told.
+        credentials: of the API server.
+        decide: the core.
+        transport: replaces the network of the client in tests.
+        now: the wall clock, UTC.
+        clock: monotonic seconds.
+        rng: for jitter.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        credentials: Credentials,
+        decide: Decide,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self.metrics = Metrics()
+        self.store = Store()
+        self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng)
+        bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
+        self._client = ApiClient(credentials, bucket, self.metrics, transport=transport, random=rng, clock=clock)
+        self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
+        self._controller = Controller(
+            decide,
+            self.queue,
+            self.store,
+            Gatherer(
+                self._client,
+                self.store,
+                now=now,
+                random=rng,
+                engine_image=config.engine_image,
+                pod_security=config.pod_security,
+            ),
+            StatusWriter(self._client, self.store, self.metrics),
+            Effects(self._client, self.store, self._recorder, now=now),
+            Memories(),
+            self.metrics,
+            now=now,
+            clock=clock,
+        )
+        self._sync = Sync(self._client, self.store, config.namespaces, self._concerned, self.metrics, clock=clock)
+        self._beats = Beats(clock)
+        self._source = EventSource(credentials, config.namespaces, self._deliver, self._beats)
+        namespace = config.lease_namespace or credentials.endpoint.namespace
+        self._lease = Lease(self._client, namespace, config.lease_name, config.identity, now=now, clock=clock)
+        self._leading = not config.leader_elect
+        self._synced = False
+        self._rng = rng
+        self._gauges()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Operate until told to stop.
+
+        Returns:
+            The process's exit code: 0; 1 when the right to decide was lost.
+        """
+        health = self._health()
+        tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self._follow(), name="watches"),
+            asyncio.create_task(self._relist(), name="relist"),
+            asyncio.create_task(self._recorder.run(), name="events"),
+        ]
+        deciding = asyncio.create_task(self._decide(tasks), name="deciding")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({deciding, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping, deciding}:
+                task.result()  # none of them ends by itself: its error is the operator's
+            if deciding in done:
+                deciding.result()
+                log.error("this operator may not decide any more, and ends")
+                return 1
+            return 0
+        finally:
+            stopping.cancel()
+            await self._end([deciding, *tasks])
+            if health is not None:
+                health.stop()
+
+    # --- vitals, asked by probes from their threads ---------------------------------------------------------------------------------
+
+    def problem(self) -> str | None:
+        """Return why the operator makes no progress; None: it does."""
+        stuck = self.queue.working()
+        if stuck > WORKER_STUCK_SECONDS:
+            return f"a worker has been at one run for {stuck:.0f} s"
+        silent = self._beats.oldest()
+        answered = self._client.answered_at
+        # A server that answers nobody is no reason to start anew: it would be met again.
+        if (
+            silent > WATCH_SILENT_SECONDS
+            and answered is not None
+            and self._clock() - answered < WATCH_SILENT_SECONDS / 2
+        ):
+            return f"a watch has not been heard of for {silent:.0f} s, although the API server answers"
+        return None
+
+    def readiness(self) -> tuple[bool, str]:
+        """Return whether the caches are filled, and whether this operator leads."""
+        if not self._synced:
+            return False, "the caches are not filled yet"
+        return True, "ok: leading" if self._leading else "ok: standing by"
+
+    # --- parts ----------------------------------------------------------------------------------------------------------------------
+
+    async def _decide(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """Hold the Lease, if that is wanted, and let the workers work; return when it is lost."""
+        if self._config.leader_elect:
+            await self._lease.acquire()
+            self._leading = True
+        self.metrics.leader.set(1)
+        workers = [
+            asyncio.create_task(self._controller.work(), name=f"{WORKER}{n}") for n in range(self._config.workers)
+        ]
+        tasks += workers
+        keeping = asyncio.create_task(self._keep(), name="lease")
+        tasks.append(keeping)
+        done, _ = await asyncio.wait({keeping, *workers}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a worker never ends by itself: what goes wrong with a run stays with the run
+        self._leading = False
+        self.metrics.leader.set(0)
+
+    async def _keep(self) -> None:
+        if self._config.leader_elect:
+            await self._lease.keep()
+        else:
+            await asyncio.Event().wait()
+
+    async def _follow(self) -> None:
+        """Fill the caches, and keep them so: whatever ends the watches, they begin anew from a listing."""
+        wait = FIRST_RESTART_SECONDS
+        while True:
+            await self._sync.prime()
+            self._synced = True
+            self.metrics.synced.set(1)
+            begun = self._clock()
+            why = await self._watch()
+            self.metrics.watch_restarts.inc()
+            if self._clock() - begun > STEADY_SECONDS:
+                wait = FIRST_RESTART_SECONDS
+            log.warning("the watches ended and begin anew in %.1f s: %s", wait, why)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_RESTART_SECONDS)
+
+    async def _watch(self) -> str:
+        watching = asyncio.create_task(self._source.run(), name="kopf")
+        try:
+            while True:
+                done, _ = await asyncio.wait({watching}, timeout=WATCH_SILENT_RESTART / 2)
+                if done:
+                    return watching.result()
+                if self._beats.oldest() > WATCH_SILENT_RESTART:
+                    return f"a watch has not been heard of for {self._beats.oldest():.0f} s"
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    async def _relist(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.relist_seconds * (0.9 + 0.2 * self._rng()))
+            try:
+                await self._sync.once()
+            except ApiError as error:
+                log.info("the caches were not compared with a listing: %s", error)
+
+    async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        """End everything within a second: workers may finish what they are at, the Lease is given back, watches are cut."""
+        tasks = list(tasks)
+        self.queue.close()
+        workers = [task for task in tasks if task.get_name().startswith(WORKER)]
+        if workers:
+            await asyncio.wait(workers, timeout=FINISH_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._lease.release()
+        except TimeoutError:
+            log.info("the lease was not given back in time")
+        await self._client.close()
+
+    def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+        self.metrics.events_in.labels(resource.plural).inc()
+        concerned = self.store.apply(resource, raw, deleted=deleted)
+        if not concerned:
+            self.metrics.stale_events.labels(resource.plural).inc()
+        self._concerned(concerned)
+
+    def _concerned(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            enqueue(self.queue, self.store, self.metrics, key)
+
+    def _health(self) -> HealthServer | None:
+        if not self._config.health_port:
+            return None
+        server = HealthServer(
+            self._config.health_port, self, self.metrics.registry, asyncio.get_running_loop(), clock=self._clock
+        )
+        server.start()
+        return server
+
+    def _gauges(self) -> None:
+        watch = self.metrics.watch
+        watch("penstock_runs", "Runs by type of state", "type", self.store.states)
+        watch("penstock_queue_depth", "Runs that wait for a worker", "", lambda: [("", float(len(self.queue)))])
+        watch("penstock_queue_delayed", "Runs with a time set", "", lambda: [("", float(self.queue.delayed))])
+        watch(
+            "penstock_worker_busy_seconds",
+            "How long the slowest worker has been at its run",
+            "",
+            lambda: [("", self.queue.working())],
+        )
+        watch("penstock_watch_age_seconds", "Since each watch was last heard of", "path", self._beats.ages)

@@ -1,0 +1,208 @@
+"""One run at a time: gather, decide, look where the core wants to look, write, act, and again until nothing is left to do.
+
+The status is written before anything else is done, and nothing else is done unless that write succeeded. A conflict means that the decision
+was stale: read live, decide again at once. After its own writes the run is decided once more, on their answers, so that nothing waits for
+an event that will not come; a decision that changes nothing ends it. Whatever goes wrong with one run is that run's matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.core.model import Decision, Observed
+
+from . import errors, logs
+from .effects import Effects, Outcome
+from .errors import ApiError
+from .gather import Facts, Gatherer, RunGoneError, urgent
+from .memory import Memories
+from .metrics import Metrics
+from .queue import WorkQueue
+from .resources import FLOWRUNS, Key
+from .status import StatusWriter
+from .store import Store
+from .sync import explain
+
+ROUNDS = 24  # looks, conflicts and own writes of one pass; more is a decision that never settles
+SOONEST_SECONDS = 0.05  # a time that has passed already must not become a loop
+
+log = logging.getLogger(__name__)
+
+Decide = Callable[[Observed], Decision]
+
+
+class UnsettledError(Exception):
+    """The decisions about a run do not come to rest: a fault of the operator's own."""
+
+
+class Controller:
+    """Works on runs.
+
+    Args:
+        decide: the core.
+        queue: the runs to work on.
+        store: what is known.
+        gatherer: collects facts.
+        writer: of the status.
+        effects: for everything else.
+        memories: of runs.
+        metrics: where work is counted.
+        now: the wall clock, UTC.
+        clock: monotonic seconds, the queue's.
+    """
+
+    def __init__(
+        self,
+        decide: Decide,
+        queue: WorkQueue[Key],
+        store: Store,
+        gatherer: Gatherer,
+        writer: StatusWriter,
+        effects: Effects,
+        memories: Memories,
+        metrics: Metrics,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._decide = decide
+        self._queue = queue
+        self._store = store
+        self._gatherer = gatherer
+        self._writer = writer
+        self._effects = effects
+        self._memories = memories
+        self._metrics = metrics
+        self._now = now
+        self._clock = clock
+
+    async def work(self) -> None:
+        """Take runs from the queue until it is closed."""
+        while (taken := await self._queue.get()) is not None:
+            key, since = taken
+            begun = self._clock()
+            self._metrics.queue_wait.observe(begun - since)
+            try:
+                with logs.about(run=str(key)):
+                    await self._guarded(key, since)
+            finally:
+                self._queue.done(key)
+                self._metrics.reconcile.observe(self._clock() - begun)
+
+    async def _guarded(self, key: Key, since: float) -> None:
+        try:
+            await self.settle(key, since)
+        except ApiError as error:
+            wait = self._again(key, "api", error.retry_after)
+            # What heals by itself is no warning, as long as it does.
+            level = logging.INFO if error.transient else logging.WARNING
+            log.log(level, "%s; again in %.1f s", explain(error), wait)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.exception("a decision was cancelled by itself; again in %.1f s", self._again(key, "error"))
+        except BaseException as error:
+            # Also those that are no Exception: one run's fault must not end the operator, nor be lost.
+            log.exception("%s; again in %.1f s", type(error).__name__, self._again(key, "error"))
+        else:
+            self._queue.succeed(key)
+
+    def _again(self, key: Key, kind: str, retry_after: float | None = None) -> float:
+        self._metrics.reconcile_errors.labels(kind).inc()
+        self._metrics.queue_retries.inc()
+        return self._queue.fail(key, retry_after)
+
+    async def settle(self, key: Key, since: float) -> None:
+        """Bring a run to where nothing is to be done about it now.
+
+        Args:
+            key: of the run.
+            since: when what led here happened, monotonic.
+
+        Raises:
+            ApiError: something was not answered, or refused.
+            UnsettledError: there was always more to do.
+        """
+        run = self._store.runs.get(key)
+        if run is None:
+            self._forget(key)
+            return
+        facts = Facts()
+        wrote = False
+        for _ in range(ROUNDS):
+            logs.attempt(run.status.attempt.number if run.status.attempt is not None else None)
+            memory = self._memories.of(run)
+            observed = self._gatherer.observe(run, facts, memory)
+            decision = self._decide(observed)
+            try:
+                if decision.looks:
+                    run = await self._gatherer.look(decision.looks, observed, facts)
+                    continue
+                answer = await self._write(run, decision)
+            except RunGoneError:
+                self._forget(key)
+                return
+            except ApiError as error:
+                if error.code == errors.NOT_FOUND and error.what.startswith("patch flowruns/status"):
+                    self._store.absent(FLOWRUNS, key, self._store.seen(FLOWRUNS, key))
+                    self._forget(key)
+                    return
+                if error.code != errors.CONFLICT:
+                    raise
+                self._metrics.conflicts.inc()
+                try:
+                    run, facts = await self._gatherer.read_run(run), Facts(run_is_live=True)
+                except RunGoneError:
+                    self._forget(key)
+                    return
+                continue
+            if answer is not None:
+                if not wrote:
+                    self._metrics.status_latency.observe(self._clock() - since)
+                wrote, run = True, answer
+            if not await self._act(run, decision) and answer is None:
+                self._schedule(key, decision.requeue_at)
+                return
+            facts = Facts(run_is_live=answer is not None)
+        raise UnsettledError(f"{ROUNDS} decisions in a row, and still something to do: {decision}")
+
+    async def _write(self, run: FlowRun, decision: Decision) -> FlowRun | None:
+        if decision.status is None and not decision.drop_report:
+            return None
+        wanted = decision.status if decision.status is not None else run.status
+        return await self._writer.write(run, wanted, self._memories.of(run), drop_report=decision.drop_report)
+
+    async def _act(self, run: FlowRun, decision: Decision) -> bool:
+        """Carry out the effects; say whether the next decision may see something new."""
+        memory = self._memories.of(run)
+        news = False
+        for effect in decision.effects:
+            outcome = await self._effects.perform(effect, run, memory)
+            news = news or outcome is not Outcome.TOLD
+            if outcome is Outcome.REFUSED:
+                break
+        return news
+
+    def _schedule(self, key: Key, at: datetime | None) -> None:
+        if at is None:
+            self._queue.cancel(key)
+        else:
+            self._queue.add_after(key, max(SOONEST_SECONDS, (at - self._now()).total_seconds()))
+
+    def _forget(self, key: Key) -> None:
+        self._memories.forget(key)
+        self._queue.cancel(key)
+        self._queue.succeed(key)
+
+
+def enqueue(queue: WorkQueue[Key], store: Store, metrics: Metrics, key: Key) -> None:
+    """Add a run to the queue, in the lane that it belongs to."""
+    run = store.runs.get(key)
+    metrics.queue_added.inc()
+    queue.add(key, urgent=run is not None and urgent(run))

@@ -1,0 +1,189 @@
+"""Carries out what a decision wants besides the status. Each effect may be repeated without harm.
+
+A lost answer, a restart between two effects, a second operator: names are fixed, patches and deletes name the UID they mean, and a 409 on
+our own pod is success. Neighbours: `controller` calls `perform` after the status was written; `core.model` says what each effect means.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any, assert_never
+
+from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.core.model import (
+    CreatePod,
+    CreateRevision,
+    DeletePod,
+    DeleteRun,
+    Effect,
+    Emit,
+    PatchPod,
+    Refusal,
+)
+from penstock_operator.core.observe import parse_pod
+
+from . import errors
+from .client import ApiClient
+from .errors import ApiError
+from .gather import urgent
+from .memory import Memory
+from .recorder import Recorder
+from .resources import CONFIGMAPS, FLOWRUNS, PODS, Key
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """What became of an effect."""
+
+    DONE = auto()  # the cluster is as it was wanted
+    TOLD = auto()  # nothing that a decision could see
+    REFUSED = auto()  # the API server did not want it; the core is told
+
+
+class Effects:
+    """Carries out effects.
+
+    Args:
+        client: to the API server.
+        store: where answers go.
+        recorder: where Events go.
+        now: the wall clock, UTC.
+    """
+
+    def __init__(self, client: ApiClient, store: Store, recorder: Recorder, *, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._store = store
+        self._recorder = recorder
+        self._now = now
+
+    async def perform(self, effect: Effect, run: FlowRun, memory: Memory) -> Outcome:
+        """Carry out one effect.
+
+        Raises:
+            ApiError: it failed, and the run is to be looked at again later.
+        """
+        match effect:
+            case Emit():
+                self._recorder.emit(run, effect)
+                return Outcome.TOLD
+            case CreatePod():
+                return await self._create_pod(effect, run, memory)
+            case CreateRevision():
+                return await self._create_revision(effect, run)
+            case PatchPod():
+                return await self._patch_pod(effect, run, memory)
+            case DeletePod():
+                return await self._delete_pod(effect, run, memory)
+            case DeleteRun():
+                return await self._delete_run(effect, run)
+        assert_never(effect)
+
+    async def _create_pod(self, effect: CreatePod, run: FlowRun, memory: Memory) -> Outcome:
+        namespace, name = run.metadata.namespace, effect.manifest["metadata"]["name"]
+        try:
+            # One try: how a refusal is met is the core's decision, and it wants to know of the first.
+            raw = await self._client.create(PODS, namespace, effect.manifest, tries=1, priority=urgent(run))
+        except ApiError as error:
+            if error.code == errors.CONFLICT and error.reason == "AlreadyExists":
+                return await self._adopt(name, run, memory)
+            if error.code == errors.NO_ANSWER:
+                log.info("the pod's creation was not answered: %s", error.message)
+            return self._refuse(memory, error.code, error.reason, error.message, error.retry_after)
+        return self._created(raw, memory)
+
+    async def _adopt(self, name: str, run: FlowRun, memory: Memory) -> Outcome:
+        raw = await self._client.get(PODS, run.metadata.namespace, name, priority=urgent(run))
+        if parse_pod(raw).owner_uid == run.metadata.uid:
+            return self._created(raw, memory)
+        message = f'a pod of the name "{name}" exists already, and is not this run\'s'
+        return self._refuse(memory, errors.CONFLICT, "AlreadyExists", message, None)
+
+    def _created(self, raw: Mapping[str, Any], memory: Memory) -> Outcome:
+        self._store.apply(PODS, raw)
+        memory.pod_created, memory.refusal = True, None
+        return Outcome.DONE
+
+    def _refuse(self, memory: Memory, code: int, reason: str, message: str, retry_after: float | None) -> Outcome:
+        count = memory.refusal.count + 1 if memory.refusal is not None else 1
+        memory.refusal = Refusal(code, reason, message, self._now(), count, retry_after)
+        return Outcome.REFUSED
+
+    async def _create_revision(self, effect: CreateRevision, run: FlowRun) -> Outcome:
+        try:
+            await self._client.create(CONFIGMAPS, run.metadata.namespace, effect.manifest, priority=urgent(run))
+        except ApiError as error:
+            if error.code != errors.CONFLICT:
+                raise
+        return Outcome.DONE
+
+    async def _patch_pod(self, effect: PatchPod, run: FlowRun, memory: Memory) -> Outcome:
+        key = Key(run.metadata.namespace, effect.name)
+        if "activeDeadlineSeconds" in (effect.patch.get("spec") or {}) and memory.stopped_at is None:
+            memory.stopped_at = self._now()
+        metadata = {**(effect.patch.get("metadata") or {}), "uid": effect.uid}
+        seen = self._store.seen(PODS, key)
+        try:
+            raw = await self._client.patch(PODS, *key, {**effect.patch, "metadata": metadata}, priority=urgent(run))
+        except ApiError as error:
+            if error.code == errors.NOT_FOUND:
+                self._store.absent(PODS, key, seen)
+                return Outcome.DONE
+            # Another pod of that name: a server says so with a conflict, or with a refusal to change a UID.
+            if error.code in (errors.CONFLICT, errors.INVALID) and await self._other(key, effect.uid, run):
+                return Outcome.DONE
+            raise
+        self._store.apply(PODS, raw)
+        return Outcome.DONE
+
+    async def _delete_pod(self, effect: DeletePod, run: FlowRun, memory: Memory) -> Outcome:
+        key = Key(run.metadata.namespace, effect.name)
+        if memory.stopped_at is None:
+            memory.stopped_at = self._now()
+        options: dict[str, Any] = {"preconditions": {"uid": effect.uid}}
+        if effect.grace_seconds is not None:
+            options["gracePeriodSeconds"] = effect.grace_seconds
+        seen = self._store.seen(PODS, key)
+        try:
+            raw = await self._client.delete(PODS, *key, options, priority=urgent(run))
+        except ApiError as error:
+            if error.code == errors.NOT_FOUND:
+                self._store.absent(PODS, key, seen)
+            elif error.code == errors.CONFLICT:
+                await self._other(key, effect.uid, run)
+            else:
+                raise
+            return Outcome.DONE
+        if raw.get("kind") == "Pod":
+            self._store.apply(PODS, raw)
+        return Outcome.DONE
+
+    async def _delete_run(self, effect: DeleteRun, run: FlowRun) -> Outcome:
+        preconditions = {"uid": effect.uid, "resourceVersion": run.metadata.resource_version}
+        key = Key(run.metadata.namespace, run.metadata.name)
+        try:
+            await self._client.delete(
+                FLOWRUNS, *key, {"preconditions": preconditions, "propagationPolicy": "Background"}
+            )
+        except ApiError as error:
+            if error.code not in (errors.NOT_FOUND, errors.CONFLICT):
+                raise
+        # Gone, on its way, or changed: in each case the next event about it says what is to be done.
+        return Outcome.TOLD
+
+    async def _other(self, key: Key, uid: str, run: FlowRun) -> bool:
+        """Read the pod, and say whether it is another than the one of that UID (or none)."""
+        seen = self._store.seen(PODS, key)
+        try:
+            raw = await self._client.get(PODS, *key, priority=urgent(run))
+        except ApiError as error:
+            if error.code != errors.NOT_FOUND:
+                raise
+            self._store.absent(PODS, key, seen)
+            return True
+        self._store.apply(PODS, raw)
+        return bool(raw["metadata"].get("uid") != uid)

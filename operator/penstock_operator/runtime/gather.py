@@ -1,0 +1,255 @@
+"""Everything that a decision about one run may depend on, from the store, and by live reads where the core asks for them.
+
+Live reads of one decision are kept by name, so that a fact about one pod is never taken for another's. Neighbours: `controller` asks the
+core with what `observe` gives, and comes back with the looks that it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import DesiredState, FlowRun
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
+from penstock_operator.core.revisions import revision_name
+
+from . import errors
+from .client import ApiClient
+from .errors import ApiError
+from .memory import Memory
+from .resources import CONFIGMAPS, CORE_EVENTS, FLOWRUNS, FLOWS, PODS, Key, Resource
+from .store import Store
+
+
+class RunGoneError(Exception):
+    """A live read did not find the run: there is nothing to decide."""
+
+
+class AskedAgainError(Exception):
+    """The core asks for what it was just told: it would do so for ever."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was read live for one decision, by name."""
+
+    run_is_live: bool = False
+    flow: Flow | Absence = UNKNOWN
+    pods: dict[str, Pod | Absence] = field(default_factory=dict)
+    configmaps: dict[str, Mapping[str, str] | Absence] = field(default_factory=dict)
+    events: dict[str, tuple[PodEvent, ...]] = field(default_factory=dict)  # by the pod's UID
+
+
+def urgent(run: FlowRun) -> bool:
+    """Whether the run is to end: its requests don't wait behind those of runs that begin."""
+    state = run.status.state
+    if state is not None and state.type.terminal:
+        return False
+    return run.spec.desired_state is DesiredState.CANCELLED or run.metadata.deletion_timestamp is not None
+
+
+def attempt_pod(run: FlowRun) -> str | None:
+    """Return the name of the present attempt's pod."""
+    return run.status.attempt.pod_name if run.status.attempt is not None else None
+
+
+def previous_pod(run: FlowRun) -> str | None:
+    """Return the name of the pod of the attempt before."""
+    if run.status.attempt is None:
+        return None
+    before = [a for a in run.status.attempts or () if a.number < run.status.attempt.number]
+    return max(before, key=lambda a: a.number).pod_name if before else None
+
+
+class Gatherer:
+    """Collects facts.
+
+    Args:
+        client: for live reads.
+        store: for everything else.
+        now: the wall clock, UTC.
+        random: a number in [0, 1).
+        engine_image: the image of engines that name none.
+        pod_security: whether pods are hardened by default.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        random: Callable[[], float],
+        engine_image: str,
+        pod_security: bool,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._now = now
+        self._random = random
+        self._engine_image = engine_image
+        self._pod_security = pod_security
+
+    def observe(self, run: FlowRun, facts: Facts, memory: Memory) -> Observed:
+        """Put together what is known now."""
+        namespace, now = run.metadata.namespace, self._now()
+        name = attempt_pod(run)
+        pod = self._pod(namespace, name, facts)
+        if isinstance(pod, Pod):
+            memory.see(pod, now)
+        last = self._store.last_pod(Key(namespace, name)) if name is not None and not isinstance(pod, Pod) else None
+        observed = Observed(
+            run=run,
+            now=now,
+            engine_image=self._engine_image,
+            pod_security=self._pod_security,
+            flow=self._flow(run, facts),
+            pod=pod,
+            pod_is_live=name in facts.pods,
+            last_pod=last if last is not None and last.owner_uid == run.metadata.uid else None,
+            previous_pod=self._pod(namespace, previous_pod(run), facts),
+            older_pods=self._older_pods(run, name),
+            rerun_of=self._rerun_of(run),
+            events=facts.events.get(pod.uid) if isinstance(pod, Pod) else None,
+            run_is_live=facts.run_is_live,
+            refusal=memory.refusal,
+            pod_created=memory.pod_created,
+            stopped_at=memory.stopped_at,
+            running_at=memory.running_at,
+            intent_at=memory.intent_at,
+            jitter=self._random(),
+        )
+        if not facts.configmaps:
+            return observed
+        source = source_name(observed)
+        observed = replace(observed, source=facts.configmaps.get(source, UNKNOWN) if source else UNKNOWN)
+        revision = revision_name(observed)
+        data = facts.configmaps.get(revision, UNKNOWN) if revision else UNKNOWN
+        return replace(observed, revision=data if isinstance(data, Absence) else Revision(revision or "", data))
+
+    async def look(self, looks: frozenset[Look], observed: Observed, facts: Facts) -> FlowRun:
+        """Read live what the core asks for.
+
+        Args:
+            looks: what it asks for.
+            observed: what it was told.
+            facts: where the answers go.
+
+        Returns:
+            The run: the live one, if that was asked for.
+
+        Raises:
+            RunGoneError: there is no such run any more.
+            AskedAgainError: all of it has just been read.
+            ApiError: the API server did not answer.
+        """
+        run, news = observed.run, False
+        if Look.RUN in looks and not facts.run_is_live:
+            run = await self.read_run(run)
+            facts.run_is_live = news = True
+        for look, name in ((Look.POD, attempt_pod(run)), (Look.PREVIOUS_POD, previous_pod(run))):
+            if look in looks and name is not None and name not in facts.pods:
+                facts.pods[name] = await self._read_pod(run, name)
+                news = True
+        if Look.FLOW in looks and facts.flow is UNKNOWN and run.spec.flow_ref is not None:
+            facts.flow = await self._read_flow(run, run.spec.flow_ref.name)
+            news = True
+        for look, name in ((Look.REVISION, revision_name(observed)), (Look.SOURCE, source_name(observed))):
+            if look in looks and name is not None and name not in facts.configmaps:
+                facts.configmaps[name] = await self._read_configmap(run, name)
+                news = True
+        if Look.POD_EVENTS in looks:
+            pod = self._pod(run.metadata.namespace, attempt_pod(run), facts)
+            if isinstance(pod, Pod) and pod.uid not in facts.events:
+                facts.events[pod.uid] = await self._read_events(run, pod.uid)
+                news = True
+        if not news:
+            raise AskedAgainError(f"the decision asks for {', '.join(sorted(looks))}, which it was just told")
+        return run
+
+    async def read_run(self, run: FlowRun) -> FlowRun:
+        """Read the run live.
+
+        Raises:
+            RunGoneError: it is gone, or another has its name.
+        """
+        key = Key(run.metadata.namespace, run.metadata.name)
+        raw = await self._read(FLOWRUNS, run, key.name)
+        live = FlowRun.model_validate(raw) if raw is not None else None
+        if live is None or live.metadata.uid != run.metadata.uid:
+            raise RunGoneError(str(key))
+        return live
+
+    def _pod(self, namespace: str, name: str | None, facts: Facts) -> Pod | Absence:
+        if name is None:
+            return UNKNOWN
+        known = self._store.pods.get(Key(namespace, name))
+        return known if known is not None else facts.pods.get(name, UNKNOWN)
+
+    async def _read_pod(self, run: FlowRun, name: str) -> Pod | Absence:
+        raw = await self._read(PODS, run, name)
+        return MISSING if raw is None else parse_pod(raw)
+
+    async def _read_configmap(self, run: FlowRun, name: str) -> Mapping[str, str] | Absence:
+        try:
+            raw = await self._client.get(CONFIGMAPS, run.metadata.namespace, name, priority=urgent(run))
+        except ApiError as error:
+            if error.code != errors.NOT_FOUND:
+                raise
+            return MISSING
+        return raw.get("data") or {}
+
+    async def _read_events(self, run: FlowRun, uid: str) -> tuple[PodEvent, ...]:
+        listing = await self._client.list(
+            CORE_EVENTS, run.metadata.namespace, field_selector=f"involvedObject.uid={uid}"
+        )
+        events = [parse_event(raw) for raw in listing.items]
+        events.sort(key=lambda event: event.time.timestamp() if event.time is not None else 0.0)
+        return tuple(events)
+
+    async def _read(self, resource: Resource, run: FlowRun, name: str) -> dict[str, Any] | None:
+        """Read a watched object live, and let the store know."""
+        key = Key(run.metadata.namespace, name)
+        seen = self._store.seen(resource, key)
+        try:
+            raw = await self._client.get(resource, key.namespace, key.name, priority=urgent(run))
+        except ApiError as error:
+            if error.code != errors.NOT_FOUND:
+                raise
+            self._store.absent(resource, key, seen)
+            return None
+        self._store.apply(resource, raw)
+        return raw
+
+    def _flow(self, run: FlowRun, facts: Facts) -> Flow | Absence:
+        if run.spec.flow_ref is None:
+            return UNKNOWN
+        known = self._store.flows.get(Key(run.metadata.namespace, run.spec.flow_ref.name))
+        return known if known is not None else facts.flow
+
+    async def _read_flow(self, run: FlowRun, name: str) -> Flow | Absence:
+        raw = await self._read(FLOWS, run, name)
+        return MISSING if raw is None else Flow.model_validate(raw)
+
+    def _rerun_of(self, run: FlowRun) -> FlowRun | Absence:
+        if run.spec.rerun_of is None:
+            return UNKNOWN
+        known = self._store.runs.get(Key(run.metadata.namespace, run.spec.rerun_of.name))
+        return known if known is not None else UNKNOWN
+
+    def _older_pods(self, run: FlowRun, present: str | None) -> tuple[Pod, ...]:
+        key = Key(run.metadata.namespace, run.metadata.name)
+        pods = self._store.pods_of(key)
+        return tuple(pod for pod in pods if pod.name != present and pod.owner_uid == run.metadata.uid)
+
+
+def source_name(observed: Observed) -> str | None:
+    """Return the name of the ConfigMap that the Flow takes its source from."""
+    if not isinstance(observed.flow, Flow):
+        return None
+    source = observed.flow.spec.source
+    return source.config_map.name if source is not None and source.config_map is not None else None

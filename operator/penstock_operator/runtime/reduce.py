@@ -1,0 +1,78 @@
+"""A status that the API server refused (422, 413), cut until it is small and plain, and still true.
+
+Pure and deterministic: the same wish gives the same cut, so that a refused status is written once and not for ever. What the state is, and
+that attempts are counted, is never cut. Neighbour: `status` asks for it, level by level.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock_operator.api.flowrun import FlowRunStatus
+
+LEVELS = 2
+SHORT = 200
+_KEPT = (
+    "observedGeneration",
+    "state",
+    "attempt",
+    "attempts",
+    "retries",
+    "scheduledTime",
+    "startTime",
+    "completionTime",
+    "conditions",
+)
+
+
+def reduced(wanted: dict[str, Any], present: dict[str, Any], level: int, why: str) -> dict[str, Any]:
+    """Return less of a status.
+
+    Args:
+        wanted: the status as the core wants it, JSON.
+        present: the status as it is.
+        level: 1: without details and with short messages; 2: only what the state needs, everything else as it is.
+        why: the server's words, for the condition `Degraded`.
+    """
+    if level == 0:
+        return wanted
+    status = dict(wanted)
+    if "error" in status:
+        status["error"] = {k: v[:SHORT] for k, v in status["error"].items() if k in ("type", "message")}
+    if "result" in status:
+        status["result"] = {k: v for k, v in status["result"].items() if k in ("type", "location")}
+    status.pop("pause", None)
+    status["attempts"] = [{k: v for k, v in a.items() if k != "message"} for a in wanted.get("attempts", ())]
+    if not status["attempts"]:
+        del status["attempts"]
+    if "state" in status:
+        status["state"] = _cut(status["state"])
+    terminal = "completionTime" in wanted
+    status["conditions"] = [_condition(c, why, terminal=terminal) for c in wanted.get("conditions", ())]
+    if not status["conditions"]:
+        del status["conditions"]
+    if level == 1:
+        return status
+    return {name: value for name, value in present.items() if name not in _KEPT} | {
+        name: value for name, value in status.items() if name in _KEPT
+    }
+
+
+def _cut(entry: dict[str, Any]) -> dict[str, Any]:
+    message = entry.get("message")
+    return {**entry, "message": message[:SHORT]} if isinstance(message, str) else entry
+
+
+def _condition(condition: dict[str, Any], why: str, *, terminal: bool) -> dict[str, Any]:
+    if condition["type"] != "Degraded":
+        return _cut(condition)
+    message = f"details of the status were refused: {why}"[:SHORT]
+    # A finished run needs nobody's attention any more: the condition stays False, and only says what is missing.
+    return {**condition, "message": message} | ({} if terminal else {"status": "True", "reason": "StatusRefused"})
+
+
+def same(status: FlowRunStatus) -> dict[str, Any]:
+    """Return the JSON that patches are made of: all but the report, which is the engine's."""
+    body = status.to_json()
+    body.pop("report", None)
+    return body

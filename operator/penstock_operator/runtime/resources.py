@@ -1,0 +1,66 @@
+"""The kinds of objects that the operator asks the API server for, and how their URLs are written.
+
+Neighbours: `client` takes a `Resource` with every request, `rights` names the verbs on each, `store` holds the watched three.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from penstock_operator.api.constants import (
+    FLOW_PLURAL,
+    FLOWRUN_PLURAL,
+    GROUP,
+    LABEL_MANAGED_BY,
+    MANAGED_BY,
+    VERSION,
+)
+
+
+class Key(NamedTuple):
+    """The name of a namespaced object."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object, as its URL names it."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:
+        """Return the URL's path: of all objects, of a namespace's, or of one object and its subresource."""
+        parts = [f"/apis/{self.group}" if self.group else "/api", self.version]
+        if namespace is not None:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(name)
+        if sub is not None:
+            parts.append(sub)
+        return "/".join(parts)
+
+
+FLOWRUNS: Final = Resource(GROUP, VERSION, FLOWRUN_PLURAL)
+FLOWS: Final = Resource(GROUP, VERSION, FLOW_PLURAL)
+PODS: Final = Resource("", "v1", "pods")
+CONFIGMAPS: Final = Resource("", "v1", "configmaps")
+CORE_EVENTS: Final = Resource("", "v1", "events")
+EVENTS: Final = Resource("events.k8s.io", "v1", "events")
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases")
+
+WATCHED: Final = (FLOWRUNS, FLOWS, PODS)
+POD_SELECTOR: Final = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+
+
+def selector(resource: Resource) -> str | None:
+    """Return the label selector under which the operator lists and watches a resource; the server filters, not the client."""
+    return POD_SELECTOR if resource == PODS else None

@@ -1,0 +1,96 @@
+"""The rights that operator and engine need: one table, each right with its reason. The chart's Roles are generated from it.
+
+A test records what the operator asks an API server for and compares: a request that the table does not allow fails it, and so does a right
+that nothing uses. Neighbours: `client` and `source` make the requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from penstock_operator.api.constants import ADMINISTER_VERB, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Verbs on a resource, and why."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+
+    def to_rule(self) -> dict[str, Any]:
+        """Return the PolicyRule."""
+        return {"apiGroups": [self.group], "resources": [self.resource], "verbs": list(self.verbs)}
+
+
+# In every namespace that the operator serves.
+OPERATOR: Final = (
+    Right(
+        GROUP,
+        FLOWRUN_PLURAL,
+        ("get", "list", "watch"),
+        "what users ask for; get: nothing is concluded from a cache alone",
+    ),
+    Right(GROUP, FLOWRUN_PLURAL, ("delete",), "retention.runSeconds"),
+    Right(
+        GROUP,
+        FLOWRUN_PLURAL,
+        (ADMINISTER_VERB,),
+        "no request: the admission policy flowrun-status knows the operator by it",
+    ),
+    Right(GROUP, f"{FLOWRUN_PLURAL}/status", ("patch",), "the state of runs"),
+    Right(
+        GROUP,
+        FLOW_PLURAL,
+        ("get", "list", "watch"),
+        "what runs refer to; get: before a run ends since its Flow was deleted",
+    ),
+    Right(
+        "",
+        "pods",
+        ("get", "list", "watch", "create", "patch", "delete"),
+        "one pod per attempt; patch: intent and deadline",
+    ),
+    Right("", "configmaps", ("get", "create"), "revisions of Flows, and the source that a Flow names"),
+    Right("", "events", ("list",), "why a pod does not start or how it was ended, where only an Event tells"),
+    Right("events.k8s.io", "events", ("create", "patch"), "what became of a run, for `kubectl describe`"),
+)
+
+# In the operator's own namespace, with --leader-elect.
+LEASE: Final = (Right("coordination.k8s.io", "leases", ("get", "create", "update"), "leader election"),)
+
+# In every namespace with runs, for all of its service accounts.
+ENGINE: Final = (
+    Right(
+        GROUP,
+        f"{FLOWRUN_PLURAL}/status",
+        ("patch",),
+        "the report; the admission policy flowrun-status allows its own only",
+    ),
+)
+
+
+def operator_rules() -> list[dict[str, Any]]:
+    """Return the PolicyRules of the operator's Role (or ClusterRole), one per resource."""
+    return _rules(OPERATOR)
+
+
+def lease_rules() -> list[dict[str, Any]]:
+    """Return the PolicyRules for the Lease, in the operator's own namespace."""
+    return _rules(LEASE)
+
+
+def engine_rules() -> list[dict[str, Any]]:
+    """Return the PolicyRules of the engine."""
+    return _rules(ENGINE)
+
+
+def _rules(rights: tuple[Right, ...]) -> list[dict[str, Any]]:
+    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    for right in rights:
+        rule = merged.setdefault((right.group, right.resource), {**right.to_rule(), "verbs": []})
+        rule["verbs"] += [verb for verb in right.verbs if verb not in rule["verbs"]]
+    return list(merged.values())

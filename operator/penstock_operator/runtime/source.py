@@ -1,0 +1,191 @@
+"""kopf as the source of events, and nothing but: FlowRuns, Flows and the pods that carry our label.
+
+kopf runs in a thread with an event loop of its own. It takes every task that begins after it for its own (and cancels it when it ends),
+installs signal handlers, and ends on watch errors that are no reason for an operator to end: so it gets a room to itself, and whoever runs
+it starts it again. Its handlers here do one thing, hand the raw object over; it writes nothing to the cluster: no annotations, no finalizers,
+no Events. Neighbours: `session` (its connection), `operator` (starts it anew), `store` (where the objects go).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from penstock_operator.api.constants import GROUP
+
+from .credentials import Credentials
+from .errors import NoClusterError
+from .resources import POD_SELECTOR, PODS, WATCHED, Resource
+from .session import Beats, session
+
+LOGIN_SECONDS = 600.0  # kopf asks for credentials anew after so long: tokens are replaced at 80 % of an hour or more
+JOIN_SECONDS = 0.6
+
+log = logging.getLogger(__name__)
+
+
+class Deliver(Protocol):
+    """Takes an object that a watch brought; called on the operator's own loop."""
+
+    def __call__(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+        """Take the object."""
+
+
+class EventSource:
+    """Watches in a thread.
+
+    Args:
+        credentials: where the API server is.
+        namespaces: to watch; empty: all.
+        deliver: takes each object.
+        beats: notes when each watch was last heard of.
+    """
+
+    def __init__(self, credentials: Credentials, namespaces: Sequence[str], deliver: Deliver, beats: Beats) -> None:
+        self._credentials = credentials
+        self._namespaces = tuple(namespaces)
+        self._deliver = deliver
+        self._beats = beats
+
+    async def run(self) -> str:
+        """Watch until something goes wrong for good; cancel it to stop.
+
+        Returns:
+            Why it ended.
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+        self._beats.clear()
+        watcher = _Thread(self, loop, ended)
+        watcher.start()
+        try:
+            return await asyncio.shield(ended)
+        finally:
+            watcher.stop()
+            if not ended.done():
+                await asyncio.wait([ended], timeout=JOIN_SECONDS)
+
+    async def watch(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+        """Run kopf on this thread's loop, and deliver to `loop`."""
+        kopf = load_kopf()
+        registry = kopf.OperatorRegistry()
+
+        def listen(resource: Resource) -> None:
+            async def on_event(event: Mapping[str, Any], **_: Any) -> None:
+                raw, deleted = event["object"], event["type"] == "DELETED"
+                loop.call_soon_threadsafe(lambda: self._deliver(resource, raw, deleted=deleted))
+
+            kopf.on.event(resource.group, resource.version, resource.plural, id=resource.plural, registry=registry)(
+                on_event
+            )
+
+        for resource in WATCHED:
+            listen(resource)
+
+        async def login(**_: Any) -> Any:
+            # An exec plugin may take its time; the watches of this loop must not wait for it.
+            await asyncio.to_thread(self._credentials.token)
+            return kopf.AiohttpSession(
+                server=self._credentials.endpoint.server,
+                aiohttp_session=session(self._credentials, self._beats),
+                default_namespace=self._credentials.endpoint.namespace,
+                expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
+            )
+
+        kopf.on.login(registry=registry, id="login")(login)
+        await kopf.operator(
+            registry=registry,
+            settings=settings(kopf),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=stop,
+        )
+
+
+def settings(kopf: Any) -> Any:
+    """Return kopf's settings: an event source that writes nothing and notices dead connections."""
+    result = kopf.OperatorSettings()
+    result.posting.enabled = False
+    result.scanning.disabled = True
+    result.peering.standalone = True
+    result.watching.label_selectors[PODS.group, PODS.version, PODS.plural] = POD_SELECTOR
+    result.watching.server_timeout = 600
+    result.watching.connect_timeout = 10
+    result.networking.request_timeout = 30
+    result.networking.connect_timeout = 5
+    result.networking.error_backoffs = (0.2, 0.5, 1, 2, 4)
+    result.process.ultimate_exiting_timeout = None  # our own process decides when it ends
+    result.queueing.worker_limit = None  # a limit can dead-lock
+    result.queueing.idle_timeout = 0.5  # its per-object workers have nothing to keep
+    # Nothing here stores anything on objects; should a handler of another kind ever slip in, it would do so under our own name.
+    result.persistence.finalizer = f"{GROUP}/finalizer"
+    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    return result
+
+
+def load_kopf() -> Any:
+    """Import kopf without the Kubernetes clients that it only looks for (0.2 s and 20 MB)."""
+    absent = [name for name in ("kubernetes", "kubernetes_asyncio", "pykube") if name not in sys.modules]
+    if "kopf" not in sys.modules:
+        for name in absent:
+            sys.modules[name] = None  # type: ignore[assignment]
+        try:
+            import kopf
+        finally:
+            for name in absent:
+                sys.modules.pop(name, None)
+    import kopf
+
+    return kopf
+
+
+class _Thread(threading.Thread):
+    """kopf's room. A daemon: it must not keep a process alive whose operator has ended."""
+
+    def __init__(self, source: EventSource, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[str]) -> None:
+        super().__init__(name="watches", daemon=True)
+        self._source = source
+        self._main = loop
+        self._ended = ended
+        self._stop_asked = threading.Event()
+        self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def run(self) -> None:
+        why = "the watches ended"
+        try:
+            asyncio.run(self._watch())
+        except NoClusterError as error:
+            why = str(error)
+        except BaseException as error:
+            # Whatever ends kopf ends a thread, not the operator; it is told, and the watches begin anew.
+            log.debug("kopf ended", exc_info=True)
+            why = f"{type(error).__name__}: {error}"
+        with contextlib.suppress(RuntimeError):  # the operator's loop is closed: nobody wants to know
+            self._main.call_soon_threadsafe(self._tell, why)
+
+    def stop(self) -> None:
+        """Ask the thread to end."""
+        self._stop_asked.set()
+        if self._inner is not None:
+            loop, stop = self._inner
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(stop.set)
+
+    def _tell(self, why: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(why)
+
+    async def _watch(self) -> None:
+        stop = asyncio.Event()
+        self._inner = (asyncio.get_running_loop(), stop)
+        if self._stop_asked.is_set():
+            return
+        await self._source.watch(stop, self._main)

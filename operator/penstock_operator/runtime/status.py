@@ -1,0 +1,105 @@
+"""Writes a run's status: the difference from what was read, guarded by the resourceVersion that the decision was based on.
+
+A conflict is the caller's: the decision is stale. A refusal (invalid, too large) is answered here with less of the same truth, and
+remembered, so that what was refused is not tried again with every event. Neighbours: `patch`, `reduce`, `controller`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
+
+from . import errors
+from .client import ApiClient
+from .errors import ApiError
+from .gather import urgent
+from .memory import Memory
+from .metrics import Metrics
+from .patch import merge_patch
+from .reduce import LEVELS, reduced, same
+from .resources import FLOWRUNS
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+
+class StatusWriter:
+    """The one writer of `status`, except for the report.
+
+    Args:
+        client: to the API server.
+        store: where the answer goes.
+        metrics: where transitions are counted.
+    """
+
+    def __init__(self, client: ApiClient, store: Store, metrics: Metrics) -> None:
+        self._client = client
+        self._store = store
+        self._metrics = metrics
+
+    async def write(self, run: FlowRun, wanted: FlowRunStatus, memory: Memory, *, drop_report: bool) -> FlowRun | None:
+        """Make the status what is wanted.
+
+        Args:
+            run: as it was read, with its resourceVersion.
+            wanted: the whole status; its report is ignored.
+            memory: of the run: what was refused before.
+            drop_report: whether the report goes with the attempt that it was about.
+
+        Returns:
+            The run as the API server answered; None when there was nothing to write.
+
+        Raises:
+            ApiError: 409: something changed meanwhile; 404: the run is gone; others: even the least was refused, or no answer.
+        """
+        state = wanted.state
+        about = (
+            f"{state.type}/{state.name}/{wanted.attempt.number if wanted.attempt else 0}" if state is not None else ""
+        )
+        if memory.reduced_for != about:
+            memory.reduced, memory.reduced_for = 0, about
+        while True:
+            patch = self._patch(run, wanted, memory, drop_report=drop_report)
+            if not patch:
+                return None
+            try:
+                raw = await self._client.patch(
+                    FLOWRUNS,
+                    run.metadata.namespace,
+                    run.metadata.name,
+                    {"metadata": {"resourceVersion": run.metadata.resource_version}, "status": patch},
+                    sub="status",
+                    priority=urgent(run),
+                )
+            except ApiError as error:
+                if error.code not in (errors.INVALID, errors.TOO_LARGE) or memory.reduced >= LEVELS:
+                    raise
+                memory.reduced += 1
+                memory.reduced_why = error.message
+                self._metrics.reduced.inc()
+                log.error("the status was refused, and is written with less detail: %s", error)  # noqa: TRY400
+                continue
+            self._store.apply(FLOWRUNS, raw)
+            answer = FlowRun.model_validate(raw)
+            self._count(run.status, answer.status)
+            return answer
+
+    def _patch(self, run: FlowRun, wanted: FlowRunStatus, memory: Memory, *, drop_report: bool) -> Mapping[str, Any]:
+        present = same(run.status)
+        patch = merge_patch(present, reduced(same(wanted), present, memory.reduced, memory.reduced_why))
+        if drop_report and run.status.report is not None:
+            patch["report"] = None
+        return patch
+
+    def _count(self, before: FlowRunStatus, after: FlowRunStatus) -> None:
+        old, new = before.state, after.state
+        if new is not None and (old is None or (old.type, old.name) != (new.type, new.name)):
+            self._metrics.transitions.labels(new.type.value, new.name).inc()
+            log.info("%s%s", f"{new.type.value}/{new.name}", f": {new.message}" if new.message else "")
+        known = {attempt.number for attempt in before.attempts or ()}
+        for attempt in after.attempts or ():
+            if attempt.number not in known:
+                self._metrics.attempts.labels(attempt.budget or "none").inc()

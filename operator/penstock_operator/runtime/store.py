@@ -1,0 +1,267 @@
+"""What the operator knows without asking: FlowRuns, Flows and pods, parsed once, as the newest message about each showed them.
+
+Fed by listings, watch events and the answers of the operator's own writes. An older resourceVersion never replaces a newer one, and a
+message older than a deletion does not bring the object back. Absence here proves nothing: whoever concludes something from it must GET.
+Neighbours: `source` and `sync` feed it, `gather` reads it, its answers name the runs that must be looked at again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.core.observe import Pod, parse_pod
+
+from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
+
+LAST_PODS = 2_000  # pods that are gone and may not have been judged yet
+TOMBSTONES = (
+    10_000  # deletions remembered per kind; a stale message about an older one is corrected by the next listing
+)
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def version(raw: Mapping[str, Any]) -> int:
+    """Return the resourceVersion as a number: they grow with every write, and may be compared within a kind."""
+    try:
+        return int(raw["metadata"]["resourceVersion"])
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def key_of(raw: Mapping[str, Any]) -> Key:
+    """Return the name of a raw object."""
+    meta = raw["metadata"]
+    return Key(meta.get("namespace", ""), meta["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """An object and the version that it was read at."""
+
+    uid: str
+    version: int
+    value: T
+
+
+class Table(Generic[T]):
+    """The objects of one kind."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, Entry[T]] = {}
+        self._gone: OrderedDict[Key, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(tuple(self._entries))
+
+    def get(self, key: Key) -> T | None:
+        """Return the object."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def entry(self, key: Key) -> Entry[T] | None:
+        """Return the object with its version."""
+        return self._entries.get(key)
+
+    def newer(self, key: Key, at: int) -> bool:
+        """Whether a message of that version would change anything."""
+        entry = self._entries.get(key)
+        known = entry.version if entry is not None else self._gone.get(key, -1)
+        return at > known
+
+    def put(self, key: Key, entry: Entry[T]) -> None:
+        """Keep the object."""
+        self._gone.pop(key, None)
+        self._entries[key] = entry
+
+    def drop(self, key: Key, at: int) -> T | None:
+        """Forget the object, and remember the version at which it was gone."""
+        entry = self._entries.pop(key, None)
+        self._gone[key] = max(at, entry.version if entry is not None else 0)
+        self._gone.move_to_end(key)
+        while len(self._gone) > TOMBSTONES:
+            self._gone.popitem(last=False)
+        return None if entry is None else entry.value
+
+
+class Store:
+    """The three watched kinds, and who must be looked at when one of them changes."""
+
+    def __init__(self) -> None:
+        self.runs: Table[FlowRun] = Table()
+        self.flows: Table[Flow] = Table()
+        self.pods: Table[Pod] = Table()
+        self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
+        self._pods: dict[Key, set[Key]] = {}  # run -> its pods
+        self._last: OrderedDict[Key, Pod] = OrderedDict()  # pods that are gone, as they were last seen
+        self._states: Counter[str] = Counter()
+
+    def states(self) -> list[tuple[str, float]]:
+        """Return how many runs are in each type of state; safe to call from another thread."""
+        return [(kind, float(number)) for kind, number in tuple(self._states.items())]
+
+    def seen(self, resource: Resource, key: Key) -> int:
+        """Return the version at which the object is known; 0: it is not."""
+        entry = self._table(resource).entry(key)
+        return 0 if entry is None else entry.version
+
+    def pods_of(self, run: Key) -> list[Pod]:
+        """Return the pods that carry the run's name."""
+        found = [self.pods.get(key) for key in sorted(self._pods.get(run, ()))]
+        return [pod for pod in found if pod is not None]
+
+    def last_pod(self, key: Key) -> Pod | None:
+        """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
+        return self._last.get(key)
+
+    def apply(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool = False) -> tuple[Key, ...]:
+        """Take note of an object.
+
+        Args:
+            resource: its kind.
+            raw: the object as the API server sent it.
+            deleted: whether this is the object's last sight.
+
+        Returns:
+            The runs that this may concern; empty when it is no news.
+        """
+        key, at = key_of(raw), version(raw)
+        table = self._table(resource)
+        if not table.newer(key, at):
+            return ()
+        if deleted:
+            if resource == PODS:
+                self._remember(key, parse_pod(raw))
+            return self._forget(resource, key, at)
+        parsed = _parse(resource, raw)
+        if parsed is None:
+            return ()
+        entry = Entry(raw["metadata"].get("uid", ""), at, parsed)
+        before = table.get(key)
+        table.put(key, entry)
+        self._index(resource, key, before, parsed)
+        return self._concerned(resource, key, parsed)
+
+    def absent(self, resource: Resource, key: Key, seen: int) -> tuple[Key, ...]:
+        """Take note that a live read found nothing.
+
+        Args:
+            resource: the kind.
+            key: the object's name.
+            seen: the version that was known before the read began (0: none); what came in since then is newer than the absence.
+        """
+        entry = self._table(resource).entry(key)
+        if entry is None or entry.version > seen:
+            return ()
+        return self._forget(resource, key, seen)
+
+    def prune(self, resource: Resource, listed: set[Key], at: int, covers: Callable[[Key], bool]) -> tuple[Key, ...]:
+        """Forget what a complete listing does not show.
+
+        A deletion that no watch delivered is found this way. It concludes nothing about a run: the run is looked at again, and the core
+        asks live for what it misses.
+
+        Args:
+            resource: the kind that was listed.
+            listed: all names in the listing.
+            at: the listing's version; objects that were seen at a later one are kept.
+            covers: whether the listing was about that name's namespace.
+        """
+        table = self._table(resource)
+        concerned: dict[Key, None] = {}
+        for key in table:
+            entry = table.entry(key)
+            if entry is not None and key not in listed and entry.version <= at and covers(key):
+                concerned.update(dict.fromkeys(self._forget(resource, key, at)))
+        return tuple(concerned)
+
+    def _table(self, resource: Resource) -> Table[Any]:
+        if resource == FLOWRUNS:
+            return self.runs
+        return self.flows if resource == FLOWS else self.pods
+
+    def _forget(self, resource: Resource, key: Key, at: int) -> tuple[Key, ...]:
+        value = self._table(resource).drop(key, at)
+        self._index(resource, key, value, None)
+        if isinstance(value, Pod) and key not in self._last:
+            self._remember(key, value)
+        if resource == FLOWRUNS:
+            return (key, *self._referring(resource, key))
+        return () if value is None else self._concerned(resource, key, value)
+
+    def _remember(self, key: Key, pod: Pod) -> None:
+        self._last[key] = pod
+        self._last.move_to_end(key)
+        while len(self._last) > LAST_PODS:
+            self._last.popitem(last=False)
+
+    def _concerned(self, resource: Resource, key: Key, value: Any) -> tuple[Key, ...]:
+        if resource == PODS:
+            run = value.labels.get(LABEL_FLOW_RUN)
+            return (Key(key.namespace, run),) if run else ()
+        return ((key,) if resource == FLOWRUNS else ()) + self._referring(resource, key)
+
+    def _referring(self, resource: Resource, key: Key) -> tuple[Key, ...]:
+        return tuple(sorted(self._waiting.get((resource, key), ())))
+
+    def _index(self, resource: Resource, key: Key, before: Any, after: Any) -> None:
+        for value, step in ((before, -1), (after, 1)):
+            if isinstance(value, Pod):
+                if step > 0:
+                    self._last.pop(key, None)
+                _link(self._pods, Key(key.namespace, value.labels.get(LABEL_FLOW_RUN, "")), key, step)
+            elif isinstance(value, FlowRun):
+                state = value.status.state
+                self._states[state.type.value if state is not None else "New"] += step
+                for reference in _references(key, value):
+                    _link(self._waiting, reference, key, step)
+
+
+H = TypeVar("H")
+
+
+def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:
+    if step > 0:
+        index.setdefault(owner, set()).add(key)
+    elif owner in index:
+        index[owner].discard(key)
+        if not index[owner]:
+            del index[owner]
+
+
+def _references(key: Key, run: FlowRun) -> Iterator[tuple[Resource, Key]]:
+    """Yield what the run depends on by name. A finished run, or one that has an attempt for its rerunOf, depends on nothing any more."""
+    if run.status.state is not None and run.status.state.type.terminal:
+        return
+    if run.spec.flow_ref is not None:
+        yield FLOWS, Key(key.namespace, run.spec.flow_ref.name)
+    if run.spec.rerun_of is not None and run.status.attempt is None:
+        yield FLOWRUNS, Key(key.namespace, run.spec.rerun_of.name)
+
+
+def _parse(resource: Resource, raw: Mapping[str, Any]) -> FlowRun | Flow | Pod | None:
+    try:
+        if resource == FLOWRUNS:
+            return FlowRun.model_validate(raw)
+        if resource == FLOWS:
+            return Flow.model_validate(raw)
+        # Only what the watch selects is kept: of another pod no deletion would ever be told.
+        return parse_pod(raw) if (raw["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == MANAGED_BY else None
+    except ValidationError as error:
+        # The CRD admits nothing that the models refuse, unless it is another version's: leave such an object alone, and say so.
+        log.error("%s %s can't be read and is left alone: %s", resource.plural, key_of(raw), error)  # noqa: TRY400
+        return None
