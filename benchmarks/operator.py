@@ -61,7 +61,7 @@ def figures(count: int = 150, per_second: float = 5) -> list[Figure]:
         cluster.kubectl("create", "namespace", "steady")
         space = Space(cluster, "steady")
         space.apply(flow("steady", QUICK_FLOW))
-        real = cluster.real
+        real = cluster.own
         nodes = SimulatedNodes(real.url, real.admin_token, str(real.ca), "steady", run_seconds=0.5)
         before = cpu_seconds(pid)
         items = asyncio.run(_steady(space, nodes, count, per_second))

@@ -8,21 +8,23 @@ import pytest
 
 from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import crds
-from tests.support.realserver import ASSETS_OLD, MISSING, RealServer, assets, assets_old
+from tests.support.realserver import ASSETS_OLD, MISSING, GivenServer, RealServer, assets_old, real_server
 from tests.support.world import World, until
 
 
 @pytest.fixture(scope="module", params=["newest", "oldest"])
-def server(request: pytest.FixtureRequest) -> Iterator[RealServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[RealServer | GivenServer]:
     """A real API server of that version, with our definitions."""
-    folder = assets()
-    if folder is None:
+    real = real_server()
+    if real is None:
         pytest.skip(MISSING)
-    old = assets_old() if request.param == "oldest" else None
-    if request.param == "oldest" and old is None:
-        pytest.skip(f"the oldest API server that we serve: set {ASSETS_OLD} to a folder with kube-apiserver 1.30")
-    real = RealServer(folder, apiserver=old).start()
+    if request.param == "oldest":
+        old = assets_old()
+        if old is None or isinstance(real, GivenServer):
+            pytest.skip(f"the oldest API server that we serve: set {ASSETS_OLD} to a folder with kube-apiserver 1.30")
+        real.apiserver = old
     try:
+        real.start()
         with real.client() as client:
             world = World(client, real.admin_token)
             world.apply([*crds(), *policies()])
@@ -50,7 +52,7 @@ def _wait_for_policies(world: World) -> None:
 
 
 @pytest.fixture
-def world(server: RealServer) -> Iterator[World]:
+def world(server: RealServer | GivenServer) -> Iterator[World]:
     """A namespace of the test's own."""
     with server.client() as client:
         world = World(client, server.admin_token)

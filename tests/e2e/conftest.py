@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cluster import Cluster, DevCluster, RealCluster, Space
-from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.realserver import MISSING, real_server
 from tests.support.world import until
 
 _numbers = itertools.count(1)
@@ -32,10 +32,10 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     if request.param == "dev":
         made = DevCluster()
     else:
-        folder = assets()
-        if folder is None:
+        server = real_server()
+        if server is None:
             pytest.skip(MISSING)
-        made = RealCluster(server=RealServer(folder))
+        made = RealCluster(server=server)
     try:
         yield made.start()
     finally:

@@ -44,7 +44,7 @@ def cluster() -> Iterator[RealCluster]:
 def writes(cluster: RealCluster, namespace: str) -> collections.Counter[str]:
     """Count the writes that the server has logged, by who and what; Events are best effort and not counted."""
     counted: collections.Counter[str] = collections.Counter()
-    for line in cluster.real.audit():
+    for line in cluster.own.audit():
         reference = line.get("objectRef") or {}
         if line["verb"] not in WRITES or reference.get("namespace") != namespace:
             continue
@@ -64,7 +64,7 @@ def writes(cluster: RealCluster, namespace: str) -> collections.Counter[str]:
 def test_two_hundred_at_once(cluster: RealCluster, space: Space) -> None:
     """All finished, one pod each, at most six API writes a run by the server's audit log, none while idle."""
     space.apply(flow("many", QUICK_FLOW))
-    server = cluster.real
+    server = cluster.own
     nodes = SimulatedNodes(server.url, server.admin_token, str(server.ca), space.name)
 
     async def play() -> None:

@@ -6,6 +6,7 @@ by the kernel to die with the test process, so that an aborted run leaves nothin
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import json
 import os
@@ -13,6 +14,7 @@ import secrets
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -88,27 +90,13 @@ class RealServer:
 
     def client(self, token: str = "") -> httpx.Client:
         """Return a client with the given token, or with none (the caller sets one per request)."""
-        import ssl
-
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         context = ssl.create_default_context(cafile=str(self.ca))
         return httpx.Client(base_url=self.url, verify=context, headers=headers, timeout=30, trust_env=False)
 
     def write_kubeconfig(self, name: str, token: str, namespace: str = "default") -> Path:
         """Write a kubeconfig for another actor and return its path."""
-        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
-        document: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "main",
-            "clusters": [{"name": "main", "cluster": cluster}],
-            "users": [{"name": "main", "user": {"token": token}}],
-            "contexts": [{"name": "main", "context": {"cluster": "main", "user": "main", "namespace": namespace}}],
-        }
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(document))
-        return path
+        return _write_kubeconfig(self.folder / name, self.url, str(self.ca), token, namespace)
 
     def audit(self) -> Iterator[dict[str, Any]]:
         """Yield every request that the server has logged."""
@@ -204,6 +192,91 @@ class RealServer:
         for log in self._logs:
             log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class GivenServer:
+    """The API server of KUBECONFIG: a cluster of the user's, which tests may change and never stop.
+
+    Attributes:
+        kubeconfig: the file; its current context is used, and must carry a token or a client certificate.
+    """
+
+    kubeconfig: Path
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="givenserver.")))
+
+    def _view(self) -> dict[str, Any]:
+        command = ["kubectl", "config", "view", "--raw", "--minify", "--flatten", "-o", "json"]
+        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        view: dict[str, Any] = json.loads(subprocess.run(command, env=env, check=True, capture_output=True).stdout)
+        return {"cluster": view["clusters"][0]["cluster"], "user": view["users"][0]["user"]}
+
+    @property
+    def url(self) -> str:
+        return str(self._view()["cluster"]["server"])
+
+    @property
+    def admin_token(self) -> str:
+        return str(self._view()["user"].get("token", ""))
+
+    @property
+    def ca(self) -> Path:
+        path = self.folder / "ca.crt"
+        if not path.exists():
+            path.write_bytes(base64.b64decode(self._view()["cluster"].get("certificate-authority-data", "")))
+        return path
+
+    def client(self, token: str = "") -> httpx.Client:
+        """Return a client with the given token, or with none (the caller sets one per request)."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        verify = ssl.create_default_context(cafile=str(self.ca)) if self.url.startswith("https:") else True
+        return httpx.Client(base_url=self.url, verify=verify, headers=headers, timeout=30, trust_env=False)
+
+    def write_kubeconfig(self, name: str, token: str, namespace: str = "default") -> Path:
+        """Write a kubeconfig for another actor and return its path."""
+        return _write_kubeconfig(self.folder / name, self.url, str(self.ca), token, namespace)
+
+    def start(self) -> GivenServer:
+        """Check that it answers to its administrator's token."""
+        with self.client(self.admin_token) as client:
+            answer = client.get("/readyz")
+        if not self.admin_token or answer.status_code != 200:
+            raise PermissionError(
+                f"the cluster of KUBECONFIG={self.kubeconfig} must answer to a token: /readyz said {answer.status_code}"
+            )
+        return self
+
+    def stop(self) -> None:
+        """Leave the cluster alone; remove what was written here."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _write_kubeconfig(path: Path, url: str, ca: str, token: str, namespace: str) -> Path:
+    document: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "main",
+        "clusters": [{"name": "main", "cluster": {"server": url, "certificate-authority": ca}}],
+        "users": [{"name": "main", "user": {"token": token}}],
+        "contexts": [{"name": "main", "context": {"cluster": "main", "user": "main", "namespace": namespace}}],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(document))
+    return path
+
+
+def given() -> Path | None:
+    """Return the file in KUBECONFIG, if it is set."""
+    value = os.environ.get("KUBECONFIG")
+    return Path(value.split(":")[0]) if value else None
+
+
+def real_server() -> RealServer | GivenServer | None:
+    """Return the real API server that the environment offers, not started: one of our own before the user's."""
+    folder, kubeconfig = assets(), given()
+    if folder:
+        return RealServer(folder)
+    return GivenServer(kubeconfig) if kubeconfig else None
 
 
 def assets() -> Path | None:
