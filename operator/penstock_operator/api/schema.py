@@ -31,25 +31,27 @@ def structural(model: type[BaseModel]) -> dict[str, Any]:
         ValueError: something in the model cannot be said in a structural schema; the message has its path.
     """
     schema = model.model_json_schema(by_alias=True, mode="validation")
-    return _convert(schema, schema.get("$defs", {}), (model.__name__,))
+    return _convert(schema, schema.get("$defs", {}), (model.__name__,), ())
 
 
-def _convert(node: dict[str, Any], defs: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+def _convert(
+    node: dict[str, Any], defs: dict[str, Any], path: tuple[str, ...], inside: tuple[str, ...]
+) -> dict[str, Any]:
     if "$ref" in node:
         name = node["$ref"].rsplit("/", 1)[1]
-        if name in path[1:]:
+        if name in inside:
             raise ValueError(f"{'.'.join(path)}: recursive models have no structural schema")
         beside = {k: v for k, v in node.items() if k != "$ref"}
-        return _convert({**defs[name], **_over(beside)}, defs, path)
+        return _convert({**defs[name], **_over(beside)}, defs, path, (*inside, name))
     if "allOf" in node and len(node["allOf"]) == 1:
         beside = {k: v for k, v in node.items() if k != "allOf"}
-        return _convert({**node["allOf"][0], **_over(beside)}, defs, path)
+        return _convert({**node["allOf"][0], **_over(beside)}, defs, path, inside)
     if "anyOf" in node:
         choices = [c for c in node["anyOf"] if c.get("type") != "null"]
         if len(choices) != 1:
             raise ValueError(f"{'.'.join(path)}: a union of {len(choices)} types has no structural schema")
         beside = {k: v for k, v in node.items() if k not in ("anyOf", "default")}
-        return _convert({**choices[0], **_over(beside)}, defs, path)
+        return _convert({**choices[0], **_over(beside)}, defs, path, inside)
     out: dict[str, Any] = {}
     for key, value in node.items():
         if key in _DROP or (key == "default" and value is None):
@@ -59,14 +61,14 @@ def _convert(node: dict[str, Any], defs: dict[str, Any], path: tuple[str, ...]) 
         elif key == "description":
             continue  # said in the documentation; a CRD stays small enough for a client-side apply
         elif key == "properties":
-            out[key] = {k: _convert(v, defs, (*path, k)) for k, v in value.items()}
+            out[key] = {k: _convert(v, defs, (*path, k), inside) for k, v in value.items()}
         elif key == "items":
-            out[key] = _convert(value, defs, (*path, "[]"))
+            out[key] = _convert(value, defs, (*path, "[]"), inside)
         elif key == "additionalProperties":
             if value is True:
                 out["x-kubernetes-preserve-unknown-fields"] = True
             elif value:
-                out[key] = _convert(value, defs, (*path, "*"))
+                out[key] = _convert(value, defs, (*path, "*"), inside)
         elif key in _KEEP:
             out[key] = value
         else:
