@@ -203,6 +203,7 @@ class Operator:
             await self._sync.prime()
             self._synced = True
             self.metrics.synced.set(1)
+            log.info("ready: the caches are filled")
             begun = self._clock()
             why = await self._watch()
             self.metrics.watch_restarts.inc()
