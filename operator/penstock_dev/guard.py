@@ -10,10 +10,12 @@ were told to the guard must do.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -54,16 +56,20 @@ def kill_marked(mark: str) -> None:
 class Guard:
     """A running guard, held by the process that it watches.
 
-    Args:
-        mark: the mark of the children, as they have it in their environment under `MARK`.
-        scratch: a folder to remove when the parent was killed.
+    Attributes:
+        mark: the mark of the children, to be in their environment under `MARK` (more may follow it there).
+        scratch: a folder for temporary files that is removed at the end, also when the parent was killed. It lies in the system's own
+            folder for them: its path is short, and sockets have little room for theirs.
     """
 
-    def __init__(self, mark: str, scratch: Path) -> None:
+    def __init__(self) -> None:
+        self.mark = secrets.token_hex(8)
+        self.scratch = Path(tempfile.mkdtemp(prefix="penstock-"))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, mark, str(scratch)],
+            [sys.executable, "-I", "-S", __file__, self.mark, str(self.scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            cwd="/",
             # Its own session: Ctrl-C in the terminal is for the parent, and the guard has to outlive it.
             start_new_session=True,
         )
@@ -77,7 +83,7 @@ class Guard:
         self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guard: what is left with the mark is killed now."""
+        """End the guard: what is left with the mark is killed now, the folder is removed."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()

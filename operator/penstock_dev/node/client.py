@@ -6,6 +6,7 @@ tell "no" from "not now".
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from penstock_dev.connection import Connection
+    from penstock_operator.runtime.credentials import Credentials
 
 __all__ = ["ApiError", "ApiUnreachable", "Client", "Json"]
 
@@ -61,12 +62,13 @@ def _error(status: int, body: bytes) -> ApiError:
 class Client:
     """Requests to one API server. Use it as an async context manager; it belongs to one event loop."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._server = credentials.endpoint.server
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
-        context = self._connection.ssl_context()
+        context = self._credentials.ssl_context()
         connector = aiohttp.TCPConnector(limit=64, ssl=True if context is None else context)
         self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         return self
@@ -83,6 +85,13 @@ class Client:
             raise RuntimeError("the client is not open: use it as an async context manager")
         return self._session
 
+    async def _headers(self) -> dict[str, str]:
+        credentials = self._credentials
+        # An exec plugin runs a program; everything else is read from memory or a file.
+        slow = credentials.blocking and credentials.stale
+        token = await asyncio.to_thread(credentials.token) if slow else credentials.token()
+        return {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
     async def request(
         self,
         method: str,
@@ -98,19 +107,21 @@ class Client:
             ApiError: the server refused.
             ApiUnreachable: it did not answer.
         """
-        headers = {**self._connection.headers(), "Accept": "application/json"}
+        headers = await self._headers()
         data = None
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = content_type
         try:
             async with self.session.request(
-                method, self._connection.server + path, params=params, data=data, headers=headers, timeout=_TIMEOUT
+                method, self._server + path, params=params, data=data, headers=headers, timeout=_TIMEOUT
             ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachable(f"{method} {path}: {str(error) or type(error).__name__}") from error
         if response.status >= 400:
+            if response.status == 401:
+                self._credentials.forget_token()
             raise _error(response.status, answer)
         document: Json = json.loads(answer) if answer else {}
         return document
@@ -123,10 +134,10 @@ class Client:
             ApiUnreachable: the connection broke.
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", **params}
-        headers = {**self._connection.headers(), "Accept": "application/json"}
+        headers = await self._headers()
         try:
             async with self.session.get(
-                self._connection.server + path, params=query, headers=headers, timeout=_WATCH_TIMEOUT
+                self._server + path, params=query, headers=headers, timeout=_WATCH_TIMEOUT
             ) as response:
                 if response.status >= 400:
                     raise _error(response.status, await response.read())

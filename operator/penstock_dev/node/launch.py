@@ -68,7 +68,7 @@ async def prepare(pod: Json, spec: Json, volumes: Volumes, folder: Path, around:
         command=[paths.rewrite(part) for part in command],
         environment={**defaults, **variables, **written},
         directory=_directory(spec.get("workingDir"), paths, around.workdir),
-        log=around.logs / pod["metadata"]["uid"] / spec["name"] / "0.log",
+        log=around.logs.path(pod["metadata"]["uid"], spec["name"], 0),
         message_file=message_file,
         fallback=spec.get("terminationMessagePolicy") == "FallbackToLogsOnError",
         mark=f"{around.mark}.{folder_name(pod['metadata']['uid'])}.{spec['name']}.",

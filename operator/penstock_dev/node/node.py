@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import shutil
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock_dev.apiserver.logs import FolderLogs
 from penstock_dev.guard import Guard
 
 from .client import ApiError, ApiUnreachable, Client
 from .downward import Host
 from .events import Events
+from .kubelet import Kubelet
 from .pod import PodWorker
 from .registration import Registration
 from .scheduler import Scheduler
@@ -32,7 +32,7 @@ from .surroundings import Surroundings, folder_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock_dev.connection import Connection
+    from penstock_operator.runtime.credentials import Credentials
 
     from .client import Json
 
@@ -64,37 +64,42 @@ class Node:
     """Runs the pods of one API server as local processes.
 
     Args:
-        connection: the API server.
+        credentials: the API server, and who the node is there.
         logs: folder for the containers' logs, `<pod uid>/<container>/0.log` below it.
         data: folder for what outlives pods (claims); None: a temporary one.
         name: the Node object's name.
         workdir: where containers work whose own directory does not exist on this machine; the current one by default.
         max_pods: how many pods run at a time; `default_max_pods()` by default.
-        lease: renew a Lease and remove the Node object at the end, as a control plane with a controller manager needs it.
+        cluster: the API server is a real one. It then has controllers that watch the node's Lease, and asks the node for its pods' logs;
+            and the Node object is removed at the end. (The embedded one reads the logs from the folder.)
+        guard: ends what is left when this process is killed; None: one of the node's own.
         clock: seconds since the epoch.
     """
 
     def __init__(
         self,
-        connection: Connection,
+        credentials: Credentials,
         *,
         logs: Path,
         data: Path | None = None,
         name: str = DEFAULT_NAME,
         workdir: Path | None = None,
         max_pods: int | None = None,
-        lease: bool = False,
+        cluster: bool = False,
+        guard: Guard | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._connection = connection
-        self._logs = logs.absolute()
+        self._credentials = credentials
+        self._logs = FolderLogs(logs.absolute())
         self._data = data.absolute() if data else None
         self._workdir = (workdir or Path.cwd()).absolute()
         self._max_pods = max_pods or default_max_pods()
-        self._lease = lease
+        self._cluster = cluster
+        self._given_guard = guard
         self._clock = clock
         self._host = Host(name, "127.0.0.1", os.cpu_count() or 1, _memory())
         self._workers: dict[str, PodWorker] = {}
+        self._uids: dict[tuple[str, str], str] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._synced = asyncio.Event()
@@ -106,15 +111,14 @@ class Node:
         Raises:
             ApiError, ApiUnreachable: the API server does not let the node list pods, or is not there.
         """
-        # The system's own folder for temporary files: short, whatever the project's path is.
-        self._root = Path(tempfile.mkdtemp(prefix="penstock-"))
-        self._mark = secrets.token_hex(8)
-        self._guard = Guard(self._mark, self._root)
-        self._client = await Client(self._connection).__aenter__()
+        self._guard = self._given_guard or Guard()
+        self._root = self._guard.scratch
+        self._client = await Client(self._credentials).__aenter__()
+        self._kubelet = Kubelet(self._log_uid, self._alive, self._logs, self._root)
         self._events = Events(self._client, self._host.node, self._clock)
         self._around = Surroundings(
             client=self._client,
-            sources=Sources(self._client, self._connection.ca),
+            sources=Sources(self._client, self._credentials.endpoint.ca),
             events=self._events,
             guard=self._guard,
             host=self._host,
@@ -122,12 +126,13 @@ class Node:
             claims=(self._data or self._root) / "claims",
             logs=self._logs,
             workdir=self._workdir,
-            mark=self._mark,
-            server=self._connection.server,
+            mark=self._guard.mark,
+            server=self._credentials.endpoint.server,
             clock=self._clock,
         )
         self._scheduler = Scheduler(self._client, self._events, self._host.node, self._room, self._take, self._clock)
-        self._registration = Registration(self._client, self._host, self._max_pods, self._clock)
+        port = await self._kubelet.start() if self._cluster else None
+        self._registration = Registration(self._client, self._host, self._max_pods, self._clock, kubelet_port=port)
         try:
             await self._list()
         except (ApiError, ApiUnreachable):
@@ -137,7 +142,7 @@ class Node:
             self._follow(),
             self._scheduler.run(),
             self._events.run(),
-            self._registration.run(lease=self._lease),
+            self._registration.run(lease=self._cluster),
         ):
             self._tasks.append(asyncio.create_task(work))
 
@@ -159,11 +164,12 @@ class Node:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
         self._workers.clear()
-        if self._lease:
+        if self._cluster:
             await self._registration.withdraw()
+        await self._kubelet.stop()
         await self._client.__aexit__()
-        await asyncio.to_thread(self._guard.close)
-        shutil.rmtree(self._root, ignore_errors=True)
+        if self._given_guard is None:
+            await asyncio.to_thread(self._guard.close)
 
     async def __aenter__(self) -> Node:
         await self.start()
@@ -179,6 +185,15 @@ class Node:
 
     def _room(self) -> int:
         return 0 if self._stopping else self._max_pods - self.running
+
+    def _log_uid(self, namespace: str, name: str) -> str | None:
+        """Return the UID of the pod of that name, for its logs."""
+        return self._uids.get((namespace, name))
+
+    def _alive(self, uid: str, container: str) -> bool:
+        """Whether a container may still write."""
+        worker = self._workers.get(uid)
+        return worker is not None and worker.alive(container)
 
     # What the API server tells
 
@@ -224,6 +239,7 @@ class Node:
         if not node:
             self._scheduler.note(pod)
         elif node == self._host.node:
+            self._uids[pod["metadata"]["namespace"], pod["metadata"]["name"]] = uid
             self._scheduler.forget(uid)
             worker = self._workers.get(uid)
             if worker is None:
@@ -250,6 +266,7 @@ class Node:
 
     def _removed(self, uid: str) -> None:
         self._scheduler.forget(uid)
+        self._uids = {name: known for name, known in self._uids.items() if known != uid}
         worker = self._workers.pop(uid, None)
         if worker is not None:
             worker.removed()
@@ -259,7 +276,7 @@ class Node:
         """Remove what is left of a pod that is gone, once its processes have ended."""
         with suppress(asyncio.CancelledError):
             await worker.task
-        for folder in (self._logs / uid, self._root / folder_name(uid)):
+        for folder in (self._logs.root / uid, self._root / folder_name(uid)):
             shutil.rmtree(folder, ignore_errors=True)
         self._tasks.remove(asyncio.current_task())  # type: ignore[arg-type]
 

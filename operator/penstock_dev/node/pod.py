@@ -117,6 +117,12 @@ class PodWorker:
         """Wait until the pod takes no place on the node any more."""
         await self._over.wait()
 
+    def alive(self, container: str) -> bool:
+        """Whether a container may still write to its log."""
+        return not self.finished and any(
+            c.name == container and not isinstance(c.state, Terminated) for c in self._record.containers
+        )
+
     def abandon(self) -> None:
         """Write nothing more: the node has ended."""
         self._writer.close()

@@ -37,9 +37,13 @@ class Registration:
         host: the node's name, address and size.
         pods: how many pods it takes.
         clock: seconds since the epoch.
+        kubelet_port: where the API server gets the logs of pods from; None: nowhere.
     """
 
-    def __init__(self, client: Client, host: Host, pods: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, client: Client, host: Host, pods: int, clock: Callable[[], float], *, kubelet_port: int | None = None
+    ) -> None:
+        self._kubelet_port = kubelet_port
         self._client = client
         self._host = host
         self._pods = pods
@@ -104,7 +108,9 @@ class Registration:
             "lastHeartbeatTime": now,
             "lastTransitionTime": now,
         }
+        endpoints = {"daemonEndpoints": {"kubeletEndpoint": {"Port": self._kubelet_port}}} if self._kubelet_port else {}
         return {
+            **endpoints,
             "capacity": size,
             "allocatable": size,
             "addresses": [

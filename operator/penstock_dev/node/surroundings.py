@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from penstock_dev.apiserver.logs import FolderLogs
     from penstock_dev.guard import Guard
 
     from .client import Client
@@ -31,7 +32,7 @@ class Surroundings:
         host: what the downward API tells of the node.
         root: folder of the pods' own folders; short, for sockets in TMPDIR have little room for their path.
         claims: folder of what outlives pods (PersistentVolumeClaims).
-        logs: folder of the containers' logs.
+        logs: the containers' logs.
         workdir: working directory of containers whose own does not exist here.
         mark: what all processes of this node carry in their environment.
         server: the API server's base URL, for the containers.
@@ -45,7 +46,7 @@ class Surroundings:
     host: Host
     root: Path
     claims: Path
-    logs: Path
+    logs: FolderLogs
     workdir: Path
     mark: str
     server: str
