@@ -1,15 +1,29 @@
 """The embedded control plane's public face: start it, stop it, and how clients reach it.
 
 `ApiServer` ties the rooms of this package together (store, kinds, verbs, HTTP) and owns their lifetime. It listens on loopback
-only, over plain HTTP, and answers 401 without its bearer token or a token of one of its ServiceAccounts. Everything it knows is in
+only, over TLS (kubectl sends a token over nothing else), and answers 401 without its bearer token or a token of one of its ServiceAccounts. Everything it knows is in
 memory; with `data` it also writes every change down and reads it again at the next start. It runs no pods: a node does, as a client.
 """
 
 from __future__ import annotations
 
-import secrets
+import base64
+import random
 import time
 from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from .builtin import Builtin
+from .controllers import Controllers
+from .crds import BUCKET as DEFINITIONS
+from .crds import Definitions
+from .http import Http
+from .kinds import Registry
+from .persistence import Persistence, new_keys
+from .store import Store
+from .tokens import Tokens
+from .verbs import Verbs, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,12 +56,31 @@ class ApiServer:
     ) -> None:
         self._wanted_port = port
         self._port = 0
-        self._token = secrets.token_hex(16)
+        self._persistence = Persistence(data) if data is not None else None
+        keys = self._persistence.keys(clock()) if self._persistence is not None else new_keys(clock())
+        self._token = keys.token
+        self._identity = keys.identity
+        self._store = Store()
+        if self._persistence is not None:
+            self._persistence.load(self._store)
+            self._persistence.follow(self._store)
+        builtin = Builtin()
+        registry = Registry()
+        for resource in builtin.resources():
+            registry.add(resource)
+        source = random.SystemRandom()
+        self._verbs = Verbs(self._store, registry, clock, source)
+        Definitions(self._store, registry, builtin.metadata)
+        self._controllers = Controllers(self._verbs)
+        self._crds = [dict(crd) for crd in crds]
+        tokens = Tokens(keys.token, self._store, clock, keys.signing)
+        self._http = Http(self._verbs, builtin, tokens, logs, clock, lambda: source.uniform(1800, 3600))
+        self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
-        """The server's address, `http://127.0.0.1:<port>`; valid after `start`."""
-        return f"http://127.0.0.1:{self._port}"
+        """The server's address, `https://127.0.0.1:<port>`; valid after `start`."""
+        return f"https://127.0.0.1:{self._port}"
 
     @property
     def token(self) -> str:
@@ -55,25 +88,59 @@ class ApiServer:
         return self._token
 
     @property
-    def ca(self) -> str | None:
-        """PEM of the certificate authority that clients must trust; None, for the server speaks plain HTTP on loopback."""
-        return None
+    def ca(self) -> str:
+        """PEM of the certificate that clients must trust: the server's own, made at start (kept with `data`)."""
+        return self._identity.certificate
 
     def kubeconfig(self) -> dict[str, Any]:
         """Return a kubeconfig document (for `yaml.safe_dump` or `json.dump`) with one context, namespace `default`."""
+        ca = base64.b64encode(self.ca.encode()).decode()
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "penstock-dev",
-            "clusters": [{"name": "penstock-dev", "cluster": {"server": self.url}}],
+            "clusters": [{"name": "penstock-dev", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
             "users": [{"name": "penstock-dev", "user": {"token": self._token}}],
             "contexts": [
-                {"name": "penstock-dev", "context": {"cluster": "penstock-dev", "user": "penstock-dev", "namespace": "default"}}
+                {
+                    "name": "penstock-dev",
+                    "context": {"cluster": "penstock-dev", "user": "penstock-dev", "namespace": "default"},
+                }
             ],
         }
 
     async def start(self) -> None:
-        """Listen; returns when requests are answered. Raises OSError when the port is taken."""
+        """Listen; returns when requests are answered.
+
+        Raises:
+            OSError: the port is taken.
+            ApiError: one of the given definitions is refused.
+        """
+        self._install()
+        self._controllers.start()
+        self._runner = web.AppRunner(self._http.app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._wanted_port, ssl_context=self._identity.context())
+        await site.start()
+        assert self._runner.addresses
+        self._port = self._runner.addresses[0][1]
+
+    def _install(self) -> None:
+        """Write the given definitions, as an apply by this server's own manager."""
+        definitions = self._verbs.registry.by_bucket(DEFINITIONS)
+        assert definitions is not None
+        options = WriteOptions(manager="penstock-dev", force=True)
+        for crd in self._crds:
+            name = crd["metadata"]["name"]
+            self._verbs.patch(definitions, "", name, "", "application/apply-patch+yaml", crd, options)
 
     async def stop(self) -> None:
         """End all watches and follows, close the socket, flush `data`. Safe to call twice."""
+        if self._runner is None:
+            return
+        runner, self._runner = self._runner, None
+        self._http.end_watches()
+        await runner.cleanup()
+        await self._controllers.stop()
+        if self._persistence is not None:
+            self._persistence.close(self._store)

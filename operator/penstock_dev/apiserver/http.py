@@ -1,0 +1,414 @@
+"""HTTP in, HTTP out: authentication, routing, and answers as JSON, tables or streams.
+
+One catch-all route; the verbs do the work. Neighbours: `requests` reads, `verbs` and `watching` answer, `discovery` and `openapi`
+describe. Every refusal leaves as a `Status`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from . import discovery, openapi, podlog, selectors, watching
+from .requests import BODY_LIMIT, Answer, Target, delete_options, read_accept, read_body, read_path, write_options
+from .status import ApiError, bad_request, no_such_path, out_of_bounds
+from .tables import table
+from .verbs import PATCH_TYPES, Verbs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .builtin import Builtin
+    from .kinds import Registry, Resource
+    from .logs import LogSource
+    from .store import Object, Store
+    from .tokens import Tokens, User
+
+_log = logging.getLogger(__name__)
+JSON = "application/json"
+
+
+class Http:
+    """The web application.
+
+    Args:
+        verbs: carries requests out.
+        builtin: schemas of built-in kinds.
+        tokens: authenticates.
+        logs: where `pods/log` reads.
+        clock: seconds since the epoch.
+        random_timeout: seconds after which a watch without a timeout of its own ends.
+    """
+
+    def __init__(
+        self,
+        verbs: Verbs,
+        builtin: Builtin,
+        tokens: Tokens,
+        logs: LogSource | None,
+        clock: Callable[[], float],
+        random_timeout: Callable[[], float],
+    ) -> None:
+        self._verbs = verbs
+        self._registry: Registry = verbs.registry
+        self._store: Store = verbs.store
+        self._builtin = builtin
+        self._tokens = tokens
+        self._logs = logs
+        self._clock = clock
+        self._random_timeout = random_timeout
+        self._watches: set[watching.Watch] = set()
+        self._documents: dict[str, tuple[int, bytes]] = {}
+        self.app = web.Application(client_max_size=BODY_LIMIT)
+        self.app.router.add_route("*", "/{path:.*}", self._handle)
+
+    def end_watches(self) -> None:
+        """End all watches: the server stops."""
+        for watch in list(self._watches):
+            watch.end()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            if request.path in ("/readyz", "/livez", "/healthz"):
+                return web.Response(text="ok")
+            user = self._tokens.authenticate(request.headers.get("Authorization", ""))
+            return await self._route(request, user)
+        except ApiError as error:
+            return _json(error.body(), error.code)
+        except web.HTTPRequestEntityTooLarge:
+            text = f"Request entity too large: limit is {BODY_LIMIT}"
+            return _json(ApiError("RequestEntityTooLarge", text).body(), 413)
+        except (ConnectionResetError, TimeoutError):
+            raise
+        except Exception as error:
+            _log.exception("%s %s failed", request.method, request.path)
+            text = f"Internal error occurred: {type(error).__name__}: {error}"
+            return _json(ApiError("InternalError", text).body(), 500)
+
+    async def _route(self, request: web.Request, user: User) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        if request.method in ("GET", "HEAD"):
+            described = self._described(path, request.headers.get("Accept", ""))
+            if described is not None:
+                return described
+        target = read_path(path)
+        if target is None:
+            raise no_such_path()
+        if (target.group, target.plural) == ("authorization.k8s.io", "selfsubjectaccessreviews"):
+            return await self._review(request)
+        resource = self._registry.find(target.group, target.version, target.plural)
+        if resource is None:
+            raise no_such_path()
+        if target.name and target.namespace == "" and resource.namespaced:
+            raise no_such_path()
+        if not resource.namespaced and target.namespace:
+            raise no_such_path()
+        if target.subresource:
+            return await self._subresource(request, resource, target, user)
+        if target.name:
+            return await self._object(request, resource, target, user)
+        return await self._collection(request, resource, target, user)
+
+    # --- descriptions
+
+    def _described(self, path: str, accept: str) -> web.Response | None:
+        if path in ("/api", "/apis"):
+            if "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" in accept.replace(" ", ""):
+                body = discovery.aggregated(self._registry, core=path == "/api")
+                media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+                return web.Response(body=_encoded(body), headers={"Content-Type": media})
+            return _json(discovery.core_versions() if path == "/api" else discovery.group_list(self._registry))
+        if path == "/version":
+            return _json(discovery.version())
+        if path == "/":
+            return _json({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
+        if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
+            return self._openapi(path.removeprefix("/openapi/v3").strip("/"))
+        parts = path.strip("/").split("/")
+        found: Any = None
+        if parts[0] == "api" and len(parts) == 2:
+            found = discovery.resource_list(self._registry, "", parts[1])
+        elif parts[0] == "apis" and len(parts) == 2:
+            found = discovery.group(self._registry, parts[1])
+        elif parts[0] == "apis" and len(parts) == 3:
+            found = discovery.resource_list(self._registry, parts[1], parts[2])
+        return _json(found) if found is not None else None
+
+    def _openapi(self, name: str) -> web.Response:
+        if not name:
+            return _json(openapi.index(self._registry))
+        made, data = self._documents.get(name, (-1, b""))
+        if made != self._registry.changes:
+            resources = openapi.paths(self._registry).get(name)
+            if resources is None:
+                raise no_such_path()
+            data = _encoded(openapi.document(resources, self._builtin))
+            self._documents[name] = (self._registry.changes, data)
+        return web.Response(body=data, content_type=JSON)
+
+    async def _review(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            raise _no_method()
+        data = await request.read()
+        media = request.content_type
+        body = read_body(data, media) if media == JSON else {}  # kubectl sends protobuf; every answer is yes
+        return _json(
+            {
+                "kind": "SelfSubjectAccessReview",
+                "apiVersion": "authorization.k8s.io/v1",
+                "metadata": {"creationTimestamp": None},
+                "spec": body.get("spec", {}),
+                "status": {"allowed": True, "reason": "the development control plane does not enforce RBAC"},
+            },
+            201,
+        )
+
+    # --- objects
+
+    async def _collection(
+        self, request: web.Request, resource: Resource, target: Target, user: User
+    ) -> web.StreamResponse:
+        method, query = request.method, request.query
+        if method in ("GET", "HEAD"):
+            answer = read_accept(request.headers.get("Accept", ""))
+            matches = self._matches(resource, query)
+            if query.get("watch") in ("true", "1"):
+                return await self._watch(request, resource, target.namespace, matches, answer)
+            return self._list(resource, target.namespace, matches, query, answer)
+        if method == "POST":
+            if resource.namespaced and not target.namespace:
+                raise _no_method()
+            options = write_options(query, request.headers.get("User-Agent", ""), user.name)
+            body = read_body(await request.read(), request.headers.get("Content-Type", ""))
+            created = self._verbs.create(resource, target.namespace, body, options)
+            return self._shown(request, resource, created, 201, options.warnings)
+        if method == "DELETE" and "deletecollection" in resource.verbs:
+            if resource.namespaced and not target.namespace:
+                raise _no_method()
+            options_ = delete_options(query, await _optional_body(request))
+            page = self._verbs.list(resource, target.namespace, self._matches(resource, query))
+            for obj in page.items:
+                meta = obj["metadata"]
+                self._verbs.delete(resource, meta.get("namespace", ""), meta["name"], options_)
+            return self._list(resource, target.namespace, None, {}, Answer(), page.items)
+        raise _no_method()
+
+    def _matches(self, resource: Resource, query: Mapping[str, str]) -> selectors.Predicate | None:
+        by_label = selectors.labels(query.get("labelSelector", ""))
+        by_field = None
+        if query.get("fieldSelector"):
+            known = {"metadata.name": "metadata.name", **resource.selectable}
+            if resource.namespaced:
+                known["metadata.namespace"] = "metadata.namespace"
+            by_field = selectors.fields(query["fieldSelector"], known)
+        if by_label is None or by_field is None:
+            return by_label or by_field
+        return lambda obj: by_label(obj) and by_field(obj)
+
+    def _list(
+        self,
+        resource: Resource,
+        namespace: str,
+        matches: selectors.Predicate | None,
+        query: Mapping[str, str],
+        answer: Answer,
+        items: list[Object] | None = None,
+    ) -> web.Response:
+        self._check_version(query.get("resourceVersion", ""))
+        limit = query.get("limit", "0")
+        meta: dict[str, Any] = {"resourceVersion": str(self._store.version)}
+        if items is None:
+            page = self._verbs.list(
+                resource, namespace, matches, int(limit) if limit.isdigit() else 0, query.get("continue", "")
+            )
+            items = page.items
+            if page.token:
+                meta |= {"continue": page.token, "remainingItemCount": page.remaining}
+        if answer.form == "table":
+            return _json(table(resource, items, self._clock(), meta, query.get("includeObject", "Metadata")))
+        if answer.form == "metadata":
+            rows = [_metadata_only(obj) for obj in items]
+            return _json(
+                {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": rows}
+            )
+        if resource.outbound:
+            items = [resource.outbound(obj) for obj in items]
+        if not resource.custom:
+            items = [{key: value for key, value in obj.items() if key not in ("kind", "apiVersion")} for obj in items]
+        return _json({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items})
+
+    def _check_version(self, text: str) -> None:
+        if text and not text.isdigit():
+            raise bad_request(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        if text and int(text) > self._store.version:
+            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            why = f"Timeout: Too large resource version: {text}, current: {self._store.version}"
+            raise ApiError("Timeout", why, {"causes": [cause], "retryAfterSeconds": 1})
+
+    async def _object(self, request: web.Request, resource: Resource, target: Target, user: User) -> web.StreamResponse:
+        method, query = request.method, request.query
+        if method in ("GET", "HEAD"):
+            self._check_version(query.get("resourceVersion", ""))
+            return self._shown(request, resource, self._verbs.get(resource, target.namespace, target.name))
+        if method == "DELETE":
+            options = delete_options(query, await _optional_body(request))
+            last, gone = self._verbs.delete(resource, target.namespace, target.name, options)
+            if gone and not resource.strategy.returns_deleted:
+                details: dict[str, Any] = {"name": target.name, "kind": resource.plural, "uid": last["metadata"]["uid"]}
+                if resource.group:
+                    details["group"] = resource.group
+                return _json(
+                    {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+                )
+            return self._shown(request, resource, last)
+        return await self._change(request, resource, target, user)
+
+    async def _change(self, request: web.Request, resource: Resource, target: Target, user: User) -> web.StreamResponse:
+        options = write_options(request.query, request.headers.get("User-Agent", ""), user.name)
+        media = request.headers.get("Content-Type", "")
+        if request.method == "PUT":
+            body = read_body(await request.read(), media)
+            changed = self._verbs.update(resource, target.namespace, target.name, target.subresource, body, options)
+            return self._shown(request, resource, changed, 200, options.warnings)
+        if request.method != "PATCH":
+            raise _no_method()
+        media = media.partition(";")[0].strip()
+        offered = [m for m in PATCH_TYPES if not (resource.custom and "strategic" in m)]
+        if media not in offered:
+            raise ApiError(
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: "
+                + ", ".join(offered),
+            )
+        if media == "application/apply-patch+yaml" and not request.query.get("fieldManager"):
+            raise ApiError(
+                "Invalid",
+                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+                {
+                    "group": "meta.k8s.io",
+                    "kind": "PatchOptions",
+                    "causes": [
+                        {
+                            "reason": "FieldValueRequired",
+                            "message": "Required value: is required for apply patch",
+                            "field": "fieldManager",
+                        }
+                    ],
+                },
+            )
+        body = read_body(await request.read(), media)
+        changed, new = self._verbs.patch(
+            resource, target.namespace, target.name, target.subresource, media, body, options
+        )
+        return self._shown(request, resource, changed, 201 if new else 200, options.warnings)
+
+    async def _subresource(
+        self, request: web.Request, resource: Resource, target: Target, user: User
+    ) -> web.StreamResponse:
+        if target.subresource not in resource.subresources:
+            raise no_such_path()
+        if target.subresource == "status":
+            if request.method in ("GET", "HEAD"):
+                return self._shown(request, resource, self._verbs.get(resource, target.namespace, target.name))
+            return await self._change(request, resource, target, user)
+        if target.subresource == "log" and request.method == "GET":
+            return await self._pod_log(request, resource, target)
+        if target.subresource == "token" and request.method == "POST":
+            body = read_body(await request.read(), request.headers.get("Content-Type", ""))
+            made = self._tokens.request(target.namespace, target.name, body, self._verbs.random_name(16))
+            return _json(made, 201)
+        if target.subresource == "binding" and request.method == "POST":
+            body = read_body(await request.read(), request.headers.get("Content-Type", ""))
+            self._verbs.bind(resource, target.namespace, target.name, body)
+            return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+        raise _no_method()
+
+    def _shown(
+        self, request: web.Request, resource: Resource, obj: Object, code: int = 200, warnings: list[str] | None = None
+    ) -> web.Response:
+        answer = read_accept(request.headers.get("Accept", ""))
+        shown: Any
+        if answer.form == "table":
+            meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            shown = table(resource, [obj], self._clock(), meta, request.query.get("includeObject", "Metadata"))
+        elif answer.form == "metadata":
+            shown = _metadata_only(obj)
+        else:
+            shown = resource.outbound(obj) if resource.outbound else obj
+        response = _json(shown, code)
+        for warning in warnings or ():
+            text = warning.replace("\\", "\\\\").replace('"', '\\"')
+            response.headers.add("Warning", f'299 - "{text}"')
+        return response
+
+    # --- streams
+
+    async def _watch(
+        self,
+        request: web.Request,
+        resource: Resource,
+        namespace: str,
+        matches: selectors.Predicate | None,
+        answer: Answer,
+    ) -> web.StreamResponse:
+        options = watching.read_options(request.query, self._random_timeout(), answer.form)
+        response = web.StreamResponse(headers={"Content-Type": JSON})
+        watch = watching.Watch(self._store, resource, namespace, matches, options, self._clock)
+        self._watches.add(watch)
+        try:
+            async with aclosing(watch.lines()) as lines:
+                await response.prepare(request)
+                async for line in lines:
+                    await response.write(line)
+            await response.write_eof()
+        finally:
+            self._watches.discard(watch)
+            watch.close()
+        return response
+
+    async def _pod_log(self, request: web.Request, resource: Resource, target: Target) -> web.StreamResponse:
+        pod = self._verbs.get(resource, target.namespace, target.name)
+        options = podlog.read_options(request.query, self._clock())
+        container = podlog.chosen_container(pod, options.container)
+        if self._logs is None:
+            raise out_of_bounds("pods/log without a node")
+
+        def current() -> Object | None:
+            return self._store.get(resource.storage, target.namespace, target.name)
+
+        pieces = podlog.lines(pod, container, options, self._logs, current)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        async with aclosing(pieces) as stream:
+            first = await anext(stream, None)  # a refusal comes before the first byte
+            await response.prepare(request)
+            if first is not None:
+                await response.write(first)
+                async for piece in stream:
+                    await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+async def _optional_body(request: web.Request) -> Any:
+    data = await request.read()
+    return read_body(data, request.headers.get("Content-Type", "")) if data else None
+
+
+def _metadata_only(obj: Object) -> dict[str, Any]:
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def _no_method() -> ApiError:
+    return ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _json(value: Any, code: int = 200) -> web.Response:
+    return web.Response(body=_encoded(value), status=code, content_type=JSON)

@@ -1,0 +1,183 @@
+"""Reads a request: its path, what kind of answer it wants, its body and its options. Pure; the HTTP room passes plain values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .status import ApiError, bad_request
+from .verbs import DeleteOptions, WriteOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BODY_LIMIT = 3 * 1024 * 1024
+_TRUE = ("true", "1", "t", "T", "TRUE", "True")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a resource path points to."""
+
+    group: str
+    version: str
+    plural: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def read_path(path: str) -> Target | None:
+    """Return the target of `/api/...` or `/apis/...`; None for anything else."""
+    parts = [part for part in path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) >= 3 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    if len(rest) > 3:
+        return None
+    plural, name, subresource = (*rest, "", "")[:3]
+    return Target(group, version, plural, namespace, name, subresource)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The form of an answer: `plain`, `table` or `metadata`."""
+
+    form: str = "plain"
+
+
+def read_accept(header: str) -> Answer:
+    """Return the first offered form that is served.
+
+    Raises:
+        ApiError: 406.
+    """
+    for offer in header.split(",") if header else ["*/*"]:
+        media, *parameters = [part.strip() for part in offer.split(";")]
+        options = dict(part.split("=", 1) for part in parameters if "=" in part)
+        if media in ("*/*", "application/*"):
+            return Answer()
+        if media != "application/json":
+            continue
+        wanted = options.get("as", "")
+        if not wanted:
+            return Answer()
+        if options.get("g") == "meta.k8s.io" and options.get("v") == "v1":
+            if wanted == "Table":
+                return Answer("table")
+            if wanted in ("PartialObjectMetadata", "PartialObjectMetadataList"):
+                return Answer("metadata")
+    raise ApiError("NotAcceptable", "only the following media types are accepted: application/json")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: times stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_body(data: bytes, media_type: str) -> Any:
+    """Return the value of a body.
+
+    Raises:
+        ApiError: 400 for text that is neither JSON nor, where that is allowed, YAML; 415 for another media type.
+    """
+    media = media_type.partition(";")[0].strip()
+    if media in ("application/yaml", "application/apply-patch+yaml"):
+        try:
+            return json.loads(data)
+        except ValueError:
+            try:
+                return yaml.load(data, _Loader)
+            except yaml.YAMLError as error:
+                raise bad_request(f"error decoding YAML: {error}") from error
+    if media in ("", "application/json") or media.endswith("+json"):
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type application/json): {error}"
+            ) from error
+    raise ApiError(
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format ({media}) - accepted media types include: application/json, "
+        "application/yaml (the embedded development control plane has no protobuf and no CBOR)",
+    )
+
+
+def write_options(query: Mapping[str, str], agent: str, user: str) -> WriteOptions:
+    """Return the options of a write.
+
+    Raises:
+        ApiError: 422 for values that are none.
+    """
+    dry_run = query.get("dryRun", "")
+    if dry_run not in ("", "All"):
+        raise ApiError(
+            "Invalid",
+            f'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["{dry_run}"]: supported values: "All"',
+        )
+    validation = query.get("fieldValidation", "") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        raise ApiError(
+            "Invalid",
+            f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{validation}": '
+            'supported values: "Ignore", "Strict", "Warn"',
+        )
+    manager = query.get("fieldManager", "") or agent.partition("/")[0] or "unknown"
+    return WriteOptions(
+        dry_run=dry_run == "All",
+        validation=validation,
+        manager=manager[:128],
+        force=query.get("force") in _TRUE,
+        user=user,
+    )
+
+
+def delete_options(query: Mapping[str, str], body: Any) -> DeleteOptions:
+    """Return the options of a DELETE: the body's, or else the query's.
+
+    Raises:
+        ApiError: 400 or 422 for values that are none.
+    """
+    options = body if isinstance(body, dict) else {}
+    grace = options.get("gracePeriodSeconds")
+    if grace is None and "gracePeriodSeconds" in query:
+        text = query["gracePeriodSeconds"]
+        if not text.lstrip("-").isdigit():
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        grace = int(text)
+    propagation = options.get("propagationPolicy") or query.get("propagationPolicy", "")
+    orphan = options.get("orphanDependents")
+    if orphan is None and "orphanDependents" in query:
+        orphan = query["orphanDependents"] in _TRUE
+    if not propagation and orphan is not None:
+        propagation = "Orphan" if orphan else "Background"
+    if propagation not in ("", "Background", "Foreground", "Orphan"):
+        raise ApiError(
+            "Invalid",
+            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{propagation}": '
+            'supported values: "Background", "Foreground", "Orphan"',
+        )
+    preconditions = options.get("preconditions") or {}
+    dry_run = options.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
+    return DeleteOptions(
+        grace=grace,
+        propagation=propagation,
+        uid=preconditions.get("uid") or "",
+        version=preconditions.get("resourceVersion") or "",
+        dry_run="All" in dry_run,
+    )

@@ -1,0 +1,487 @@
+"""The verbs on objects: create, get, list, update, patch, delete, as a real server orders their checks.
+
+No HTTP, no time of its own, no waiting: each call reads and writes the store at once, so a request is atomic. Callers: the HTTP
+room for clients, `controllers` for the server's own housekeeping. A write goes: decode (strict or pruned) → what may not change is
+put back → defaults → validation (metadata, schema, kind, CEL) → store.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import managed, metadata, patches
+from .apply import apply
+from .kinds import Env, Registry, Resource
+from .rules import ABSENT, check_rules, has_rules
+from .schema import prune, with_defaults
+from .status import (
+    ApiError,
+    FieldError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+)
+from .validation import validate
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from .selectors import Predicate
+    from .store import Object, Store
+
+_NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # as the real generator: no vowels, no words
+PATCH_TYPES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
+
+
+@dataclass(slots=True)
+class WriteOptions:
+    """The query parameters of a write."""
+
+    dry_run: bool = False
+    validation: str = "Warn"  # Strict, Warn, Ignore
+    manager: str = "unknown"
+    force: bool = False
+    user: str = ""
+    warnings: list[str] = field(default_factory=list)  # receives what goes into Warning headers
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """The body and query of a DELETE."""
+
+    grace: int | None = None
+    propagation: str = ""
+    uid: str = ""
+    version: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A LIST's result."""
+
+    items: list[Object]
+    token: str = ""
+    remaining: int = 0
+
+
+class Verbs:
+    """Carries out verbs on the store.
+
+    Args:
+        store: the objects.
+        registry: the kinds (for namespaces).
+        clock: seconds since the epoch.
+        random: for names and UIDs.
+    """
+
+    def __init__(self, store: Store, registry: Registry, clock: Callable[[], float], random: random.Random) -> None:
+        self.store = store
+        self.registry = registry
+        self.clock = clock
+        self._random = random
+
+    def env(self, user: str = "") -> Env:
+        """Return what strategies see of the world now."""
+        seconds = self.clock()
+        return Env(self.store, timestamp(seconds), seconds, self.random_name, user)
+
+    def random_name(self, length: int) -> str:
+        """Return a random suffix for names."""
+        return "".join(self._random.choices(_NAME_LETTERS, k=length))
+
+    # --- reading
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Return an object as stored. Raises 404."""
+        found = self.store.get(resource.storage, namespace, name)
+        if found is None:
+            raise not_found(resource.group, resource.plural, name)
+        return found
+
+    def list(
+        self, resource: Resource, namespace: str, matches: Predicate | None, limit: int = 0, token: str = ""
+    ) -> Page:
+        """Return the objects of a kind, a page of them when `limit` is given."""
+        items = self.store.list(resource.storage, namespace)
+        if matches is not None:
+            items = [obj for obj in items if matches(obj)]
+        if token:
+            after = _read_token(token)
+            items = [obj for obj in items if (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) > after]
+        if limit and len(items) > limit:
+            last = items[limit - 1]["metadata"]
+            return Page(items[:limit], _token(last.get("namespace", ""), last["name"]), len(items) - limit)
+        return Page(items)
+
+    # --- writing
+
+    def create(
+        self,
+        resource: Resource,
+        namespace: str,
+        body: Any,
+        options: WriteOptions,
+        own: Callable[[Object], Object] | None = None,
+    ) -> Object:
+        """Create an object; `own` writes down its ownership, where it is not that of an update."""
+        metadata.check_type(body, resource)
+        env = self.env(options.user)
+        new = self._decoded(resource, body, options)
+        if (new.get("metadata") or {}).get("resourceVersion"):
+            raise ApiError("InternalError", "resourceVersion should not be set on objects to be created")
+        new = metadata.for_create(new, resource, namespace, env, self._uid())
+        if resource.namespaced:
+            self._check_namespace(resource, namespace, new["metadata"].get("name", ""))
+        if resource.custom and resource.has_status:
+            new.pop("status", None)
+        resource.strategy.admit(new, env)
+        new = resource.strategy.create(with_defaults(new, resource.schema), env)
+        self._validate(resource, new, None, "")
+        taken = self.store.get(resource.storage, namespace, new["metadata"]["name"])
+        if taken is not None:
+            raise already_exists(resource.group, resource.plural, new["metadata"]["name"])
+        new = own(new) if own else managed.after_update(new, None, resource, "", options.manager, env.now)
+        if options.dry_run:
+            return new
+        return self.store.put(resource.storage, new)
+
+    def update(
+        self, resource: Resource, namespace: str, name: str, subresource: str, body: Any, options: WriteOptions
+    ) -> Object:
+        """Replace an object (PUT)."""
+        metadata.check_type(body, resource)
+        old = self.get(resource, namespace, name)
+        metadata.check_identity(body, old, resource, name)
+        version = (body.get("metadata") or {}).get("resourceVersion")
+        if not version and not resource.strategy.unconditional_update:
+            error = FieldError(
+                "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
+            )
+            raise invalid(resource.group, resource.kind, name, [error])
+        return self._write(resource, old, body, subresource, options)
+
+    def patch(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        subresource: str,
+        media_type: str,
+        body: Any,
+        options: WriteOptions,
+    ) -> tuple[Object, bool]:
+        """Patch an object; an apply patch may create it. Returns the object and whether it is new."""
+        old = self.store.get(resource.storage, namespace, name)
+        if media_type == "application/apply-patch+yaml":
+            return self._apply(resource, namespace, name, subresource, body, old, options)
+        if old is None:
+            raise not_found(resource.group, resource.plural, name)
+        outer = resource.outbound(old) if resource.outbound else old
+        if media_type == "application/json-patch+json":
+            new = patches.json_patch(outer, body)
+        elif media_type == "application/merge-patch+json":
+            if not isinstance(body, dict):
+                raise bad_request("error decoding patch: the merge patch is no object")
+            new = patches.merge(outer, body)
+        else:
+            new = patches.strategic(outer, body, resource.schema)
+        if not isinstance(new, dict):
+            raise bad_request("the patched document is no object")
+        metadata.check_type(new, resource)
+        metadata.check_identity(new, old, resource, name)
+        return self._write(resource, old, new, subresource, options), False
+
+    def _apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        subresource: str,
+        body: Any,
+        old: Object | None,
+        options: WriteOptions,
+    ) -> tuple[Object, bool]:
+        metadata.check_type(body, resource)
+        if not body.get("apiVersion") or not body.get("kind"):
+            raise bad_request(
+                "invalid object type: /, Kind=" if not body.get("kind") else "apiVersion must be set in an apply patch"
+            )
+        if (body.get("metadata") or {}).get("managedFields"):
+            raise bad_request("metadata.managedFields must be nil")
+        if (body.get("metadata") or {}).get("name") not in (None, name):
+            raise bad_request(
+                f"the name of the object ({body['metadata']['name']}) does not match the name on the URL ({name})"
+            )
+        config = self._decoded(resource, body, options)
+        config = {**config, "metadata": {**config.get("metadata", {}), "name": name}}
+        if not subresource and resource.has_status:
+            config.pop("status", None)
+        now = self.env().now
+
+        def own(new: Object) -> Object:
+            return managed.after_apply(new, old, config, resource, subresource, options.manager, now)
+
+        if old is None:
+            if subresource:
+                raise not_found(resource.group, resource.plural, name)
+            return self.create(resource, namespace, config, options, own), True
+        new = apply(old, config, resource, subresource, options.manager, force=options.force)
+        return self._write(resource, old, new, subresource, options, own), False
+
+    def _write(
+        self,
+        resource: Resource,
+        old: Object,
+        body: Object,
+        subresource: str,
+        options: WriteOptions,
+        own: Callable[[Object], Object] | None = None,
+    ) -> Object:
+        name = old["metadata"]["name"]
+        env = self.env(options.user)
+        given = (body.get("metadata") or {}).get("resourceVersion")
+        if given and given != old["metadata"]["resourceVersion"]:
+            raise conflict(resource.group, resource.plural, name)
+        uid = (body.get("metadata") or {}).get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+            raise conflict(resource.group, resource.plural, name, why)
+        new = metadata.for_update(self._decoded(resource, body, options), old, resource)
+        new = _fenced(resource, new, old, subresource)
+        new = resource.strategy.update(with_defaults(new, resource.schema), old, subresource, env)
+        self._validate(resource, new, old, subresource)
+        new = self._count_generation(resource, new, old)
+        if own is not None:
+            new = own(new)
+        else:
+            new = managed.after_update(new, old, resource, subresource, options.manager, env.now)
+        if new == old:
+            return old
+        if options.dry_run:
+            return new
+        if _may_go(new) and not resource.strategy.held(new):
+            return self.store.remove(resource.storage, new)
+        return self.store.put(resource.storage, new)
+
+    def delete(self, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> tuple[Object, bool]:
+        """Delete an object. Returns its last form and whether it is gone (else finalizers or its grace keep it)."""
+        old = self.get(resource, namespace, name)
+        meta = old["metadata"]
+        for given, have, word in (
+            (options.uid, meta["uid"], "UID"),
+            (options.version, meta["resourceVersion"], "ResourceVersion"),
+        ):
+            if given and given != have:
+                why = f"Precondition failed: {word} in precondition: {given}, {word} in object meta: {have}"
+                raise conflict(resource.group, resource.plural, name, why)
+        resource.strategy.admit_delete(old)
+        grace = resource.strategy.grace(old, options.grace)
+        finalizers = list(meta.get("finalizers") or [])
+        for policy, finalizer in (("Foreground", "foregroundDeletion"), ("Orphan", "orphan")):
+            if options.propagation == policy and finalizer not in finalizers:
+                finalizers.append(finalizer)
+            elif options.propagation and options.propagation != policy and finalizer in finalizers:
+                finalizers.remove(finalizer)
+        if not finalizers and grace == 0 and not resource.strategy.held(old):
+            if options.dry_run:
+                return old, True
+            return self.store.remove(resource.storage, old), True
+        if meta.get("deletionTimestamp"):
+            if grace >= meta.get("deletionGracePeriodSeconds", 0) and finalizers == (meta.get("finalizers") or []):
+                return old, False
+        new_meta = {**meta}
+        if finalizers:
+            new_meta["finalizers"] = finalizers
+        else:
+            new_meta.pop("finalizers", None)
+        first = "deletionTimestamp" not in meta
+        if first or grace < meta.get("deletionGracePeriodSeconds", 0):
+            new_meta["deletionGracePeriodSeconds"] = grace
+            base = (
+                self.clock()
+                if first
+                else _seconds(meta["deletionTimestamp"]) - meta.get("deletionGracePeriodSeconds", 0)
+            )
+            new_meta["deletionTimestamp"] = timestamp(base + grace)
+        if first and "generation" in meta:
+            new_meta["generation"] = meta["generation"] + 1
+        new = {**old, "metadata": new_meta}
+        if first:
+            new = resource.strategy.deleting(new)
+        if options.dry_run:
+            return new, False
+        return self.store.put(resource.storage, new), False
+
+    def bind(self, resource: Resource, namespace: str, name: str, body: Any) -> Object:
+        """Give a pod its node (`pods/binding`), as a scheduler does: once."""
+        pod = self.get(resource, namespace, name)
+        node = ((body or {}).get("target") or {}).get("name", "") if isinstance(body, dict) else ""
+        if not node:
+            errors = [FieldError("FieldValueRequired", "target.name", "Required value")]
+            raise invalid("", "Binding", name, errors)
+        if pod["metadata"].get("deletionTimestamp"):
+            raise conflict("", "pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
+        if pod["spec"].get("nodeName"):
+            why = f'pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
+            raise conflict("", "pods/binding", name, why)
+        status = pod.get("status") or {}
+        conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+        conditions.append(
+            {
+                "type": "PodScheduled",
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": timestamp(self.clock()),
+            }
+        )
+        new = {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": {**status, "conditions": conditions}}
+        return self.store.put(resource.storage, new)
+
+    # --- parts of a write
+
+    def _uid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _decoded(self, resource: Resource, body: Object, options: WriteOptions) -> Object:
+        if resource.inbound:
+            body = resource.inbound(body)
+        unknown: list[str] = []
+        kept: Object = prune(body, resource.schema, "", unknown)
+        if unknown and options.validation != "Ignore":
+            words = [f'unknown field "{path}"' for path in unknown]
+            if options.validation == "Strict":
+                raise bad_request(strict_words(resource, ", ".join(words)))
+            options.warnings.extend(words)
+        return kept
+
+    def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
+        found = self.store.get("namespaces.", "", namespace)
+        if found is None:
+            raise not_found("", "namespaces", namespace)
+        if found["metadata"].get("deletionTimestamp"):
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            cause = {
+                "reason": "NamespaceTerminating",
+                "message": f"namespace {namespace} is being terminated",
+                "field": "metadata.namespace",
+            }
+            raise forbidden(resource.group, resource.plural, name, why, [cause])
+
+    def _validate(self, resource: Resource, new: Object, old: Object | None, subresource: str) -> None:
+        errors = metadata.validate(new, old, resource)
+        schema_errors: list[FieldError] = []
+        for name, value in new.items():
+            below = resource.schema.properties.get(name)
+            if name not in ("metadata", "apiVersion", "kind") and below is not None:
+                validate(value, below, name, schema_errors)
+        for name in resource.schema.required:
+            if name not in new:
+                schema_errors.append(FieldError("FieldValueRequired", name, "Required value"))
+        errors += schema_errors
+        errors += resource.strategy.validate(new, old, subresource)
+        if resource.custom:
+            rule_errors: list[FieldError] = []
+            if any(
+                e.reason in ("FieldValueTypeInvalid", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany")
+                for e in schema_errors
+            ):
+                text = (
+                    "some validation rules were not checked because the object was invalid; correct the existing errors to "
+                    "complete validation"
+                )
+                if has_rules(resource.schema):
+                    rule_errors.append(FieldError("FieldValueInvalid", "<nil>", f"Invalid value: null: {text}"))
+            else:
+                check_rules(new, ABSENT if old is None else old, resource.schema, "", rule_errors)
+            errors += rule_errors
+        if errors:
+            raise invalid(resource.group, resource.kind, new["metadata"].get("name", ""), errors)
+
+    def _count_generation(self, resource: Resource, new: Object, old: Object) -> Object:
+        if not resource.strategy.counts_generations:
+            return new
+        ignored = {"metadata", "status"} if resource.has_status else {"metadata"}
+        if all(new.get(key) == old.get(key) for key in {*new, *old} - ignored):
+            return new
+        generation = old["metadata"].get("generation", 0) + 1
+        return {**new, "metadata": {**new["metadata"], "generation": generation}}
+
+
+def strict_words(resource: Resource, words: str) -> str:
+    """Return the sentence of a strict decoding error."""
+    if resource.custom:
+        return f"strict decoding error: {words}"
+    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: strict decoding error: {words}'
+
+
+def _fenced(resource: Resource, new: Object, old: Object, subresource: str) -> Object:
+    """Keep a write to its side of the fence between status and the rest."""
+    if subresource == "status":
+        if resource.custom:
+            kept = dict(old)
+            kept.pop("status", None)
+            if "status" in new:
+                kept["status"] = new["status"]
+            kept["metadata"] = {**old["metadata"]}
+            if "managedFields" in new["metadata"]:
+                kept["metadata"]["managedFields"] = new["metadata"]["managedFields"]
+            return kept
+        meta = {**new["metadata"]}
+        meta.pop("ownerReferences", None)
+        if "ownerReferences" in old["metadata"]:
+            meta["ownerReferences"] = old["metadata"]["ownerReferences"]
+        return {**new, "metadata": meta, **({"spec": old["spec"]} if "spec" in old else {})}
+    if resource.has_status:
+        out = {key: value for key, value in new.items() if key != "status"}
+        if "status" in old:
+            out["status"] = old["status"]
+        return out
+    return new
+
+
+def _may_go(obj: Object) -> bool:
+    """Tell whether an object that is being deleted has nothing left that keeps it."""
+    meta = obj["metadata"]
+    return bool(
+        meta.get("deletionTimestamp") and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds", 0)
+    )
+
+
+def timestamp(seconds: float) -> str:
+    """Return RFC 3339 in UTC with whole seconds."""
+    return dt.datetime.fromtimestamp(int(seconds), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(text: str) -> float:
+    return dt.datetime.fromisoformat(text).timestamp()
+
+
+def _token(namespace: str, name: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([namespace, name]).encode()).decode()
+
+
+def _read_token(token: str) -> tuple[str, str]:
+    try:
+        namespace, name = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, binascii.Error) as error:
+        raise bad_request("continue key is not valid") from error
+    return namespace, name
+
+
+__all__ = ["PATCH_TYPES", "DeleteOptions", "Page", "Verbs", "WriteOptions", "timestamp"]
