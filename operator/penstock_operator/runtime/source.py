@@ -120,7 +120,7 @@ def settings(kopf: Any) -> Any:
     result.watching.connect_timeout = 10
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 5
-    result.networking.error_backoffs = (0.2, 0.5, 1, 2, 4)
+    result.networking.error_backoffs = (0.1, 0.2, 0.5, 1, 1, 1, 1, 1)
     result.process.ultimate_exiting_timeout = None  # our own process decides when it ends
     result.queueing.worker_limit = None  # a limit can dead-lock
     result.queueing.idle_timeout = 0.5  # its per-object workers have nothing to keep

@@ -1,0 +1,240 @@
+"""The work queue: once a key, one worker a key, later, backoff, lanes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from penstock_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
+from tests.support import virtualtime
+
+
+def queue() -> WorkQueue[str]:
+    return WorkQueue(clock=virtualtime.clock, random=lambda: 0.5)
+
+
+async def taken(q: WorkQueue[str]) -> str:
+    """Take the key that is ready now."""
+    async with asyncio.timeout(0):
+        found = await q.get()
+    assert found is not None
+    return found[0]
+
+
+def test_a_key_is_in_it_once() -> None:
+    async def main() -> None:
+        q = queue()
+        for _ in range(3):
+            q.add("a")
+        q.add("b")
+        assert len(q) == 2
+        assert [await taken(q), await taken(q)] == ["a", "b"]
+        assert len(q) == 0
+
+    virtualtime.run(main)
+
+
+def test_a_key_in_work_is_handed_out_again_only_when_done() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("a")
+        assert await taken(q) == "a"
+        q.add("a")
+        q.add("a")
+        assert len(q) == 0
+        q.done("a")
+        assert await taken(q) == "a"
+        q.done("a")
+        assert len(q) == 0
+
+    virtualtime.run(main)
+
+
+def test_the_wait_counts_from_the_first_event() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("a")
+        await asyncio.sleep(5)
+        q.add("a")
+        assert await q.get() == ("a", 0.0)
+        await asyncio.sleep(1)
+        q.add("a")  # while it is worked on: this is when it begins to wait
+        await asyncio.sleep(1)
+        q.done("a")
+        assert await q.get() == ("a", 6.0)
+
+    virtualtime.run(main)
+
+
+def test_cancellations_go_first() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("a")
+        q.add("b")
+        q.add("b", urgent=True)
+        q.add("c", urgent=True)
+        assert [await taken(q) for _ in range(3)] == ["b", "c", "a"]
+
+    virtualtime.run(main)
+
+
+def test_a_cancellation_during_work_goes_first_too() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("a")
+        await taken(q)
+        q.add("b")
+        q.add("a", urgent=True)
+        q.add("a")
+        q.done("a")
+        assert [await taken(q), await taken(q)] == ["a", "b"]
+
+    virtualtime.run(main)
+
+
+def test_later() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add_after("a", 10)
+        q.add_after("a", 3)
+        assert (len(q), q.delayed) == (0, 1)
+        assert await q.get() == ("a", 3.0)
+        assert q.delayed == 0
+
+    virtualtime.run(main)
+
+
+def test_a_later_time_replaces_an_earlier_one() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add_after("a", 3)
+        q.add_after("a", 10)
+        assert await q.get() == ("a", 10.0)
+
+    virtualtime.run(main)
+
+
+def test_a_time_can_be_cancelled() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add_after("a", 3)
+        q.cancel("a")
+        await q.get()
+
+    with pytest.raises(virtualtime.NothingWillHappenError):
+        virtualtime.run(main)
+
+
+def test_backoff_doubles_up_to_its_limit_and_begins_anew_after_a_success() -> None:
+    async def main() -> list[float]:
+        q = queue()
+        waits = [q.fail("a") for _ in range(14)]
+        q.succeed("a")
+        return [*waits, q.fail("a")]
+
+    waits = virtualtime.run(main)
+    assert waits[:3] == [FIRST_BACKOFF, FIRST_BACKOFF * 2, FIRST_BACKOFF * 4]
+    assert waits[-2:] == [LONGEST_BACKOFF, FIRST_BACKOFF]
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(None, FIRST_BACKOFF), (0.001, FIRST_BACKOFF), (7.0, 7.0), (120.0, 120.0)])
+def test_backoff_is_not_shorter_than_the_server_asked(asked: float | None, wait: float) -> None:
+    async def main() -> tuple[str, float] | None:
+        q = queue()
+        q.fail("a", asked)
+        return await q.get()
+
+    assert virtualtime.run(main) == ("a", wait)
+
+
+def test_backoff_does_not_put_off_a_time_that_is_set() -> None:
+    async def main() -> tuple[str, float] | None:
+        q = queue()
+        q.add_after("a", 1)
+        q.fail("a", retry_after=30)
+        return await q.get()
+
+    assert virtualtime.run(main) == ("a", 1.0)
+
+
+def test_closing_lets_all_workers_go_and_keeps_nothing() -> None:
+    async def main() -> None:
+        q = queue()
+        workers = [asyncio.create_task(q.get()) for _ in range(3)]
+        await asyncio.sleep(0)
+        q.add_after("b", 5)
+        q.close()
+        q.add("a")
+        q.add_after("c", 1)
+        assert await asyncio.gather(*workers) == [None, None, None]
+        assert (len(q), q.delayed) == (0, 0)
+
+    virtualtime.run(main)
+
+
+def test_a_cancelled_worker_loses_no_key() -> None:
+    async def main() -> None:
+        q = queue()
+        first, second = asyncio.create_task(q.get()), asyncio.create_task(q.get())
+        await asyncio.sleep(0)
+        q.add("a")  # wakes the first
+        first.cancel()
+        found = await second
+        assert found is not None
+        assert found[0] == "a"
+
+    virtualtime.run(main)
+
+
+def test_how_long_the_slowest_worker_is_at_it() -> None:
+    async def main() -> None:
+        q = queue()
+        assert q.working() == 0.0
+        q.add("a")
+        q.add("b")
+        await taken(q)
+        await asyncio.sleep(2)
+        await taken(q)
+        await asyncio.sleep(1)
+        assert q.working() == 3.0
+        q.done("a")
+        assert q.working() == 1.0
+
+    virtualtime.run(main)
+
+
+def test_many_keys_and_workers_lose_nothing_and_never_share_a_key() -> None:
+    async def main() -> None:
+        q = queue()
+        at_work: set[str] = set()
+        seen: dict[str, int] = {}
+
+        async def work() -> None:
+            while (found := await q.get()) is not None:
+                key = found[0]
+                assert key not in at_work
+                at_work.add(key)
+                await asyncio.sleep(0.1)
+                seen[key] = seen.get(key, 0) + 1
+                at_work.discard(key)
+                q.done(key)
+
+        workers: list[asyncio.Task[None]] = [asyncio.create_task(_typed(work())) for _ in range(16)]
+        for _ in range(3):
+            for number in range(200):
+                q.add(f"k{number}")
+            await asyncio.sleep(0.15)
+        await asyncio.sleep(30)
+        q.close()
+        await asyncio.gather(*workers)
+        assert len(seen) == 200
+        assert max(seen.values()) <= 3
+
+    virtualtime.run(main)
+
+
+async def _typed(work: Coroutine[Any, Any, None]) -> None:
+    await work
