@@ -1,0 +1,1 @@
+"""Penstock for development: the embedded control plane, and a node that runs pods as local processes."""

@@ -1,30 +1,26 @@
 """The part of a kubelet that a real API server calls: the logs of pods, over TLS on loopback.
 
-`kubectl logs` asks the API server, which asks the address and port of the pod's Node object. The certificate is made at each start by
-the `openssl` program and signed by itself: an API server without `--kubelet-certificate-authority` (a development one) does not check
-it. Without `openssl` the node runs as well, and `kubectl logs` says that nobody answers.
+`kubectl logs` asks the API server, which asks the address and port of the pod's Node object. The certificate is made at each start and
+signed by itself: an API server without `--kubelet-certificate-authority` (a development one) does not check it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from penstock_dev.apiserver.certificates import make_identity
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from penstock_dev.apiserver.logs import FolderLogs
 
 __all__ = ["Kubelet", "Selection"]
 
-_log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 
 
@@ -64,28 +60,29 @@ class Kubelet:
         uid: returns the UID of the pod of a namespace and name, None when this node has none.
         alive: whether a container (pod's UID, name) may still write: a follow ends when it does not.
         logs: the logs.
-        folder: where the certificate may lie.
+        clock: seconds since the epoch.
     """
 
     def __init__(
-        self, uid: Callable[[str, str], str | None], alive: Callable[[str, str], bool], logs: FolderLogs, folder: Path
+        self,
+        uid: Callable[[str, str], str | None],
+        alive: Callable[[str, str], bool],
+        logs: FolderLogs,
+        clock: Callable[[], float],
     ) -> None:
         self._uid = uid
-        self._logs = logs
-        self._folder = folder
         self._alive = alive
+        self._logs = logs
+        self._clock = clock
         self._runner: web.AppRunner | None = None
 
-    async def start(self) -> int | None:
-        """Listen; returns the port, or None when there is no certificate to be had."""
-        context = await self._context()
-        if context is None:
-            return None
+    async def start(self) -> int:
+        """Listen on a free port of loopback, and return it."""
         application = web.Application()
         application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._serve)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=make_identity(self._clock()).context())
         await site.start()
         port: int = self._runner.addresses[0][1]
         return port
@@ -96,28 +93,6 @@ class Kubelet:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _context(self) -> ssl.SSLContext | None:
-        key, certificate = self._folder / "kubelet.key", self._folder / "kubelet.crt"
-        command = (
-            f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=penstock-dev "
-            f"-keyout {key} -out {certificate}"
-        )
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command.split(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-            )
-            failed = await process.wait() != 0
-        except OSError:
-            failed = True
-        if failed:
-            _log.warning(
-                "no `openssl` here: kubectl cannot show the logs of this node's pods; they are in %s", self._logs
-            )
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(certificate, key)
-        return context
-
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         where = request.match_info
         uid = self._uid(where["namespace"], where["pod"])
@@ -126,7 +101,7 @@ class Kubelet:
         if uid is None or read is None:
             return web.Response(status=404, text=f"no log of container {container} of pod {where['pod']}\n")
         lines, offset = read
-        selection = Selection(request.query, time.time())
+        selection = Selection(request.query, self._clock())
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
         await _send(response, selection.first(lines))

@@ -114,7 +114,7 @@ class Node:
         self._guard = self._given_guard or Guard()
         self._root = self._guard.scratch
         self._client = await Client(self._credentials).__aenter__()
-        self._kubelet = Kubelet(self._log_uid, self._alive, self._logs, self._root)
+        self._kubelet = Kubelet(self._log_uid, self._alive, self._logs, self._clock)
         self._events = Events(self._client, self._host.node, self._clock)
         self._around = Surroundings(
             client=self._client,

@@ -1,0 +1,167 @@
+"""Requests to an API server for one command: synchronous, with errors worded as kubectl words them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from .errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from penstock_operator.runtime.credentials import Credentials
+
+__all__ = ["JSON", "TABLE", "Api", "Json", "ServerError"]
+
+Json = dict[str, Any]
+JSON = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+# A watch is quiet between bookmarks (a minute); a followed log for as long as the flow is.
+_QUIET = 90.0
+
+
+class ServerError(CliError):
+    """The API server refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        reason: the machine-readable word.
+        message: the server's sentence.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"Error from server ({reason}): {message}" if reason else f"Error from server: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+def _refusal(response: httpx.Response) -> ServerError:
+    text = response.read().decode(errors="replace")
+    try:
+        document = json.loads(text)
+        return ServerError(response.status_code, str(document.get("reason", "")), str(document.get("message") or text))
+    except (ValueError, AttributeError):
+        return ServerError(response.status_code, "", text.strip() or f"HTTP {response.status_code}")
+
+
+class Api:
+    """One API server, for one command. Close it, or use it as a context manager. Threads may share it."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        context = credentials.ssl_context()
+        self.namespace = credentials.endpoint.namespace
+        self._credentials = credentials
+        self._server = credentials.endpoint.server
+        self._http = httpx.Client(
+            base_url=self._server,
+            verify=True if context is None else context,
+            proxy=credentials.endpoint.proxy,
+            trust_env=False,
+            timeout=httpx.Timeout(30, connect=5),
+        )
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Json:
+        """Send a request and return the answer's document.
+
+        Raises:
+            ServerError: the server refused.
+            CliError: it could not be reached.
+        """
+        content = None if body is None else json.dumps(body)
+        headers = {**self._identity(), "Accept": accept} | ({"Content-Type": content_type} if content else {})
+        with self._reachable():
+            response = self._http.request(method, path, params=params, content=content, headers=headers)
+        if response.status_code >= 400:
+            raise _refusal(response)
+        document: Json = response.json() if response.content else {}
+        return document
+
+    def get(self, path: str, params: Mapping[str, str] | None = None, accept: str = JSON) -> Json:
+        """GET a document."""
+        return self.request("GET", path, params=params, accept=accept)
+
+    def find(self, path: str) -> Json | None:
+        """GET an object; None when there is none."""
+        try:
+            return self.get(path)
+        except ServerError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def lines(
+        self, path: str, params: Mapping[str, str], *, accept: str = "*/*", quiet: float | None = None
+    ) -> Iterator[str]:
+        """Yield the lines of an answer as they come; `quiet` is how many seconds may pass between two."""
+        headers = {**self._identity(), "Accept": accept}
+        timeout = httpx.Timeout(30, connect=5, read=quiet)
+        with (
+            self._reachable(),
+            self._http.stream("GET", path, params=dict(params), headers=headers, timeout=timeout) as response,
+        ):
+            if response.status_code >= 400:
+                raise _refusal(response)
+            rest = b""
+            for chunk in response.iter_bytes():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+            if rest:
+                yield rest.decode(errors="replace")
+
+    def watch(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> Iterator[Json]:
+        """Yield the events of one watch; it ends when the server ends it.
+
+        Raises:
+            ServerError: refused, or an ERROR event (status 410: the version is too old, list again).
+        """
+        query = {"watch": "true", "allowWatchBookmarks": "true", **params}
+        for line in self.lines(path, query, accept=accept, quiet=_QUIET):
+            event: Json = json.loads(line)
+            if event["type"] == "ERROR":
+                status = event["object"]
+                raise ServerError(
+                    int(status.get("code") or 500), str(status.get("reason", "")), str(status.get("message", ""))
+                )
+            yield event
+
+    def _identity(self) -> dict[str, str]:
+        token = self._credentials.token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        where = urlsplit(self._server).netloc
+        try:
+            yield
+        except httpx.ConnectError as error:
+            if "refused" in str(error).lower():
+                raise CliError(
+                    f"The connection to the server {where} was refused - is it running? (`penstock dev` starts one on this machine)"
+                ) from error
+            raise CliError(f"Unable to connect to the server {where}: {error}") from error
+        except httpx.TimeoutException as error:
+            raise CliError(f"Unable to connect to the server {where}: no answer in time") from error
+        except httpx.TransportError as error:
+            raise CliError(f"The connection to the server {where} broke: {error}") from error

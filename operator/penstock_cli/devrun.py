@@ -1,0 +1,187 @@
+"""`penstock dev`: the control plane in a thread of its own, while this one talks to the person in front of it.
+
+The event loop of server and node lives in a background thread, so that applying and following are the same plain code as in the other
+commands. Ctrl-C and SIGTERM end everything; a second one does so at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from penstock_dev.dev import DevCluster, DevError
+
+from .errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from .api import Api
+
+__all__ = ["node", "run"]
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Background:
+    """A `DevCluster` in an event loop of its own thread."""
+
+    def __init__(self, cluster: DevCluster) -> None:
+        self.cluster = cluster
+        self.failure = ""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="penstock dev", daemon=True)
+        self._watcher: Future[None] | None = None
+
+    def start(self) -> None:
+        """Start it; returns when it is ready."""
+        self._thread.start()
+        self._call(self.cluster.start())
+        self._watcher = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
+
+    def stop(self) -> None:
+        """End it, and the thread."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+        try:
+            self._call(self.cluster.stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _watch(self) -> None:
+        """Interrupt the main thread when the operator ends by itself: nothing works without it."""
+        self.failure = await self.cluster.until_operator_ends()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM and SIGINT interrupt the block as Ctrl-C does, also where SIGINT is ignored from the start (a background job)."""
+    handlers = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _impatient(*_: object) -> None:
+    """End at once at the second Ctrl-C: the guard ends what is left, as after a kill."""
+    os._exit(130)
+
+
+def run(
+    folder: Path, *, port: int, keep: bool, files: Sequence[str], exit_when_finished: bool, max_pods: int | None
+) -> int:
+    """Run a control plane until Ctrl-C, or until all applied runs have ended; returns the exit code."""
+    from .manifests import read
+
+    manifests = read(files) if files else []
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "dev.log"
+    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=_LOG_FORMAT)
+    background = _Background(DevCluster(folder, port=port, keep=keep, max_pods=max_pods))
+    with _signals():
+        try:
+            background.start()
+            print(_welcome(background.cluster), flush=True)
+            code = _work(background.cluster, manifests) if manifests else 0
+            if exit_when_finished:
+                return code
+            if manifests:
+                print("\npenstock dev goes on until Ctrl-C.", flush=True)
+            threading.Event().wait()
+        except DevError as error:
+            raise CliError(f"error: {error}") from error
+        except KeyboardInterrupt:
+            if background.failure:
+                raise CliError(f"error: {background.failure}") from None
+            print("\nending", file=sys.stderr, flush=True)
+            return 130 if exit_when_finished else 0
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, _impatient)
+            background.stop()
+    raise AssertionError("the wait above has no end but an interruption")
+
+
+def _welcome(cluster: DevCluster) -> str:
+    return (
+        f"penstock dev is ready: a control plane for development, on {cluster.url}\n"
+        "It runs pods as processes of this machine and ignores their images. In another terminal:\n\n"
+        f"  export KUBECONFIG={cluster.kubeconfig}\n"
+        "  kubectl get flowruns        # or, without kubectl: penstock get flowruns\n\n"
+        f"Its own logs: {cluster.folder / 'dev.log'}, {cluster.operator_log}. Ctrl-C ends everything.\n"
+    )
+
+
+def _work(cluster: DevCluster, manifests: Sequence[Any]) -> int:
+    """Apply, follow, sum up; returns 0 when all runs are Completed."""
+    from rich.console import Console
+
+    from .api import Api
+    from .applying import apply
+    from .kinds import FLOWRUN
+    from .runs import Run
+    from .story import summary, tell
+
+    console = Console()
+    api: Api
+    with Api(cluster.credentials()) as api:
+        runs = []
+        for applied in apply(api, manifests, None):
+            print(applied, flush=True)
+            if applied.kind is FLOWRUN:
+                runs.append(Run(applied.body))
+        if not runs:
+            return 0
+        ended = tell(api, runs, console)
+        console.print(summary(ended))
+        return int(not all(one.completed for one in ended))
+
+
+def node(folder: Path, *, max_pods: int | None, name: str) -> int:
+    """Run only the node, against the API server of the kubeconfig, until Ctrl-C."""
+    import time
+
+    from penstock_dev.node.client import ApiError, ApiUnreachable
+    from penstock_dev.node.node import Node
+    from penstock_operator.runtime import credentials
+    from penstock_operator.runtime.errors import NoClusterError
+
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT)
+    try:
+        found = credentials.load(os.environ, clock=time.monotonic)
+    except NoClusterError as error:
+        raise CliError(f"error: {error}") from error
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Node(found, logs=folder / "logs", data=folder, name=name, max_pods=max_pods, cluster=True):
+            print(
+                f"the node {name} runs pods of {found.endpoint.server} as processes of this machine, for development only. Ctrl-C ends it",
+                flush=True,
+            )
+            await stop.wait()
+
+    try:
+        asyncio.run(work())
+    except (ApiError, ApiUnreachable) as error:
+        raise CliError(f"error: {found.endpoint.server} does not let the node work: {error}") from error
+    return 0

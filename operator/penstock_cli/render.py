@@ -1,0 +1,94 @@
+"""Objects as text: the server's tables as kubectl prints them, YAML, JSON, names, ages."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .api import Json
+
+__all__ = ["age", "as_json", "as_yaml", "columns", "duration", "rows", "table"]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that a flow's source can be read."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _shown(document: Json) -> Json:
+    """Return a document without the bookkeeping that kubectl hides too."""
+    if "items" in document:
+        return {**document, "items": [_shown(item) for item in document["items"]]}
+    metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+    return {**document, "metadata": metadata}
+
+
+def as_yaml(document: Json) -> str:
+    """Return an object or a list as YAML."""
+    return yaml.dump(_shown(document), Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+
+
+def as_json(document: Json) -> str:
+    """Return an object or a list as JSON."""
+    return json.dumps(_shown(document), indent=4, ensure_ascii=False)
+
+
+def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return columns padded as kubectl pads them: three blanks between."""
+    everything = [list(header), *(list(line) for line in lines)] if header else [list(line) for line in lines]
+    if not everything:
+        return ""
+    widths = [max(len(line[at]) for line in everything) for at in range(len(everything[0]))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in everything
+    )
+
+
+def columns(document: Json, *, wide: bool) -> list[tuple[int, str]]:
+    """Return position and heading of the columns of the server's Table that are shown."""
+    definitions: list[dict[str, Any]] = document.get("columnDefinitions") or []
+    return [(at, str(d["name"]).upper()) for at, d in enumerate(definitions) if wide or not d.get("priority")]
+
+
+def rows(document: Json, shown: Sequence[tuple[int, str]], *, namespaces: bool) -> list[list[str]]:
+    """Return the cells of a Table's rows, behind their namespace where that is wanted."""
+    found = []
+    for row in document.get("rows") or []:
+        cells = ["" if row["cells"][at] is None else str(row["cells"][at]) for at, _ in shown]
+        found.append([row["object"]["metadata"].get("namespace", ""), *cells] if namespaces else cells)
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Return a span in kubectl's short form: `42s`, `5m10s`, `3h`, `2d`."""
+    whole = max(int(seconds), 0)
+    if whole < 120:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes}m{rest}s" if rest else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    hours = minutes // 60
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+
+
+def age(timestamp: str | None, now: datetime | None = None) -> str:
+    """Return how long ago a Kubernetes time was."""
+    if not timestamp:
+        return "<unknown>"
+    then = datetime.fromisoformat(timestamp)
+    return duration(((now or datetime.now(UTC)) - then).total_seconds())

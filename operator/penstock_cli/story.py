@@ -1,0 +1,79 @@
+"""Runs told as they happen, and summed up in a table at the end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from .follow import LogLine, follow
+from .render import duration
+from .runs import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from .api import Api
+
+__all__ = ["summary", "tell"]
+
+_COLOURS = {
+    "Completed": "green",
+    "Running": "cyan",
+    "Failed": "red",
+    "Crashed": "red",
+    "Cancelled": "yellow",
+    "Cancelling": "yellow",
+}
+
+
+def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
+    """Print what happens to runs until all have ended; returns them as they are then."""
+    latest = {run.uid: run for run in runs}
+    several = len(runs) > 1
+    for event in follow(api, runs):
+        if isinstance(event, LogLine):
+            who = f"{event.run.name}  " if several else ""
+            console.print(Text(f"    {who}{event.text}"), soft_wrap=True)
+        else:
+            latest[event.run.uid] = event.run
+            kind, name, message = event.run.state
+            shown = kind if name == kind else f"{kind}/{name}"
+            line = f"[bold]==>[/] {escape(event.run.name)}  [{_COLOURS.get(kind, 'default')}]{shown}[/]"
+            console.print(line + (f"  {escape(message)}" if message else ""), soft_wrap=True, highlight=False)
+    return list(latest.values())
+
+
+def summary(runs: Sequence[Run]) -> Table:
+    """Return the final table."""
+    table = Table()
+    for heading in ("Run", "Flow", "State", "Attempts", "Took"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("Result", overflow="fold")
+    for run in runs:
+        kind, name, _ = run.state
+        state = Text(kind if name == kind else f"{kind}/{name}", style=_COLOURS.get(kind, ""))
+        attempts = str((run.status.get("attempt") or {}).get("number", 0))
+        table.add_row(run.name, run.flow, state, attempts, _took(run), Text(_outcome(run)))
+    return table
+
+
+def _took(run: Run) -> str:
+    start, end = run.status.get("startTime"), run.status.get("completionTime")
+    if not start or not end:
+        return ""
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+    return f"{seconds:.1f}s" if seconds < 60 else duration(seconds)
+
+
+def _outcome(run: Run) -> str:
+    if result := run.status.get("result"):
+        return str(result.get("json") or result.get("location") or result.get("type") or "")
+    if error := run.status.get("error"):
+        return f"{error.get('type', '')}: {error.get('message', '')}"
+    return run.state[2]
