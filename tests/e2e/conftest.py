@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Iterator
 
@@ -46,7 +47,9 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def space(cluster: Cluster) -> Iterator[Space]:
     """A namespace of the story's own; its end ends every pod in it."""
     name = f"story-{os.getpid()}-{next(_numbers)}"
-    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl(
+        "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    )
     until(
         "the namespace has its account",
         lambda: bool(cluster.kubectl("-n", name, "get", "sa", "default", "--ignore-not-found")),
