@@ -2,3 +2,45 @@
 
 `reconcile(Observed) -> Decision` is the only door. One policy a file; no I/O, no clock, no randomness but what `Observed` brings.
 """
+
+from .model import (
+    MISSING,
+    UNKNOWN,
+    Absence,
+    CreatePod,
+    CreateRevision,
+    Decision,
+    DeletePod,
+    DeleteRun,
+    Effect,
+    Emit,
+    Look,
+    Observed,
+    PatchPod,
+    Refusal,
+    Revision,
+)
+from .pod import pod_name
+from .reconcile import reconcile
+from .revisions import revision_name
+
+__all__ = [
+    "MISSING",
+    "UNKNOWN",
+    "Absence",
+    "CreatePod",
+    "CreateRevision",
+    "Decision",
+    "DeletePod",
+    "DeleteRun",
+    "Effect",
+    "Emit",
+    "Look",
+    "Observed",
+    "PatchPod",
+    "Refusal",
+    "Revision",
+    "pod_name",
+    "reconcile",
+    "revision_name",
+]

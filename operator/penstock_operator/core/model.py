@@ -73,7 +73,9 @@ class Observed:
     flow: Flow | Absence = UNKNOWN  # of spec.flowRef
     pod: Pod | Absence = UNKNOWN  # of that name, whoever owns it
     pod_is_live: bool = False  # `pod` came from a live GET for this decision
-    last_pod: Pod | None = None  # the last object seen of this attempt's pod, where `pod` is gone (what a DELETED event carried)
+    last_pod: Pod | None = (
+        None  # the last object seen of this attempt's pod, where `pod` is gone (what a DELETED event carried)
+    )
     previous_pod: Pod | Absence = UNKNOWN
     older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
     rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store

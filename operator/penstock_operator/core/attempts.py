@@ -1,0 +1,154 @@
+"""The switch to the next attempt, and the end of a run: what a verdict makes of the status.
+
+Judging an attempt *is* the switch: one patch counts it, takes its report away and names the next attempt's pod. From then on no process of
+the old attempt can claim or report, and the attempt is never counted again. Neighbours: `waiting` starts the next attempt when it is due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from penstock_operator.api.base import rfc3339
+from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api.flowrun import Attempt, FinishedAttempt, StateType, Used
+
+from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
+from .limits import cut
+from .plan import Plan
+from .pod import pod_name
+from .situation import Situation
+from .stopping import leave_nothing
+from .verdict import Budget, Verdict
+
+KEPT_ATTEMPTS = 10
+
+
+def settle(s: Situation, verdict: Verdict) -> Plan:
+    """Return what a verdict makes of the run: its end, or the next attempt."""
+    if s.cancelled:
+        return finish(s, _when_cancelled(verdict))
+    if s.overdue:
+        unfinished = verdict.name == "Interrupted" or verdict.type in (StateType.PAUSED, StateType.SCHEDULED)
+        return finish(s, timed_out(s) if unfinished else verdict)
+    if verdict.type is StateType.PAUSED:
+        return _suspend(s, verdict)
+    if verdict.type is StateType.SCHEDULED:
+        due = verdict.resume_at or s.now
+        return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", f"{verdict.message}; until {_clock(due)}", due)
+    if verdict.budget is not None:
+        used = forgiven(s.status.retries, _ran(s))
+        if budget_used(used, verdict.budget) < budget_limit(s.policy, verdict.budget):
+            return _again(s, verdict, verdict.budget, count_loss(used, verdict.budget))
+    return finish(s, verdict)
+
+
+def timed_out(s: Situation) -> Verdict:
+    """Return the end by the run's own deadline."""
+    return Verdict(
+        StateType.FAILED,
+        "TimedOut",
+        f"the run took longer than its activeDeadlineSeconds ({s.policy.active_deadline} s)",
+    )
+
+
+def _when_cancelled(verdict: Verdict) -> Verdict:
+    """No attempt begins once cancellation is asked; what the flow came to before stays what it is."""
+    if verdict.type is StateType.COMPLETED:
+        return replace(verdict, message="finished before it could be cancelled")
+    if verdict.name == "Interrupted" or verdict.type in (StateType.PAUSED, StateType.SCHEDULED):
+        return Verdict(StateType.CANCELLED, "Cancelled", f"cancelled: {verdict.message}")
+    return verdict
+
+
+def finish(s: Situation, verdict: Verdict) -> Plan:
+    """Return the end of the run. A terminal state never leaves a pod behind that may still start user code."""
+    changes: dict[str, Any] = {
+        "completion_time": s.now,
+        "pause": None,
+        "result": verdict.result,
+        "error": verdict.error,
+        **claimed_at(s),
+    }
+    return Plan(
+        verdict.type,
+        verdict.name,
+        verdict.message,
+        changes=changes,
+        effects=leave_nothing(s.pod, s.now) if s.pod is not None and not s.gone else (),
+    )
+
+
+def claimed_at(s: Situation) -> dict[str, Any]:
+    """Return the times that the first sight of a claim sets, nothing if they are set or there is none."""
+    if s.status.attempt is None or s.report is None or s.attempt.start_time is not None:
+        return {}
+    attempt = s.attempt.model_copy(update={"start_time": s.now})
+    return {"attempt": attempt, "start_time": s.status.start_time or s.now}
+
+
+def _ran(s: Situation) -> timedelta | None:
+    return s.now - s.attempt.start_time if s.attempt.start_time is not None else None
+
+
+def _exit_code(s: Situation) -> int | None:
+    container = s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
+    return container.state.exit_code if container is not None and container.state is not None else None
+
+
+def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
+    losses = budget_used(used, budget)
+    due = s.now + backoff(s.policy, losses, s.seen.jitter)
+    number = s.attempt.number + 1
+    last = number + budget_limit(s.policy, budget) - losses
+    message = f"{verdict.name}: {verdict.message}; attempt {number} of {last} at {_clock(due)}"
+    plan = _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
+    return replace(plan, changes={**plan.changes, "retries": used})
+
+
+def _suspend(s: Situation, verdict: Verdict) -> Plan:
+    plan = _switch(s, verdict, StateType.PAUSED, "Suspended", verdict.message, None)
+    pause = verdict.pause
+    if pause is not None and verdict.resume_at is not None and pause.deadline is None:
+        pause = pause.model_copy(update={"deadline": verdict.resume_at})
+    return replace(plan, changes={**plan.changes, "pause": pause})
+
+
+def _switch(s: Situation, verdict: Verdict, type_: StateType, name: str, message: str, due: datetime | None) -> Plan:
+    """Return the one patch that counts this attempt and names the next."""
+    number = s.attempt.number + 1
+    done = FinishedAttempt(
+        number=s.attempt.number,
+        pod_name=s.attempt.pod_name,
+        state=verdict.type.value,
+        reason=verdict.name,
+        message=cut(verdict.message, 512),
+        start_time=s.attempt.start_time or (s.now if s.report is not None else None),
+        end_time=s.now,
+        exit_code=verdict.exit_code if verdict.exit_code is not None else _exit_code(s),
+        budget=verdict.budget.value if verdict.budget is not None else None,
+    )
+    changes: dict[str, Any] = {
+        "attempts": (*(s.status.attempts or ()), done)[-KEPT_ATTEMPTS:],
+        "attempt": Attempt(number=number, pod_name=pod_name(s.run, number)),
+        "scheduled_time": due,
+        "pause": None,
+        "result": None,
+        "error": None,
+    }
+    if s.status.start_time is None and s.report is not None:
+        changes["start_time"] = s.now
+    return Plan(
+        type_,
+        name,
+        message,
+        changes=changes,
+        effects=leave_nothing(s.pod, s.now) if s.pod is not None and not s.gone else (),
+        again_at=due,
+        drop_report=True,
+    )
+
+
+def _clock(moment: datetime) -> str:
+    return rfc3339(moment.replace(microsecond=0))

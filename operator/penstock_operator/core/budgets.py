@@ -1,0 +1,78 @@
+"""Retry budgets: how often an attempt may be lost, by whose doing, and how long to wait before the next.
+
+Losses to the infrastructure are counted consecutively: an attempt that ran for ten minutes has shown that the place is sound. What the flow
+did itself is never forgiven. Backoff: initial x 2^(n-1) up to the maximum, +-20 % by the jitter that `Observed` brings.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from penstock_operator.api.flowrun import Used
+
+from .policy import Policy
+from .verdict import Budget
+
+FORGIVEN_SECONDS = 600
+_JITTER = 0.2
+
+
+def budget_limit(policy: Policy, budget: Budget) -> int:
+    """Return how many losses a budget covers."""
+    match budget:
+        case Budget.INFRASTRUCTURE:
+            return policy.infrastructure
+        case Budget.NEVER_STARTED:
+            return policy.never_started
+        case Budget.APPLICATION:
+            return policy.application
+
+
+def forgiven(used: Used | None, ran: timedelta | None) -> Used:
+    """Return the counters as they stand before this loss is counted.
+
+    Args:
+        used: `status.retries`.
+        ran: how long the lost attempt ran, from its claim; None: it did not claim.
+    """
+    now = used or Used()
+    if ran is not None and ran >= timedelta(seconds=FORGIVEN_SECONDS):
+        return Used(infrastructure=0, never_started=0, application=now.application or 0)
+    return Used(
+        infrastructure=now.infrastructure or 0,
+        never_started=now.never_started or 0,
+        application=now.application or 0,
+    )
+
+
+def budget_used(used: Used, budget: Budget) -> int:
+    """Return how much of a budget is used."""
+    match budget:
+        case Budget.INFRASTRUCTURE:
+            return used.infrastructure or 0
+        case Budget.NEVER_STARTED:
+            return used.never_started or 0
+        case Budget.APPLICATION:
+            return used.application or 0
+
+
+def count_loss(used: Used, budget: Budget) -> Used:
+    """Return the counters with one more loss in a budget."""
+    field = {
+        Budget.INFRASTRUCTURE: "infrastructure",
+        Budget.NEVER_STARTED: "never_started",
+        Budget.APPLICATION: "application",
+    }[budget]
+    return used.model_copy(update={field: budget_used(used, budget) + 1})
+
+
+def backoff(policy: Policy, losses: int, jitter: float) -> timedelta:
+    """Return the wait before the next attempt.
+
+    Args:
+        policy: with the backoff's bounds.
+        losses: in a row, this one included.
+        jitter: 0 to 1.
+    """
+    seconds = min(policy.backoff_maximum, policy.backoff_initial * 2 ** min(max(losses, 1) - 1, 32))
+    return timedelta(seconds=seconds * (1 - _JITTER + 2 * _JITTER * jitter))

@@ -1,0 +1,103 @@
+"""From a plan to a decision: times, conditions, bounds, events, and no write where nothing changed.
+
+`since` is when the type was entered, `time` when type or name last changed. The pod's UID and node go with the first write that has another
+reason, never alone. One Event for each change of the type.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
+
+from .conditions import conditions
+from .limits import MESSAGE, cut, within_bounds
+from .model import Decision, Effect, Emit
+from .plan import Plan, earliest
+from .retention import earlier_pods, tidy, tracker
+from .situation import Situation
+from .spec_hash import spec_hash
+from .verdict import Degraded
+from .waiting import first_facts
+
+_ACTIONS = {
+    StateType.SCHEDULED: "Schedule",
+    StateType.PENDING: "Submit",
+    StateType.RUNNING: "Run",
+    StateType.PAUSED: "Pause",
+    StateType.CANCELLING: "Cancel",
+    StateType.CANCELLED: "Cancel",
+    StateType.COMPLETED: "Complete",
+    StateType.FAILED: "Fail",
+    StateType.CRASHED: "Crash",
+}
+_WARNINGS = frozenset({StateType.FAILED, StateType.CRASHED})
+
+
+def conclude(s: Situation, plan: Plan) -> Decision:
+    """Return the decision that carries a plan out."""
+    old, run = s.status, s.run
+    state = _enter(old.state, plan, s)
+    hashed = spec_hash(run.spec)
+    changes: dict[str, Any] = {
+        **first_facts(run, old, s.seen.rerun_of),
+        **plan.changes,
+        "state": state,
+        "observed_generation": run.metadata.generation,
+        "spec_hash": old.spec_hash or hashed,
+        "conditions": conditions(old.conditions, state, _degraded(s, plan, hashed), run.metadata.generation, s.now),
+    }
+    if plan.drop_report:
+        changes["report"] = None
+    status = old.model_copy(update=changes)
+    tidying = tidy(run, earlier_pods(s.seen), s.policy, s.now)
+    effects: tuple[Effect, ...] = (*plan.effects, *(e for e in tidying.effects if e not in plan.effects))
+    deadline = s.deadline if not s.overdue else None
+    waits = () if state.type.terminal else (plan.again_at, tidying.again_at, deadline)
+    again = earliest(*waits)
+    if status == old:
+        return Decision(effects=effects, requeue_at=again)
+    if old.state is None or old.state.type is not state.type:
+        effects = (*effects, _event(state, plan))
+    status = within_bounds(_with_pod(s, status, switched=plan.drop_report))
+    return Decision(status=status, drop_report=plan.drop_report, effects=effects, requeue_at=again)
+
+
+def _enter(old: State | None, plan: Plan, s: Situation) -> State:
+    message = cut(plan.message, MESSAGE)
+    if old is None or old.type is not plan.type:
+        return State(type=plan.type, name=plan.name, message=message, since=s.now, time=s.now)
+    if old.name == plan.name:
+        return old.model_copy(update={"message": message}) if old.message != message else old
+    # The pending deadline stands still behind a scheduling gate.
+    since = s.now if old.name == "SchedulingGated" else old.since
+    return State(type=plan.type, name=plan.name, message=message, since=since, time=s.now)
+
+
+def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
+    """Return what needs a person, the most urgent first, all of it in the message."""
+    found = [plan.degraded] if plan.degraded is not None else []
+    if s.status.spec_hash is not None and s.status.spec_hash != hashed:
+        text = "the spec was changed after the run began; it goes on with what it was given (install the admission policies)"
+        found.append(Degraded("SpecDrift", text))
+    mark = tracker(s.run)
+    if s.policy.keep_run is not None and mark is not None:
+        text = f"retention.runSeconds is ignored: the run belongs to Git ({mark}), which would make it again and run it again"
+        found.append(Degraded("RetentionIgnored", text))
+    if not found:
+        return None
+    return Degraded(found[0].reason, cut("; ".join(d.message for d in found), MESSAGE))
+
+
+def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:
+    """Add what is known of the attempt's pod; the next attempt's is not known yet."""
+    if s.pod is None or s.gone or switched or status.attempt is None:
+        return status
+    node = s.pod.node_name or status.attempt.node_name
+    attempt = status.attempt.model_copy(update={"pod_uid": s.pod.uid, "node_name": node})
+    return status.model_copy(update={"attempt": attempt})
+
+
+def _event(state: State, plan: Plan) -> Emit:
+    warning = state.type in _WARNINGS or plan.degraded is not None
+    return Emit("Warning" if warning else "Normal", state.name, state.message or state.name, _ACTIONS[state.type])

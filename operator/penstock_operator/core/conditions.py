@@ -1,0 +1,74 @@
+"""The conditions of a run, for `kubectl wait`, kstatus and people: each a function of its state.
+
+`lastTransitionTime` changes when a condition's status does, and only then. One that says the same as before stays the very same value.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
+from penstock_operator.api.metadata import Condition, ConditionStatus
+
+from .verdict import Degraded
+
+_UNHAPPY = frozenset({StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
+_Value = Literal["True", "False", "Unknown"]
+
+
+def conditions(
+    old: tuple[Condition, ...] | None, state: State, degraded: Degraded | None, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the six conditions of a state.
+
+    Args:
+        old: those of the status as it is.
+        state: the state that they tell of.
+        degraded: what needs a person; a finished run needs nobody.
+        generation: of the spec that was looked at.
+        now: the operator's clock.
+    """
+    ended, message = state.type.terminal, state.message or ""
+    completed, unhappy = state.type is StateType.COMPLETED, state.type in _UNHAPPY
+    succeeded: _Value = ("True" if completed else "False") if ended else "Unknown"
+    trouble = degraded if not ended else None
+    rows: tuple[tuple[str, _Value, str, str], ...] = (
+        ("Finished", "True" if ended else "Unknown", state.name, ""),
+        ("Succeeded", succeeded, state.name, message if ended else ""),
+        ("Reconciling", "False" if ended else "True", state.name, "" if ended else message),
+        ("Stalled", "True" if unhappy else "False", state.name, message if unhappy else ""),
+        ("Ready", "True" if completed else "False", state.name, message),
+        (
+            "Degraded",
+            "True" if trouble is not None else "False",
+            trouble.reason if trouble is not None else state.name,
+            trouble.message if trouble is not None else "",
+        ),
+    )
+    before = {c.type: c for c in old or ()}
+    return tuple(_condition(before.get(row[0]), *row, generation=generation, now=now) for row in rows)
+
+
+def _condition(
+    old: Condition | None, type_: str, value: _Value, reason: str, message: str, *, generation: int, now: datetime
+) -> Condition:
+    status = ConditionStatus(value)
+    since = old.last_transition_time if old is not None and old.status is status else now.replace(microsecond=0)
+    new = Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=generation,
+    )
+    return old if old == new else new
+
+
+def with_generation(status: FlowRunStatus, generation: int) -> FlowRunStatus | None:
+    """Return a finished run's status with the generation that was looked at, None if it says so already."""
+    if status.observed_generation == generation:
+        return None
+    known = tuple(c.model_copy(update={"observed_generation": generation}) for c in status.conditions or ())
+    return status.model_copy(update={"observed_generation": generation, "conditions": known or None})

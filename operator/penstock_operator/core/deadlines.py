@@ -1,0 +1,78 @@
+"""The run's deadlines: `activeDeadlineSeconds` from its start to its end, `pendingDeadlineSeconds` for an attempt that does not come to run.
+
+Both count on the operator's own clock from what the status keeps, so they are exact after a restart, and a node's clock does no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from penstock_operator.api.flowrun import StateType
+
+from .attempts import finish, timed_out
+from .facts import has_started
+from .faults import Need
+from .model import UNKNOWN, Look
+from .plan import Plan, earliest
+from .situation import Situation
+from .stopping import CANCEL_AHEAD, DEADLINE_LATE, delete, hard_seconds, obeys, stop
+from .verdict import Verdict
+
+
+def enforce_deadline(s: Situation) -> Plan | None:
+    """Return how the run's own deadline ends an attempt that has a pod and left no outcome; None: it has not passed.
+
+    Raises:
+        Need: the pod, which is not in the store.
+    """
+    if not s.overdue:
+        return None
+    pod = s.pod
+    if pod is None and not s.gone and s.seen.pod is UNKNOWN:
+        raise Need(Look.POD)
+    if s.ended or pod is None or (s.report is None and not has_started(pod)):
+        return finish(s, timed_out(s))
+    since = _terminating_since(s)
+    hard = since + timedelta(seconds=hard_seconds(pod.grace_seconds))
+    if s.now >= hard:
+        return replace(finish(s, timed_out(s)), effects=delete(pod))
+    late = since + timedelta(seconds=CANCEL_AHEAD + DEADLINE_LATE)
+    deaf = s.now >= late and not obeys(pod)
+    effects = delete(pod) if deaf else stop(pod, s.now, None, CANCEL_AHEAD)
+    return Plan(
+        StateType.RUNNING,
+        "Terminating",
+        f"activeDeadlineSeconds ({s.policy.active_deadline} s) passed; the pod has {pod.grace_seconds} s to end",
+        effects=effects,
+        again_at=earliest(late if s.now < late else None, hard),
+    )
+
+
+def _terminating_since(s: Situation) -> datetime:
+    """When the deadline began to be enforced; a pod may have been terminating before, for another reason."""
+    state = s.status.state
+    assert s.deadline is not None
+    if state is not None and state.name == "Terminating" and state.type is StateType.RUNNING and state.time is not None:
+        return max(state.time, s.deadline)
+    return s.now
+
+
+def pending_deadline(s: Situation, plan: Plan) -> Plan:
+    """Return the plan of a pending attempt, or the run's end if it has been pending for too long.
+
+    The clock stands still behind a scheduling gate, and begins when the gate opens.
+    """
+    limit = s.policy.pending_deadline
+    if limit is None or plan.type is not StateType.PENDING or plan.name == "SchedulingGated":
+        return plan
+    state = s.status.state
+    waiting = state is not None and state.type is StateType.PENDING and state.name != "SchedulingGated"
+    since = state.since if waiting and state is not None and state.since is not None else s.now
+    due = since + timedelta(seconds=limit)
+    if s.now < due:
+        return replace(plan, again_at=earliest(plan.again_at, due))
+    return finish(
+        s,
+        Verdict(StateType.CRASHED, plan.name, f"not running after pendingDeadlineSeconds ({limit} s): {plan.message}"),
+    )

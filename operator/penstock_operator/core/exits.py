@@ -1,0 +1,158 @@
+"""What an engine's exit code means where no report does, with the pod's Events for the codes that hide a cause.
+
+The engine's own codes: 66 the flow could not be loaded, 70 engine or body crashed, 77 refused before any user code. 128+n: signal n.
+Neighbours: `fates` has judged disruptions, pod reasons and OOM kills before; `messages` reads the termination message.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from penstock_operator.api import constants as k
+from penstock_operator.api.flowrun import StateType
+
+from .facts import Facts
+from .faults import Need
+from .model import Look
+from .observe import ContainerState, PodEvent
+from .verdict import Budget, Verdict
+
+
+def judge_exit(facts: Facts) -> Verdict | None:
+    """Return what the exit code of the engine's container means; None: it has none.
+
+    Raises:
+        Need: the pod's events.
+    """
+    state = facts.engine_state
+    if state is None or state.kind != "terminated" or state.exit_code is None:
+        return None
+    if state.exit_code == k.EXIT_REFUSED:
+        return _refused(facts, state)
+    return _judge(facts, state.exit_code, state)
+
+
+def _judge(facts: Facts, code: int, state: ContainerState) -> Verdict:
+    if code == 0:
+        return _zero(facts)
+    if code == k.EXIT_LOAD_ERROR:
+        return _crashed(facts, code, "LoadError", f"exit code 66: the flow could not be loaded{_said(state)}", None)
+    if code == k.EXIT_ENGINE_ERROR:
+        return _crashed(
+            facts, code, "EngineError", f"exit code 70: the engine crashed{_said(state)}", Budget.APPLICATION
+        )
+    if code in (126, 127):
+        what = "is not executable" if code == 126 else "was not found"
+        return _crashed(facts, code, "StartError", f"exit code {code}: the command {what}{_said(state)}", None)
+    if code in (130, 143):
+        return _interrupted(facts, code)
+    if code == 137:
+        return _killed(facts)
+    name = _signal_name(code)
+    if name:
+        return _crashed(facts, code, "Signal", f"exit code {code} ({name}){facts.where}", Budget.APPLICATION)
+    return _crashed(facts, code, "ExitCode", f"exit code {code} without a report{_said(state)}", Budget.APPLICATION)
+
+
+def _crashed(facts: Facts, code: int, name: str, message: str, budget: Budget | None) -> Verdict:
+    if budget is Budget.INFRASTRUCTURE and not facts.started:
+        budget = Budget.NEVER_STARTED
+    return Verdict(StateType.CRASHED, name, " ".join(message.split()), budget, exit_code=code)
+
+
+def _said(state: ContainerState) -> str:
+    """The last words of a process that did not write a report there."""
+    text = " ".join(state.message.split())
+    return f": {text}" if text and not text.startswith("{") else ""
+
+
+def _signal_name(code: int) -> str:
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return f"signal {code - 128}" if 128 < code <= 192 else ""
+
+
+def _zero(facts: Facts) -> Verdict:
+    if facts.pod.deletion_timestamp is not None:
+        text = f"the pod was deleted{facts.where}; the process left with exit code 0 and no report"
+        return _crashed(facts, 0, "Interrupted", text, Budget.INFRASTRUCTURE)
+    cause = _by_events(facts, 0)
+    if cause is not None:
+        return cause
+    text = "exit code 0 without a report: the process ended by itself before the flow did (os._exit, exec?), or was stopped from outside"
+    return _crashed(facts, 0, "NoReport", text, Budget.INFRASTRUCTURE)
+
+
+def _interrupted(facts: Facts, code: int) -> Verdict:
+    cause = _by_events(facts, code) if facts.pod.deletion_timestamp is None else None
+    if cause is not None:
+        return cause
+    by = "the pod was deleted" if facts.pod.deletion_timestamp is not None else "interrupted"
+    text = f"{by}{facts.where}: exit code {code} ({_signal_name(code)}) without a report"
+    return _crashed(facts, code, "Interrupted", text, Budget.INFRASTRUCTURE)
+
+
+def _killed(facts: Facts) -> Verdict:
+    if facts.pod.deletion_timestamp is not None:
+        text = (
+            f"the pod was deleted{facts.where}; the process did not end within its grace and was killed (exit code 137)"
+        )
+        return _crashed(facts, 137, "PodDeleted", text, Budget.INFRASTRUCTURE)
+    cause = _by_events(facts, 137)
+    if cause is not None and cause.name != "Interrupted":
+        return cause
+    text = (
+        f"killed{facts.where}: exit code 137 (SIGKILL), no eviction, no deletion, no memory limit hit by the main process;"
+        " a child's OOM kill is one cause"
+    )
+    return _crashed(facts, 137, "Killed", text, Budget.INFRASTRUCTURE)
+
+
+def _refused(facts: Facts, state: ContainerState) -> Verdict:
+    """Another process of this attempt had claimed, in this container before a restart; or nobody knows why it was refused."""
+    container = facts.container
+    before = container.last_state if container is not None else None
+    if before is not None and before.kind == "terminated" and before.exit_code not in (None, k.EXIT_REFUSED):
+        assert container is not None
+        earlier = replace(container, state=before, last_state=None)
+        pod = replace(facts.pod, containers=tuple(earlier if c is container else c for c in facts.pod.containers))
+        assert before.exit_code is not None
+        return _judge(replace(facts, pod=pod), before.exit_code, before)
+    text = f"exit code 77: the engine was refused{facts.where}{_said(state)}"
+    return _crashed(facts, k.EXIT_REFUSED, "Refused", text, Budget.INFRASTRUCTURE)
+
+
+# --- events -------------------------------------------------------------------------------------------------------------------------------
+
+
+def _by_events(facts: Facts, code: int) -> Verdict | None:
+    """Return the cause that only the pod's Events tell, newest first: an exit code of 0 erases every other trace of it."""
+    if facts.events is None:
+        raise Need(Look.POD_EVENTS)
+    stopped = any(event.reason == "Killing" for event in facts.events)
+    for event in reversed(facts.events):
+        verdict = _by_event(facts, code, event, stopped=stopped)
+        if verdict is not None:
+            return verdict
+    if stopped:
+        text = f"the kubelet stopped the container{facts.where}; it left with exit code {code} and no report"
+        return _crashed(facts, code, "Interrupted", text, Budget.INFRASTRUCTURE)
+    return None
+
+
+def _by_event(facts: Facts, code: int, event: PodEvent, *, stopped: bool) -> Verdict | None:
+    said = " ".join(event.message.split())
+    if event.reason == "Evicted":
+        if ("storage" in said and "low on resource" not in said) or "EmptyDir" in said:
+            return _crashed(facts, code, "StorageLimitExceeded", said, Budget.APPLICATION)
+        return _crashed(facts, code, "Evicted", f"evicted{facts.where}: {said}", Budget.INFRASTRUCTURE)
+    if event.reason == "Preempting":
+        return _crashed(facts, code, "Preempted", f"preempted{facts.where}: {said}", Budget.INFRASTRUCTURE)
+    if event.reason == "Unhealthy" and stopped and said.startswith(("Liveness", "Startup")):
+        text = f"{said.rstrip(': ')}; the kubelet ended the container{facts.where}"
+        return _crashed(facts, code, "Unresponsive", text, Budget.INFRASTRUCTURE)
+    if event.reason == "FailedPostStartHook":
+        return _crashed(facts, code, "StartError", f"the postStart hook failed: {said}", None)
+    return None

@@ -1,0 +1,106 @@
+"""What is known of an attempt's pod at one moment, and the three questions that every row begins with: has it run, has it ended, is it claimed.
+
+Neighbours: `starting`, `standing` and `fates` are tables over `Facts`; `classify` chooses among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api.flowrun import State, StateType
+
+from .observe import Container, ContainerState, Pod, PodEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """An attempt's pod as it is now.
+
+    Attributes:
+        pod: the pod, or the last object seen of one that is gone.
+        now: the operator's clock.
+        gone: a live GET did not find it.
+        claimed: the engine has reported in this attempt, so user code may have run whatever the pod says.
+        events: the pod's Events, None if nobody looked.
+        state: the run's state so far; its times are the operator's first observations.
+        running_at: when this operator first saw the engine's container running.
+        attempt: the attempt's number.
+        image_pull_grace: seconds for which a pull error may last.
+        engine: the name of the engine's container.
+    """
+
+    pod: Pod
+    now: datetime
+    gone: bool = False
+    claimed: bool = False
+    events: tuple[PodEvent, ...] | None = None
+    state: State | None = None
+    running_at: datetime | None = None
+    attempt: int = 1
+    image_pull_grace: int = 300
+    engine: str = ENGINE_CONTAINER
+
+    @property
+    def container(self) -> Container | None:
+        """The engine's container."""
+        return self.pod.container(self.engine)
+
+    @property
+    def engine_state(self) -> ContainerState | None:
+        """The engine's container's state."""
+        return self.container.state if self.container is not None else None
+
+    @property
+    def started(self) -> bool:
+        """Whether user code may have run. Only where it has not, a repeat is free of side effects."""
+        return self.claimed or (self.container is not None and self.container.ran)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no process of the engine runs any more, and none will."""
+        return self.gone or has_ended(self.pod, self.engine)
+
+    @property
+    def where(self) -> str:
+        """` on node n`, for messages."""
+        return f" on node {self.pod.node_name}" if self.pod.node_name else ""
+
+    def since(self, name: str) -> datetime:
+        """Return when the operator first saw what the state `name` stands for: now, if it shows it for the first time."""
+        if self.state is not None and self.state.name == name and self.state.time is not None:
+            return self.state.time
+        return self.now
+
+    @property
+    def pending_since(self) -> datetime:
+        """When the attempt began to wait for its start."""
+        if self.state is not None and self.state.type is StateType.PENDING and self.state.since is not None:
+            return self.state.since
+        return self.now
+
+    def older(self, moment: datetime, seconds: float) -> bool:
+        """Whether a moment lies at least so many seconds back."""
+        return self.now >= moment + timedelta(seconds=seconds)
+
+
+def has_ended(pod: Pod, engine: str = ENGINE_CONTAINER) -> bool:
+    """Whether a pod's engine has ended: its container, or the pod as a whole (PodGC leaves containers `running` in a Failed pod)."""
+    container = pod.container(engine)
+    return pod.terminal or (
+        container is not None and container.state is not None and container.state.kind == "terminated"
+    )
+
+
+def held_open(pod: Pod, engine: str = ENGINE_CONTAINER) -> bool:
+    """Whether other containers keep a pod alive whose engine has ended; the kubelet ends native sidecars by itself."""
+    return has_ended(pod, engine) and any(
+        c.state is None or c.state.kind != "terminated" for c in pod.containers if not c.init and c.name != engine
+    )
+
+
+def has_started(pod: Pod, engine: str = ENGINE_CONTAINER) -> bool:
+    """Whether a process of a pod's engine ever ran, as far as the pod tells."""
+    container = pod.container(engine)
+    return container is not None and container.ran

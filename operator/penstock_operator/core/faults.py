@@ -1,0 +1,17 @@
+"""The two ways in which a policy says that it can't decide: a fact has to be read first, or what the user wrote can't be used."""
+
+from __future__ import annotations
+
+from .model import Look
+
+
+class Need(Exception):  # noqa: N818 - no error: the decision is made again when the facts are there
+    """These facts must be read live before anything is decided."""
+
+    def __init__(self, *looks: Look) -> None:
+        super().__init__(", ".join(looks))
+        self.looks = frozenset(looks)
+
+
+class Unusable(Exception):  # noqa: N818 - the flow is, its message says why
+    """A flow can't be run as it is written; the message says which field, and why."""

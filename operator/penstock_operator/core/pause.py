@@ -1,0 +1,109 @@
+"""Pause, suspend, resume, and inputs: what the pod is told while it runs.
+
+Pausing is the annotation alone. Suspending is the annotation and a deadline that gives the engine time for a task boundary; a deadline can't
+be taken back, so a suspension that was sent is carried out whatever is wanted meanwhile. Neighbours: `waiting` holds what has no pod.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock_operator.api.flowrun import DesiredState, FlowRunSpec, Pause, Report, ReportType, StateType
+
+from .attempts import settle
+from .canonical import digest
+from .facts import has_started
+from .faults import Need
+from .intent import Intent, pod_intent, wanted_intent
+from .model import UNKNOWN, Effect, Look
+from .plan import Plan
+from .situation import Situation
+from .stopping import SUSPEND_AHEAD, delete, stop, tell
+from .verdict import Verdict
+
+# A kubelet now and then projects an annotation only at its next sync, a minute later; a changed value makes it look again.
+REPEAT_SECONDS = 5
+# Not obeyed after that often means busy, not deaf: the engine pauses at a task boundary, which may be far.
+REPEATS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What a live pod is to be told, and when to see whether it obeyed."""
+
+    effects: tuple[Effect, ...] = ()
+    again_at: datetime | None = None
+
+
+def suspend(s: Situation) -> Plan | None:
+    """Return the state of a run that was suspended from outside, once its engine is gone without an outcome; None: not (yet).
+
+    Raises:
+        Need: the pod, which is not in the store.
+    """
+    if not s.suspended:
+        return None
+    if s.ended:
+        return settle(s, Verdict(StateType.PAUSED, "Suspended", "suspended; a resume begins a new attempt"))
+    if s.pod is None:
+        return without_pod(s)
+    return None
+
+
+def without_pod(s: Situation) -> Plan | None:
+    """Return the state of a run that is to be paused or suspended before its attempt has a pod; None: it is wanted to run.
+
+    Raises:
+        Need: the pod, which is not in the store.
+    """
+    desired = s.run.spec.desired_state
+    if desired not in (DesiredState.PAUSED, DesiredState.SUSPENDED):
+        return None
+    state = s.status.state
+    if state is not None and state.type is StateType.PENDING and s.seen.pod is UNKNOWN:
+        raise Need(Look.POD)
+    name = "Paused" if desired is DesiredState.PAUSED else "Suspended"
+    return Plan(StateType.PAUSED, name, f"{name.lower()} before it ran: set desiredState to Running to go on")
+
+
+def telling(s: Situation) -> Telling:
+    """Return what the attempt's live pod is to be told."""
+    pod = s.pod
+    if pod is None or s.ended or pod.deletion_timestamp is not None:
+        return Telling()
+    if s.suspended:
+        if s.report is None and not has_started(pod):
+            return Telling(delete(pod))
+        return Telling(stop(pod, s.now, Intent(DesiredState.SUSPENDED, wanted_intent(s.run).token), SUSPEND_AHEAD))
+    wanted, told = wanted_intent(s.run), pod_intent(pod)
+    if (told.state, told.token) != (wanted.state, wanted.token):
+        return Telling(tell(pod, wanted))
+    if s.report is None or _obeyed(s.report, wanted) or told.repeated >= REPEATS:
+        return Telling()
+    again = (s.seen.intent_at or s.now) + timedelta(seconds=REPEAT_SECONDS)
+    if s.now < again:
+        return Telling(again_at=again)
+    return Telling(tell(pod, Intent(wanted.state, wanted.token, told.repeated + 1)))
+
+
+def _obeyed(report: Report, wanted: Intent) -> bool:
+    """Whether the engine does what it was told. A pause of the flow's own waits for its input, which is another matter."""
+    if wanted.state is DesiredState.PAUSED:
+        return report.type is not ReportType.RUNNING
+    if report.type is ReportType.PAUSED and report.pause is not None and report.pause.key is not None:
+        return not wanted.token or report.pause.seen is not None
+    return report.type is not ReportType.PAUSED
+
+
+def answered(spec: FlowRunSpec, pause: Pause) -> bool:
+    """Whether the input that a suspended run waits for is there, and is not the one that the engine has read already."""
+    inputs = spec.inputs or {}
+    if pause.key is None or pause.key not in inputs:
+        return False
+    return input_hash(inputs[pause.key]) != pause.seen
+
+
+def input_hash(value: object) -> str:
+    """Return the hash by which engine and operator tell inputs apart: 16 hex digits."""
+    return digest(value)[:16]

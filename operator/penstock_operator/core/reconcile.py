@@ -1,0 +1,163 @@
+"""The order of decisions: the first rule that applies decides. Each is a policy of its own beside this file.
+
+A pure function of what is there now: no handler carries anything from one event to the next, and a decision that was carried out already
+comes to nothing when it is made again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api.flowrun import ReportType, StateType
+
+from .attempts import claimed_at, finish, settle
+from .cancel import cancel
+from .classify import classify
+from .conclude import conclude
+from .deadlines import enforce_deadline, pending_deadline
+from .facts import Facts
+from .fates import judge_fate
+from .faults import Need
+from .model import CreateRevision, Decision, Observed
+from .observe import Pod
+from .pause import suspend, telling, without_pod
+from .plan import Plan, earliest, shown
+from .reports import final_report, judge_report, last_words
+from .retention import clean_up
+from .situation import Situation, situation
+from .verdict import Budget, Showing, Verdict
+from .waiting import begin_again, flow_deleted, submitted, wait_or_begin
+
+
+def reconcile(observed: Observed) -> Decision:
+    """Decide what is to be done about one FlowRun now.
+
+    Args:
+        observed: everything that the decision may depend on.
+
+    Returns:
+        The status wanted, the effects, and when to look again; or, first, the facts that have to be read live.
+    """
+    run = observed.run
+    # Another controller handles it.
+    if run.spec.managed_by is not None:
+        return Decision()
+    # 1. A terminal state is final: only clean-up is left.
+    if run.status.state is not None and run.status.state.type.terminal:
+        return clean_up(observed)
+    try:
+        s = situation(observed)
+        return conclude(s, _decide(s))
+    except Need as need:
+        return Decision(looks=need.looks)
+
+
+def _decide(s: Situation) -> Plan:
+    # The attempt has no pod yet: it waits, or begins.
+    if not submitted(s.run):
+        return wait_or_begin(s)
+    return (
+        # 2. An outcome that the engine left, whatever the pod does later.
+        _reported(s)
+        # 3. Cancellation goes over suspension; either is done when the engine is gone, or at the hard deadline.
+        or cancel(s)
+        or suspend(s)
+        # 4. The run's own deadline.
+        or enforce_deadline(s)
+        # 5. to 9. The pod's fate, if it has ended or is gone.
+        or _ended(s)
+        # Its pod was never seen: it is created, again if need be.
+        or _unborn(s)
+        # It lives: how it shows, and what it is to be told.
+        or _alive(s)
+    )
+
+
+def _reported(s: Situation) -> Plan | None:
+    """The engine's last word; where it has ended without one, its termination message or what it had decided."""
+    said = final_report(s.report)
+    if said is None and s.ended:
+        s.need_run()
+        said = last_words(s.run, s.report, s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None)
+    return settle(s, judge_report(said)) if said is not None else None
+
+
+def _ended(s: Situation) -> Plan | None:
+    if s.foreign is not None:
+        text = f"a pod {s.foreign.name} of another owner is in the way: delete it, or name the run otherwise"
+        return finish(s, Verdict(StateType.CRASHED, "PodNameConflict", text))
+    if not s.ended:
+        return None
+    if s.pod is None:
+        budget = Budget.INFRASTRUCTURE if s.report is not None else Budget.NEVER_STARTED
+        text = "the pod was deleted; its process may run for some seconds yet, and can't report any more"
+        return settle(s, Verdict(StateType.CRASHED, "PodDeleted", text, budget))
+    return settle(s, judge_fate(_facts(s, s.pod)))
+
+
+def _unborn(s: Situation) -> Plan | None:
+    if s.pod is not None:
+        return None
+    return without_pod(s) or begin_again(s)
+
+
+def _alive(s: Situation) -> Plan:
+    assert s.pod is not None
+    plan = _showing(s, s.pod)
+    if plan.type.terminal or plan.drop_report:
+        return plan
+    told = telling(s)
+    return replace(plan, effects=(*plan.effects, *told.effects), again_at=earliest(plan.again_at, told.again_at))
+
+
+def _showing(s: Situation, pod: Pod) -> Plan:
+    """How an attempt shows that goes on."""
+    report = s.report
+    if report is not None and report.type.outcome:
+        # Decided, and still busy with its hooks: not the last word.
+        text = f"{report.name or report.type.value}: the engine finishes ({' '.join((report.message or '').split()) or 'hooks'})"
+        return shown(Showing(StateType.RUNNING, "Terminating", text), **claimed_at(s))
+    if report is not None and report.type is ReportType.PAUSED:
+        text = " ".join((report.message or "").split()) or "paused"
+        return shown(Showing(StateType.PAUSED, "Paused", text), pause=report.pause, **claimed_at(s))
+    verdict = classify(_facts(s, pod), _retrying(s))
+    if isinstance(verdict, Verdict):
+        return settle(s, verdict)
+    if report is not None:
+        return shown(verdict, pause=None, **claimed_at(s))
+    return _mounted(s, pending_deadline(s, shown(verdict)))
+
+
+def _mounted(s: Situation, plan: Plan) -> Plan:
+    """A pod that waits for its revision's volume waits for ever if the revision is gone: it is made again, or the run ends."""
+    revision = s.status.flow.revision if s.status.flow is not None else None
+    if plan.type is not StateType.PENDING or revision is None or f'"{revision}" not found' not in plan.message:
+        return plan
+    if s.definition is None or s.definition.manifest is None:
+        return flow_deleted(s)
+    return replace(plan, effects=(CreateRevision(s.definition.manifest),))
+
+
+def _facts(s: Situation, pod: Pod) -> Facts:
+    return Facts(
+        pod=pod,
+        now=s.now,
+        gone=s.gone,
+        claimed=s.report is not None,
+        events=s.seen.events,
+        state=s.status.state,
+        running_at=s.seen.running_at,
+        attempt=s.attempt.number,
+        image_pull_grace=s.policy.image_pull_grace,
+    )
+
+
+def _retrying(s: Situation) -> str:
+    """The message of a later attempt: what became of the one before."""
+    if s.attempt.number == 1:
+        return ""
+    last = s.status.attempts[-1] if s.status.attempts else None
+    if last is None:
+        return f"attempt {s.attempt.number}"
+    return f"attempt {s.attempt.number}; attempt {last.number}: {last.reason}: {last.message}"

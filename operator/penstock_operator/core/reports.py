@@ -1,0 +1,131 @@
+"""What the engine said of its attempt, by report or by termination message, and what that makes of the run.
+
+Precedence: a report that is an outcome and the last word (the fence accepted it: whatever the pod does later); when the engine has ended, the
+termination message of this run, attempt and instance; then a report whose `ending` nobody took back. Otherwise the pod's fate tells.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from penstock_operator.api.flowrun import FlowRun, Hooks, Report, ReportType, StateType
+
+from .observe import Container
+from .verdict import Budget, Verdict
+
+_NAME = re.compile(r"^[A-Z][A-Za-z0-9]{0,63}$")
+# The engine never got as far as user code: not the flow's doing.
+_NOT_REACHED = ("ApiUnreachable", "NotAuthorized")
+
+
+def own_report(run: FlowRun) -> Report | None:
+    """Return the report of the attempt under way; an older attempt's is none."""
+    report, attempt = run.status.report, run.status.attempt
+    return report if report is not None and attempt is not None and report.attempt == attempt.number else None
+
+
+def final_report(report: Report | None) -> Report | None:
+    """Return the report if it is an outcome and the engine's last word."""
+    return report if report is not None and report.type.outcome and not report.ending else None
+
+
+def last_words(run: FlowRun, report: Report | None, container: Container | None) -> Report | None:
+    """Return the outcome that an engine left which has ended without a last report, or None.
+
+    Args:
+        run: as a live read showed it: a report that is on its way must have been seen.
+        report: this attempt's report, if any.
+        container: the engine's container.
+    """
+    if container is not None:
+        for state in (container.state, container.last_state):
+            if state is not None and state.kind == "terminated" and state.message:
+                message = _termination_message(run, state.message)
+                if message is not None and (report is None or message.instance == report.instance):
+                    return message
+    return report if report is not None and report.type.outcome else None
+
+
+def _termination_message(run: FlowRun, text: str) -> Report | None:
+    """Return the outcome in a termination message, if it is one of this run and attempt."""
+    try:
+        raw = json.loads(text)
+        if not isinstance(raw, dict) or raw.get("uid") != run.metadata.uid:
+            return None
+        message = Report.model_validate(raw)
+    except (ValueError, ValidationError, RecursionError):
+        return None
+    attempt = run.status.attempt
+    if attempt is None or message.attempt != attempt.number or not message.type.outcome:
+        return None
+    return message
+
+
+def judge_report(report: Report) -> Verdict:
+    """Return what an outcome comes to, before cancellation, deadline and budgets have their say."""
+    said = " ".join((report.message or "").split())
+    name, message = _name(report, said)
+    match report.type:
+        case ReportType.COMPLETED:
+            return Verdict(StateType.COMPLETED, name, message or "completed", result=report.result)
+        case ReportType.CANCELLED:
+            return Verdict(StateType.CANCELLED, name, _with_hooks(message or "cancelled", report.hooks))
+        case ReportType.FAILED:
+            budget = None if name == "InvalidParameters" else Budget.APPLICATION
+            return Verdict(StateType.FAILED, name, message or _of_error(report), budget, error=report.error)
+        case ReportType.CRASHED:
+            return _judge_crash(report, name, message or _of_error(report))
+        case ReportType.INTERRUPTED:
+            text = _with_hooks(message or f"interrupted by {report.signal or 'a signal'}", report.hooks)
+            return Verdict(StateType.CRASHED, "Interrupted", text, Budget.INFRASTRUCTURE, error=report.error)
+        case ReportType.SUSPENDED:
+            resume = report.resume_time or (report.pause.deadline if report.pause is not None else None)
+            return Verdict(StateType.PAUSED, "Suspended", message or "suspended", pause=report.pause, resume_at=resume)
+        case ReportType.AWAITING_RETRY:
+            waits = f": {report.waiting}" if report.waiting else ""
+            text = message or f"the flow waits{waits}"
+            return Verdict(StateType.SCHEDULED, "AwaitingRetry", text, resume_at=report.resume_time)
+        case ReportType.RUNNING | ReportType.PAUSED:
+            raise ValueError(f"a report of type {report.type} is no outcome")
+
+
+def _judge_crash(report: Report, name: str, message: str) -> Verdict:
+    verdict = Verdict(StateType.CRASHED, name, message, Budget.APPLICATION, error=report.error)
+    if name == "LoadError":
+        return replace(verdict, budget=None)
+    if name in _NOT_REACHED:
+        return replace(verdict, name="EngineError", message=f"{name}: {message}", budget=Budget.INFRASTRUCTURE)
+    return verdict
+
+
+def _name(report: Report, message: str) -> tuple[str, str]:
+    """Return the state's name and message; a name that no condition could bear goes before the message."""
+    name = report.name
+    if not name:
+        return report.type.value, message
+    if _NAME.match(name):
+        return name, message
+    return report.type.value, f"{name}: {message}" if message else name
+
+
+def _of_error(report: Report) -> str:
+    error = report.error
+    if error is None:
+        return report.type.value.lower()
+    return " ".join(": ".join(part for part in (error.type, error.message) if part).split())
+
+
+def _with_hooks(message: str, hooks: Hooks | None) -> str:
+    """Add what became of the hooks, unless the message tells it already."""
+    if hooks is None:
+        return message
+    parts = [
+        f"{label}: {', '.join(names)}"
+        for label, names in (("hooks ran", hooks.ran), ("failed", hooks.failed), ("not run", hooks.not_run))
+        if names and not all(n in message for n in names)
+    ]
+    return "; ".join([message, *parts])

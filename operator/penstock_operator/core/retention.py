@@ -1,0 +1,112 @@
+"""Retention: what is finished is kept for a while, and what is judged is got rid of.
+
+Pods of finished attempts go after `podSeconds`, the run itself after `runSeconds`, never one that Git tracks: a tracker would make it again,
+and run it again. A process that outlives its judgement (it can neither claim nor report) is pushed, with its logs kept as long as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock_operator.api import constants as k
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import FlowRun
+
+from .conditions import with_generation
+from .facts import has_ended, has_started
+from .model import Decision, DeleteRun, Effect, Observed
+from .observe import Pod
+from .plan import earliest
+from .policy import Policy, effective_policy
+from .stopping import delete, leave_nothing, push
+
+# An engine that has reported its last word leaves within seconds: children, exit functions, the flush of logs.
+LEAVE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tidying:
+    """What clean-up there is to do, and when there will be more."""
+
+    effects: tuple[Effect, ...] = ()
+    again_at: datetime | None = None
+
+
+def clean_up(seen: Observed) -> Decision:
+    """Return what is left to do for a finished run: pods, the run itself, and the generation that was looked at."""
+    run = seen.run
+    execution = run.spec.flow_spec or (seen.flow.spec if isinstance(seen.flow, Flow) else None)
+    policy = effective_policy(execution.run_policy if execution is not None else None, run.spec.run_policy)
+    status = with_generation(run.status, run.metadata.generation)
+    if run.metadata.deletion_timestamp is not None:
+        return Decision(status=status)
+    pods = [*_own(run, (seen.pod, seen.previous_pod)), *seen.older_pods]
+    tidying = tidy(run, pods, policy, seen.now)
+    expiry = _expiry(run, policy)
+    if expiry is not None and seen.now >= expiry:
+        return Decision(status=status, effects=(*tidying.effects, DeleteRun(run.metadata.uid)))
+    return Decision(status=status, effects=tidying.effects, requeue_at=earliest(tidying.again_at, expiry))
+
+
+def earlier_pods(seen: Observed) -> list[Pod]:
+    """Return the run's pods of earlier attempts, as far as the store has them."""
+    return [*_own(seen.run, (seen.previous_pod,)), *seen.older_pods]
+
+
+def _own(run: FlowRun, pods: Iterable[object]) -> list[Pod]:
+    return [pod for pod in pods if isinstance(pod, Pod) and pod.owner_uid == run.metadata.uid]
+
+
+def tidy(run: FlowRun, pods: Iterable[Pod], policy: Policy, now: datetime) -> Tidying:
+    """Return what is to be done with pods whose attempts are judged."""
+    effects: list[Effect] = []
+    again: datetime | None = None
+    for pod in pods:
+        tidying = _retire(pod, _judged_at(run, pod, now), policy, now)
+        effects += tidying.effects
+        again = earliest(again, tidying.again_at)
+    return Tidying(tuple(effects), again)
+
+
+def _judged_at(run: FlowRun, pod: Pod, now: datetime) -> datetime:
+    ended = {a.pod_name: a.end_time for a in run.status.attempts or () if a.end_time is not None}
+    return ended.get(pod.name) or run.status.completion_time or now
+
+
+def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime) -> Tidying:
+    if pod.deletion_timestamp is not None:
+        return Tidying()
+    if pod.terminal:
+        if policy.keep_pods < 0:
+            return Tidying()
+        due = judged + timedelta(seconds=policy.keep_pods)
+        return Tidying(delete(pod)) if now >= due else Tidying(again_at=due)
+    if has_ended(pod) or not has_started(pod):
+        return Tidying(leave_nothing(pod, now))
+    leaves = judged + timedelta(seconds=LEAVE_SECONDS)
+    if now < leaves:
+        return Tidying(again_at=leaves)
+    effects, again = push(pod, now, leaves, pod.grace_seconds)
+    return Tidying(effects, again if now < again else None)
+
+
+def _expiry(run: FlowRun, policy: Policy) -> datetime | None:
+    if policy.keep_run is None or run.status.completion_time is None or tracker(run) is not None:
+        return None
+    return run.status.completion_time + timedelta(seconds=policy.keep_run)
+
+
+def tracker(run: FlowRun) -> str | None:
+    """Return by which mark a run belongs to Git, None if it does not."""
+    labels, annotations = run.metadata.labels, run.metadata.annotations
+    for name in k.TRACKER_ANNOTATIONS:
+        if name in annotations:
+            return f"annotation {name}"
+    for name in k.TRACKER_LABELS:
+        if name in labels:
+            return f"label {name}"
+    if labels.get(k.LABEL_MANAGED_BY) == "Helm":
+        return f"label {k.LABEL_MANAGED_BY}=Helm"
+    return None

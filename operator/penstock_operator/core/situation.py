@@ -1,0 +1,134 @@
+"""A run and what is around it, gathered once for a decision: the policies read this instead of taking `Observed` apart, each in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report
+
+from .facts import has_ended
+from .faults import Need
+from .intent import pod_intent
+from .model import MISSING, UNKNOWN, Look, Observed
+from .observe import Pod
+from .policy import Policy, effective_policy
+from .reports import own_report
+from .revisions import Definition, recorded_definition
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision is about.
+
+    Attributes:
+        seen: what the runtime gathered.
+        definition: what the run's attempts execute; None: not recorded yet, or gone for good.
+        policy: the run policy in force.
+        pod: this attempt's pod, or the last object seen of one that is gone.
+        gone: it existed and does not any more.
+        foreign: who else owns a pod of that name.
+    """
+
+    seen: Observed
+    definition: Definition | None
+    policy: Policy
+    pod: Pod | None = None
+    gone: bool = False
+    foreign: Pod | None = None
+
+    @property
+    def run(self) -> FlowRun:
+        """The run."""
+        return self.seen.run
+
+    @property
+    def status(self) -> FlowRunStatus:
+        """Its status as it is."""
+        return self.seen.run.status
+
+    @property
+    def now(self) -> datetime:
+        """The operator's clock."""
+        return self.seen.now
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt under way; only to be asked for where there is one."""
+        assert self.status.attempt is not None
+        return self.status.attempt
+
+    @property
+    def report(self) -> Report | None:
+        """This attempt's report."""
+        return own_report(self.run)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether cancellation was asked; deleting the FlowRun is asking."""
+        return self.run.spec.desired_state is DesiredState.CANCELLED or self.run.metadata.deletion_timestamp is not None
+
+    @property
+    def suspended(self) -> bool:
+        """Whether suspension was asked, or sent to the pod: what was sent is carried out."""
+        sent = self.pod is not None and pod_intent(self.pod).state is DesiredState.SUSPENDED
+        return sent or self.run.spec.desired_state is DesiredState.SUSPENDED
+
+    @property
+    def ended(self) -> bool:
+        """Whether the attempt's engine has ended."""
+        return self.gone or (self.pod is not None and has_ended(self.pod))
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The moment at which the run's own deadline ends it."""
+        if self.policy.active_deadline is None or self.status.start_time is None:
+            return None
+        return self.status.start_time + timedelta(seconds=self.policy.active_deadline)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the run's own deadline has passed."""
+        return self.deadline is not None and self.now >= self.deadline
+
+    def need_run(self) -> None:
+        """A missing report is a conclusion from absence.
+
+        Raises:
+            Need: the run was not read live for this decision.
+        """
+        if not self.seen.run_is_live:
+            raise Need(Look.RUN)
+
+
+def situation(seen: Observed) -> Situation:
+    """Gather what a decision is about.
+
+    Raises:
+        Need: the revision, or the pod where it is known to have existed and the store has none.
+    """
+    run = seen.run
+    recorded = run.spec.flow_spec is not None or (run.status.flow is not None and run.status.flow.revision is not None)
+    definition = recorded_definition(seen) if recorded else None
+    flow_policy = definition.execution.run_policy if definition is not None else None
+    gathered = Situation(seen, definition, effective_policy(flow_policy, run.spec.run_policy))
+    return gathered if run.status.attempt is None else _with_pod(gathered, run.status.attempt)
+
+
+def _with_pod(gathered: Situation, attempt: Attempt) -> Situation:
+    seen, known = gathered.seen, gathered
+    pod = seen.pod if isinstance(seen.pod, Pod) else None
+    if pod is not None and pod.owner_uid != seen.run.metadata.uid:
+        return Situation(seen, known.definition, known.policy, foreign=pod)
+    if pod is not None and attempt.pod_uid in (None, pod.uid):
+        return Situation(seen, known.definition, known.policy, pod=pod)
+    existed = attempt.pod_uid is not None or gathered.report is not None or seen.pod_created
+    if not existed:
+        return gathered
+    # The pod that was recorded is not there: none at all, or another of that name. Only the API server can say so.
+    if pod is None and seen.pod is UNKNOWN:
+        raise Need(Look.POD)
+    if pod is not None and not seen.pod_is_live:
+        raise Need(Look.POD)
+    assert pod is not None or seen.pod is MISSING
+    return Situation(seen, known.definition, known.policy, pod=seen.last_pod, gone=True)

@@ -1,0 +1,210 @@
+"""Why a pod does not run yet: scheduler, images, volumes, configuration. One line for a person, and how long it may last.
+
+Each row of the table says for how long the operator, on its own clock, puts up with what a container waits for, and what comes then:
+the end, or another attempt where the cause is nobody's doing and passes. Neighbours: `unschedulable` reads the scheduler's prose.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from penstock_operator.api.flowrun import StateType
+
+from .facts import Facts
+from .faults import Need
+from .model import Look
+from .observe import Container
+from .unschedulable import parse_scheduler_message
+from .verdict import Budget, Degraded, Showing, Verdict
+
+# Every healthy pod creates its container for a moment; before this it is not worth a write.
+CREATING_SECONDS = 5
+# The cause of a long creation stands only in Events, which nothing announces.
+EVENTS_SECONDS = 20
+# A container runs, and no claim has come: the image has no penstock in it, or the API server can't be reached from the node.
+CLAIM_SECONDS = 60
+
+_CREATION_EVENTS = (
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedCreatePodSandBox",
+    "FailedScheduling",
+    "FailedMapVolume",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a container's waiting reason means.
+
+    Attributes:
+        reasons: of `state.waiting`.
+        shows: the name under Pending.
+        ends: the name under Crashed, when the grace is over.
+        grace: seconds; None: for ever; -1: the run policy's imagePullGraceSeconds.
+        passing: words in the message that make it a matter of luck, counted in neverStarted instead of ending the run.
+    """
+
+    reasons: frozenset[str]
+    shows: str
+    ends: str
+    grace: int | None
+    degraded: bool = False
+    passing: re.Pattern[str] | None = None
+
+
+_ROWS: tuple[_Row, ...] = (
+    _Row(
+        frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}),
+        "ImagePullBackOff",
+        "ImagePullFailed",
+        -1,
+        degraded=True,
+        passing=re.compile(r"\b429\b|toomanyrequests|too many requests|pull QPS exceeded", re.IGNORECASE),
+    ),
+    _Row(
+        frozenset({"InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"}),
+        "ImagePullBackOff",
+        "ImagePullFailed",
+        0,
+    ),
+    _Row(frozenset({"CreateContainerConfigError"}), "ConfigError", "ConfigError", 60, degraded=True),
+    _Row(
+        frozenset({"CreateContainerError", "PreCreateHookError"}),
+        "CreateContainerError",
+        "CreateContainerError",
+        180,
+        passing=re.compile(r"context deadline exceeded|name .* is reserved|is reserved for"),
+    ),
+    _Row(
+        frozenset({"RunContainerError", "PreStartHookError", "PostStartHookError"}),
+        "CreateContainerError",
+        "StartError",
+        60,
+        passing=re.compile(r"no space left|cgroup"),
+    ),
+    _Row(frozenset({"CreatePodSandboxError", "ConfigPodSandboxError"}), "SandboxError", "SandboxError", None),
+)
+
+
+def show_starting(facts: Facts) -> Showing | Verdict:
+    """Return how a run shows whose engine has not claimed yet, or that it won't.
+
+    Raises:
+        Need: the pod's events.
+    """
+    scheduled = facts.pod.condition("PodScheduled")
+    if scheduled is not None and scheduled.status == "False":
+        return _unscheduled(facts, scheduled.reason, scheduled.message)
+    if facts.pod.deletion_timestamp is not None:
+        return _submitting(facts, f"the pod is being deleted before it ran{facts.where}")
+    state = facts.engine_state
+    if state is not None and state.kind == "running":
+        return _unclaimed(facts)
+    for container in facts.pod.containers:
+        row = _row(container)
+        if row is not None:
+            return _troubled(facts, container, row)
+    if state is None:
+        if scheduled is None:
+            return _submitting(facts, "the pod waits for the scheduler")
+        return _submitting(facts, f"the pod waits for its node{facts.where}")
+    return _creating(facts)
+
+
+def _pending(name: str, message: str) -> Showing:
+    return Showing(StateType.PENDING, name, message)
+
+
+def _submitting(facts: Facts, message: str) -> Showing:
+    """Every healthy pod passes here for a moment: what it waits for is told, and written, when the moment has become long."""
+    tells_at = facts.pending_since + timedelta(seconds=CREATING_SECONDS)
+    if facts.now >= tells_at:
+        return _pending("Submitting", message)
+    state = facts.state
+    if state is not None and state.type is StateType.PENDING and state.name == "Submitting" and state.message:
+        message = state.message
+    return Showing(StateType.PENDING, "Submitting", message, again_at=tells_at)
+
+
+def _unscheduled(facts: Facts, reason: str, message: str) -> Showing:
+    if reason == "SchedulingGated":
+        return _pending("SchedulingGated", " ".join(message.split()) or "the pod has scheduling gates")
+    if facts.pod.deletion_timestamp is not None:
+        return _submitting(facts, "the pod is being deleted before a node was found")
+    parsed = parse_scheduler_message(message)
+    return _pending("Unschedulable", f"{parsed.cause}: {parsed.line}")
+
+
+def _row(container: Container) -> _Row | None:
+    state = container.state
+    if state is None or state.kind != "waiting":
+        return None
+    return next((row for row in _ROWS if state.reason in row.reasons), None)
+
+
+def _troubled(facts: Facts, container: Container, row: _Row) -> Showing | Verdict:
+    assert container.state is not None
+    said = " ".join(container.state.message.split())
+    what = f"image {container.image}" if row.ends == "ImagePullFailed" else f"container {container.name}"
+    message = f"{what}: {container.state.reason}{f': {said}' if said else ''}{facts.where}"
+    grace = facts.image_pull_grace if row.grace == -1 else row.grace
+    since = facts.since(row.shows)
+    if grace is not None and facts.older(since, grace):
+        passing = row.passing is not None and row.passing.search(said) is not None
+        return Verdict(
+            StateType.CRASHED,
+            row.ends,
+            f"{message}, for {grace} s" if grace else message,
+            Budget.NEVER_STARTED if passing else None,
+        )
+    return Showing(
+        StateType.PENDING,
+        row.shows,
+        message,
+        degraded=Degraded(row.shows, message) if row.degraded else None,
+        again_at=since + timedelta(seconds=grace) if grace is not None else None,
+    )
+
+
+def _creating(facts: Facts) -> Showing:
+    if not facts.older(facts.pending_since, CREATING_SECONDS):
+        return _submitting(facts, f"the pod is being started{facts.where}")
+    if facts.events is None:
+        raise Need(Look.POD_EVENTS)
+    again = facts.now + timedelta(seconds=EVENTS_SECONDS)
+    running = next((c for c in facts.pod.containers if c.init and not c.sidecar and _runs(c)), None)
+    if running is not None:
+        return Showing(
+            StateType.PENDING, "Initializing", f"init container {running.name} runs{facts.where}", again_at=again
+        )
+    trouble = next((e for e in reversed(facts.events) if e.type == "Warning" and e.reason in _CREATION_EVENTS), None)
+    if trouble is not None:
+        message = f"{trouble.reason}: {' '.join(trouble.message.split())}"
+    else:
+        image = facts.container.image if facts.container is not None else ""
+        message = f"the container is being created{facts.where}: image {image}, volumes"
+    state = facts.engine_state
+    initializing = state is not None and state.reason == "PodInitializing"
+    return Showing(StateType.PENDING, "Initializing" if initializing else "ContainerCreating", message, again_at=again)
+
+
+def _runs(container: Container) -> bool:
+    return container.state is not None and container.state.kind == "running"
+
+
+def _unclaimed(facts: Facts) -> Showing:
+    began = facts.running_at or facts.now
+    if facts.older(began, CLAIM_SECONDS):
+        message = (
+            f"the container runs{facts.where} for more than {CLAIM_SECONDS} s and has not claimed the run:"
+            " is penstock in the image, and can the pod reach the API server?"
+        )
+        return Showing(StateType.PENDING, "Starting", message, degraded=Degraded("Starting", message))
+    again = began + timedelta(seconds=CLAIM_SECONDS)
+    state = facts.state
+    if state is not None and state.type is StateType.PENDING:
+        return Showing(StateType.PENDING, state.name, state.message or "", again_at=again)
+    return Showing(StateType.PENDING, "Submitting", f"the engine starts{facts.where}", again_at=again)

@@ -1,0 +1,280 @@
+"""A run whose next attempt has no pod yet: what it waits for, and the attempt's beginning.
+
+First match wins: cancellation, the run's deadline, a pause, the due time, the flow, parameters, the process of the attempt before; then the
+pod is created. The attempt is written into the status before: its pod's name is fixed by then, and two operators make one pod.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from penstock_operator.api.base import rfc3339
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
+
+from .attempts import finish, timed_out
+from .cancel import cancelled
+from .deadlines import pending_deadline
+from .facts import has_ended
+from .faults import Need, Unusable
+from .model import MISSING, UNKNOWN, CreatePod, CreateRevision, Effect, Look, Revision
+from .observe import Pod
+from .parameters import bad_parameter
+from .pause import answered, without_pod
+from .plan import Plan, shown
+from .pod import pod_manifest, pod_name
+from .policy import Policy, effective_parameters, effective_policy
+from .refusals import judge_refusal
+from .reports import own_report
+from .revisions import Definition, current_definition
+from .situation import Situation
+from .verdict import Degraded, Showing, Verdict
+
+LATE_SECONDS = 15
+# The run that rerunOf names may be applied a moment later; nothing announces it to this one.
+RERUN_SECONDS = 30
+
+
+def submitted(run: FlowRun) -> bool:
+    """Whether the attempt under way has, or may have, a pod: its creation follows the status that says Pending."""
+    status = run.status
+    if status.attempt is None or status.state is None or status.state.type is StateType.SCHEDULED:
+        return False
+    if status.state.type is StateType.PAUSED:
+        return status.attempt.pod_uid is not None or own_report(run) is not None
+    return True
+
+
+def wait_or_begin(s: Situation) -> Plan:
+    """Return what a run waits for that has no pod, or the beginning of its attempt.
+
+    Raises:
+        Need: facts that are to be read before a pod is created.
+    """
+    if s.cancelled:
+        return finish(
+            s, cancelled("cancelled before it ran" if s.status.attempt is None else "cancelled while it waited")
+        )
+    if s.overdue:
+        return finish(s, timed_out(s))
+    held = _suspended_by_its_own_code(s) or without_pod(s)
+    if held is not None:
+        return held
+    due = s.run.spec.scheduled_time if s.status.attempt is None else s.status.scheduled_time
+    if due is not None and s.now < due:
+        return _not_due(s, due)
+    return _begin_first(s) if s.status.attempt is None else begin_again(s)
+
+
+def _suspended_by_its_own_code(s: Situation) -> Plan | None:
+    """A suspension of the flow's own ends with its input or its deadline, not with `desiredState`, which was Running all along."""
+    state, pause = s.status.state, s.status.pause
+    if state is None or state.type is not StateType.PAUSED or pause is None:
+        return None
+    wanted = s.run.spec.desired_state is DesiredState.RUNNING
+    over = pause.deadline is not None and s.now >= pause.deadline
+    if wanted and (over or answered(s.run.spec, pause)):
+        return None
+    return Plan(
+        StateType.PAUSED, state.name, state.message or "", again_at=pause.deadline if wanted and not over else None
+    )
+
+
+def _not_due(s: Situation, due: datetime) -> Plan:
+    state = s.status.state
+    at = rfc3339(due.replace(microsecond=0))
+    changes = {"scheduled_time": due}
+    if s.status.attempt is None:
+        return Plan(StateType.SCHEDULED, "Scheduled", f"scheduled for {at}", changes=changes, again_at=due)
+    if state is not None and state.name == "AwaitingRetry":
+        return Plan(StateType.SCHEDULED, state.name, state.message or "", again_at=due)
+    return Plan(
+        StateType.SCHEDULED,
+        "AwaitingRetry",
+        f"attempt {s.attempt.number} at {at}",
+        changes={"pause": None},
+        again_at=due,
+    )
+
+
+# --- the first attempt --------------------------------------------------------------------------------------------------------------------
+
+
+def _begin_first(s: Situation) -> Plan:
+    """Check everything that a pod would be created in vain for, and create it."""
+    run, scheduled = s.run, s.run.spec.scheduled_time
+    waits = {"scheduled_time": scheduled}
+    try:
+        definition = current_definition(s.seen)
+        if definition is None:
+            assert run.spec.flow_ref is not None
+            text = f"there is no Flow {run.spec.flow_ref.name!r} in namespace {run.metadata.namespace!r} (yet)"
+            return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=waits)
+        if run.spec.rerun_of is not None and not isinstance(s.seen.rerun_of, FlowRun):
+            text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
+            again = s.now + timedelta(seconds=RERUN_SECONDS)
+            return Plan(
+                StateType.SCHEDULED,
+                "AwaitingFlow",
+                text,
+                changes=waits,
+                degraded=Degraded("AwaitingFlow", text),
+                again_at=again,
+            )
+        execution = definition.execution
+        bad = bad_parameter(
+            execution.parameters_schema, effective_parameters(execution.parameters, run.spec.parameters)
+        )
+        if bad is not None:
+            return _end(s, Verdict(StateType.FAILED, "InvalidParameters", bad), waits)
+        return _submit(s, definition, 1)
+    except Unusable as e:
+        return _unusable(s, str(e), waits)
+
+
+def _unusable(s: Situation, why: str, changes: dict[str, Any]) -> Plan:
+    """A Flow may be put right; what stands in the run itself never is."""
+    if s.run.spec.flow_spec is not None or why.startswith(("template.spec (run)", "run.")):
+        return _end(s, Verdict(StateType.FAILED, "InvalidFlow", why), changes)
+    assert s.run.spec.flow_ref is not None
+    text = f"Flow {s.run.spec.flow_ref.name!r} can't be run: {why}"
+    return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=changes, degraded=Degraded("AwaitingFlow", text))
+
+
+def _end(s: Situation, verdict: Verdict, changes: dict[str, Any]) -> Plan:
+    end = finish(s, verdict)
+    return replace(end, changes={**end.changes, **changes})
+
+
+# --- a later attempt, or the same one again -----------------------------------------------------------------------------------------------
+
+
+def begin_again(s: Situation) -> Plan:
+    """Create the pod of the attempt that the status names: a new attempt, or one whose pod was never seen.
+
+    Raises:
+        Need: the previous attempt's pod, the revision, or the Flow.
+    """
+    if s.attempt.number > 1:
+        left = _previous_leaves(s)
+        if left is not None:
+            return left
+    if s.definition is None:
+        return flow_deleted(s)
+    try:
+        return _submit(s, s.definition, s.attempt.number)
+    except Unusable as e:
+        return finish(s, Verdict(StateType.FAILED, "InvalidFlow", str(e)))
+
+
+def flow_deleted(s: Situation) -> Plan:
+    """Return the end of a run that needs a revision which is gone for good.
+
+    Raises:
+        Need: the Flow, which is not in the store.
+    """
+    if s.seen.flow is UNKNOWN:
+        raise Need(Look.FLOW)
+    info = s.status.flow
+    revision = info.revision if info is not None else None
+    name = s.run.spec.flow_ref.name if s.run.spec.flow_ref is not None else "?"
+    what = "was deleted" if not isinstance(s.seen.flow, Flow) else "has changed since"
+    return finish(
+        s,
+        Verdict(StateType.CRASHED, "FlowDeleted", f"Flow {name!r} {what}, and its revision {revision} is gone with it"),
+    )
+
+
+def _previous_leaves(s: Situation) -> Plan | None:
+    """Return what shows while the previous attempt's process is still there; None: it is not.
+
+    Raises:
+        Need: the previous pod; that it is gone is a conclusion from absence.
+    """
+    previous = s.seen.previous_pod
+    if previous is UNKNOWN:
+        raise Need(Look.PREVIOUS_POD)
+    if not isinstance(previous, Pod) or previous.owner_uid != s.run.metadata.uid or has_ended(previous):
+        return None
+    state = s.status.state
+    waits = f"attempt {s.attempt.number} waits for the process of attempt {s.attempt.number - 1} to end (pod {previous.name})"
+    due = s.status.scheduled_time
+    resumes = state is not None and (state.type is StateType.PAUSED or state.name == "Resuming")
+    if due is None or resumes:
+        return Plan(StateType.SCHEDULED, "Resuming", waits, changes={"pause": None})
+    late = due + timedelta(seconds=LATE_SECONDS)
+    if s.now < late:
+        return Plan(StateType.SCHEDULED, "AwaitingRetry", waits, again_at=late)
+    return Plan(StateType.SCHEDULED, "Late", waits)
+
+
+def _submit(s: Situation, definition: Definition, number: int) -> Plan:
+    """Write the attempt down and create its pod, and its revision where that is missing."""
+    run, seen = s.run, s.seen
+    effects: list[Effect] = []
+    if definition.revision is not None:
+        if seen.revision is MISSING:
+            if definition.manifest is None:
+                return flow_deleted(s)
+            effects.append(CreateRevision(definition.manifest))
+        elif not isinstance(seen.revision, Revision) or seen.revision.name != definition.revision:
+            raise Need(Look.REVISION)
+    policy = effective_policy(definition.execution.run_policy, run.spec.run_policy)
+    manifest = pod_manifest(run, definition, policy, number, engine_image=seen.engine_image, secure=seen.pod_security)
+    effects.append(CreatePod(manifest))
+    changes: dict[str, Any] = {"pause": None}
+    if number == 1 and run.status.attempt is None:
+        changes |= _first_attempt(s, definition)
+    showing = _refused(s) or Showing(StateType.PENDING, "Submitting", f"creating pod {pod_name(run, number)}")
+    if isinstance(showing, Verdict):
+        return finish(s, showing)
+    if showing.again_at is not None and s.now < showing.again_at:
+        effects = []
+    elif showing.again_at is not None:
+        showing = replace(showing, again_at=None)
+    return pending_deadline(_with_policy(s, policy), shown(showing, tuple(effects), **changes))
+
+
+def _with_policy(s: Situation, policy: Policy) -> Situation:
+    return replace(s, policy=policy)
+
+
+def _refused(s: Situation) -> Showing | Verdict | None:
+    """Return what the last refusal of this attempt's pod means; a new attempt has none."""
+    state = s.status.state
+    if s.seen.refusal is None or state is None or state.type is not StateType.PENDING:
+        return None
+    return judge_refusal(s.seen.refusal)
+
+
+def _first_attempt(s: Situation, definition: Definition) -> dict[str, Any]:
+    """Return what is written once, with attempt 1."""
+    uid = s.seen.flow.metadata.uid if isinstance(s.seen.flow, Flow) and s.run.spec.flow_ref is not None else None
+    return {
+        "attempt": Attempt(number=1, pod_name=pod_name(s.run, 1)),
+        "flow": FlowInfo(name=flow_name(s.run), uid=uid, revision=definition.revision),
+        "scheduled_time": s.run.spec.scheduled_time,
+    }
+
+
+def flow_name(run: FlowRun) -> str:
+    """Return the name under which a run's flow is shown: the Flow's, or the function's."""
+    if run.spec.flow_ref is not None:
+        return run.spec.flow_ref.name
+    assert run.spec.flow_spec is not None
+    return run.spec.flow_spec.entrypoint.rpartition(":")[2][:63]
+
+
+def first_facts(run: FlowRun, status: FlowRunStatus, rerun_of: object) -> dict[str, Any]:
+    """Return what is written once, with the first status: the flow's name, and whose results the run may reuse."""
+    changes: dict[str, Any] = {}
+    if status.flow is None:
+        changes["flow"] = FlowInfo(name=flow_name(run))
+    if status.lineage is None:
+        if run.spec.rerun_of is None:
+            changes["lineage"] = run.metadata.uid
+        elif isinstance(rerun_of, FlowRun):
+            changes["lineage"] = rerun_of.status.lineage or rerun_of.metadata.uid
+    return changes
