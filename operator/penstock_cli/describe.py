@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 _LABEL = 16
+# The whole object once more, in one line.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def describe(api: Api, words: Sequence[str], namespace: str) -> None:
@@ -59,7 +61,8 @@ def _head(body: Json) -> Iterator[str]:
     if metadata.get("namespace"):
         yield _field("Namespace", metadata["namespace"])
     yield from _mapping("Labels", metadata.get("labels"))
-    yield from _mapping("Annotations", metadata.get("annotations"))
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != _LAST_APPLIED}
+    yield from _mapping("Annotations", annotations)
 
 
 def _indented(text: str, by: int = 2) -> Iterator[str]:

@@ -146,7 +146,8 @@ class Process:
         done, _ = await asyncio.wait([self.ended], timeout=max(grace, 0.0))
         if not done:
             self.signal(signal.SIGKILL)
-        return await self.ended
+        await asyncio.wait([self.ended])
+        return self.ended.result()
 
     async def _wait(self) -> Terminated:
         code = await self._process.wait()

@@ -208,7 +208,13 @@ class PodWorker:
         try:
             for spec in self._pod["spec"].get("initContainers") or []:
                 ended = await self._run(spec, init=True)
-                if spec.get("restartPolicy") != "Always" and (ended is None or (await ended).exit_code != 0):
+                if spec.get("restartPolicy") == "Always":
+                    continue
+                if ended is None:
+                    return
+                # Not awaited itself: what cancels this work must not cancel the end of the container.
+                await asyncio.wait([ended])
+                if ended.result().exit_code != 0:
                     return
             running = [await self._run(spec, init=False) for spec in self._pod["spec"]["containers"]]
             waited = [ended for ended in running if ended is not None]
@@ -310,7 +316,7 @@ class PodWorker:
         grace = self._ending.grace if self._ending is not None else self._grace
         if self._ending is not None and self._ending.fate is not None:
             self._record = replace(self._record, fate=self._ending.fate)
-            self._publish()
+            self._writer.publish(self._record)
             if self._ending.fate is _DEADLINE:
                 self._around.events.post(self._pod, "Normal", _DEADLINE.reason, _DEADLINE.message)
         sidecars = {c.name for c in self._record.containers if c.sidecar}
@@ -363,7 +369,10 @@ class PodWorker:
         self._publish()
 
     def _publish(self) -> None:
-        self._writer.publish(self._record)
+        # Once a pod is being ended, or all of its containers have, the next status is the last one.
+        mains = [c.state for c in self._record.containers if not c.init]
+        if self._record.over or (self._ending is None and not all(isinstance(state, Terminated) for state in mains)):
+            self._writer.publish(self._record)
 
 
 def _containers(pod: Json) -> tuple[Container, ...]:

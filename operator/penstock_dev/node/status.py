@@ -82,7 +82,9 @@ class Terminated:
         found: Json = {"exitCode": self.exit_code, "reason": self.reason}
         if self.message:
             found["message"] = self.message
-        found |= {"startedAt": timestamp(self.started), "finishedAt": timestamp(self.finished)}
+        for key, at in (("startedAt", self.started), ("finishedAt", self.finished)):
+            if at is not None:
+                found[key] = timestamp(at)
         if container_id:
             found["containerID"] = container_id
         return {"terminated": found}
@@ -189,7 +191,7 @@ def _phase(record: Record) -> str:
             if record.refused or not ended_well or (record.fate is not None and record.fate.forces)
             else "Succeeded"
         )
-    if any(not isinstance(c.state, Waiting) for c in mains):
+    if any(isinstance(c.state, Running) or (isinstance(c.state, Terminated) and c.state.started) for c in mains):
         return "Running"
     return "Pending"
 
