@@ -152,9 +152,9 @@ def test_a_refused_token_is_read_anew_once() -> None:
     sent = []
     handle = api.handle
 
-    def check(request: httpx.Request) -> httpx.Response:
-        sent.append(request.headers["Authorization"])
-        return handle(request) if sent[-1] == "Bearer new" else refusal(401, "Unauthorized", "Unauthorized")
+    def check(raw: httpx.Request) -> httpx.Response:
+        sent.append(raw.headers["Authorization"])
+        return handle(raw) if sent[-1] == "Bearer new" else refusal(401, "Unauthorized", "Unauthorized")
 
     api.handle = check  # type: ignore[method-assign]
 

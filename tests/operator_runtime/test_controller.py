@@ -470,7 +470,10 @@ def test_a_status_of_which_nothing_is_wanted_is_tried_again_later_and_less_and_l
 def test_the_next_state_is_written_whole_again() -> None:
     api = server(status={"state": state("Pending")})
     api.fail("patch", "flowruns/status", INVALID)
-    wanted: list[dict[str, Any]] = [{"state": state("Running", message="m" * 500)}, {"state": state("Running", "Retrying", "m" * 500)}]
+    wanted: list[dict[str, Any]] = [
+        {"state": state("Running", message="m" * 500)},
+        {"state": state("Running", "Retrying", "m" * 500)},
+    ]
 
     def decide(seen: Observed) -> Decision:
         return Decision(status=FlowRunStatus.model_validate(wanted[0]))

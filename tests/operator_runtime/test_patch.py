@@ -20,7 +20,11 @@ from tests.support.fakeapi import _merged as apply
         ({"a": 1}, {"a": 2}, {"a": 2}),
         ({"a": 1}, {}, {"a": None}),
         ({}, {"a": {"b": 1}}, {"a": {"b": 1}}),
-        ({"attempt": {"number": 1, "podUID": "u"}}, {"attempt": {"number": 2}}, {"attempt": {"number": 2, "podUID": None}}),
+        (
+            {"attempt": {"number": 1, "podUID": "u"}},
+            {"attempt": {"number": 2}},
+            {"attempt": {"number": 2, "podUID": None}},
+        ),
         ({"a": [1, 2]}, {"a": [1]}, {"a": [1]}),
         ({"a": {"b": 1}}, {"a": [1]}, {"a": [1]}),
         ({"a": [1]}, {"a": {"b": 1}}, {"a": {"b": 1}}),

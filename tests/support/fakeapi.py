@@ -35,7 +35,14 @@ class Request:
 
 def refusal(code: int, reason: str, message: str, *, retry_after: int | None = None, **details: Any) -> httpx.Response:
     """Return a `Status` that is no success."""
-    body = {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message, "details": details}
+    body = {
+        "kind": "Status",
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+        "details": details,
+    }
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     return httpx.Response(code, json=body, headers=headers)
 

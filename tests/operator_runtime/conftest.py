@@ -1,0 +1,49 @@
+"""A real API server with the generated CRDs, shared by the tests of this folder that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock_operator.api.crd import crds
+from tests.support.operatorprocess import OperatorProcess
+from tests.support.realserver import MISSING, RealServer, real_server
+from tests.support.world import World
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RealServer]:
+    """A real API server of our own: tests stop and start it."""
+    real = real_server()
+    if not isinstance(real, RealServer):
+        pytest.skip(MISSING)
+    real.controllers = False
+    try:
+        real.start()
+        with real.client() as client:
+            World(client, real.admin_token).apply(crds())
+        yield real
+    finally:
+        real.stop()
+
+
+@pytest.fixture
+def world(server: RealServer) -> Iterator[World]:
+    """A namespace of its own, with the account that pods need."""
+    with server.client() as client:
+        fresh = World(client, server.admin_token)
+        fresh.make("/api/v1/namespaces", {"metadata": {"name": fresh.namespace}})
+        fresh.make(f"/api/v1/namespaces/{fresh.namespace}/serviceaccounts", {"metadata": {"name": "default"}})
+        yield fresh
+
+
+@pytest.fixture
+def operators(tmp_path: Path) -> Iterator[list[OperatorProcess]]:
+    """Operators that the test starts; what is left of them is killed."""
+    started: list[OperatorProcess] = []
+    yield started
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()

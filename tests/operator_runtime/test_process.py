@@ -1,0 +1,250 @@
+"""The operator as a process, on a real API server: start, end, outages, restarts, two of them, and its rights."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock_operator.api.crd import crds
+from penstock_operator.runtime.rights import lease_rules, operator_rules
+from tests.support.operatorprocess import OperatorProcess
+from tests.support.realserver import RealServer
+from tests.support.world import World, until
+
+pytestmark = pytest.mark.real
+
+SPEC = {"flowSpec": {"entrypoint": "a.py:f", "source": {"inline": "def f(): pass"}}}
+
+
+def apply(world: World, name: str, spec: dict[str, Any] | None = None) -> None:
+    body = {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun", "metadata": {"name": name}, "spec": spec or SPEC}
+    world.make(world.runs, body)
+
+
+def status(world: World, name: str) -> dict[str, Any]:
+    return dict(world.call("GET", f"{world.runs}/{name}").body.get("status") or {})
+
+
+def pods(world: World) -> list[dict[str, Any]]:
+    return list(world.call("GET", f"/api/v1/namespaces/{world.namespace}/pods").body["items"])
+
+
+def wait(world: World, name: str, state: str, seconds: float = 20) -> None:
+    def there() -> bool:
+        return bool((status(world, name).get("state") or {}).get("type") == state)
+
+    until(f"{name} is {state}: {status(world, name)}", there, seconds)
+
+
+def begin(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess], *more: str
+) -> OperatorProcess:
+    """Start an operator for the test's own namespace, with the administrator's rights."""
+    one = OperatorProcess(server.kubeconfig, tmp_path, (f"--namespace={world.namespace}", *more))
+    operators.append(one)
+    return one
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_within_a_second(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess], number: signal.Signals
+) -> None:
+    one = begin(server, world, tmp_path, operators).ready()
+    apply(world, "etl")
+    wait(world, "etl", "Pending")
+    code, seconds = one.stop(number)
+    assert code == 0
+    assert seconds < 1.0
+    assert "Traceback" not in one.text()
+
+
+def test_it_ends_at_once_also_while_nobody_answers(tmp_path: Path, operators: list[OperatorProcess]) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(
+        '{"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],'
+        '"clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:1"}}], "users": [{"name": "x", "user": {}}]}'
+    )
+    one = OperatorProcess(kubeconfig, tmp_path)
+    operators.append(one)
+    one.says("the API server can't be reached")
+    assert one.ask("/livez")[0] == 200
+    assert one.ask("/readyz")[0] == 503
+    code, seconds = one.stop()
+    assert (code, seconds < 1.0) == (0, True)
+    assert one.text().count("can't be reached") == 1, "once, not with every try"
+
+
+def test_without_a_kubeconfig_it_says_so_in_one_line(tmp_path: Path, operators: list[OperatorProcess]) -> None:
+    one = OperatorProcess(tmp_path / "none", tmp_path)
+    operators.append(one)
+    assert one.process.wait(15) == 2
+    assert one.text() == f"penstock-operator: KUBECONFIG is '{tmp_path / 'none'}', but there is no such file\n"
+
+
+def test_it_waits_for_the_crds(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flows.penstock.dev"
+    assert world.call("DELETE", path).code == 200
+    until("the CRD is gone", lambda: world.call("GET", path).code == 404)
+    one = begin(server, world, tmp_path, operators)
+    one.says("are the CRDs of penstock.dev installed")
+    world.apply(crds())
+    one.ready()
+    apply(world, "etl")
+    wait(world, "etl", "Pending")
+
+
+def test_an_outage_of_the_api_server(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """Watches come back by themselves, nothing is restarted, and what is applied afterwards is seen at once."""
+    one = begin(server, world, tmp_path, operators).ready()
+    apply(world, "before")
+    wait(world, "before", "Pending")
+    server.stop_apiserver()
+    time.sleep(3)  # the outage itself
+    assert one.ask("/livez")[0] == 200
+    server.start_apiserver()
+    apply(world, "after")
+    wait(world, "after", "Pending", 10)
+    until("both have pods", lambda: len(pods(world)) == 2)
+    assert one.process.poll() is None
+
+
+def test_kill_and_restart_make_one_pod_each(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """Killed at any point: whatever was under way is found again, and done once."""
+    count = 30
+    for number in range(count):
+        apply(world, f"run-{number}")
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.15):
+        one = begin(server, world, tmp_path, operators).ready()
+        time.sleep(pause)  # where in its work the operator is killed
+        one.kill()
+    begin(server, world, tmp_path, operators).ready()
+    for number in range(count):
+        wait(world, f"run-{number}", "Pending")
+    until("all have pods", lambda: len(pods(world)) >= count)
+    names = [pod["metadata"]["labels"]["penstock.dev/flow-run"] for pod in pods(world)]
+    assert sorted(names) == sorted(f"run-{n}" for n in range(count))
+
+
+def test_two_operators_and_one_lease(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """The second stands by with full caches, and decides within two seconds of the first one's end."""
+    flags = ("--leader-elect", f"--lease-namespace={world.namespace}")
+    first = begin(server, world, tmp_path, operators, *flags).ready("leading")
+    second = begin(server, world, tmp_path, operators, *flags).ready("standing by")
+    apply(world, "one")
+    wait(world, "one", "Pending")
+    assert first.stop()[0] == 0
+    begun = time.monotonic()
+    apply(world, "two")
+    wait(world, "two", "Pending")
+    assert time.monotonic() - begun < 2.0
+    assert second.ask("/readyz") == (200, "ok: leading\n")
+    until("both have pods", lambda: len(pods(world)) == 2)
+
+
+def test_a_leader_that_lost_the_lease_ends(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    flags = ("--leader-elect", f"--lease-namespace={world.namespace}")
+    one = begin(server, world, tmp_path, operators, *flags).ready("leading")
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{world.namespace}/leases/penstock-operator"
+    taken = {"spec": {"holderIdentity": "somebody else"}}
+    assert world.call("PATCH", path, taken, kind="application/merge-patch+json").code == 200
+    assert one.process.wait(10) == 1
+    assert "the lease is held by somebody else" in one.text()
+
+
+def test_a_missing_right_is_named_and_waited_for(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    rules = [rule for rule in operator_rules() if rule["resources"] != ["flows"]]
+    token = world.account("operator", rules)
+    kubeconfig = server.write_kubeconfig("poor.kubeconfig", token, world.namespace)
+    one = OperatorProcess(kubeconfig, tmp_path, (f"--namespace={world.namespace}",))
+    operators.append(one)
+    one.says('cannot list resource \\"flows\\"')
+    assert one.process.poll() is None
+    subject = {"kind": "ServiceAccount", "name": "operator", "namespace": world.namespace}
+    world.role("more", operator_rules(), subject)
+    one.ready()
+
+
+def test_its_rights_are_enough_and_all_are_listed(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """What the server's audit log says it asked for, with a token that has the table's rights and no other."""
+    token = world.account("operator", [*operator_rules(), *lease_rules()])
+    kubeconfig = server.write_kubeconfig("operator.kubeconfig", token, world.namespace)
+    one = OperatorProcess(kubeconfig, tmp_path, (f"--namespace={world.namespace}", "--leader-elect"))
+    operators.append(one)
+    one.ready("leading")
+    flow = {"entrypoint": "a.py:f", "source": {"inline": "def f(): pass"}}
+    world.make(
+        world.flows, {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "f"}, "spec": flow}
+    )
+    apply(world, "etl", {"flowRef": {"name": "f"}})
+    wait(world, "etl", "Pending")
+    until("it has a pod", lambda: len(pods(world)) == 1)
+    assert world.merge("etl", {"spec": {"desiredState": "Cancelled"}}).code == 200
+    until("its pod is told to end", lambda: all("deletionTimestamp" in pod["metadata"] for pod in pods(world)))
+    user = f"system:serviceaccount:{world.namespace}:operator"
+    allowed = {
+        (verb, rule["apiGroups"][0], rule["resources"][0])
+        for rule in [*operator_rules(), *lease_rules()]
+        for verb in rule["verbs"]
+    }
+    used = {
+        ("list", "penstock.dev", "flowruns"),
+        ("watch", "", "pods"),
+        ("patch", "penstock.dev", "flowruns/status"),
+        ("create", "", "pods"),
+        ("create", "", "configmaps"),
+        ("create", "events.k8s.io", "events"),
+        ("update", "coordination.k8s.io", "leases"),
+    }
+
+    def asked() -> set[tuple[str, str, str]]:
+        return {
+            (r["verb"], r["objectRef"].get("apiGroup", ""), _resource(r["objectRef"]))
+            for r in server.audit()
+            if r["user"]["username"] == user and "objectRef" in r
+        }
+
+    until("all of it is in the audit log", lambda: used <= asked())
+    assert asked() <= allowed
+    assert "forbidden" not in one.text().lower()
+
+
+def _resource(reference: dict[str, Any]) -> str:
+    return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+
+
+def test_an_idle_operator_asks_for_nothing(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    one = begin(server, world, tmp_path, operators).ready()
+    apply(world, "etl")
+    wait(world, "etl", "Pending")
+    until("it has a pod", lambda: len(pods(world)) == 1)
+
+    def count() -> float:
+        lines = one.ask("/metrics")[1].splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("penstock_api_requests_total"))
+
+    until("its Event is posted", lambda: "penstock_events_posted_total" in one.ask("/metrics")[1])
+    before = count()
+    time.sleep(2)  # the quiet itself
+    assert count() == before
+    rss = next(line for line in Path(f"/proc/{one.process.pid}/status").read_text().splitlines() if "VmRSS" in line)
+    assert int(rss.split()[1]) < 80_000

@@ -1,0 +1,87 @@
+"""The operator as a user starts it: a process with a kubeconfig, its log, its probes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.support.world import until
+
+_LIBC = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(1, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class OperatorProcess:
+    """One operator, from its construction to `stop` or `kill`."""
+
+    kubeconfig: Path
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / f"operator-{self.port}.log"
+        command = ["-m", "penstock_operator", f"--health-port={self.port}", "--log-format=json", *self.arguments]
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                stdout=out,
+                stderr=out,
+                cwd=self.folder,
+                env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **self.env},
+                preexec_fn=_die_with_parent,
+            )
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def ask(self, path: str) -> tuple[int, str]:
+        """Ask its health server; code 0: no answer."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5, trust_env=False)
+        except httpx.TransportError:
+            return 0, ""
+        return answer.status_code, answer.text
+
+    def ready(self, word: str = "ok", seconds: float = 30) -> OperatorProcess:
+        def is_ready() -> bool:
+            assert self.process.poll() is None, f"the operator ended with {self.process.returncode}:\n{self.text()}"
+            code, text = self.ask("/readyz")
+            return code == 200 and word in text
+
+        until(f"the operator is ready ({word}):\n{self.text()}", is_ready, seconds)
+        return self
+
+    def says(self, words: str, seconds: float = 20) -> None:
+        until(f"the operator says {words!r}", lambda: words in self.text(), seconds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Ask it to end; return its exit code and how long it took."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(15)
+        return code, time.monotonic() - begun
