@@ -102,6 +102,12 @@ class KubeClient:
         """Read the token file again before the next request."""
         self._token.forget()
 
+    def close(self) -> None:
+        """Close the connections; a request after that opens new ones."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     def _connected(self, httpx: Any) -> httpx.Client:
         if self._client is None:
             verify: Any = False

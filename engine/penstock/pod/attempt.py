@@ -7,6 +7,7 @@ The lock is held for a few statements of our own and never while user code runs.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.pod import termination
 from penstock.pod.outcome import Outcome, exit_code
 from penstock.pod.progress import Progress
-from penstock.pod.report import HooksPart, PausePart, Report, ReportType, document
+from penstock.pod.report import HooksPart, PausePart, ProgressPart, Report, ReportType, document
 
 if TYPE_CHECKING:
     from penstock.pod.claim import Identity
@@ -50,12 +51,16 @@ class Attempt:
 
     Args:
         identity: Which process this is.
+        reporter: Brings reports to the API server.
         termination_log: Where the termination message goes.
         now: Gives the wall-clock time, in UTC.
     """
 
-    def __init__(self, identity: Identity, termination_log: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, identity: Identity, reporter: Reporter, termination_log: str, now: Callable[[], datetime]
+    ) -> None:
         self.identity = identity
+        self._reporter = reporter
         self.progress = Progress()
         self.start_time: datetime | None = None
         self.trigger: Trigger | None = None
@@ -66,6 +71,8 @@ class Attempt:
         self._lock = threading.Lock()
         self._phase = Phase.CLAIMING
         self._stopped = False
+        self._decided = False
+        self._told: ProgressPart | None = None
         self._taken = False
 
     # -- who goes on -----------------------------------------------------------------------------------------------
@@ -125,13 +132,37 @@ class Attempt:
             self._termination_log, termination.render(report, self.identity.uid, code, delivered=delivered)
         )
 
-    def report(self, reporter: Reporter, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
-        """Hand a report over for delivery, unless the one under way says the same; give its ticket."""
+    def report(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
+        """Hand an outcome over for delivery, unless the report under way says the same; give its ticket."""
+        with self._lock:
+            self._decided = True
+            return self._submit(report, until, seconds)
+
+    def report_ending(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket | None:
+        """Hand over what is about to happen; None when the outcome is decided meanwhile, for that must stand."""
+        with self._lock:
+            return None if self._decided else self._submit(report, until, seconds)
+
+    def report_running(self, report: Mapping[str, Any], seconds: float) -> None:
+        """Hand over a report of a run that goes on, to be repeated until it stands; not once the end has begun."""
+        with self._lock:
+            if not self._decided and not self._stopped:
+                self._submit(report, math.inf, seconds)
+
+    def progress_report(self) -> dict[str, Any] | None:
+        """Compose a report of progress, if there is some and the end has not begun."""
+        part = self.progress.part()
+        if part is None or part == self._told or self._stopped or self._decided:
+            return None
+        self._told = part
+        return self.running()
+
+    def _submit(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
         last = self.last
         if last is not None and says_the_same(last.document, report) and (last.delivered or not last.settled.is_set()):
             last.until = until
             return last
-        self.last = reporter.submit(report, until=until, seconds=seconds)
+        self.last = self._reporter.submit(report, until=until, seconds=seconds)
         return self.last
 
     def _compose(

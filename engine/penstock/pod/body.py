@@ -6,13 +6,16 @@ states; what they mean to the report is said by ``penstock.pod.outcome``.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock.core.runs import FlowRun
 from penstock.drivers.interrupt import Cause, Control
+from penstock.exceptions import ParameterBindError
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
     from penstock.pod.environment import PodEnvironment
+    from penstock.pod.gate import Gate
     from penstock.pod.logs import StateLines
     from penstock.pod.reporter import Reporter
 
@@ -57,14 +61,15 @@ class Body:
         flow: The flow.
         assignment: What it is to be run with.
         around: The pod.
+        gate: Holds runs back while the run is to be paused.
     """
 
-    def __init__(self, flow: Any, assignment: Assignment, around: Surroundings, gate: Callable[[Any], None]) -> None:
+    def __init__(self, flow: Any, assignment: Assignment, around: Surroundings, gate: Gate) -> None:
         self._flow = flow
         self._assignment = assignment
         self._around = around
         self._control = Control(gate=gate, handle_signals=False)
-        self._told_progress: Any = None
+        self._gate = gate
         self.outcome: Outcome | None = None
         self.unwound = False
         self.told = False
@@ -75,7 +80,6 @@ class Body:
     def run(self) -> Outcome:
         """Run the flow to its end, hooks included."""
         from penstock import observers
-        from penstock.client.schemas.objects import FlowRun
 
         env, given = self._around.env, self._assignment
         attempt = self._around.attempt
@@ -88,15 +92,38 @@ class Body:
         )
         attempt.progress.counts = self.root.progress
         observers.subscribe(self._observe)
-        self._around.reporter.send_progress(self._progress, env.timings.progress)
+        self._around.reporter.send_progress(attempt.progress_report, env.timings.progress)
+        try:
+            return self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end())
+        except ParameterBindError as error:
+            # Raised before there is a run: neither states nor hooks tell of it.
+            return Outcome(ReportType.FAILED, "InvalidParameters", str(error), self._describe(error))
+
+    def _run_to_its_end(self) -> Any:
+        given = self._assignment
         ended = self._flow.run_engine(
             parameters=dict(given.parameters), context=dict(given.context), flow_run=self.root, retry_wait_limit=None
         )
-        if hasattr(ended, "__await__"):
-            import asyncio
+        if not self._flow.isasync:
+            return ended
+        import asyncio
 
-            ended = asyncio.run(ended)
-        return self._decide(ended)
+        return asyncio.run(ended)
+
+    def _drained(self) -> Any:
+        """Pull a generator flow to its end; nobody wants what it yields."""
+        from penstock import flow_engine
+
+        parameters = dict(self._assignment.parameters)
+        with contextlib.suppress(BaseException):
+            if self._flow.isasync:
+                import asyncio
+
+                asyncio.run(_drain(flow_engine.run_generator_flow_async(self._flow, self.root, parameters)))
+            else:
+                for _ in flow_engine.run_generator_flow_sync(self._flow, self.root, parameters):
+                    pass
+        return self.root.state
 
     def hooks(self, *, left_behind: bool) -> HooksPart:
         """Tell what became of the hooks.
@@ -117,6 +144,23 @@ class Body:
         """Ask the run to stop."""
         self.told = True
         self._control.interrupt(Cause(kind, signal), hooks_until=horizon)
+        self._gate.open()
+
+    def hold(self, paused: bool) -> None:
+        """Hold tasks and subflows back, or let them go on."""
+        if paused:
+            self._gate.close(pausing=True)
+        else:
+            self._gate.open()
+
+    def hold_for_suspension(self) -> None:
+        """Hold tasks and subflows back until the suspension, which is near, ends them."""
+        self._gate.close(pausing=False)
+
+    @property
+    def held(self) -> bool:
+        """Whether something waits at the gate."""
+        return self._gate.held > 0
 
     def limit_hooks(self, horizon: float) -> None:
         """Start no hook after that time."""
@@ -158,6 +202,10 @@ class Body:
         attempt, kind = self._around.attempt, new.type.value
         if kind == "RUNNING" and attempt.start_time is None:
             attempt.start_time = new.timestamp
+        elif kind == "PAUSED" and not new.state_details.pause_reschedule:
+            attempt.report_running(attempt.running("Paused"), REQUEST_SECONDS)
+        elif old is not None and old.type.value == "PAUSED" and kind in ("RUNNING", "PENDING"):
+            attempt.report_running(attempt.running(), REQUEST_SECONDS)
         elif kind == "CANCELLING":
             self.unwound = True
         elif kind in ("COMPLETED", "FAILED", "CANCELLED", "CRASHED"):
@@ -188,14 +236,7 @@ class Body:
         if attempt.last is None or attempt.last.document["type"] != report["type"]:
             attempt.note(report, attempt.exit_code(outcome), delivered=False)
             until = horizon if horizon is not None else time.monotonic() + self._around.env.timings.report_timeout
-            attempt.report(self._around.reporter, report, until, REQUEST_SECONDS)
-
-    def _progress(self) -> Mapping[str, Any] | None:
-        part = self._around.attempt.progress.part()
-        if part is None or part == self._told_progress:
-            return None
-        self._told_progress = part
-        return self._around.attempt.running()
+            attempt.report(report, until, REQUEST_SECONDS)
 
     def _wanted_hooks(self) -> list[str]:
         if self.outcome is not None and self.outcome.type is not ReportType.CANCELLED:
@@ -209,6 +250,11 @@ class Body:
         from penstock.pod.errors import describe
 
         return describe(error, self._around.source_dir)
+
+
+async def _drain(generator: Any) -> None:
+    async for _ in generator:
+        pass
 
 
 def now() -> datetime:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,16 +44,25 @@ class Ending:
         guard: Whose thread this is.
         intent_file: What is wanted.
         grace: Seconds between SIGTERM and SIGKILL.
+        suspend_wait: Seconds that a suspension waits for a boundary between tasks.
     """
 
     def __init__(
-        self, attempt: Attempt, reporter: Reporter, guard: Guard, intent_file: IntentFile, grace: float
+        self,
+        attempt: Attempt,
+        reporter: Reporter,
+        guard: Guard,
+        intent_file: IntentFile,
+        *,
+        grace: float,
+        suspend_wait: float,
     ) -> None:
         self._attempt = attempt
         self._reporter = reporter
         self._guard = guard
         self._intent_file = intent_file
         self._grace = grace
+        self._suspend_wait = suspend_wait
         self._begun = False
         self._begun_at = 0.0
         self._horizon = 0.0
@@ -63,7 +71,8 @@ class Ending:
         self._outcome: Outcome | None = None
         self.reading = Reading()
         self.body: Body | None = None
-        self.hold_back: Callable[[CauseKind], bool] | None = None
+        self._suspend_by: float | None = None
+        self._paused_since: Reading | None = None
 
     # -- what is heard ---------------------------------------------------------------------------------------------
 
@@ -86,15 +95,36 @@ class Ending:
         if self._begun:
             self._correct()
             return
-        wanted = self._wanted()
-        if wanted is not None and (self.hold_back is None or not self.hold_back(wanted)):
-            now = time.monotonic()
+        wanted, now = self._wanted(), time.monotonic()
+        if wanted is None:
+            self._suspend_by = None
+            if self.body is not None:
+                self.body.hold(self.paused)
+        elif wanted != "suspended" or self._at_boundary(now):
             self._begin(wanted, now, now + self._grace - min(0.5, self._grace / 10))
 
     @property
     def horizon(self) -> float | None:
         """When the process must be gone, monotonic; None while nothing presses."""
         return self._horizon if self._begun else None
+
+    def _at_boundary(self, now: float) -> bool:
+        """Whether a suspension may be carried out: a task is about to start, or it was waited for long enough."""
+        if self.body is None or self.body.unwound:
+            return True
+        if self._suspend_by is None:
+            self._suspend_by = now + self._suspend_wait
+            self.body.hold_for_suspension()
+        return self.body.held or now >= self._suspend_by
+
+    def pause_by_answer(self) -> None:
+        """The claim's answer says Paused, and the file may not yet: paused until the file changes."""
+        self._paused_since = self.reading
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is to be held."""
+        return self.reading.intent is Intent.PAUSED or self.reading == self._paused_since
 
     # -- the ending ------------------------------------------------------------------------------------------------
 
@@ -134,9 +164,7 @@ class Ending:
         first = self._first_report("")
         self._send_first(first)
         body = self.body
-        if body is None:
-            self._last_word(self._say(""))
-        if self._decided:
+        if body is None or self._decided:
             # It ended by itself while we reported: its own outcome stands.
             self._let_finish()
             return
@@ -186,8 +214,9 @@ class Ending:
     def _send_first(self, document: dict[str, Any]) -> None:
         """Send it, and go on when it is answered or after a second; retries continue beside."""
         if self._kind != "superseded":
-            ticket = self._attempt.report(self._reporter, document, self._horizon, ENDING_REQUEST_SECONDS)
-            self._guard.wait(ticket.settled.is_set, self._first_report_until)
+            ticket = self._attempt.report_ending(document, self._horizon, ENDING_REQUEST_SECONDS)
+            if ticket is not None:
+                self._guard.wait(ticket.settled.is_set, self._first_report_until)
             self._kind = self._wanted() or self._kind
 
     def _say(self, where: str) -> Outcome:
@@ -217,7 +246,7 @@ class Ending:
         attempt.note(document, code, delivered=stands)
         silent = outcome.type in (ReportType.REFUSED, ReportType.SUPERSEDED)
         if not silent and not stands and not forced:
-            ticket = attempt.report(self._reporter, document, self._horizon, ENDING_REQUEST_SECONDS)
+            ticket = attempt.report(document, self._horizon, ENDING_REQUEST_SECONDS)
             # A second for the answer; while the server is away, as long as there is time.
             self._guard.wait(ticket.settled.is_set, lambda: self._horizon)
             stands = ticket.delivered

@@ -14,8 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from penstock.logging.setup import ConsoleFormatter
+from penstock.utilities.tracebacks import formatted
+
 _RUN_FIELDS = (("flow", "flow_name"), ("task", "task_name"), ("taskRun", "task_run_id"), ("address", "address"))
-_TEXT = "%(asctime)s.%(msecs)03d | %(levelname)-7s | %(name)s - %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
@@ -42,10 +44,9 @@ class JsonFormatter(logging.Formatter):
             value = getattr(record, attribute, None)
             if value is not None:
                 line[field] = str(value)
-        if record.exc_info and record.exc_info[0] is not None:
-            line["exc"] = self.formatException(record.exc_info)
-        elif record.exc_text:
-            line["exc"] = record.exc_text
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            line["exc"] = formatted(error)
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -106,7 +107,7 @@ def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLine
         stream.reconfigure(line_buffering=True)
     as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter(common) if as_json else logging.Formatter(_TEXT, "%H:%M:%S"))
+    handler.setFormatter(JsonFormatter(common) if as_json else ConsoleFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     known = logging.getLevelNamesMapping()

@@ -22,7 +22,8 @@ from penstock.pod.claim import Identity
 from penstock.pod.delivery import Fence
 from penstock.pod.ending import Ending
 from penstock.pod.environment import ConfigurationError, PodEnvironment
-from penstock.pod.intent import IntentFile
+from penstock.pod.gate import Gate
+from penstock.pod.intent import Intent, IntentFile
 from penstock.pod.leave import leave
 from penstock.pod.outcome import EXIT_CRASHED, Outcome
 from penstock.pod.report import HooksPart, ReportType
@@ -40,7 +41,6 @@ def run(guard: Guard) -> NoReturn:
         _misconfigured(str(error))
     processes.lead_group()
     identity = Identity(env.uid, env.attempt, env.pod_name, os.urandom(8).hex())
-    attempt = Attempt(identity, env.termination_log, now)
     reporter = Reporter(
         KubeClient(env.api_server, TokenFile(env.token_file), env.ca_file),
         env.status_path,
@@ -50,17 +50,25 @@ def run(guard: Guard) -> NoReturn:
         random=random.random,
         on_change=guard.wake,
     )
+    attempt = Attempt(identity, reporter, env.termination_log, now)
     reporter.start(attempt.running("Running" if env.attempt == 1 else "Retrying"))
-    ending = Ending(attempt, reporter, guard, IntentFile(env.intent_file), env.grace)
+    ending = Ending(
+        attempt,
+        reporter,
+        guard,
+        IntentFile(env.intent_file),
+        grace=env.grace,
+        suspend_wait=env.timings.suspend_wait,
+    )
     guard.poll_seconds = env.timings.intent_poll or guard.poll_seconds
     guard.attach(ending)
     beat.start(env.run_dir, processes.adopt_orphans)
     try:
-        _Life(env, attempt, reporter, ending).live()
+        _Life(env, attempt, reporter, ending, guard).live()
     except Exception as error:  # noqa: BLE001 - a bug of ours must be told like any other end
         from penstock.pod.errors import describe
 
-        _Life(env, attempt, reporter, ending).finish(
+        _Life(env, attempt, reporter, ending, guard).finish(
             Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {error!r}", describe(error))
         )
 
@@ -68,11 +76,12 @@ def run(guard: Guard) -> NoReturn:
 class _Life:
     """The steps; each ends the process itself when it is the last."""
 
-    def __init__(self, env: PodEnvironment, attempt: Attempt, reporter: Reporter, ending: Ending) -> None:
+    def __init__(self, env: PodEnvironment, attempt: Attempt, reporter: Reporter, ending: Ending, guard: Guard) -> None:
         self._env = env
         self._attempt = attempt
         self._reporter = reporter
         self._ending = ending
+        self._guard = guard
 
     def live(self) -> NoReturn:
         """Claim, load, run, report, leave."""
@@ -94,9 +103,12 @@ class _Life:
             flow,
             given,
             Surroundings(env, self._attempt, self._reporter, lines, lambda: self._ending.horizon, folder),
-            gate=lambda run: None,
+            Gate(on_held=self._guard.wake),
         )
+        if given.desired is Intent.PAUSED:
+            self._ending.pause_by_answer()
         self._ending.body = body
+        body.hold(self._ending.paused)
         if not self._attempt.advance(Phase.RUNNING):
             _park()
         self.finish(body.run(), body)
@@ -114,7 +126,7 @@ class _Life:
         if outcome.type not in (ReportType.REFUSED, ReportType.SUPERSEDED) and reporter.claimed_document:
             horizon = self._ending.horizon
             until = horizon if horizon is not None else time.monotonic() + self._env.timings.report_timeout
-            ticket = attempt.report(reporter, document, until, REQUEST_SECONDS)
+            ticket = attempt.report(document, until, REQUEST_SECONDS)
             ticket.settled.wait()
             fenced = reporter.fenced
             if fenced is not None and fenced.fence is Fence.SUPERSEDED and not ticket.delivered:

@@ -1,0 +1,215 @@
+"""``python -m penstock.pod`` as a real process, against the fake API server.
+
+Flows mark their steps by files (``from marks import mark``), so that a test waits for the step, not for a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.pod_server import NAMESPACE, POD_NAME, RUN, UID, PodServer
+
+ENGINE = Path(__file__).parents[2] / "engine"
+DEADLINE = 20.0
+
+PRELUDE = """
+import asyncio, os, sys, threading, time
+from penstock import flow, task, get_run_logger
+from marks import mark
+
+def cancelled(flow, flow_run, state):
+    mark("hook-cancelled", state.name)
+
+def crashed(flow, flow_run, state):
+    mark("hook-crashed", state.name)
+
+def completed(flow, flow_run, state):
+    mark("hook-completed", state.name)
+
+def failed(flow, flow_run, state):
+    mark("hook-failed", state.name)
+
+HOOKS = dict(on_cancellation=[cancelled], on_crashed=[crashed], on_completion=[completed], on_failure=[failed])
+"""
+
+MARKS = """
+import os, pathlib
+FOLDER = pathlib.Path(os.environ["MARKS"])
+
+def mark(name, text=""):
+    new = FOLDER / (name + ".new")
+    new.write_text(str(text))
+    new.rename(FOLDER / name)
+
+def wait_for(name, seconds=20):
+    import time
+    end = time.monotonic() + seconds
+    while not (FOLDER / name).exists():
+        assert time.monotonic() < end, f"no mark {name}"
+        time.sleep(0.005)
+"""
+
+
+class PodProcess:
+    """One pod; a context manager that leaves no process behind.
+
+    Args:
+        folder: Everything of it is in there.
+        server: The API server.
+        source: The flow's file, ``flow.py``; None: none is mounted.
+        env: Variables over the usual ones; None takes one away.
+        entrypoint: ``PENSTOCK_ENTRYPOINT``.
+        intent: What the intent file says at first; None: there is no file.
+        prelude: Put the imports and hooks that the sources use before the source.
+        files: More files, by path in the folder: ``source/flow.json``, ``work/helpers.py``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        server: PodServer,
+        source: str | None = None,
+        *,
+        env: Mapping[str, str | None] | None = None,
+        entrypoint: str | None = "flow.py:main",
+        intent: str | None = "Running",
+        prelude: bool = True,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.marks = folder / "marks"
+        self.source_dir = folder / "source"
+        self.work_dir = folder / "work"
+        self.run_dir = folder / "run"
+        for made in (self.marks, self.work_dir, folder / "home"):
+            made.mkdir()
+        (self.work_dir / "marks.py").write_text(MARKS)
+        if source is not None:
+            self.source_dir.mkdir()
+            (self.source_dir / "flow.py").write_text((PRELUDE if prelude else "") + source)
+        for path, text in (files or {}).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+        (folder / "token").write_text("token")
+        self.intent_file = folder / "intent"
+        if intent is not None:
+            self.intend(intent)
+        given: dict[str, str | None] = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder / "home"),
+            "PYTHONPATH": str(ENGINE),
+            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE"),
+            "MARKS": str(self.marks),
+            "PENSTOCK_NAMESPACE": NAMESPACE,
+            "PENSTOCK_FLOWRUN": RUN,
+            "PENSTOCK_FLOWRUN_UID": UID,
+            "PENSTOCK_ATTEMPT": "1",
+            "POD_NAME": POD_NAME,
+            "PENSTOCK_ENTRYPOINT": entrypoint,
+            "PENSTOCK_SOURCE_DIR": str(self.source_dir),
+            "PENSTOCK_GRACE_SECONDS": "20",
+            "PENSTOCK_INTENT_FILE": str(self.intent_file),
+            "PENSTOCK_API_SERVER": server.url,
+            "PENSTOCK_TOKEN_FILE": str(folder / "token"),
+            "PENSTOCK_TERMINATION_LOG": str(folder / "termination-log"),
+            "PENSTOCK_RUN_DIR": str(self.run_dir),
+            "PENSTOCK_POD_INTENT_POLL_SECONDS": "0.02",
+            **(env or {}),
+        }
+        self._env = {name: value for name, value in given.items() if value is not None}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+
+    def __enter__(self) -> Self:
+        with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
+            self.started_at = time.monotonic()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "penstock.pod"], cwd=self.work_dir, env=self._env, stdout=out, stderr=err
+            )
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        process = self.process
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    # -- what the test does ----------------------------------------------------------------------------------------
+
+    def intend(self, word: str) -> None:
+        """Write the intent file, as a whole."""
+        new = self.folder / "intent.new"
+        new.write_text(word)
+        new.rename(self.intent_file)
+
+    def signal(self, number: int = signal.SIGTERM) -> float:
+        """Send a signal; gives when, on the monotonic clock."""
+        at = time.monotonic()
+        self.process.send_signal(number)
+        return at
+
+    def mark(self, name: str) -> None:
+        """Set a mark that the flow waits for."""
+        (self.marks / name).write_text("")
+
+    # -- what the test sees ----------------------------------------------------------------------------------------
+
+    def marked(self, name: str, seconds: float = DEADLINE) -> str:
+        """Wait for a mark of the flow; gives its text."""
+        path = self.marks / name
+        self.wait_for(path.exists, f"mark {name}", seconds)
+        return path.read_text()
+
+    def has_mark(self, name: str) -> bool:
+        return (self.marks / name).exists()
+
+    def wait_for(self, ready: Callable[[], Any], what: str, seconds: float = DEADLINE) -> None:
+        """Wait for something; fails with the process's output when it ends first, or in time."""
+        end = time.monotonic() + seconds
+        while not ready():
+            ended = self.process.poll()
+            if ended is not None and not ready():
+                raise AssertionError(f"no {what}: the pod ended with {ended}\n{self.output}")
+            assert time.monotonic() < end, f"no {what} within {seconds} s\n{self.output}"
+            time.sleep(0.002)
+
+    def wait(self, seconds: float = DEADLINE) -> int:
+        """Wait for the end; gives the exit code."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the pod did not end within {seconds} s\n{self.output}") from None
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout").read_text()
+
+    @property
+    def output(self) -> str:
+        return f"stdout:\n{self.stdout}\nstderr:\n{(self.folder / 'stderr').read_text()}"
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of stdout that are JSON objects."""
+        return [json.loads(line) for line in self.stdout.splitlines() if line.startswith("{")]
+
+    @property
+    def termination(self) -> dict[str, Any]:
+        """The termination message."""
+        content = (self.folder / "termination-log").read_bytes()
+        assert len(content) <= 4096
+        message: dict[str, Any] = json.loads(content)
+        return message
