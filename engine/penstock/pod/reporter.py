@@ -48,6 +48,8 @@ class Ticket:
         document: The report.
         until: When to give up, monotonic seconds; None: it is tried once. May be changed while it is under way.
         seconds: How long one request may take.
+        progress: Whether anything newer replaces it.
+        read: Whether it only asks for the FlowRun.
         delivered: Whether the API server has accepted it.
         settled: Set when nothing more will come of it: delivered, given up, replaced, fenced.
     """
@@ -56,6 +58,7 @@ class Ticket:
     until: float | None
     seconds: float = REQUEST_SECONDS
     progress: bool = False
+    read: bool = False
     delivered: bool = False
     settled: threading.Event = field(default_factory=threading.Event)
 
@@ -93,6 +96,7 @@ class Reporter:
         self._on_change = on_change
         self._changed = threading.Condition(threading.Lock())
         self._waiting: Ticket | None = None
+        self._reading: Ticket | None = None
         self._claim_document: Mapping[str, Any] = {}
         self._last_claim: Mapping[str, Any] | None = None
         self._acknowledged: str | None = None
@@ -141,6 +145,19 @@ class Reporter:
                 ticket.settled.set()
                 return ticket
             replaced, self._waiting = self._waiting, ticket
+            self._changed.notify_all()
+        if replaced is not None:
+            replaced.settled.set()
+        return ticket
+
+    def read(self, until: float) -> Ticket:
+        """Ask for the FlowRun as it is now; ``flow_run`` holds it when the ticket is settled and delivered."""
+        ticket = Ticket({}, until, progress=True, read=True)
+        with self._changed:
+            if self.fenced is not None:
+                ticket.settled.set()
+                return ticket
+            replaced, self._reading = self._reading, ticket
             self._changed.notify_all()
         if replaced is not None:
             replaced.settled.set()
@@ -212,11 +229,14 @@ class Reporter:
         due = self._clock() + self._progress_seconds
         while True:
             with self._changed:
-                if self._waiting is None:
+                if self._waiting is None and self._reading is None:
                     source = self._progress_source
                     self._changed.wait(None if source is None else max(0.0, due - self._clock()))
                 if self._waiting is not None:
                     ticket, self._waiting = self._waiting, None
+                    return ticket
+                if self._reading is not None:
+                    ticket, self._reading = self._reading, None
                     return ticket
             if self._progress_source is not None and self._clock() >= due:
                 due = self._clock() + self._progress_seconds
@@ -225,7 +245,9 @@ class Reporter:
                     self.submit(document, until=None, progress=True)
 
     def _deliver(self, ticket: Ticket) -> None:
-        progress = delivery.DeliveryProgress(unauthenticated_since=self._unauthenticated_since)
+        progress = delivery.DeliveryProgress(
+            reading=ticket.read, unauthenticated_since=self._unauthenticated_since
+        )
         while True:
             sent = minimal(ticket.document) if progress.minimal else ticket.document
             operations = (
@@ -241,6 +263,10 @@ class Reporter:
             if kind is Kind.ACCEPTED:
                 self.flow_run = answer.body
                 standing = delivery.standing_of(answer.body, self._identity.instance)
+                if ticket.read and standing.ours:
+                    self._unauthenticated_since = None
+                    ticket.delivered = True
+                    return
             step = delivery.next_step(
                 progress,
                 kind,
@@ -268,9 +294,11 @@ class Reporter:
                 case delivery.Fenced():
                     with self._changed:
                         self.fenced = step
-                        waiting, self._waiting = self._waiting, None
-                    if waiting is not None:
-                        waiting.settled.set()
+                        dropped = (self._waiting, self._reading)
+                        self._waiting = self._reading = None
+                    for other in dropped:
+                        if other is not None:
+                            other.settled.set()
                     return
                 case delivery.GivenUp():
                     return
