@@ -58,8 +58,10 @@ class Sources:
         except Missing:
             if name != _ROOT_CA:
                 raise
-            return Bundle({"ca.crt": (self._ca or "").encode()}, immutable=False)
+            found = {}
         data = {key: value.encode() for key, value in (found.get("data") or {}).items()}
+        if name == _ROOT_CA and not data.get("ca.crt"):
+            data["ca.crt"] = (self._ca or "").encode()
         return Bundle({**data, **_decoded(found.get("binaryData"))}, immutable=bool(found.get("immutable")))
 
     async def secret(self, namespace: str, name: str) -> Bundle:
