@@ -172,7 +172,9 @@ def _light(file: Path, clock: Callable[[], float]) -> Credentials | None:
         user = _named(document["users"], context["user"]).get("user") or {}
     except OSError as error:
         raise NoClusterError(f"the kubeconfig {file} can't be read: {error}") from error
-    except (yaml.YAMLError, KeyError, TypeError):
+    except yaml.YAMLError as error:
+        raise NoClusterError(f"the kubeconfig {file} can't be used: {' '.join(str(error).split())}") from error
+    except (LookupError, TypeError):
         return None  # the loader's message is better than a guess
     if set(user) - _LIGHT_USER or set(cluster) - _LIGHT_CLUSTER or "server" not in cluster:
         return None
@@ -212,7 +214,8 @@ def _through_loader(files: list[Path], clock: Callable[[], float]) -> Credential
 
     def read_token() -> str | None:
         # The loader hangs its refresh (exec plugin, auth provider) on this call; it runs the plugin only when the token has expired.
-        header: str | None = configuration.get_api_key_with_prefix("authorization")
+        # The key's name changed between its versions.
+        header: str | None = configuration.get_api_key_with_prefix("BearerToken", "authorization")
         return header.removeprefix("Bearer ") if header else None
 
     def pem(path: str | None) -> str | None:

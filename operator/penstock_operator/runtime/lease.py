@@ -91,12 +91,14 @@ class Lease:
         renewed = self._clock()
         while True:
             await self._sleep(self._terms.renew_every)
-            left = self._terms.renew_deadline - (self._clock() - renewed)
+            # Counted from before the request: another may have seen it the moment after, however late its answer is.
+            asked = self._clock()
+            left = self._terms.renew_deadline - (asked - renewed)
             try:
                 async with asyncio.timeout(max(left, 0.0)):
                     if not await self._renew():
                         return
-                renewed = self._clock()
+                renewed = asked
             except (ApiError, TimeoutError) as error:
                 if self._clock() - renewed >= self._terms.renew_deadline:
                     log.error("the lease was not renewed for %g s", self._terms.renew_deadline)  # noqa: TRY400
