@@ -27,7 +27,6 @@ Neighbours: `section` delivers, the drivers register what executes, `signals` in
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -36,8 +35,6 @@ from penstock.exceptions import TerminationSignal
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
-
-    from penstock.drivers.section import Section
 
 CauseKind = Literal["terminated", "cancelled", "suspended", "superseded"]
 
@@ -71,17 +68,14 @@ class HookRecord:
 class Target(Protocol):
     """Where a body executes: a thread's section, or a task of an event loop."""
 
-    def deliver(self, exc: BaseException) -> None:
-        """Raise `exc` there."""
+    def deliver(self, exc: BaseException, on_raise: Callable[[Any], None] | None = None) -> None:
+        """Raise `exc` there, and say when it is raised."""
 
 
 class Life(Protocol):
     """What Control knows of a run that executes."""
 
     reached: bool
-
-    def take_over(self) -> Any:
-        """End the run in the calling thread; returns its final state."""
 
 
 class Control:
@@ -95,8 +89,7 @@ class Control:
     """
 
     __slots__ = (
-        "active", "cause", "end_waiting", "finished", "gate", "handle_signals", "hooks", "lock", "process_ids",
-        "reached", "root", "shields", "stoppers",
+        "active", "cause", "finished", "gate", "handle_signals", "hooks", "reached", "root", "scopes", "stoppers",
     )  # fmt: skip
 
     def __init__(self, *, gate: Callable[[Any], None] | None = None, handle_signals: bool = True) -> None:
@@ -105,11 +98,11 @@ class Control:
         self.cause: Cause | None = None
         self.hooks = HookRecord()
         self.root: Life | None = None
-        self.active: dict[Life, Target] = {}
+        self.active: dict[Any, Target] = {}
         self.stoppers: list[Callable[[], None]] = []
         self.reached = False
         self.finished = False
-        self.lock = threading.Lock()
+        self.scopes: list[Any] = []
 
     @property
     def hooks_until(self) -> float | None:
@@ -152,7 +145,9 @@ class Control:
             if not any(target is other for other in told):
                 told.append(target)
         for target in told:
-            target.deliver(TerminationSignal(cause.signal if cause and cause.signal is not None else 15))
+            target.deliver(
+                TerminationSignal(cause.signal if cause and cause.signal is not None else 15), self.mark_reached
+            )
 
     def mark_reached(self, target: Target) -> None:
         """The signal is being raised in `target`: every run that executes there is interrupted from now on."""
@@ -174,9 +169,11 @@ class Control:
         """
         if self.cause is None or self.finished:
             return None
+        from penstock.drivers.sync import take_over
+
         state = None
         for life in reversed(list(self.active)):
-            ended = life.take_over()
+            ended = take_over(life, TerminationSignal(self.cause.signal or 15))
             if life is self.root:
                 state = ended
         return state
@@ -230,8 +227,3 @@ def interrupt(cause: Cause, flow_run_id: UUID | None = None, *, hooks_until: flo
 def find_control(flow_run_id: UUID | None = None) -> Control | None:
     """The control of an active root run, by id, or of the only one; None if there is none."""
     return roots.find(flow_run_id)
-
-
-def on_section_raise(control: Control) -> Callable[[Section], None]:
-    """The callback of a section that runs bodies of this root: the signal is about to be raised there."""
-    return control.mark_reached

@@ -29,7 +29,7 @@ whoever listens to SIGTERM (the pod's guard, by its wakeup fd) does not hear our
 class Section:
     """What one thread is doing: in user code (open) or in the engine (closed)."""
 
-    __slots__ = ("injected", "is_main", "lock", "on_raise", "open", "pending", "shields", "thread_id", "waiter")
+    __slots__ = ("injected", "is_main", "lock", "on_raise", "open", "pending", "shields", "slot", "thread_id", "waiter")
 
     def __init__(self) -> None:
         self.thread_id = threading.get_ident()
@@ -41,6 +41,7 @@ class Section:
         self.shields = 0
         self.lock = threading.Lock()
         self.waiter: threading.Lock | None = None
+        self.slot: Any = None  # permission of a bounded pool to execute; given up while the thread blocks
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run user code with the section open; a kept delivery is raised first."""
@@ -79,8 +80,14 @@ class Section:
         if was_open and self.pending is not None:
             self.fire()
 
-    def deliver(self, exc: BaseException) -> None:
-        """Raise `exc` in this section: now if it is open, else when it opens next. From any thread."""
+    def deliver(self, exc: BaseException, on_raise: Callable[[Section], None] | None = None) -> None:
+        """Raise `exc` in this section: now if it is open, else when it opens next. From any thread.
+
+        Args:
+            exc: raised as it is on the main thread; elsewhere its class is raised.
+            on_raise: told when it is raised.
+        """
+        self.on_raise = on_raise
         if self.is_main:
             self.pending = exc
             if threading.get_ident() != self.thread_id:

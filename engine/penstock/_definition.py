@@ -1,0 +1,202 @@
+"""What flows and tasks have in common: options that are checked at decoration, hooks, binding.
+
+Neighbours: `flows` and `tasks` derive from it; the core reads the attributes named here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.binding import Binder
+from penstock.core.effects import Call
+from penstock.exceptions import ReservedArgumentError
+from penstock.utilities.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from penstock.core.runs import Run
+
+
+class Definition:
+    """Base of Flow and Task."""
+
+    kind = "task"
+    retry_condition_fn: Any = None
+    retry_jitter_factor: float | None = None
+    on_cancellation_hooks: list[Any]
+    on_crashed_hooks: list[Any]
+    may_persist = False
+
+    fn: Callable[..., Any]
+    name: str
+
+    def _set_function(self, fn: Any) -> None:
+        """Take the function: what it is, how it is called, whether it is a method."""
+        self.isclassmethod = isinstance(fn, classmethod)
+        self.isstaticmethod = isinstance(fn, staticmethod)
+        inner = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
+        if not callable(inner):
+            raise TypeError(f"'fn' must be callable; {type(fn).__name__} was given.")
+        self.fn = inner
+        self.__doc__ = getattr(inner, "__doc__", None)
+        self.__module__ = getattr(inner, "__module__", None) or type(inner).__module__
+        self.__wrapped__ = inner
+        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
+        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
+        self.isasync = is_async_fn(inner) or is_async_gen_fn(inner)
+        self.isgenerator = is_gen_fn(inner) or is_async_gen_fn(inner)
+        self._binder: Binder | None = None
+        self._owner_kind: str | None = None
+        code = getattr(inspect.unwrap(inner), "__code__", None)
+        place = (code.co_filename, code.co_firstlineno) if code is not None else (id(inner),)
+        self.count_key = (self.__module__, self.__qualname__, *place)
+        for parameter in self._reserved():
+            raise ReservedArgumentError(
+                f"{parameter!r} is a reserved name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
+            )
+
+    def _reserved(self) -> Iterable[str]:
+        code = getattr(inspect.unwrap(self.fn), "__code__", None)
+        if code is None:
+            return ()
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return [name for name in ("return_state", "wait_for") if name in names]
+
+    @property
+    def binder(self) -> Binder:
+        """Binds calls of the function."""
+        if self._binder is None:
+            self._binder = Binder(self.fn)
+        return self._binder
+
+    def rebind(self, run: Run) -> None:
+        """Make the arguments of the call from the run's parameters."""
+        run.args, run.kwargs = self.binder.call_form(run.parameters or {})
+
+    @property
+    def ismethod(self) -> bool:
+        """Whether this was reached through an instance, and is bound to it."""
+        return inspect.ismethod(self.fn) and not self.isclassmethod
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        """Bind to an instance or a class, as functions do; nothing is kept."""
+        if self.isstaticmethod:
+            return self
+        if self.isclassmethod:
+            return self._bound_to(owner)
+        return self if instance is None else self._bound_to(instance)
+
+    def _bound_to(self, target: Any) -> Any:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.fn = self.fn.__get__(target)  # type: ignore[attr-defined]
+        copied._binder = None
+        return copied
+
+    def _add_hook(self, hooks: list[Any], fn: Any) -> Any:
+        hooks.append(fn)
+        return fn
+
+    def _hooks_of(self, name: str, given: Any) -> list[Any]:
+        """Check an option that holds hooks.
+
+        Raises:
+            TypeError: it is no iterable of callables; shows the right form.
+        """
+        if given is None:
+            return []
+        if callable(given) and not isinstance(given, list | tuple):
+            raise TypeError(
+                f"Expected iterable for '{name}'; got {type(given).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+            )
+        try:
+            hooks = list(given)
+        except TypeError:
+            raise TypeError(
+                f"Expected iterable for '{name}'; got {type(given).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+            ) from None
+        for hook in hooks:
+            if not callable(hook):
+                raise TypeError(
+                    f"Expected callables in '{name}'; got {type(hook).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                    f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+                )
+        return hooks
+
+    def _run_name(self, option: str, name: Any) -> Any:
+        """Check a run-name option.
+
+        Raises:
+            TypeError: it is neither a text nor callable.
+        """
+        if name is not None and not isinstance(name, str) and not callable(name):
+            raise TypeError(f"Expected string or callable for '{option}'; got {type(name).__name__} instead.")
+        return name
+
+    run_name: Any = None
+
+    def name_call(self, run: Run) -> Call:
+        """The call that makes the name of a run."""
+        if callable(self.run_name):
+            try:
+                wants = "parameters" in inspect.signature(self.run_name).parameters
+            except ValueError:
+                wants = False
+            return Call(self.run_name, (), {"parameters": run.parameters} if wants and not run.is_flow else {})
+        return Call(self.run_name.format, (), dict(run.parameters or {}))
+
+    def checked_name(self, name: Any) -> str:
+        """The name, if it is one.
+
+        Raises:
+            TypeError: a callable returned something else; names it.
+        """
+        if not isinstance(name, str):
+            fn = self.run_name
+            raise TypeError(
+                f"Callable {fn} for '{self.kind}_run_name' returned type {type(name).__name__} but a string is required."
+            )
+        return name
+
+
+def check_retries(retries: Any) -> int | None:
+    """A number of retries, or None.
+
+    Raises:
+        ValueError: it is negative or no whole number.
+    """
+    if retries is None:
+        return None
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise ValueError(f"'retries' must be a whole number of 0 or more; {retries!r} was given.")
+    return retries
+
+
+def check_timeout(timeout: Any) -> float | None:
+    """A timeout in seconds; 0 and None are none.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if timeout is None or timeout == 0:
+        return None
+    seconds = float(timeout)
+    if seconds < 0:
+        raise ValueError(f"'timeout_seconds' must be 0 or more; {timeout!r} was given.")
+    return seconds
+
+
+def hash_of_source(fn: Any, digits: int = 8) -> str:
+    """Hex digits of a hash of the function's source, or of its code where no source is found."""
+    from hashlib import sha256
+
+    try:
+        text = inspect.getsource(inspect.unwrap(fn)).encode()
+    except (TypeError, OSError):
+        code = getattr(fn, "__code__", None)
+        text = code.co_code if code is not None else repr(type(fn)).encode()
+    return sha256(text).hexdigest()[:digits]

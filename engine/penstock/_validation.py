@@ -1,0 +1,116 @@
+"""Validation of flow parameters by their annotations, and their JSON form.
+
+pydantic is imported only when a value's type is not exactly the annotated builtin. Names that pydantic reserves work:
+fields are numbered, parameter names are aliases. Neighbours: `flows` asks before each run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from penstock.exceptions import ParameterTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EXACT = {
+    int: int, str: str, float: float, bool: bool, bytes: bytes, list: list, dict: dict, set: set, tuple: tuple,
+    None: type(None), "int": int, "str": str, "float": float, "bool": bool, "bytes": bytes, "list": list,
+    "dict": dict, "set": set, "tuple": tuple, "None": type(None),
+}  # fmt: skip
+
+
+def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
+    """False: never; else a function of the parameters that tells whether pydantic has to look."""
+    exact: list[tuple[str, Any]] = []
+    empty = inspect.Parameter.empty
+    for parameter in signature.parameters.values():
+        annotation = parameter.annotation
+        if annotation is empty or annotation is Any or annotation == "Any":
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            exact.append((parameter.name, None))
+            continue
+        try:
+            exact.append((parameter.name, _EXACT.get(annotation)))
+        except TypeError:  # an annotation that cannot be hashed
+            exact.append((parameter.name, None))
+    if not exact:
+        return False
+
+    def needs(parameters: dict[str, Any]) -> bool:
+        return any(kind is None or type(parameters.get(name)) is not kind for name, kind in exact)
+
+    return needs
+
+
+def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that validates the parameters of this flow; made once."""
+    cached = flow.__dict__.get("_validate")
+    if cached is None:
+        cached = flow.__dict__["_validate"] = _make(flow)
+    return cached  # type: ignore[no-any-return]
+
+
+def _hints(fn: Any) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    target = inspect.unwrap(fn)
+    target = getattr(target, "__func__", target)
+    try:
+        return get_type_hints(target, include_extras=True)
+    except Exception:  # noqa: BLE001  (names that exist only for a type checker: such parameters are not validated)
+        return {
+            name: hint for name, hint in getattr(target, "__annotations__", {}).items() if not isinstance(hint, str)
+        }
+
+
+def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    import pydantic
+
+    signature = flow.binder.signature
+    hints = _hints(flow.fn)
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for number, parameter in enumerate(signature.parameters.values()):
+        hint = hints.get(parameter.name, parameter.annotation)
+        if hint is inspect.Parameter.empty or isinstance(hint, str):
+            hint = Any
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            hint = tuple[hint, ...]
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            hint = dict[str, hint]
+        names[f"p{number}"] = parameter.name
+        fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
+    model = pydantic.create_model("Parameters", __config__=config, **fields)
+
+    def validate(parameters: dict[str, Any]) -> dict[str, Any]:
+        from penstock.utilities.annotations import BaseAnnotation
+
+        wrapped = {name: value for name, value in parameters.items() if isinstance(value, BaseAnnotation)}
+        try:
+            validated = model(**parameters)
+        except pydantic.ValidationError as exc:
+            raise ParameterTypeError.from_validation_error(exc) from None
+        values = validated.__dict__
+        return {**{name: values[field] for field, name in names.items()}, **wrapped}
+
+    return validate
+
+
+def json_form(value: Any) -> Any:
+    """The value as JSON would hold it; what cannot be encoded becomes `"<TypeName>"`."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    import pydantic_core
+
+    try:
+        return pydantic_core.to_jsonable_python(value)
+    except Exception:  # noqa: BLE001  (whatever a value's own encoder raises)
+        if isinstance(value, dict):
+            return {str(key): json_form(item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [json_form(item) for item in value]
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,1 @@
+"""Where Prefect keeps its client; here only the records of runs and states live below."""

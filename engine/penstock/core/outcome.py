@@ -1,0 +1,169 @@
+"""From what a body did to the state of its run: return values, exceptions, aggregates.
+
+Neighbours: `life` calls these between the body and the final state; `states` offers them under their public names.
+"""
+
+from __future__ import annotations
+
+from types import GeneratorType
+from typing import Any
+
+from penstock._state import CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, State
+from penstock.exceptions import CancelledRun, TerminationSignal
+
+
+class Raised:
+    """Outcome of an effect that ended with an exception."""
+
+    __slots__ = ("exc",)
+
+    def __init__(self, exc: BaseException) -> None:
+        self.exc = exc
+
+
+class TimedOut(Raised):
+    """Outcome of a body that the run's own timeout ended."""
+
+    __slots__ = ()
+
+
+class StateGroup:
+    """A count of states by what they mean for the one that holds them."""
+
+    def __init__(self, states: list[State]) -> None:
+        self.states = states
+        self.type_counts = {kind: sum(1 for state in states if state.type is kind) for kind in _KINDS}
+        self.total_count = len(states)
+        self.cancelled_count = self.type_counts[CANCELLED]
+        self.final_count = sum(1 for state in states if state.is_final())
+        self.not_final_count = self.total_count - self.final_count
+        self.paused_count = self.type_counts[PAUSED]
+
+    @property
+    def fail_count(self) -> int:
+        """How many FAILED or CRASHED."""
+        return self.type_counts[FAILED] + self.type_counts[CRASHED]
+
+    def all_completed(self) -> bool:
+        """Whether all are COMPLETED."""
+        return self.type_counts[COMPLETED] == self.total_count
+
+    def any_cancelled(self) -> bool:
+        """Whether one is CANCELLED."""
+        return self.cancelled_count > 0
+
+    def any_failed(self) -> bool:
+        """Whether one is FAILED or CRASHED."""
+        return self.fail_count > 0
+
+    def any_paused(self) -> bool:
+        """Whether one is PAUSED."""
+        return self.paused_count > 0
+
+    def all_final(self) -> bool:
+        """Whether all are terminal."""
+        return self.final_count == self.total_count
+
+    def counts_message(self) -> str:
+        """How many of each type, in words."""
+        parts = []
+        if self.not_final_count:
+            parts.append(f"{self.not_final_count}/{self.total_count} states are not final.")
+        parts += [
+            f"{count}/{self.total_count} states {kind.value.lower()}."
+            for kind, count in self.type_counts.items()
+            if count
+        ]
+        return " ".join(parts)
+
+
+_KINDS = (COMPLETED, FAILED, CRASHED, CANCELLED, CANCELLING, PAUSED)
+
+
+def is_states(value: Any) -> bool:
+    """Whether `value` is a non-empty list, tuple or set of states only."""
+    return (
+        isinstance(value, list | tuple | set | frozenset)
+        and bool(value)
+        and all(isinstance(item, State) for item in value)
+    )
+
+
+def is_state_of_run(state: State) -> bool:
+    """Whether a run went through this state; a hand-made one carries no run ids."""
+    details = state._details
+    return details is not None and (details.flow_run_id is not None or details.task_run_id is not None)
+
+
+def value_state(value: Any, *, kind: str = "Flow") -> State:
+    """The state that a returned value means.
+
+    Args:
+        value: what the body returned; futures in it are replaced by states already.
+        kind: "Flow" or "Task", for messages.
+    """
+    if isinstance(value, GeneratorType):
+        return State(COMPLETED, data=value)
+    if isinstance(value, State):
+        if is_state_of_run(value):
+            return aggregate([value], value)
+        if value.type in TERMINAL_STATES or value.type in (PAUSED, CANCELLING):
+            return value
+        return State(
+            FAILED,
+            message=f"{kind} returned the state {value.name!r} of type {value.type.value}: a body cannot return it; "
+            "return a final state, a paused one, or a value.",
+        )
+    if is_states(value):
+        return aggregate(list(value), value)
+    return State(COMPLETED, data=value)
+
+
+def aggregate(states: list[State], data: Any) -> State:
+    """One state for many: COMPLETED if all are; else the first of cancelled, paused, failed that occurs."""
+    group = StateGroup(states)
+    count = group.total_count
+    if group.all_completed():
+        return State(COMPLETED, message="All states completed.", data=data)
+    if group.any_cancelled():
+        return State(CANCELLED, message=f"{group.cancelled_count}/{count} states cancelled.", data=data)
+    if group.any_paused():
+        return State(PAUSED, message=f"{group.paused_count}/{count} states paused.", data=data)
+    if group.any_failed():
+        return State(FAILED, message=f"{group.fail_count}/{count} states failed.", data=data)
+    return State(FAILED, message=f"{group.not_final_count}/{count} states are not final.", data=data)
+
+
+def describe(exc: BaseException) -> str:
+    """`Type: text` of an exception."""
+    return f"{type(exc).__name__}: {exc}"
+
+
+def failed_state(exc: BaseException, prefix: str, **kwargs: Any) -> State:
+    """FAILED with the exception as data; the message is the prefix and the exception in words."""
+    state = State(FAILED, message=f"{prefix}{describe(exc)}", data=exc, **kwargs)
+    state._traceback = exc.__traceback__
+    return state
+
+
+def crashed_state(exc: BaseException) -> State:
+    """CRASHED with the exception as data."""
+    name = type(exc).__name__
+    if isinstance(exc, TerminationSignal):
+        message = "Execution was aborted by a termination signal."
+    elif isinstance(exc, KeyboardInterrupt):
+        message = "Execution was aborted by an interrupt signal."
+    elif name == "CancelledError":
+        message = "Execution was cancelled by the runtime environment."
+    elif isinstance(exc, SystemExit):
+        message = "Execution was aborted by Python system exit call."
+    else:
+        message = f"Execution was interrupted by an unexpected exception: {describe(exc)}"
+    state = State(CRASHED, message=message, data=exc)
+    state._traceback = exc.__traceback__
+    return state
+
+
+def cancelled_state(message: str | None = None) -> State:
+    """CANCELLED with the message."""
+    return State(CANCELLED, message=message or None, data=CancelledRun(message) if message else None)

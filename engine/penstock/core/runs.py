@@ -1,0 +1,400 @@
+"""The records of runs, which are also what user code sees of them: `FlowRun` and `TaskRun`.
+
+A record is made when a run is made and stays as long as somebody holds it; everything that only the execution needs
+(inputs, the generator of its life, children) is taken off at the end. Ids and names are made when first read.
+Neighbours: `life` changes records, nobody else does; drivers register them by identity.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from penstock._state import State, StateType
+from penstock.core.address import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+_lazy = threading.Lock()
+
+
+class Progress:
+    """Counters of the task runs of one root run; bumped without locks, read by whoever wants to know."""
+
+    __slots__ = ("cached", "completed", "failed", "running", "total")
+
+    def __init__(self) -> None:
+        self.total = self.running = self.completed = self.failed = self.cached = 0
+
+    @property
+    def summary(self) -> str:
+        """How many of how many are completed."""
+        return f"{self.completed}/{self.total}"
+
+
+class Run:
+    """What flow runs and task runs have in common."""
+
+    __slots__ = (
+        "__weakref__", "_address", "_counter", "_dropped", "_end", "_expected", "_id", "_index", "_label", "_map_index",
+        "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "flow", "given", "handlers",
+        "inherited", "is_async", "kwargs", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
+        "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
+    )  # fmt: skip
+
+    is_flow = False
+    kind = "Task"
+
+    if TYPE_CHECKING:
+        parent: Run | None
+        root: Run
+        flow: FlowRun | None
+        state: State
+        parameters: dict[str, Any] | None
+
+    def __init__(
+        self,
+        definition: Any = None,
+        parent: Run | None = None,
+        *,
+        id: UUID | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.definition = definition
+        self.parent = parent
+        self._id = id
+        self._name = name
+        self._address: str | None = None
+        self._label = ""
+        self._index = 0
+        self._map_index: int | None = None
+        self._counter: Counter | None = None
+        self._start = self._end = self._expected = None
+        self._total = 0.0
+        self._dropped = False
+        self.run_count = 0
+        self.tags: Any = ()
+        self.parameters = None
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: dict[str, Any] = {}
+        self.call: Callable[..., Any] | None = None
+        self.context: Mapping[str, Any] | None = None
+        self.is_async = False
+        self.pending_inputs = False
+        self.submitted = False
+        self.check_cached = True
+        self.wait_for: Any = None
+        self.life: Iterator[Any] | None = None
+        self.given: State | None = None
+        self.handlers: tuple[Callable[..., Any], ...] = ()
+        self.retry_wait_limit: Any = None
+        self.reached = False
+        self.transaction: Any = None
+        self.outcome_tb: Any = None
+        self.inherited: Any = None
+        self.control: Any = None
+
+    @property
+    def id(self) -> UUID:
+        """Identity of the run."""
+        if self._id is None:
+            with _lazy:
+                if self._id is None:
+                    from uuid import uuid4
+
+                    self._id = uuid4()
+        return self._id
+
+    @id.setter
+    def id(self, value: UUID) -> None:
+        self._id = value
+
+    @property
+    def address(self) -> str:
+        """Path inside the root run; "" for a root flow run."""
+        if self._address is None:
+            own = f"{self._label}:{self._index}" if self._label else ""
+            if self._map_index is not None:
+                own = f"{own}[{self._map_index}]"
+            above = self.parent.address if self.parent is not None else ""
+            self._address = f"{above}/{own}" if above else own
+        return self._address
+
+    @property
+    def counter(self) -> Counter:
+        """Counts the calls made below this run, for their addresses."""
+        if self._counter is None:
+            self._counter = Counter()
+        return self._counter
+
+    def _describe(self) -> str:
+        return f"{type(self).__name__}(id={str(self.id)!r}, name={self.name!r}, state={self.state})"
+
+    __repr__ = _describe
+
+    @property
+    def name(self) -> str:
+        """What people call the run."""
+        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def state_type(self) -> StateType | None:
+        """Type of the state."""
+        return self.state.type if self.state is not None else None
+
+    @property
+    def state_name(self) -> str | None:
+        """Name of the state."""
+        return self.state.name if self.state is not None else None
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Labels: none; those of Kubernetes are on the resource."""
+        return {}
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the first try began."""
+        return _when(self._start)
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When the final state was set."""
+        return _when(self._end)
+
+    @property
+    def expected_start_time(self) -> datetime | None:
+        """When the run was due: its scheduled time, else when it was made."""
+        return _when(self._expected)
+
+    @property
+    def total_run_time(self) -> Any:
+        """Time between start and end; so far, while it runs."""
+        from datetime import timedelta
+
+        if self._start is None:
+            return timedelta(0)
+        end = self._end if self._end is not None else self._start
+        return timedelta(seconds=max(0.0, end - self._start))
+
+    @property
+    def created(self) -> datetime | None:
+        """When the run was made."""
+        return _when(self._expected)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(self) is type(other) and self.id == other.id)  # type: ignore[attr-defined]
+
+    __hash__ = object.__hash__
+
+
+def _when(seconds: float | None) -> datetime | None:
+    if seconds is None:
+        return None
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class FlowRun(Run):
+    """One execution of a flow.
+
+    Args:
+        definition: the flow; set by the engine.
+        parent: the run that called it; None for a root run.
+        id: default: random, made when first read.
+        name: default: `adjective-noun`, or by the flow's `flow_run_name`.
+        lineage_id: scope of result reuse; default: the root run's id.
+        attempt: number of the pod of this run; 1 in a plain process.
+        run_count: entries into RUNNING so far.
+        parameters: values by name.
+        namespace: of the Kubernetes resource.
+        control: handle by which the root run is stopped and gated; default: its own.
+    """
+
+    __slots__ = (
+        "_task_run_count",
+        "attempt",
+        "children",
+        "flow_name",
+        "given_states",
+        "keep",
+        "kept",
+        "keys",
+        "lineage",
+        "namespace",
+        "parent_task_run",
+        "progress",
+        "resume_inputs",
+        "runner",
+        "settings",
+        "suspension",
+        "task_contexts",
+        "task_handlers",
+        "unseen",
+        "used",
+    )  # fmt: skip
+
+    is_flow = True
+    kind = "Flow"
+
+    def __init__(
+        self,
+        definition: Any = None,
+        parent: Run | None = None,
+        *,
+        id: UUID | None = None,
+        name: str | None = None,
+        lineage_id: UUID | str | None = None,
+        attempt: int = 1,
+        run_count: int = 0,
+        parameters: dict[str, Any] | None = None,
+        namespace: str | None = None,
+        control: Any = None,
+        state: State | None = None,
+        **_: Any,
+    ) -> None:
+        super().__init__(definition, parent, id=id, name=name)
+        self.lineage = lineage_id
+        self.attempt = attempt
+        self.run_count = run_count
+        self.parameters = parameters if parameters is not None else {}
+        self.namespace = namespace
+        self.control = control
+        self.state = state  # type: ignore[assignment]
+        self.flow = self
+        self.root = parent.root if parent is not None else self
+        self.children: dict[Any, None] = {}
+        self.parent_task_run: TaskRun | None = None
+        self.runner: Any = None
+        self.progress = Progress()
+        self.given_states: dict[str, State] | None = None
+        self.task_contexts: dict[str, Any] | None = None
+        self.task_handlers: tuple[Callable[..., Any], ...] = ()
+        self.keep: Any = None
+        self.kept: dict[str, State] = {}
+        self.used: set[str] = set()
+        self.keys: Any = None
+        self.settings: Any = None
+        self.suspension: Any = None
+        self.resume_inputs: Any = None
+        self.unseen: dict[str, int] | None = None
+        self.flow_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call the run."""
+        if self._name is None:
+            from penstock.utilities.names import generate_name
+
+            with _lazy:
+                if self._name is None:
+                    self._name = generate_name()
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def lineage_id(self) -> UUID | str:
+        """Scope of result reuse: shared by all attempts, subflows, and runs that name this one in `rerunOf`."""
+        if self.lineage is None:
+            above = self.parent
+            self.lineage = (
+                self.root.flow.lineage_id
+                if above is not None and self.root.flow is not None and self.root.flow is not self
+                else self.id
+            )
+        return self.lineage
+
+    @property
+    def flow_version(self) -> str | None:
+        """Version of the flow."""
+        return self.definition.version if self.definition is not None else None
+
+    @property
+    def parent_task_run_id(self) -> UUID | None:
+        """Id of the tracking task run in the parent."""
+        return self.parent_task_run.id if self.parent_task_run is not None else None
+
+    @property
+    def hooks(self) -> Any:
+        """What became of the hooks of the root run (`HookRecord`)."""
+        return self.control.hooks if self.control is not None else None
+
+
+class TaskRun(Run):
+    """One execution of a task."""
+
+    __slots__ = ("_cache_key", "cached", "cached_inputs", "flow_run_run_count", "future", "generator")
+
+    def __init__(
+        self,
+        definition: Any = None,
+        parent: Run | None = None,
+        *,
+        id: UUID | None = None,
+        name: str | None = None,
+        state: State | None = None,
+        **_: Any,
+    ) -> None:
+        super().__init__(definition, parent, id=id, name=name)
+        self.state = state  # type: ignore[assignment]
+        self.future: Any = None
+        self._cache_key: str | None = None
+        self.cached = False
+        self.cached_inputs: Any = None
+        self.generator = False
+        if parent is None:
+            self.flow = None
+            self.root = self
+            self.flow_run_run_count = 0
+        else:
+            self.flow = parent.flow
+            self.root = parent.root
+            self.control = parent.control
+            self.flow_run_run_count = parent.flow.run_count if parent.flow is not None else 0
+
+    @property
+    def name(self) -> str:
+        """What people call the run."""
+        if self._name is None:
+            from zlib import crc32
+
+            base = self.definition.name if self.definition is not None else "task"
+            self._name = f"{base}-{crc32(self.address.encode()) & 0xFFF:03x}"
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def flow_run_id(self) -> UUID | None:
+        """Id of the flow run that this task run is part of."""
+        return self.flow.id if self.flow is not None else None
+
+    @property
+    def task_key(self) -> str:
+        """Key of the task."""
+        key: str = self.definition.task_key
+        return key
+
+    @property
+    def dynamic_key(self) -> str:
+        """The address: equal in every attempt."""
+        return self.address
+
+    @property
+    def cache_key(self) -> str | None:
+        """Key under which the result is stored, if it is."""
+        return self._cache_key
+
+    @property
+    def task_inputs(self) -> dict[str, Any]:
+        """Names of the parameters; the values are not kept."""
+        return dict.fromkeys(self.parameters or {}, [])

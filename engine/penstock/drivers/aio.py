@@ -1,0 +1,263 @@
+"""The async driver: performs what a life asks for, awaiting. The twin of `sync`, in the caller's event loop.
+
+An interruption reaches a body by cancelling its task; the CancelledError is taken back (`uncancel`) and becomes a
+TerminationSignal, so that a body's own `asyncio.timeout` keeps working. What is blocking by nature (reading a file of
+results, user hooks that are plain functions) runs inline, as in Prefect.
+Neighbours: `sync` (same effects), `entry`, `loops`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from penstock._current import current_run
+from penstock.core.effects import BODY, Call, Drain, Gate, Hold, Sleep, Wait
+from penstock.core.life import live
+from penstock.core.outcome import Raised, TimedOut
+from penstock.drivers.section import current_section
+from penstock.drivers.sync import Dropped, release
+from penstock.drivers.world import WORLD
+from penstock.exceptions import TerminationSignal
+from penstock.utilities.tracebacks import trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock._state import State
+    from penstock.core.effects import Effect
+    from penstock.core.runs import Run
+
+
+class LoopTarget:
+    """An asyncio task that executes bodies: where an interruption is delivered."""
+
+    __slots__ = ("loop", "on_raise", "pending", "reached", "shields", "task")
+
+    def __init__(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.task = task
+        self.loop = loop
+        self.shields = 0
+        self.pending = False
+        self.reached = 0
+        self.on_raise: Callable[[Any], None] | None = None
+
+    def deliver(self, exc: BaseException, on_raise: Callable[[Any], None] | None = None) -> None:
+        """Cancel the task, from whatever thread or signal handler."""
+        self.on_raise = on_raise
+        self.loop.call_soon_threadsafe(self.cancel)
+
+    def cancel(self) -> None:
+        """Cancel now, or when the shield ends."""
+        if self.shields:
+            self.pending = True
+            return
+        self.pending = False
+        if self.on_raise is not None:
+            self.on_raise(self)
+        self.reached += 1
+        self.task.cancel()
+
+
+def target_of(run: Run) -> LoopTarget:
+    """The target of the current asyncio task; shared by the runs that execute in it."""
+    task = asyncio.current_task()
+    assert task is not None
+    above = run.parent
+    active = run.control.active
+    while above is not None:
+        target = active.get(above)
+        if isinstance(target, LoopTarget) and target.task is task:
+            return target
+        above = above.parent
+    return LoopTarget(task, task.get_loop())
+
+
+async def execute_async(run: Run) -> State:
+    """Live the run to its end in the current task; returns its last state."""
+    section = current_section()
+    was_open, section.open = section.open, False
+    token = current_run.set(run)
+    prints = run.inherited
+    if prints:
+        from penstock.logging import prints as log_prints
+
+        log_prints.enter()
+    try:
+        if run.life is None:
+            run.life = live(run, WORLD)
+        step = await advance_async(run, None)
+        while step is BODY:
+            step = await advance_async(run, await perform_body_async(run))
+        return step  # type: ignore[no-any-return]
+    finally:
+        if prints:
+            log_prints.leave()
+        current_run.reset(token)
+        section.open = was_open
+
+
+async def advance_async(run: Run, outcome: Any) -> Any:
+    """Perform effects until BODY is due (returned) or the life ends (its state is returned)."""
+    life = run.life
+    try:
+        effect: Effect = life.send(outcome)  # type: ignore[union-attr]
+        while effect is not BODY:
+            effect = life.send(await PERFORM[effect.__class__](run, effect))  # type: ignore[union-attr]
+        return BODY
+    except StopIteration as done:
+        release(run)
+        return done.value
+
+
+async def guarded(run: Run, work: Any) -> Any:
+    """Await `work` as the run's blocking effect: interruptible, and another thread may end the run meanwhile.
+
+    Returns:
+        The value of `work`, or `Raised`; an interruption is a TerminationSignal.
+    """
+    control = run.control
+    target = target_of(run)
+    control.active[run] = target
+    before = target.reached
+    out: Any
+    try:
+        if control.cause is not None and run.root is run:
+            run.reached = True
+            work.close()
+            raise TerminationSignal(control.cause.signal or 15)  # noqa: TRY301
+        out = await work
+    except asyncio.CancelledError as exc:
+        if control.cause is not None or (run.reached and target.reached > before):
+            uncancel(target, before)
+            signal = TerminationSignal((control.cause.signal if control.cause is not None else None) or 15)
+            signal.__traceback__ = trimmed(exc.__traceback__)
+            out = Raised(signal)
+        else:
+            out = Raised(exc)
+    except BaseException as exc:  # noqa: BLE001  (whatever a body raises is its outcome)
+        exc.__traceback__ = trimmed(exc.__traceback__)
+        out = Raised(exc)
+    if control.active.pop(run, None) is None:
+        raise Dropped
+    return out
+
+
+def uncancel(target: LoopTarget, before: int) -> None:
+    """Take back the cancellations that delivered the interruption."""
+    while target.reached > before:
+        target.reached -= 1
+        target.task.uncancel()
+
+
+async def perform_body_async(run: Run) -> Any:
+    """Run the user's coroutine function; its value, or `Raised`."""
+    if run.definition.timeout_seconds is None:
+        return await guarded(run, run.call(*run.args, **run.kwargs))  # type: ignore[misc]
+    return await guarded(run, timed(run))
+
+
+async def timed(run: Run) -> Any:
+    """The body within the timeout of its definition; only the engine's own scope makes a TimedOut."""
+    from penstock.drivers.deadline import Scope
+
+    error = run.definition.timeout_error(run)
+    scope = Scope(run.definition.timeout_seconds, error)
+    loop = asyncio.get_running_loop()
+    run.control.scopes.append(scope)
+    out: Any = None
+    try:
+        async with asyncio.timeout(scope.left()) as timeout:
+            scope.reschedule = lambda: loop.call_soon_threadsafe(lambda: timeout.reschedule(loop.time() + scope.left()))
+            try:
+                return await run.call(*run.args, **run.kwargs)  # type: ignore[misc]
+            except asyncio.CancelledError:
+                raise
+            except BaseException as exc:  # noqa: BLE001  (kept apart from the scope's own TimeoutError)
+                out = Raised(exc)
+    except TimeoutError:
+        return TimedOut(error)
+    finally:
+        run.control.scopes.remove(scope)
+    raise out.exc
+
+
+async def perform_call(run: Run, effect: Call) -> Any:
+    """Call something of the user's; an awaitable is awaited."""
+    try:
+        value = effect.fn(*effect.args, **effect.kwargs)
+        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+            value = await value
+    except BaseException as exc:  # noqa: BLE001  (an outcome)
+        return Raised(exc)
+    return value
+
+
+async def until_done(upstream: Any) -> None:
+    """Wait for a future of the engine without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    upstream.add_done_callback(lambda _: loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None)))
+    await done
+
+
+async def _all_done(upstreams: Any) -> None:
+    for upstream in upstreams:
+        await until_done(upstream)
+
+
+async def perform_wait(run: Run, effect: Wait) -> Any:
+    """Wait for upstreams."""
+    return await guarded(run, _all_done(effect.upstreams))
+
+
+async def perform_sleep(run: Run, effect: Sleep) -> Any:
+    """Wait for some time."""
+    return await guarded(run, asyncio.sleep(effect.seconds))
+
+
+async def perform_hold(run: Run, effect: Hold) -> Any:
+    """Wait for the root to be resumed."""
+    from penstock.drivers.pausing import ahold
+
+    return await guarded(run, ahold(run, effect.state))
+
+
+async def perform_gate(run: Run, effect: Gate) -> None:
+    """Pass the gate of the root; it blocks, so it is called in a thread."""
+    gate = run.control.gate
+    if gate is not None:
+        from penstock.utilities.asyncutils import run_sync_in_worker_thread
+
+        await run_sync_in_worker_thread(gate, run)
+
+
+async def perform_drain(run: Run, effect: Drain) -> Any:
+    """Wait for what was submitted below the run, or end it."""
+    from penstock.drivers.draining import end_children
+
+    if not effect.cancel:
+        out = await guarded(run, _drained(run))
+        if not isinstance(out, Raised):
+            return None
+        end_children(run)
+        return out
+    end_children(run)
+    return None
+
+
+async def _drained(run: Any) -> None:
+    while run.children:
+        for future in list(run.children):
+            await until_done(future)
+            run.children.pop(future, None)
+
+
+PERFORM: dict[type[Any], Callable[[Any, Any], Any]] = {
+    Call: perform_call,
+    Wait: perform_wait,
+    Sleep: perform_sleep,
+    Hold: perform_hold,
+    Gate: perform_gate,
+    Drain: perform_drain,
+}

@@ -1,0 +1,203 @@
+"""Direct calls of flows and tasks: make the run, live it, hand back what the caller gets.
+
+Neighbours: `entry` makes runs and concludes, `sync` and `aio` execute, `generators` drives generator bodies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.drivers.entry import Failure, RootScope, conclude, new_flow_run, new_task_run, note_kept
+from penstock.drivers.sync import execute
+
+if TYPE_CHECKING:
+    from penstock._state import State
+    from penstock.core.runs import FlowRun, Run, TaskRun
+
+
+class _Loading:
+    """Whether the module of a flow is being loaded in this process; calls of flows are refused then."""
+
+    __slots__ = ("active",)
+
+    def __init__(self) -> None:
+        self.active = False
+
+
+LOADING = _Loading()
+
+
+def refuse_while_loading(flow: Any) -> None:
+    """Refuse a call at module level.
+
+    Raises:
+        ScriptError: says how to guard it.
+    """
+    from penstock.exceptions import ScriptError
+
+    raise ScriptError(
+        message=f"Flow {flow.name!r} was called while its module was being loaded. "
+        'Guard the call with `if __name__ == "__main__":`, so that the module can be loaded without running it.'
+    )
+
+
+def call_task(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameters: dict[str, Any], parent: Run | None,
+    return_state: bool, wait_for: Any,
+) -> Any:  # fmt: skip
+    """A direct call of a sync task."""
+    run = new_task_run(task, args, kwargs, parameters, parent, wait_for)
+    state = execute(run)
+    if run.root is not run:
+        note_kept(run, state)
+    value = conclude(run, state, return_state)
+    if value.__class__ is Failure:
+        raise value.exc
+    return value
+
+
+def call_task_async(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameters: dict[str, Any], parent: Run | None,
+    return_state: bool, wait_for: Any,
+) -> Any:  # fmt: skip
+    """A direct call of an async task: a coroutine in async code, its value in a sync run."""
+    coroutine = task_coroutine(task, args, kwargs, parameters, parent, return_state, wait_for)
+    return coroutine if parent is None or parent.is_async else in_sync_run(coroutine)
+
+
+async def task_coroutine(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameters: dict[str, Any], parent: Run | None,
+    return_state: bool, wait_for: Any,
+) -> Any:  # fmt: skip
+    """The run of an async task; it exists from the first await on."""
+    from penstock.drivers.aio import execute_async
+
+    run = new_task_run(task, args, kwargs, parameters, parent, wait_for)
+    state = await execute_async(run)
+    note_kept(run, state)
+    value = conclude(run, state, return_state)
+    if value.__class__ is Failure:
+        raise value.exc
+    return value
+
+
+def in_sync_run(coroutine: Any) -> Any:
+    """Run the coroutine to its end inside a sync run."""
+    from penstock.drivers.section import current_section
+    from penstock.utilities.asyncutils import run_coro_as_sync
+
+    section = current_section()
+    was_open, section.open = section.open, False
+    try:
+        return run_coro_as_sync(coroutine)
+    finally:
+        if was_open:
+            section.reopen(True)
+
+
+def call_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any) -> Any:
+    """A direct call of a sync flow."""
+    run = new_flow_run(flow, parameters, parent, wait_for)
+    state = live_flow(run)
+    value = conclude(run, state, return_state)
+    if value.__class__ is Failure:
+        raise value.exc
+    return value
+
+
+def live_flow(run: FlowRun) -> State:
+    """Live a sync flow run to its end."""
+    if run.parent is not None:
+        state = execute(run)
+        close_runner(run)
+        note_kept(run, state)
+        return state
+    with RootScope(run):
+        try:
+            return execute(run)
+        finally:
+            close_runner(run)
+
+
+def call_flow_async(
+    flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any
+) -> Any:
+    """A direct call of an async flow: a coroutine in async code, its value in a sync run."""
+    coroutine = flow_coroutine(flow, parameters, parent, return_state, wait_for)
+    return coroutine if parent is None or parent.is_async else in_sync_run(coroutine)
+
+
+async def flow_coroutine(
+    flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any
+) -> Any:
+    """The run of an async flow; it exists from the first await on."""
+    run = new_flow_run(flow, parameters, parent, wait_for)
+    state = await live_flow_async(run)
+    value = conclude(run, state, return_state)
+    if value.__class__ is Failure:
+        raise value.exc
+    return value
+
+
+async def live_flow_async(run: FlowRun) -> State:
+    """Live an async flow run to its end."""
+    from penstock.drivers.aio import execute_async
+
+    if run.parent is not None:
+        state = await execute_async(run)
+        close_runner(run)
+        note_kept(run, state)
+        return state
+    with RootScope(run):
+        try:
+            return await execute_async(run)
+        finally:
+            close_runner(run)
+
+
+def close_runner(run: FlowRun) -> None:
+    """Leave the task runner that this flow run started, if it did; report what nobody looked at."""
+    runner, run.runner = run.runner, None
+    if runner is not None and runner.owned:
+        runner.__exit__(None, None, None)
+    if run.unseen:
+        from penstock.drivers.submitting import report_unseen
+
+        report_unseen(run)
+
+
+def generate_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any) -> Any:
+    """A call of a generator flow: a generator; the run starts at the first pull.
+
+    Raises:
+        ValueError: a state was asked for.
+    """
+    from penstock.drivers import generators
+
+    generators.refuse_state(flow, return_state)
+
+    def make() -> FlowRun:
+        return new_flow_run(flow, parameters, parent, wait_for)
+
+    return generators.agenerate(make) if flow.isasync else generators.generate(make)
+
+
+def generate_task(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameters: dict[str, Any], parent: Run | None,
+    return_state: bool, wait_for: Any,
+) -> Any:  # fmt: skip
+    """A call of a generator task: a generator; the run starts at the first pull.
+
+    Raises:
+        ValueError: a state was asked for.
+    """
+    from penstock.drivers import generators
+
+    generators.refuse_state(task, return_state)
+
+    def make() -> TaskRun:
+        run = new_task_run(task, args, kwargs, parameters, parent, wait_for)
+        run.generator = True
+        return run
+
+    return generators.agenerate(make) if task.isasync else generators.generate(make)

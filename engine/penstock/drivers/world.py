@@ -1,0 +1,87 @@
+"""The world of the pure core: the clock, chance, observers, log lines.
+
+Neighbours: `observers` subscribes here; `logging` configures what becomes of the lines.
+"""
+
+from __future__ import annotations
+
+import random as _random
+import time
+from typing import TYPE_CHECKING, Any
+
+from penstock.exceptions import TerminationSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock._state import State
+    from penstock.core.runs import Run
+
+Observer = tuple["Callable[[Any, Any, Any], None]", str]
+
+
+class ProcessWorld:
+    """What runs of this process share: nothing but their observers and loggers."""
+
+    __slots__ = ("complained", "configured", "flow_logger", "observers", "task_logger")
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    random = staticmethod(_random.random)
+
+    def __init__(self) -> None:
+        self.observers: tuple[Observer, ...] = ()
+        self.complained: set[int] = set()
+        self.configured = False
+        self.flow_logger: Any = None
+        self.task_logger: Any = None
+
+    def configure(self) -> None:
+        """Before the first run: loggers, and a handler if nobody has one."""
+        from penstock.logging.setup import configure
+
+        self.flow_logger, self.task_logger = configure()
+        self.configured = True
+
+    def notify(self, run: Run, old: State | None, new: State) -> None:
+        """Tell the observers, in order; what they raise is logged once each, a TerminationSignal passes."""
+        for fn, kinds in self.observers:
+            if kinds == "all" or (kinds == "flow") is run.is_flow:
+                try:
+                    fn(run, old, new)
+                except TerminationSignal:
+                    raise
+                except BaseException as exc:  # noqa: BLE001  (an observer never stops a run)
+                    if id(fn) not in self.complained:
+                        self.complained.add(id(fn))
+                        self.log(run, 40, "Observer %r failed; this is said once: %r", fn, exc, exc=exc)
+
+    def logger_of(self, run: Run) -> Any:
+        """The logger whose records carry the run."""
+        from penstock.logging.loggers import logger_of_run
+
+        return logger_of_run(run)
+
+    def log(self, run: Run, level: int, message: str, *args: Any, exc: BaseException | None = None) -> None:
+        """A line of the run, if anybody wants it."""
+        if not self.configured:
+            self.configure()
+        logger = self.flow_logger if run.is_flow else self.task_logger
+        if logger.isEnabledFor(level):
+            from penstock.logging.setup import emit
+
+            emit(logger, run, level, message, args, exc)
+
+    def closed(self, run: Run, state: State) -> None:
+        """The last line of a run."""
+        if not self.configured:
+            self.configure()
+        logger = self.flow_logger if run.is_flow else self.task_logger
+        level = 20 if state.type == "COMPLETED" else 40
+        if logger.isEnabledFor(level):
+            from penstock.logging.setup import emit
+
+            emit(logger, run, level, "Finished in state %s", (state,), None)
+
+
+WORLD = ProcessWorld()

@@ -1,0 +1,461 @@
+"""Flows: `@flow`, `Flow`.
+
+A flow is a definition; calling it makes a run. Neighbours: `drivers.entry` makes runs, `_loading` finds flows in files,
+`flow_engine` runs them step by step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from penstock._current import current_run
+from penstock._definition import Definition, check_retries, check_timeout
+from penstock.exceptions import InvalidNameError
+from penstock.utilities.annotations import NotSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Protocol
+
+    from penstock._state import State
+    from penstock.core.runs import FlowRun, Run
+
+    class FlowStateHook(Protocol):
+        """A hook: `hook(flow, flow_run, state)`, sync or async."""
+
+        def __call__(self, flow: Flow[..., Any], flow_run: FlowRun, state: State) -> Any:
+            """React to the state."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BANNED_CHARACTERS = ["/", "%", "&", ">", "<"]
+_LOADING = {
+    "load_flow_from_entrypoint",
+    "load_function_and_convert_to_flow",
+    "safe_load_flow_from_entrypoint",
+    "load_flow_arguments_from_entrypoint",
+    "select_flow",
+    "is_entrypoint_async",
+    "compile_entrypoint",
+}
+
+__all__ = [
+    "BANNED_CHARACTERS",
+    "Flow",
+    "FlowDecorator",
+    "FlowStateHook",
+    "flow",
+    "is_entrypoint_async",
+    "load_flow_from_entrypoint",
+    "load_function_and_convert_to_flow",
+    "safe_load_flow_from_entrypoint",
+    "select_flow",
+]
+
+
+class Flow(Definition, Generic[P, R]):
+    """A function that is run as a flow; arguments as for `flow`.
+
+    Raises:
+        TypeError: the function cannot be called, or an option has the wrong type.
+        ValueError: an option is out of range.
+        InvalidNameError: the name holds one of `/ % & < >`.
+        ReservedArgumentError: a parameter is called `return_state` or `wait_for`.
+    """
+
+    kind = "flow"
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        name: str | None = None,
+        version: str | None = None,
+        flow_run_name: Callable[[], str] | str | None = None,
+        retries: int | None = None,
+        retry_delay_seconds: int | float | list[float] | None = None,
+        task_runner: Any = None,
+        description: str | None = None,
+        timeout_seconds: int | float | None = None,
+        validate_parameters: bool = True,
+        persist_result: bool | None = None,
+        result_storage: Any = None,
+        result_serializer: Any = None,
+        cache_result_in_memory: bool = True,
+        log_prints: bool | None = None,
+        on_completion: Iterable[FlowStateHook] | None = None,
+        on_failure: Iterable[FlowStateHook] | None = None,
+        on_cancellation: Iterable[FlowStateHook] | None = None,
+        on_crashed: Iterable[FlowStateHook] | None = None,
+        on_running: Iterable[FlowStateHook] | None = None,
+    ) -> None:
+        if isinstance(fn, Flow):
+            raise TypeError(f"{fn.name!r} is a flow already; use `with_options` to change it.")
+        self._set_function(fn)
+        self.on_completion_hooks = self._hooks_of("on_completion", on_completion)
+        self.on_failure_hooks = self._hooks_of("on_failure", on_failure)
+        self.on_cancellation_hooks = self._hooks_of("on_cancellation", on_cancellation)
+        self.on_crashed_hooks = self._hooks_of("on_crashed", on_crashed)
+        self.on_running_hooks = self._hooks_of("on_running", on_running)
+        if name is None:
+            name = "unknown-lambda" if self.__name__ == "<lambda>" else self.__name__.replace("_", "-")
+        elif not isinstance(name, str):
+            raise TypeError(f"Expected string for flow parameter 'name'; got {type(name).__name__} instead.")
+        if any(char in name for char in BANNED_CHARACTERS):
+            raise InvalidNameError(
+                f"Name {name!r} contains an invalid character. Must not contain any of: {BANNED_CHARACTERS}."
+            )
+        self.name = name
+        self.flow_run_name = self.run_name = self._run_name("flow_run_name", flow_run_name)
+        self._version = version
+        self.description = description if description is not None else _doc_of(self.fn)
+        self._retries = check_retries(retries)
+        self._retry_delay_seconds = retry_delay_seconds
+        self.timeout_seconds = check_timeout(timeout_seconds)
+        self.task_runner = _runner(task_runner)
+        self.should_validate_parameters = validate_parameters
+        self.persist_result = persist_result
+        self.result_storage = result_storage
+        self.result_serializer = result_serializer
+        self.cache_result_in_memory = cache_result_in_memory
+        self.log_prints = log_prints
+        self._schema: Any = None
+        self._validator: Any = None
+
+    @property
+    def may_persist(self) -> bool:  # type: ignore[override]
+        """Whether the result of a run might be stored; the life asks in full only then."""
+        from penstock._persisting import flow_may_persist
+
+        return flow_may_persist(self)
+
+    @property
+    def retries(self) -> int:
+        """How many more tries after the first."""
+        return self.tries_after_first
+
+    @property
+    def tries_after_first(self) -> int:
+        """`retries`, or the setting."""
+        if self._retries is None:
+            from penstock.settings import get_current_settings
+
+            return int(get_current_settings().flows.default_retries)
+        return self._retries
+
+    @property
+    def retry_delay_seconds(self) -> Any:
+        """Seconds between tries."""
+        return self.delays
+
+    @property
+    def delays(self) -> Any:
+        """`retry_delay_seconds`, or the setting."""
+        if self._retry_delay_seconds is None:
+            from penstock.settings import get_current_settings
+
+            return get_current_settings().flows.default_retry_delay_seconds
+        return self._retry_delay_seconds
+
+    @property
+    def version(self) -> str | None:
+        """Given, or a hash of the defining file, computed when first read."""
+        if self._version is None:
+            import inspect
+
+            from penstock.utilities.hashing import file_hash
+
+            try:
+                self._version = file_hash(inspect.getsourcefile(inspect.unwrap(self.fn)) or "")[:32]
+            except (TypeError, OSError):
+                return None
+        return self._version
+
+    @property
+    def parameters(self) -> Any:
+        """JSON schema of the parameters; made when first read."""
+        if self._schema is None:
+            from penstock.utilities.callables import parameter_schema
+
+            self._schema = parameter_schema(self.fn)
+        return self._schema
+
+    def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The parameters after validation; the same object when nothing had to be looked at."""
+        from penstock._validation import needs_validation, validator_of
+
+        if self._validator is None:
+            self._validator = needs_validation(self.fn, self.binder.signature)
+        if self._validator is False or (callable(self._validator) and not self._validator(parameters)):
+            return parameters
+        return validator_of(self)(parameters)
+
+    def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate values by the annotations.
+
+        Args:
+            parameters: values by name.
+
+        Returns:
+            The values, coerced.
+
+        Raises:
+            ParameterTypeError: lists path and reason of each bad value.
+        """
+        from penstock._validation import validator_of
+
+        return validator_of(self)(dict(parameters))
+
+    def serialize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The values in JSON form; what cannot be encoded becomes `"<TypeName>"`."""
+        from penstock._validation import json_form
+
+        return {name: json_form(value) for name, value in parameters.items()}
+
+    def timeout_error(self, run: Run) -> BaseException:
+        """The error of this flow's own timeout."""
+        from penstock.flow_engine import FlowRunTimeoutError
+
+        return FlowRunTimeoutError(f"Flow run exceeded timeout of {self.timeout_seconds} second(s)")
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    def __call__(self, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
+
+    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Run the flow.
+
+        Args:
+            args: for the function.
+            return_state: give the final state instead of the value; never raises but for crashes.
+            wait_for: upstreams that must be completed first.
+            kwargs: for the function.
+
+        Returns:
+            The value; a coroutine of it for an async flow that is called from async code.
+
+        Raises:
+            ParameterBindError: the arguments do not fit the signature.
+            Exception: what the body raised, the same object.
+        """
+        from penstock.drivers import calls
+
+        if calls.LOADING.active:
+            calls.refuse_while_loading(self)
+        parameters = self.binder.bind(args, kwargs)
+        parent = current_run.get()
+        if self.isgenerator:
+            return calls.generate_flow(self, parameters, parent, return_state, wait_for)
+        if self.isasync:
+            return calls.call_flow_async(self, parameters, parent, return_state, wait_for)
+        return calls.call_flow(self, parameters, parent, return_state, wait_for)
+
+    def run_engine(
+        self,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        state: State | None = None,
+        task_states: Mapping[Any, Any] | None = None,
+        return_tasks: Any = None,
+        state_handlers: Iterable[Callable[..., Any]] = (),
+        task_state_handlers: Iterable[Callable[..., Any]] = (),
+        task_runner: Any = None,
+        context: Mapping[str, Any] | None = None,
+        task_contexts: Mapping[Any, Mapping[str, Any]] | None = None,
+        wait_for: Any = None,
+        flow_run: FlowRun | None = None,
+        retry_wait_limit: Any = 60.0,
+    ) -> Any:
+        """Start a run of this flow from given states; never raises for failures of the user's code.
+
+        Args:
+            parameters: values by name, bound and validated as in a call.
+            state: first state of the run; default: Pending.
+            task_states: states or plain values by address: what a call with that address starts from.
+            return_tasks: addresses, tasks, flows, or `"*"`: whose final states to keep.
+            state_handlers: chain of `handler(engine, old, new)` for the flow run.
+            task_state_handlers: the same for each task run in it.
+            task_runner: instead of the flow's; one that is entered already is used as it is.
+            context: mapping for `penstock.runtime.flow_run.context`.
+            task_contexts: mappings by address, laid over `context` in that task run.
+            wait_for: upstreams that must be completed first.
+            flow_run: a record with id, name, lineage, attempt, run_count, control.
+            retry_wait_limit: seconds; a longer wait ends the run as SCHEDULED. None: wait always; a callable decides.
+
+        Returns:
+            The final state, with `task_states`, `flow_run` and `unused`; a coroutine of it for an async flow.
+
+        Raises:
+            ParameterBindError: the parameters do not fit.
+            ValueError: an address cannot be parsed, a handler is async in a sync flow, or the flow is a generator.
+        """
+        from penstock.drivers.giving import run_flow_engine
+
+        return run_flow_engine(
+            self, parameters=parameters, state=state, task_states=task_states, return_tasks=return_tasks,
+            state_handlers=tuple(state_handlers), task_state_handlers=tuple(task_state_handlers),
+            task_runner=task_runner, context=context, task_contexts=task_contexts, wait_for=wait_for,
+            flow_run=flow_run, retry_wait_limit=retry_wait_limit,
+        )  # fmt: skip
+
+    def with_options(
+        self,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        flow_run_name: Callable[[], str] | str | None = None,
+        retries: int | None = None,
+        retry_delay_seconds: int | float | list[float] | None = None,
+        task_runner: Any = None,
+        description: str | None = None,
+        timeout_seconds: int | float | None = None,
+        validate_parameters: bool | None = None,
+        persist_result: Any = NotSet,
+        result_storage: Any = NotSet,
+        result_serializer: Any = NotSet,
+        cache_result_in_memory: bool | None = None,
+        log_prints: Any = NotSet,
+        on_completion: Iterable[FlowStateHook] | None = None,
+        on_failure: Iterable[FlowStateHook] | None = None,
+        on_cancellation: Iterable[FlowStateHook] | None = None,
+        on_crashed: Iterable[FlowStateHook] | None = None,
+        on_running: Iterable[FlowStateHook] | None = None,
+    ) -> Flow[P, R]:
+        """A copy with some options changed; None keeps the old value, where `NotSet` is the default None resets."""
+
+        def kept(new: Any, old: Any) -> Any:
+            return old if new is None else new
+
+        def reset(new: Any, old: Any) -> Any:
+            return old if new is NotSet else new
+
+        new = type(self)(
+            self._raw_function(),
+            name=kept(name, self.name),
+            version=kept(version, self._version),
+            flow_run_name=kept(flow_run_name, self.flow_run_name),
+            retries=kept(retries, self._retries),
+            retry_delay_seconds=kept(retry_delay_seconds, self._retry_delay_seconds),
+            task_runner=kept(task_runner, self.task_runner),
+            description=kept(description, self.description),
+            timeout_seconds=kept(timeout_seconds, self.timeout_seconds),
+            validate_parameters=kept(validate_parameters, self.should_validate_parameters),
+            persist_result=reset(persist_result, self.persist_result),
+            result_storage=reset(result_storage, self.result_storage),
+            result_serializer=reset(result_serializer, self.result_serializer),
+            cache_result_in_memory=kept(cache_result_in_memory, self.cache_result_in_memory),
+            log_prints=reset(log_prints, self.log_prints),
+            on_completion=kept(on_completion, self.on_completion_hooks),
+            on_failure=kept(on_failure, self.on_failure_hooks),
+            on_cancellation=kept(on_cancellation, self.on_cancellation_hooks),
+            on_crashed=kept(on_crashed, self.on_crashed_hooks),
+            on_running=kept(on_running, self.on_running_hooks),
+        )
+        new.count_key = self.count_key
+        return new
+
+    def _raw_function(self) -> Any:
+        if self.isclassmethod:
+            return classmethod(self.fn)
+        return staticmethod(self.fn) if self.isstaticmethod else self.fn
+
+    def on_completion(self, fn: FlowStateHook) -> FlowStateHook:
+        """Add a hook for COMPLETED; returns the function."""
+        return self._add_hook(self.on_completion_hooks, fn)  # type: ignore[no-any-return]
+
+    def on_failure(self, fn: FlowStateHook) -> FlowStateHook:
+        """Add a hook for the final FAILED; returns the function."""
+        return self._add_hook(self.on_failure_hooks, fn)  # type: ignore[no-any-return]
+
+    def on_cancellation(self, fn: FlowStateHook) -> FlowStateHook:
+        """Add a hook for CANCELLING; returns the function."""
+        return self._add_hook(self.on_cancellation_hooks, fn)  # type: ignore[no-any-return]
+
+    def on_crashed(self, fn: FlowStateHook) -> FlowStateHook:
+        """Add a hook for CRASHED; returns the function."""
+        return self._add_hook(self.on_crashed_hooks, fn)  # type: ignore[no-any-return]
+
+    def on_running(self, fn: FlowStateHook) -> FlowStateHook:
+        """Add a hook for each entry into RUNNING; returns the function."""
+        return self._add_hook(self.on_running_hooks, fn)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        from penstock._absent import absent_method
+
+        return absent_method("Flow", name)
+
+
+def _doc_of(fn: Any) -> str | None:
+    import inspect
+
+    return inspect.getdoc(fn) if getattr(fn, "__doc__", None) else None
+
+
+def _runner(given: Any) -> Any:
+    """The task runner of a flow.
+
+    Raises:
+        TypeError: it is none.
+    """
+    from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+    if given is None:
+        return ThreadPoolTaskRunner()
+    if isinstance(given, type) and issubclass(given, TaskRunner):
+        return given()
+    if isinstance(given, TaskRunner):
+        return given
+    raise TypeError(f"'task_runner' must be a TaskRunner or its class; {type(given).__name__} was given.")
+
+
+class FlowDecorator:
+    """`flow`: makes flows of functions, bare or called with options; see `Flow` for what is raised.
+
+    Options: `name`, `version`, `flow_run_name` (template or callable), `retries`, `retry_delay_seconds`,
+    `task_runner`, `description`, `timeout_seconds`, `validate_parameters`, `persist_result`, `result_storage`,
+    `result_serializer`, `cache_result_in_memory`, `log_prints`, and the hooks `on_completion`, `on_failure`,
+    `on_cancellation`, `on_crashed`, `on_running`.
+    """
+
+    @overload
+    def __call__(self, fn: Callable[P, R], /, **options: Any) -> Flow[P, R]: ...
+
+    @overload
+    def __call__(self, fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+
+    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+        """Make a flow, or what makes one."""
+        if fn is None:
+            return lambda function: Flow(function, **options)
+        return Flow(fn, **options)
+
+
+flow = FlowDecorator()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LOADING:
+        from penstock import _loading
+
+        return getattr(_loading, name)
+    from penstock._absent import absent_name
+
+    return absent_name("penstock.flows", name)
+
+
+if TYPE_CHECKING:
+    from penstock._loading import (
+        is_entrypoint_async,
+        load_flow_from_entrypoint,
+        load_function_and_convert_to_flow,
+        safe_load_flow_from_entrypoint,
+        select_flow,
+    )
+else:
+    FlowStateHook = object

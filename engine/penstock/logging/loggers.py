@@ -1,0 +1,178 @@
+"""Loggers for user code, and what silences or overhears them.
+
+Neighbours: `setup` makes the engine's own lines; `prints` turns `print` into lines.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from penstock._current import current_run
+from penstock.drivers.world import WORLD
+from penstock.exceptions import MissingContextError
+from penstock.logging.prints import patch_print, print_as_log
+from penstock.logging.setup import members_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+    from typing import Self
+
+    from penstock.core.runs import FlowRun, Run, TaskRun
+
+    Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    Adapter = logging.LoggerAdapter
+
+__all__ = [
+    "LogEavesdropper",
+    "PenstockLogAdapter",
+    "PrefectLogAdapter",
+    "disable_logger",
+    "disable_run_logger",
+    "flow_run_logger",
+    "get_logger",
+    "get_run_logger",
+    "logger_of_run",
+    "patch_print",
+    "print_as_log",
+    "task_run_logger",
+]
+
+
+class PrefectLogAdapter(Adapter):
+    """Adds members to each record; those of a call win over its own."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Merge the members."""
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs
+
+    def getChild(self, suffix: str, extra: dict[str, Any] | None = None) -> Self:  # noqa: N802
+        """An adapter of a child logger with the same members, and more."""
+        return type(self)(self.logger.getChild(suffix), {**(self.extra or {}), **(extra or {})})
+
+
+PenstockLogAdapter = PrefectLogAdapter
+
+
+def get_logger(name: str | None = None) -> logging.Logger:
+    """The logger `penstock`, or a child of it."""
+    top = logging.getLogger("penstock")
+    if not name:
+        return top
+    return logging.getLogger(name) if name == "penstock" or name.startswith("penstock.") else top.getChild(name)
+
+
+def _configured() -> None:
+    if not WORLD.configured:
+        WORLD.configure()
+
+
+def logger_of_run(run: Run) -> PrefectLogAdapter:
+    """The logger whose records carry the run."""
+    _configured()
+    logger = WORLD.flow_logger if run.is_flow else WORLD.task_logger
+    return PrefectLogAdapter(logger, members_of(run))
+
+
+def get_run_logger(context: Any = None, **extra: Any) -> PrefectLogAdapter:
+    """The logger of the current task run, else of the flow run.
+
+    Args:
+        context: a run context to use instead of the current one.
+        extra: members for each record.
+
+    Raises:
+        MissingContextError: no run is active here.
+    """
+    run = context._run if context is not None else current_run.get()
+    if run is None:
+        raise MissingContextError("There is no active flow or task run context.")
+    adapter = logger_of_run(run)
+    if extra:
+        adapter.extra = {**(adapter.extra or {}), **extra}
+    return adapter
+
+
+def flow_run_logger(flow_run: FlowRun, flow: Any = None, **extra: Any) -> PrefectLogAdapter:
+    """A logger whose records carry a flow run."""
+    _configured()
+    name = (
+        flow.name
+        if flow is not None
+        else (flow_run.definition.name if flow_run.definition is not None else "<unknown>")
+    )
+    members = {"flow_run_name": flow_run.name, "flow_run_id": str(flow_run.id), "flow_name": name}
+    return PrefectLogAdapter(WORLD.flow_logger, {**members, **extra})
+
+
+def task_run_logger(
+    task_run: TaskRun, task: Any = None, flow_run: Any = None, flow: Any = None, **extra: Any
+) -> PrefectLogAdapter:
+    """A logger whose records carry a task run."""
+    _configured()
+    members = members_of(task_run) if task_run.definition is not None else {"task_run_id": str(task_run.id)}
+    if task is not None:
+        members["task_name"] = task.name
+    if flow_run is not None:
+        members.update(flow_run_id=str(flow_run.id), flow_run_name=flow_run.name)
+    if flow is not None:
+        members["flow_name"] = flow.name
+    return PrefectLogAdapter(WORLD.task_logger, {**members, **extra})
+
+
+@contextmanager
+def disable_logger(name: str) -> Iterator[None]:
+    """Silence a logger for a block."""
+    logger = logging.getLogger(name)
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+@contextmanager
+def disable_run_logger() -> Iterator[None]:
+    """Silence the loggers of runs for a block."""
+    with disable_logger("penstock.flow_runs"), disable_logger("penstock.task_runs"):
+        yield
+
+
+class LogEavesdropper(logging.Handler):
+    """Collects what a logger is told, for a block; `text()` gives it.
+
+    Args:
+        eavesdrop_on: name of the logger.
+        level: from which level on.
+    """
+
+    def __init__(self, eavesdrop_on: str, level: int = logging.NOTSET) -> None:
+        super().__init__(level=level)
+        self.eavesdrop_on = eavesdrop_on
+        self._target: logging.Logger | None = None
+        self._buffer = io.StringIO()
+
+    def __enter__(self) -> Self:
+        self._target = logging.getLogger(self.eavesdrop_on)
+        self._level_before = self._target.level
+        self._target.level = self.level
+        self._target.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._target is not None:
+            self._target.removeHandler(self)
+            self._target.level = self._level_before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the line."""
+        self._buffer.write(f"[{record.levelname}]: {self.format(record)}\n")
+
+    def text(self) -> str:
+        """Everything heard so far."""
+        return self._buffer.getvalue().removesuffix("\n")

@@ -1,0 +1,116 @@
+"""Log records of the engine: made cheaply, and shown on stderr when nobody has configured anything.
+
+A record nobody wants costs a level check. Neighbours: `loggers` are for user code; the world emits through here.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.core.runs import Run
+
+
+class ConsoleHandler(logging.StreamHandler[Any]):
+    """Writes to whatever `sys.stderr` is at the moment."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(ConsoleFormatter())
+
+    @property
+    def stream(self) -> Any:
+        """The current stderr."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        """Ignored: the stream is always the current one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; no flush is needed where stderr is line-buffered."""
+        try:
+            stream = sys.stderr
+            if stream is not None:
+                stream.write(self.format(record) + "\n")
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001  (as every handler of the standard library)
+            self.handleError(record)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """`HH:MM:SS.mmm | LEVEL   | Flow run 'x' - text`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = -1
+        self._clock = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback if there is one."""
+        second = int(record.created)
+        if second != self._second:
+            self._clock = time.strftime("%H:%M:%S", time.localtime(second))
+            self._second = second
+        members = record.__dict__
+        name = members.get("task_run_name")
+        if name is not None:
+            who = f"Task run {name!r}"
+        else:
+            name = members.get("flow_run_name")
+            who = f"Flow run {name!r}" if name is not None else record.name
+        line = f"{self._clock}.{int(record.msecs):03d} | {record.levelname:<7} | {who} - {record.getMessage()}"
+        if record.exc_info and record.exc_info[0] is not None:
+            from penstock.utilities.tracebacks import formatted
+
+            exc = record.exc_info[1]
+            line = f"{line}\n{formatted(exc).rstrip()}" if exc is not None else line
+        return line
+
+
+def configure() -> tuple[logging.Logger, logging.Logger]:
+    """Set the level, and install the console handler if neither root nor `penstock` has a handler.
+
+    Returns:
+        The loggers of flow runs and of task runs.
+    """
+    from penstock.settings import get_current_settings
+
+    top = logging.getLogger("penstock")
+    if top.level == logging.NOTSET:
+        top.setLevel(get_current_settings().logging.level)
+    if not top.handlers and not logging.getLogger().handlers:
+        top.addHandler(ConsoleHandler())
+        top.propagate = False
+    for name in get_current_settings().logging.extra_loggers:
+        extra = logging.getLogger(name)
+        if not extra.handlers:
+            extra.handlers = top.handlers
+    return logging.getLogger("penstock.flow_runs"), logging.getLogger("penstock.task_runs")
+
+
+def members_of(run: Run) -> dict[str, Any]:
+    """What a record of this run carries; members that do not apply are absent."""
+    members: dict[str, Any] = {}
+    flow = run.flow
+    if flow is not None:
+        members["flow_run_id"] = flow.id
+        members["flow_run_name"] = flow.name
+        members["flow_name"] = flow.definition.name
+    if not run.is_flow:
+        members["task_run_id"] = run.id
+        members["task_run_name"] = run.name
+        members["task_name"] = run.definition.name
+    return members
+
+
+def emit(logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: Any) -> None:
+    """Make a record of the run and hand it to the logger, without walking the stack for a place."""
+    exc_info = (type(exc), exc, exc.__traceback__) if exc is not None else None
+    record = logging.LogRecord(logger.name, level, __file__, 0, message, args, exc_info, None)
+    record.__dict__.update(members_of(run))
+    logger.handle(record)

@@ -1,0 +1,471 @@
+"""Tasks: `@task`, `Task`.
+
+Neighbours: `drivers.calls` executes direct calls, `task_runners` what is submitted, `core.mapping` expands maps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, overload
+
+from penstock._current import current_run
+from penstock._definition import Definition, check_retries, check_timeout, hash_of_source
+from penstock.utilities.annotations import NotSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import timedelta
+
+    from penstock._state import State
+    from penstock.core.runs import Run, TaskRun
+    from penstock.futures import PrefectFuture, PrefectFutureList
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+__all__ = [
+    "Task",
+    "TaskOptions",
+    "TaskRunNameCallbackWithParameters",
+    "exponential_backoff",
+    "task",
+    "task_input_hash",
+]
+
+MAX_DELAYS = 50
+
+
+class TaskOptions(TypedDict, total=False):
+    """Options of `task`, for callers that pass them on."""
+
+    name: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    version: str | None
+    cache_policy: Any
+    cache_key_fn: Any
+    cache_expiration: Any
+    task_run_name: Any
+    retries: int | None
+    retry_delay_seconds: Any
+    retry_jitter_factor: float | None
+    persist_result: bool | None
+    result_storage: Any
+    result_storage_key: str | None
+    result_serializer: Any
+    cache_result_in_memory: bool
+    timeout_seconds: float | None
+    log_prints: bool | None
+    refresh_cache: bool | None
+    on_completion: Any
+    on_failure: Any
+    on_running: Any
+    retry_condition_fn: Any
+    viz_return_value: Any
+    asset_deps: Any
+
+
+class TaskRunNameCallbackWithParameters:
+    """Shape of a `task_run_name` callable that takes the parameters: `fn(parameters: dict) -> str`."""
+
+    @classmethod
+    def is_callback_with_parameters(cls, fn: Any) -> bool:
+        """Whether the callable wants them."""
+        import inspect
+
+        try:
+            return "parameters" in inspect.signature(fn).parameters
+        except (TypeError, ValueError):
+            return False
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Delays for `retry_delay_seconds`: factor * 2**k for k = 0, 1, ...
+
+    Args:
+        backoff_factor: seconds before the first retry.
+    """
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * max(1, 2**k) for k in range(retries)]
+
+    return delays
+
+
+def task_input_hash(context: Any, arguments: dict[str, Any]) -> str | None:
+    """A `cache_key_fn`: hash of the task's source and the inputs; None when they cannot be hashed."""
+    from penstock.utilities.hashing import hash_objects
+
+    return hash_objects(context.task.task_key, context.task.fn.__code__.co_code.hex(), arguments)
+
+
+class Task(Definition, Generic[P, R]):
+    """A function that is run as a task; arguments as for `task`, and the transaction hooks.
+
+    Raises:
+        TypeError: the function cannot be called, or an option has the wrong type.
+        ValueError: an option is out of range.
+        ReservedArgumentError: a parameter is called `return_state` or `wait_for`.
+    """
+
+    kind = "task"
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        name: str | None = None,
+        description: str | None = None,
+        tags: Iterable[str] | None = None,
+        version: str | None = None,
+        cache_policy: Any = NotSet,
+        cache_key_fn: Callable[[Any, dict[str, Any]], str | None] | None = None,
+        cache_expiration: timedelta | None = None,
+        task_run_name: Any = None,
+        retries: int | None = None,
+        retry_delay_seconds: Any = None,
+        retry_jitter_factor: float | None = None,
+        persist_result: bool | None = None,
+        result_storage: Any = None,
+        result_storage_key: str | None = None,
+        result_serializer: Any = None,
+        cache_result_in_memory: bool = True,
+        timeout_seconds: int | float | None = None,
+        log_prints: bool | None = None,
+        refresh_cache: bool | None = None,
+        on_completion: Any = None,
+        on_failure: Any = None,
+        on_running: Any = None,
+        on_rollback: Any = None,
+        on_commit: Any = None,
+        retry_condition_fn: Any = None,
+        viz_return_value: Any = None,
+        asset_deps: Any = None,
+    ) -> None:
+        self._set_function(fn)
+        self.on_completion_hooks = self._hooks_of("on_completion", on_completion)
+        self.on_failure_hooks = self._hooks_of("on_failure", on_failure)
+        self.on_running_hooks = self._hooks_of("on_running", on_running)
+        self.on_rollback_hooks = self._hooks_of("on_rollback", on_rollback)
+        self.on_commit_hooks = self._hooks_of("on_commit", on_commit)
+        self.on_crashed_hooks = []
+        self.on_cancellation_hooks = []
+        self.name = name if name is not None else self.__name__
+        self.description = description if description is not None else (self.__doc__ and self.__doc__.strip()) or None
+        self.task_run_name = self.run_name = self._run_name("task_run_name", task_run_name)
+        self.tags: frozenset[str] | set[str] = frozenset(tags or ())
+        self.version = version
+        self._task_key: str | None = None
+        self._retries = check_retries(retries)
+        self._given_delays = retry_delay_seconds
+        self._delays = _delays(retry_delay_seconds, self._retries)
+        if retry_jitter_factor is not None and retry_jitter_factor < 0:
+            raise ValueError(f"`retry_jitter_factor` must be >= 0; {retry_jitter_factor} was given.")
+        self.retry_jitter_factor = retry_jitter_factor
+        if retry_condition_fn is not None and not callable(retry_condition_fn):
+            raise TypeError(
+                f"Expected `retry_condition_fn` to be callable, got {type(retry_condition_fn).__name__} instead."
+            )
+        self.retry_condition_fn = retry_condition_fn
+        self.timeout_seconds = check_timeout(timeout_seconds)
+        self.persist_result = persist_result
+        self.result_storage = result_storage
+        self.result_storage_key = result_storage_key
+        self.result_serializer = result_serializer
+        self.cache_result_in_memory = cache_result_in_memory
+        self.cache_key_fn = cache_key_fn
+        self.cache_expiration = cache_expiration
+        self.refresh_cache = refresh_cache
+        self.log_prints = log_prints
+        self.viz_return_value = viz_return_value
+        self.asset_deps = asset_deps
+        self._given_policy = cache_policy
+        self.cache_policy: Any = cache_policy
+        if (
+            cache_policy is not NotSet or cache_key_fn is not None or persist_result is not None
+            or result_storage is not None or result_storage_key is not None or result_serializer is not None
+        ):  # fmt: skip
+            from penstock._persisting import settle_task_options
+
+            settle_task_options(self)
+
+    @property
+    def task_key(self) -> str:
+        """Qualified name and 8 hex digits of a hash of the source."""
+        if self._task_key is None:
+            self._task_key = f"{self.__qualname__}-{hash_of_source(self.fn)}"
+        return self._task_key
+
+    @task_key.setter
+    def task_key(self, value: str) -> None:
+        self._task_key = value
+
+    @property
+    def may_persist(self) -> bool:  # type: ignore[override]
+        """Whether the result might be stored or transaction hooks run; the life asks in full only then."""
+        from penstock._persisting import task_may_persist
+
+        return task_may_persist(self)
+
+    @property
+    def tries_after_first(self) -> int:
+        """`retries`, or the setting."""
+        if self._retries is None:
+            from penstock.settings import get_current_settings
+
+            return int(get_current_settings().tasks.default_retries)
+        return self._retries
+
+    @property
+    def retries(self) -> int:
+        """How many more tries after the first."""
+        return self.tries_after_first
+
+    @property
+    def delays(self) -> Any:
+        """Seconds between tries: own, or the setting."""
+        if self._delays is None:
+            from penstock.settings import get_current_settings
+
+            return get_current_settings().tasks.default_retry_delay_seconds
+        return self._delays
+
+    @property
+    def retry_delay_seconds(self) -> Any:
+        """Seconds between tries."""
+        return self.delays
+
+    def timeout_error(self, run: Run) -> BaseException:
+        """The error of this task's own timeout."""
+        from penstock.task_engine import TaskRunTimeoutError
+
+        return TaskRunTimeoutError(f"Task run exceeded timeout of {self.timeout_seconds} second(s)")
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    def __call__(self, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
+
+    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Run the task here.
+
+        Args:
+            args: for the function; futures and states of runs in them are resolved.
+            return_state: give the final state instead of the value; never raises but for crashes.
+            wait_for: upstreams that must be completed first.
+            kwargs: for the function.
+
+        Returns:
+            The value; a coroutine of it for an async task that is called from async code.
+
+        Raises:
+            ParameterBindError: the arguments do not fit the signature.
+            UnfinishedRun: an upstream is not completed.
+            Exception: what the body raised, the same object.
+        """
+        parameters = self.binder.bind(args, kwargs)
+        parent = current_run.get()
+        if self.isgenerator:
+            return calls.generate_task(self, args, kwargs, parameters, parent, return_state, wait_for)
+        if self.isasync:
+            return calls.call_task_async(self, args, kwargs, parameters, parent, return_state, wait_for)
+        return calls.call_task(self, args, kwargs, parameters, parent, return_state, wait_for)
+
+    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Run the task by the runner of the flow, or of an enclosing `with ThreadPoolTaskRunner():`.
+
+        Args:
+            args: for the function.
+            return_state: wait, and give the final state.
+            wait_for: upstreams that must be completed first.
+            kwargs: for the function.
+
+        Returns:
+            A future, at once.
+
+        Raises:
+            RuntimeError: neither a flow run nor a started runner is active.
+        """
+        from penstock.drivers.submitting import submit
+
+        future: PrefectFuture[Any] = submit(self, args, kwargs, wait_for)
+        if return_state:
+            future.wait()
+            return future.state
+        return future
+
+    def map(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        deferred: bool = False,
+        window: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Submit one run for each element of the iterable arguments.
+
+        Args:
+            args: iterables are mapped, zipped; scalars, texts and `unmapped(x)` go to every child.
+            return_state: wait, and give the list of final states.
+            wait_for: upstreams of every child.
+            deferred: refused: there is no task worker.
+            window: hold at most so many children at a time; gives an iterator of futures.
+            kwargs: as args.
+
+        Returns:
+            A list of futures, or the iterator.
+
+        Raises:
+            MappingLengthMismatch: the iterables differ in length.
+            MappingMissingIterable: nothing can be mapped over.
+        """
+        from penstock.drivers.submitting import map_task
+
+        if deferred:
+            raise ValueError(
+                "deferred=True needs task workers, which do not exist here; leave it out to submit to the flow's runner."
+            )
+        futures: PrefectFutureList[Any] = map_task(self, args, kwargs, wait_for, window)
+        if return_state:
+            return [state_after_wait(future) for future in futures]
+        return futures
+
+    def run_engine(
+        self,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        state: State | None = None,
+        upstream_states: Mapping[str, Any] | None = None,
+        wait_for: Any = None,
+        is_mapped_parent: bool = False,
+        check_cached: bool = True,
+        state_handlers: Iterable[Callable[..., Any]] = (),
+        context: Mapping[str, Any] | None = None,
+        task_run: TaskRun | None = None,
+        retry_wait_limit: Any = 60.0,
+    ) -> Any:
+        """Start a run of this task from given states, here; never raises for failures of the user's code.
+
+        Args:
+            parameters: values by name.
+            state: first state of the run; a final one is returned as it is.
+            upstream_states: states (or collections of them) by parameter name, over `parameters`.
+            wait_for: upstreams for order only.
+            is_mapped_parent: expand iterable arguments as `map` does.
+            check_cached: look for a stored result.
+            state_handlers: chain of `handler(engine, old, new)`.
+            context: mapping for `penstock.runtime.task_run.context`.
+            task_run: a record with an id and a name.
+            retry_wait_limit: seconds; a longer wait ends the call as SCHEDULED. None: wait always.
+
+        Returns:
+            The final state; a coroutine of it for an async task.
+
+        Raises:
+            ParameterBindError: the parameters do not fit.
+            ValueError: the task is a generator, or a handler is async and the task is not.
+        """
+        from penstock.drivers.giving import run_task_engine
+
+        return run_task_engine(
+            self, parameters=parameters, state=state, upstream_states=upstream_states, wait_for=wait_for,
+            is_mapped_parent=is_mapped_parent, check_cached=check_cached, state_handlers=tuple(state_handlers),
+            context=context, task_run=task_run, retry_wait_limit=retry_wait_limit,
+        )  # fmt: skip
+
+    def with_options(self, **options: Any) -> Task[P, R]:
+        """A copy with some options changed, named as in `task`; NotSet or None keeps the old value, tags replace.
+
+        Raises:
+            TypeError: an option is unknown.
+        """
+        from penstock._persisting import changed_task
+
+        return changed_task(self, options)
+
+    def _raw_function(self) -> Any:
+        if self.isclassmethod:
+            return classmethod(self.fn)
+        return staticmethod(self.fn) if self.isstaticmethod else self.fn
+
+    def on_completion(self, fn: Any) -> Any:
+        """Add a hook for COMPLETED; returns the function."""
+        return self._add_hook(self.on_completion_hooks, fn)
+
+    def on_failure(self, fn: Any) -> Any:
+        """Add a hook for the final FAILED; returns the function."""
+        return self._add_hook(self.on_failure_hooks, fn)
+
+    def on_running(self, fn: Any) -> Any:
+        """Add a hook for each try; returns the function."""
+        return self._add_hook(self.on_running_hooks, fn)
+
+    def on_rollback(self, fn: Any) -> Any:
+        """Add a hook for the rollback of the task's transaction; returns the function."""
+        return self._add_hook(self.on_rollback_hooks, fn)
+
+    def on_commit(self, fn: Any) -> Any:
+        """Add a hook for the commit of the task's transaction; returns the function."""
+        return self._add_hook(self.on_commit_hooks, fn)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r}>"
+
+    def __getattr__(self, name: str) -> Any:
+        from penstock._absent import absent_method
+
+        return absent_method("Task", name)
+
+
+def state_after_wait(future: Any) -> State:
+    """Wait for the future; its last state."""
+    future.wait()
+    state: State = future.state
+    return state
+
+
+def _delays(given: Any, retries: int | None) -> Any:
+    """Check the delays between tries.
+
+    Raises:
+        TypeError: it is no number, list, or callable.
+        ValueError: the list is longer than 50.
+    """
+    if callable(given):
+        from penstock.settings import get_current_settings
+
+        given = given(retries if retries is not None else get_current_settings().tasks.default_retries)
+    if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
+        return given
+    if not isinstance(given, list | tuple):
+        raise TypeError(
+            f"Invalid `retry_delay_seconds` provided; must be an int, float, list or callable. Received type {type(given)}"
+        )
+    if len(given) > MAX_DELAYS:
+        raise ValueError(f"Can not configure more than {MAX_DELAYS} retry delays per task.")
+    return list(given)
+
+
+@overload
+def task(fn: Callable[P, R], /, **options: Any) -> Task[P, R]: ...
+
+
+@overload
+def task(fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(fn: Any = None, /, **options: Any) -> Any:
+    """Make a task of a function, bare or called with options; see `Task` for what is raised.
+
+    Options: `name`, `description`, `tags`, `version`, `cache_policy`, `cache_key_fn`, `cache_expiration`,
+    `task_run_name` (template or callable), `retries`, `retry_delay_seconds`, `retry_jitter_factor`,
+    `retry_condition_fn`, `persist_result`, `result_storage`, `result_storage_key`, `result_serializer`,
+    `cache_result_in_memory`, `timeout_seconds`, `log_prints`, `refresh_cache`, and the hooks `on_completion`,
+    `on_failure`, `on_running`. `viz_return_value` and `asset_deps` are accepted and ignored.
+    """
+    if fn is None:
+        return lambda function: Task(function, **options)
+    return Task(fn, **options)
+
+
+from penstock.drivers import calls  # noqa: E402  (needs this module's classes at run time only)

@@ -1,0 +1,1 @@
+"""Small helpers that user code may import as well."""

@@ -1,0 +1,172 @@
+"""Calling functions by parameter name, and describing their parameters."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.binding import Binder
+from penstock.exceptions import ReservedArgumentError, SignatureMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class ParameterSchema:
+    """JSON schema of a function's parameters, as an object."""
+
+    def __init__(self, properties: dict[str, Any], required: list[str], definitions: dict[str, Any]) -> None:
+        self.title = "Parameters"
+        self.type = "object"
+        self.properties = properties
+        self.required = required
+        self.definitions = definitions
+
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        """As a dict."""
+        return {
+            "title": self.title,
+            "type": self.type,
+            "properties": self.properties,
+            **({"required": self.required} if self.required else {}),
+            **({"definitions": self.definitions} if self.definitions else {}),
+        }
+
+    model_dump_for_openapi = to_dict = model_dump
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ParameterSchema):
+            return self.model_dump() == other.model_dump()
+        return isinstance(other, dict) and self.model_dump() == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def get_call_parameters(
+    fn: Callable[..., Any], call_args: tuple[Any, ...], call_kwargs: dict[str, Any], apply_defaults: bool = True
+) -> dict[str, Any]:
+    """Values by parameter name.
+
+    Raises:
+        ParameterBindError: the arguments do not fit.
+    """
+    bound = Binder(fn).bind(call_args, call_kwargs)
+    if apply_defaults:
+        return bound
+    given = inspect.signature(fn).bind(*call_args, **call_kwargs).arguments
+    return dict(given)
+
+
+def get_parameter_defaults(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Default values by parameter name."""
+    return dict(Binder(fn).defaults)
+
+
+def parameters_to_args_kwargs(
+    fn: Callable[..., Any], parameters: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments that pass these values.
+
+    Raises:
+        SignatureMismatchError: a name is unknown.
+    """
+    binder = Binder(fn)
+    unknown = set(parameters) - set(binder.names)
+    if unknown:
+        raise SignatureMismatchError.from_bad_params(list(binder.names), list(parameters))
+    return binder.call_form(parameters)
+
+
+def call_with_parameters(fn: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    """Call a function with values by parameter name.
+
+    Raises:
+        SignatureMismatchError: a name is unknown.
+    """
+    args, kwargs = parameters_to_args_kwargs(fn, parameters)
+    return fn(*args, **kwargs)
+
+
+def raise_for_reserved_arguments(fn: Callable[..., Any], reserved_arguments: Iterable[str]) -> None:
+    """Refuse functions that use a parameter name that the engine needs.
+
+    Raises:
+        ReservedArgumentError: it does.
+    """
+    names = inspect.signature(fn).parameters
+    for reserved in reserved_arguments:
+        if reserved in names:
+            raise ReservedArgumentError(f"{reserved!r} is a reserved argument name.")
+
+
+def parameter_docstrings(docstring: str | None) -> dict[str, str]:
+    """Descriptions of parameters in a Google-style docstring."""
+    found: dict[str, str] = {}
+    section = False
+    name = None
+    base = 0
+    for line in inspect.cleandoc(docstring or "").splitlines():
+        if line.strip() in ("Args:", "Arguments:", "Parameters:"):
+            section, base = True, 0
+            continue
+        if not section or not line.strip():
+            continue
+        indent = len(line) - len(line.lstrip())
+        if indent == 0:
+            break
+        base = base or indent
+        if indent == base and ":" in line:
+            head, _, text = line.strip().partition(":")
+            name = head.split("(")[0].strip()
+            found[name] = text.strip()
+        elif name is not None:
+            found[name] = f"{found[name]}\n{line.strip()}".strip()
+    return found
+
+
+def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
+    """JSON schema of the function's parameters; what has none is described without a type."""
+    import pydantic
+
+    from penstock._validation import _hints
+
+    hints = _hints(fn)
+    described = parameter_docstrings(inspect.getdoc(fn))
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    definitions: dict[str, Any] = {}
+    for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
+        hint = hints.get(parameter.name, parameter.annotation)
+        if hint is inspect.Parameter.empty or isinstance(hint, str):
+            hint = Any
+        schema = _schema_of(pydantic, hint, definitions)
+        entry = {"title": parameter.name, "position": position, **{k: v for k, v in schema.items() if k != "title"}}
+        if parameter.name in described:
+            entry["description"] = described[parameter.name]
+        if parameter.default is inspect.Parameter.empty:
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                required.append(parameter.name)
+        elif parameter.default is not None or hint is not Any:
+            from penstock._validation import json_form
+
+            entry["default"] = json_form(parameter.default)
+        properties[parameter.name] = entry
+    return ParameterSchema(properties, required, definitions)
+
+
+def _schema_of(pydantic: Any, hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if hint is Any:
+        return {}
+    try:
+        adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+    except Exception:  # noqa: BLE001  (a model of its own refuses the config)
+        try:
+            adapter = pydantic.TypeAdapter(hint)
+        except Exception:  # noqa: BLE001  (no schema for this type)
+            return {}
+    try:
+        schema: dict[str, Any] = adapter.json_schema(ref_template="#/definitions/{model}")
+    except Exception:  # noqa: BLE001  (no JSON form)
+        return {}
+    definitions.update(schema.pop("$defs", {}))
+    return schema
