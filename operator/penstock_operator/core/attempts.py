@@ -30,8 +30,9 @@ def settle(s: Situation, verdict: Verdict) -> Plan:
     if s.cancelled:
         return finish(s, _when_cancelled(verdict))
     if s.overdue:
-        unfinished = verdict.name == "Interrupted" or verdict.type in (StateType.PAUSED, StateType.SCHEDULED)
-        return finish(s, timed_out(s) if unfinished else verdict)
+        return finish(s, timed_out(s) if _interrupted(verdict) or not verdict.type.terminal else verdict)
+    if _interrupted(verdict) and s.suspended:
+        return _suspend(s, Verdict(StateType.PAUSED, "Suspended", verdict.message))
     if verdict.type is StateType.PAUSED:
         return _suspend(s, verdict)
     if verdict.type is StateType.SCHEDULED:
@@ -53,11 +54,16 @@ def timed_out(s: Situation) -> Verdict:
     )
 
 
+def _interrupted(verdict: Verdict) -> bool:
+    """Whether the engine was stopped from outside: who asked for it decides what it comes to."""
+    return verdict.type is StateType.CRASHED and verdict.name == "Interrupted"
+
+
 def _when_cancelled(verdict: Verdict) -> Verdict:
     """No attempt begins once cancellation is asked; what the flow came to before stays what it is."""
     if verdict.type is StateType.COMPLETED:
         return replace(verdict, message="finished before it could be cancelled")
-    if verdict.name == "Interrupted" or verdict.type in (StateType.PAUSED, StateType.SCHEDULED):
+    if _interrupted(verdict) or not verdict.type.terminal:
         return Verdict(StateType.CANCELLED, "Cancelled", f"cancelled: {verdict.message}")
     return verdict
 

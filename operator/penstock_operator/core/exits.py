@@ -129,10 +129,11 @@ def _refused(facts: Facts, state: ContainerState) -> Verdict:
 
 def _by_events(facts: Facts, code: int) -> Verdict | None:
     """Return the cause that only the pod's Events tell, newest first: an exit code of 0 erases every other trace of it."""
-    if facts.events is None:
+    if facts.events is None and not facts.gone:
         raise Need(Look.POD_EVENTS)
-    stopped = any(event.reason == "Killing" for event in facts.events)
-    for event in reversed(facts.events):
+    events = facts.events or ()
+    stopped = any(event.reason == "Killing" for event in events)
+    for event in reversed(events):
         verdict = _by_event(facts, code, event, stopped=stopped)
         if verdict is not None:
             return verdict

@@ -75,10 +75,11 @@ class Facts:
 
     @property
     def pending_since(self) -> datetime:
-        """When the attempt began to wait for its start."""
-        if self.state is not None and self.state.type is StateType.PENDING and self.state.since is not None:
-            return self.state.since
-        return self.now
+        """When the attempt began to wait for its start; what a scheduling gate took does not count."""
+        state = self.state
+        if state is None or state.type is not StateType.PENDING or state.name == "SchedulingGated":
+            return self.now
+        return state.since or self.now
 
     def older(self, moment: datetime, seconds: float) -> bool:
         """Whether a moment lies at least so many seconds back."""

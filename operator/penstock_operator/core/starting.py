@@ -95,11 +95,13 @@ def show_starting(facts: Facts) -> Showing | Verdict:
     Raises:
         Need: the pod's events.
     """
+    if facts.pod.deletion_timestamp is not None:
+        # Not the operator's doing (its own are for an end): it shows what it showed until the pod is gone.
+        name = facts.state.name if facts.state is not None and facts.state.type is StateType.PENDING else "Submitting"
+        return _pending(name, f"the pod is being deleted before it ran{facts.where}")
     scheduled = facts.pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
-        return _unscheduled(facts, scheduled.reason, scheduled.message)
-    if facts.pod.deletion_timestamp is not None:
-        return _submitting(facts, f"the pod is being deleted before it ran{facts.where}")
+        return _unscheduled(scheduled.reason, scheduled.message)
     state = facts.engine_state
     if state is not None and state.kind == "running":
         return _unclaimed(facts)
@@ -129,11 +131,9 @@ def _submitting(facts: Facts, message: str) -> Showing:
     return Showing(StateType.PENDING, "Submitting", message, again_at=tells_at)
 
 
-def _unscheduled(facts: Facts, reason: str, message: str) -> Showing:
+def _unscheduled(reason: str, message: str) -> Showing:
     if reason == "SchedulingGated":
         return _pending("SchedulingGated", " ".join(message.split()) or "the pod has scheduling gates")
-    if facts.pod.deletion_timestamp is not None:
-        return _submitting(facts, "the pod is being deleted before a node was found")
     parsed = parse_scheduler_message(message)
     return _pending("Unschedulable", f"{parsed.cause}: {parsed.line}")
 

@@ -39,6 +39,8 @@ def stop(pod: Pod, now: datetime, intent: Intent | None, ahead: int) -> tuple[Ef
         intent: what the engine is told; None: the annotation stays.
         ahead: seconds until the kubelet sends SIGTERM.
     """
+    if pod.deletion_timestamp is not None:
+        return ()  # it is ending; a kubelet updates no volume of an ending pod, and a second way does not shorten the grace
     patch: dict[str, Any] = {}
     if intent is not None and pod.annotations.get(k.ANNOTATION_INTENT) != str(intent):
         patch["metadata"] = {"annotations": {k.ANNOTATION_INTENT: str(intent)}}

@@ -1,0 +1,779 @@
+"""Why a run does not run yet: one row for each line of the contract's second table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock_operator.core import MISSING, Observed, Refusal
+from tests.support.builders import (
+    NOW,
+    at,
+    condition,
+    event,
+    flow,
+    flow_spec,
+    observed,
+    pod,
+    pod_name,
+    run,
+    running,
+    status_json,
+    terminated,
+    waiting,
+)
+from tests.support.cases import Case, check, decide, state_of, verbs
+
+POLICY = {"retries": {"infrastructure": 1, "neverStarted": 1, "application": 1}}
+
+
+def fresh(spec: dict[str, Any] | None = None, **more: Any) -> Observed:
+    """A run that was just applied."""
+    return observed(run(spec if spec is not None else {"flowSpec": flow_spec()}), **more)
+
+
+def pending(
+    the_pod: Any = None, name: str = "Submitting", *, since: float = 0, time: float | None = None, **more: Any
+) -> Observed:
+    """A run whose attempt 1 has been submitted at NOW; it is 10 s later unless `seconds` says otherwise."""
+    spec = {"flowSpec": flow_spec(), "runPolicy": {**POLICY, **more.pop("policy", {})}, **more.pop("spec", {})}
+    status = status_json("Pending", name, since=since, time=time, message="before", **more.pop("status", {}))
+    return observed(run(spec, status), **({"pod": the_pod} if the_pod is not None else {}), **more)
+
+
+def refused(
+    code: int, message: str, reason: str = "Forbidden", *, ago: float = 0, count: int = 1, **more: Any
+) -> Observed:
+    """The pod's POST was refused at 10 s less `ago`."""
+    seconds = 10 - ago
+    refusal = Refusal(code, reason, message, observed(seconds=seconds).now, count, more.pop("retry_after", None))
+    return pending(refusal=refusal, **more)
+
+
+def refusal_message(words: str) -> str:
+    return f'pods "{pod_name()}" is forbidden: {words}'
+
+
+GATED = condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+NO_CPU = "0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint(s). preemption: 0/3 nodes are available."
+
+
+def unschedulable(message: str = NO_CPU, reason: str = "Unschedulable") -> Any:
+    return pod(node=None, conditions=(condition("PodScheduled", "False", reason, message),))
+
+
+BACK_OFF = waiting("ImagePullBackOff", 'Back-off pulling image "x:1": ErrImagePull: not found')
+THROTTLED = waiting("ErrImagePull", "toomanyrequests: 429 Too Many Requests")
+
+BEFORE_THE_POD = [
+    Case(
+        "scheduledTime ahead: Scheduled/Scheduled",
+        fresh({"flowSpec": flow_spec(), "scheduledTime": at(60)}),
+        "Scheduled/Scheduled",
+        says=("2026-11-21T12:01:00Z",),
+        again=50,
+    ),
+    Case(
+        "scheduledTime reached: it begins",
+        fresh({"flowSpec": flow_spec(), "scheduledTime": at(10)}),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "flowRef finds no Flow: Scheduled/AwaitingFlow",
+        fresh({"flowRef": {"name": "etl"}}),
+        "Scheduled/AwaitingFlow",
+        says=("no Flow 'etl'", "namespace 'default'"),
+    ),
+    Case(
+        "Flow with a bad schema: Scheduled/AwaitingFlow, Degraded",
+        fresh({"flowRef": {"name": "etl"}}, flow=flow(flow_spec(parametersSchema={"type": "nonsense"}))),
+        "Scheduled/AwaitingFlow",
+        says=("parametersSchema",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "Flow whose schema refers to another place: not fetched, Degraded",
+        fresh(
+            {"flowRef": {"name": "etl"}},
+            flow=flow(flow_spec(parametersSchema={"$ref": "https://example.com/schema.json"})),
+        ),
+        "Scheduled/AwaitingFlow",
+        says=("https://example.com/schema.json",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "Flow with a ConfigMap that is missing: Scheduled/AwaitingFlow, Degraded",
+        fresh(
+            {"flowRef": {"name": "etl"}},
+            flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
+        ),
+        "Scheduled/AwaitingFlow",
+        says=("'code' does not exist",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "Flow whose ConfigMap is too large for a revision: Degraded, with the size",
+        fresh(
+            {"flowRef": {"name": "etl"}},
+            flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
+            source={"etl.py": "x" * 900_000},
+        ),
+        "Scheduled/AwaitingFlow",
+        says=("900,006 bytes",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "Flow whose ConfigMap has a key flow.json: Degraded",
+        fresh(
+            {"flowRef": {"name": "etl"}},
+            flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
+            source={"flow.json": "{}"},
+        ),
+        "Scheduled/AwaitingFlow",
+        says=("flow.json",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "rerunOf names no run: Scheduled/AwaitingFlow, Degraded",
+        fresh({"flowSpec": flow_spec(), "rerunOf": {"name": "before"}}),
+        "Scheduled/AwaitingFlow",
+        says=("'before'",),
+        degraded="AwaitingFlow",
+        again=30,
+    ),
+    Case(
+        "flowSpec unusable: Failed/InvalidFlow",
+        fresh({"flowSpec": flow_spec(parametersSchema={"type": "nonsense"})}),
+        "Failed/InvalidFlow",
+        says=("parametersSchema",),
+    ),
+    Case(
+        "flowSpec with a template that is no pod: Failed/InvalidFlow",
+        fresh({"flowSpec": flow_spec(template={"spec": {"containers": {"name": "engine"}}})}),
+        "Failed/InvalidFlow",
+        says=("template.spec (flow).containers must be a list",),
+    ),
+    Case(
+        "the run's own template is no pod: Failed/InvalidFlow, although the Flow is good",
+        fresh({"flowRef": {"name": "etl"}, "template": {"spec": {"volumes": [1]}}}, flow=flow()),
+        "Failed/InvalidFlow",
+        says=("template.spec (run).volumes[0] must be a map",),
+    ),
+    Case(
+        "parameters fail the schema: Failed/InvalidParameters, path of the value",
+        fresh(
+            {
+                "flowSpec": flow_spec(parametersSchema={"properties": {"a": {"properties": {"b": {"minimum": 3}}}}}),
+                "parameters": {"a": {"b": 1}},
+            }
+        ),
+        "Failed/InvalidParameters",
+        says=("parameters.a.b", "1 is less than the minimum of 3"),
+    ),
+    Case(
+        "the run's parameters lie over the flow's: what is good together runs",
+        fresh(
+            {
+                "flowSpec": flow_spec(parametersSchema={"required": ["a", "b"]}, parameters={"a": 1, "b": 2}),
+                "parameters": {"b": None},
+            }
+        ),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "desiredState Paused before the attempt has a pod: Paused/Paused",
+        fresh({"flowSpec": flow_spec(), "desiredState": "Paused"}),
+        "Paused/Paused",
+    ),
+    Case(
+        "desiredState Suspended before the attempt has a pod: Paused/Suspended",
+        fresh({"flowSpec": flow_spec(), "desiredState": "Suspended"}),
+        "Paused/Suspended",
+    ),
+    Case(
+        "Running again: it begins",
+        observed(run({"flowSpec": flow_spec()}, status_json("Paused", "Suspended", attempt=None))),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "desiredState Paused between status and pod: no pod is made",
+        pending(spec={"desiredState": "Paused"}),
+        "Paused/Paused",
+    ),
+    Case(
+        "Running again while the process of the attempt before is there: Scheduled/Resuming",
+        observed(
+            run({"flowSpec": flow_spec()}, status_json("Paused", "Suspended", attempt=2)),
+            previous_pod=pod(running()),
+        ),
+        "Scheduled/Resuming",
+        says=("attempt 2 waits for the process of attempt 1", pod_name(1)),
+    ),
+    Case(
+        "due, and the process of the attempt before is there for 15 s more: Scheduled/Late",
+        observed(
+            run(
+                {"flowSpec": flow_spec()},
+                status_json("Scheduled", "AwaitingRetry", attempt=2, since=-20, scheduledTime=at(-5)),
+            ),
+            previous_pod=pod(running()),
+        ),
+        "Scheduled/Late",
+        says=("attempt 2 waits",),
+    ),
+    Case(
+        "a retry whose Flow and revision are gone: Crashed/FlowDeleted",
+        observed(
+            run(
+                {"flowRef": {"name": "etl"}},
+                status_json(
+                    "Scheduled",
+                    "AwaitingRetry",
+                    attempt=2,
+                    scheduledTime=at(5),
+                    flow={"name": "etl", "uid": "flow-1", "revision": "etl-0123456789"},
+                ),
+            )
+        ),
+        "Crashed/FlowDeleted",
+        says=("Flow 'etl' was deleted", "etl-0123456789"),
+    ),
+    Case(
+        "a retry whose Flow has changed and whose revision is gone: Crashed/FlowDeleted",
+        observed(
+            run(
+                {"flowRef": {"name": "etl"}},
+                status_json(
+                    "Scheduled", "AwaitingRetry", attempt=2, flow={"name": "etl", "revision": "etl-0123456789"}
+                ),
+            ),
+            flow=flow(),
+            revision=MISSING,
+        ),
+        "Crashed/FlowDeleted",
+        says=("has changed since",),
+    ),
+]
+
+REFUSED = [
+    Case(
+        "create → 403 exceeded quota: Pending/QuotaExceeded, tried again after 10 s",
+        refused(403, refusal_message("exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0")),
+        "Pending/QuotaExceeded",
+        says=("requested: pods=1, used: pods=0, limited: pods=0",),
+        again=10,
+    ),
+    Case(
+        "create → 403 exceeded quota for the fifth time: once a minute",
+        refused(403, refusal_message("exceeded quota: q"), count=5),
+        "Pending/QuotaExceeded",
+        again=60,
+    ),
+    Case(
+        "create → 403 exceeded quota, 10 s later: tried again",
+        refused(403, refusal_message("exceeded quota: q"), ago=10),
+        "Pending/QuotaExceeded",
+        ("create-pod",),
+    ),
+    Case(
+        "QuotaExceeded for longer than pendingDeadline: Crashed/QuotaExceeded",
+        refused(403, refusal_message("exceeded quota: q"), policy={"pendingDeadlineSeconds": 10}),
+        "Crashed/QuotaExceeded",
+        says=("pendingDeadlineSeconds (10 s)", "exceeded quota"),
+    ),
+    Case(
+        "create → 403 PodSecurity: Crashed/PodRejected, the API's message",
+        refused(403, refusal_message('violates PodSecurity "restricted:latest": runAsNonRoot != true')),
+        "Crashed/PodRejected",
+        says=("runAsNonRoot != true",),
+    ),
+    Case(
+        "create → 422: Crashed/PodRejected",
+        refused(422, 'Pod "x" is invalid: spec.containers[0].image: Required value', "Invalid"),
+        "Crashed/PodRejected",
+        says=("spec.containers[0].image: Required value",),
+    ),
+    Case(
+        "create → 403 LimitRange: Crashed/PodRejected",
+        refused(403, refusal_message("maximum memory usage per Container is 128Mi, but limit is 1Gi")),
+        "Crashed/PodRejected",
+        says=("but limit is 1Gi",),
+    ),
+    Case(
+        "create → 400 a webhook denied it: Crashed/PodRejected",
+        refused(400, 'admission webhook "x" denied the request: no', "BadRequest"),
+        "Crashed/PodRejected",
+    ),
+    Case(
+        "create → 403 a webhook denied it: Crashed/PodRejected",
+        refused(403, 'admission webhook "x" denied the request: no'),
+        "Crashed/PodRejected",
+    ),
+    Case(
+        "create → 403 error looking up service account: Pending/ConfigError, Degraded, it heals",
+        refused(403, refusal_message('error looking up service account default/etl: serviceaccount "etl" not found')),
+        "Pending/ConfigError",
+        says=('serviceaccount "etl" not found',),
+        degraded="ConfigError",
+        again=10,
+    ),
+    Case(
+        "create → 403 RBAC: Pending/Forbidden, Degraded, the missing rule",
+        refused(
+            403, 'pods is forbidden: User "x" cannot create resource "pods" in API group "" in the namespace "default"'
+        ),
+        "Pending/Forbidden",
+        says=('cannot create resource "pods"',),
+        degraded="Forbidden",
+        again=60,
+    ),
+    Case(
+        "create → webhook failed: Pending/Submitting, backoff",
+        refused(500, 'failed calling webhook "x": context deadline exceeded', "InternalError"),
+        "Pending/Submitting",
+        again=1,
+    ),
+    Case(
+        "create → 403 namespace is being terminated: Pending/Submitting",
+        refused(403, refusal_message("unable to create new content in namespace x because it is being terminated")),
+        "Pending/Submitting",
+        again=1,
+    ),
+    Case(
+        "create → 429 with Retry-After: Pending/Submitting, as long as it says",
+        refused(429, "too many requests", "TooManyRequests", retry_after=7),
+        "Pending/Submitting",
+        again=7,
+    ),
+    Case(
+        "create → 5xx for the eighth time: half a minute", refused(503, "", "", count=8), "Pending/Submitting", again=30
+    ),
+    Case(
+        "create → timeout: Pending/Submitting",
+        refused(0, "timed out", ""),
+        "Pending/Submitting",
+        says=("did not answer",),
+        again=1,
+    ),
+    Case(
+        "create → 409, a foreign pod: Crashed/PodNameConflict",
+        refused(409, f'pods "{pod_name()}" already exists', "AlreadyExists"),
+        "Crashed/PodNameConflict",
+    ),
+    Case(
+        "a pod of another owner under that name: Crashed/PodNameConflict",
+        pending(pod(owner="other")),
+        "Crashed/PodNameConflict",
+    ),
+]
+
+SCHEDULING = [
+    Case("pod without PodScheduled: unchanged for 5 s", pending(pod(node=None), seconds=4), None, again=1),
+    Case(
+        "pod without PodScheduled for longer: told", pending(pod(node=None)), "Pending/Submitting", says=("scheduler",)
+    ),
+    Case("scheduled, no container status: unchanged for 5 s", pending(pod(), seconds=4), None),
+    Case(
+        "scheduled, no container status for longer: told",
+        pending(pod()),
+        "Pending/Submitting",
+        says=("waits for its node on node node-1",),
+    ),
+    Case(
+        "SchedulingGated: Pending/SchedulingGated",
+        pending(pod(node=None, conditions=(GATED,))),
+        "Pending/SchedulingGated",
+    ),
+    Case(
+        "SchedulingGated: pendingDeadline stands still",
+        pending(
+            pod(node=None, conditions=(GATED,)), "SchedulingGated", policy={"pendingDeadlineSeconds": 5}, seconds=100
+        ),
+        "Pending/SchedulingGated",
+    ),
+    Case(
+        "Unschedulable: cause parsed, with the numbers",
+        pending(unschedulable()),
+        "Pending/Unschedulable",
+        says=("InsufficientCpu", "0 of 3 nodes", "2 Insufficient cpu, 1 node(s) had untolerated taint(s)"),
+    ),
+    Case(
+        "SchedulerError: Pending/Unschedulable",
+        pending(unschedulable("boom", "SchedulerError")),
+        "Pending/Unschedulable",
+    ),
+    Case(
+        "Unschedulable for longer than pendingDeadline: Crashed/Unschedulable, the pod goes",
+        pending(unschedulable(), "Unschedulable", policy={"pendingDeadlineSeconds": 10}),
+        "Crashed/Unschedulable",
+        ("delete-pod",),
+        says=("pendingDeadlineSeconds (10 s)", "InsufficientCpu"),
+    ),
+    Case(
+        "Unschedulable, pendingDeadline ahead: looked at when it passes",
+        pending(unschedulable(), policy={"pendingDeadlineSeconds": 60}),
+        "Pending/Unschedulable",
+        again=50,
+    ),
+    Case(
+        "ContainerCreating for less than 5 s: no write",
+        pending(pod(waiting()), seconds=4),
+        None,
+        again=1,
+    ),
+    Case("ContainerCreating for 5 s: Pending/ContainerCreating", pending(pod(waiting())), "Pending/ContainerCreating"),
+    Case(
+        "ContainerCreating: message from the newest Warning event",
+        pending(
+            pod(waiting()),
+            events=(
+                event("FailedMount", "old"),
+                event("FailedMount", 'MountVolume.SetUp failed for volume "s" : secret "late" not found'),
+                event("Pulled", "…", "Normal"),
+            ),
+        ),
+        "Pending/ContainerCreating",
+        says=('FailedMount: MountVolume.SetUp failed for volume "s" : secret "late" not found',),
+    ),
+    Case(
+        "PodInitializing: Pending/Initializing, which init container runs",
+        pending(pod(waiting("PodInitializing"), init={"prepare": running()})),
+        "Pending/Initializing",
+        says=("init container prepare runs",),
+    ),
+    Case(
+        "PodInitializing between two init containers", pending(pod(waiting("PodInitializing"))), "Pending/Initializing"
+    ),
+]
+
+CONTAINERS = [
+    *(
+        Case(
+            f"{reason}: Pending/ImagePullBackOff, Degraded",
+            pending(pod(waiting(reason, "not found"))),
+            "Pending/ImagePullBackOff",
+            says=("image registry.example/engine:1", "not found"),
+            degraded="ImagePullBackOff",
+            again=300,
+        )
+        for reason in ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError")
+    ),
+    Case(
+        "an init container's image: the same",
+        pending(pod(waiting("PodInitializing"), init={"prepare": BACK_OFF})),
+        "Pending/ImagePullBackOff",
+        says=("image registry.example/prepare:1",),
+        degraded="ImagePullBackOff",
+    ),
+    Case(
+        "ImagePullBackOff after imagePullGrace: Crashed/ImagePullFailed, the pod goes",
+        pending(pod(BACK_OFF), "ImagePullBackOff", time=5, seconds=305),
+        "Crashed/ImagePullFailed",
+        ("delete-pod",),
+        says=("image registry.example/engine:1", "not found", "300 s"),
+        budget="T",
+    ),
+    Case(
+        "ImagePullBackOff, one second before: not yet",
+        pending(pod(BACK_OFF), "ImagePullBackOff", time=5, seconds=304),
+        "Pending/ImagePullBackOff",
+        degraded="ImagePullBackOff",
+        again=1,
+    ),
+    Case(
+        "imagePullGrace of the run's own",
+        pending(pod(BACK_OFF), "ImagePullBackOff", seconds=20, policy={"imagePullGraceSeconds": 20}),
+        "Crashed/ImagePullFailed",
+        ("delete-pod",),
+        budget="T",
+    ),
+    Case(
+        "the registry throttles after imagePullGrace: another attempt, neverStarted",
+        pending(pod(THROTTLED), "ImagePullBackOff", seconds=300),
+        "Crashed/ImagePullFailed",
+        ("delete-pod",),
+        says=("429",),
+        budget="neverStarted",
+    ),
+    *(
+        Case(
+            f"{reason}: Crashed/ImagePullFailed at once",
+            pending(pod(waiting(reason, "no"))),
+            "Crashed/ImagePullFailed",
+            ("delete-pod",),
+            budget="T",
+        )
+        for reason in ("InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed")
+    ),
+    Case(
+        "CreateContainerConfigError: Pending/ConfigError, Degraded, the missing key",
+        pending(pod(waiting("CreateContainerConfigError", "couldn't find key a in ConfigMap default/late"))),
+        "Pending/ConfigError",
+        says=("couldn't find key a in ConfigMap default/late",),
+        degraded="ConfigError",
+        again=60,
+    ),
+    Case(
+        "CreateContainerConfigError for 60 s: Crashed/ConfigError",
+        pending(pod(waiting("CreateContainerConfigError", "no key")), "ConfigError", seconds=60),
+        "Crashed/ConfigError",
+        ("delete-pod",),
+        budget="T",
+    ),
+    Case(
+        "CreateContainerError: Pending/CreateContainerError",
+        pending(pod(waiting("CreateContainerError", "boom"))),
+        "Pending/CreateContainerError",
+        again=180,
+    ),
+    Case(
+        "CreateContainerError for 180 s: Crashed/CreateContainerError",
+        pending(pod(waiting("CreateContainerError", "boom")), "CreateContainerError", seconds=180),
+        "Crashed/CreateContainerError",
+        ("delete-pod",),
+        budget="T",
+    ),
+    Case(
+        "CreateContainerError, context deadline exceeded, for 180 s: another attempt",
+        pending(pod(waiting("CreateContainerError", "context deadline exceeded")), "CreateContainerError", seconds=180),
+        "Crashed/CreateContainerError",
+        ("delete-pod",),
+        budget="neverStarted",
+    ),
+    Case(
+        "PreCreateHookError, name is reserved, for 180 s: another attempt",
+        pending(
+            pod(waiting("PreCreateHookError", 'failed to reserve container name: name "x" is reserved for "y"')),
+            "CreateContainerError",
+            seconds=180,
+        ),
+        "Crashed/CreateContainerError",
+        ("delete-pod",),
+        budget="neverStarted",
+    ),
+    *(
+        Case(
+            f"{reason} for 60 s: Crashed/StartError",
+            pending(pod(waiting(reason, "boom")), "CreateContainerError", seconds=60),
+            "Crashed/StartError",
+            ("delete-pod",),
+            budget="T",
+        )
+        for reason in ("RunContainerError", "PreStartHookError", "PostStartHookError")
+    ),
+    Case(
+        "RunContainerError, no space left, for 60 s: another attempt",
+        pending(pod(waiting("RunContainerError", "no space left on device")), "CreateContainerError", seconds=60),
+        "Crashed/StartError",
+        ("delete-pod",),
+        budget="neverStarted",
+    ),
+    *(
+        Case(
+            f"terminated {reason}: Crashed/StartError at once",
+            pending(pod(terminated(128, reason, "exec: not found", started=-1_000_000_000))),
+            "Crashed/StartError",
+            budget="T",
+            says=("exec: not found",),
+        )
+        for reason in ("StartError", "ContainerCannotRun")
+    ),
+    Case(
+        "terminated StartError, a cgroup error: another attempt",
+        pending(pod(terminated(128, "StartError", "failed to create cgroup: busy", started=None))),
+        "Crashed/StartError",
+        budget="neverStarted",
+    ),
+    *(
+        Case(
+            f"{reason}: Pending/SandboxError, for ever",
+            pending(pod(waiting(reason, "cni")), "SandboxError", seconds=10_000),
+            "Pending/SandboxError",
+        )
+        for reason in ("CreatePodSandboxError", "ConfigPodSandboxError")
+    ),
+    Case(
+        "SandboxError for longer than pendingDeadline: Crashed/SandboxError",
+        pending(
+            pod(waiting("CreatePodSandboxError")), "SandboxError", seconds=100, policy={"pendingDeadlineSeconds": 100}
+        ),
+        "Crashed/SandboxError",
+        ("delete-pod",),
+    ),
+    Case(
+        "init container failed: Crashed/InitContainerFailed, its name and exit code",
+        pending(pod(waiting("PodInitializing"), init={"prepare": terminated(3)}, phase="Failed")),
+        "Crashed/InitContainerFailed",
+        says=("prepare", "exit code 3"),
+        budget="application",
+    ),
+    Case(
+        "init container out of memory: Crashed/InitContainerOOMKilled",
+        pending(pod(waiting("PodInitializing"), init={"prepare": terminated(137, "OOMKilled")}, phase="Failed")),
+        "Crashed/InitContainerOOMKilled",
+        says=("prepare",),
+        budget="application",
+    ),
+    *(
+        Case(
+            f"Failed, {reason}, no container ran: Crashed/NodeRejected",
+            pending(pod(phase="Failed", reason=reason, message="Pod was rejected: no")),
+            "Crashed/NodeRejected",
+            says=(reason, "Pod was rejected: no"),
+            budget="neverStarted",
+        )
+        for reason in (
+            "OutOfcpu",
+            "OutOfmemory",
+            "OutOfpods",
+            "OutOfephemeral-storage",
+            "OutOfnvidia.com/gpu",
+            "NodeAffinity",
+            "NodePorts",
+            "UnexpectedAdmissionError",
+            "TopologyAffinityError",
+            "InvalidNodeInfo",
+            "UnknownReason",
+        )
+    ),
+    *(
+        Case(
+            f"Failed, {reason}: Crashed/NodeRejected, the spec can't run there",
+            pending(pod(phase="Failed", reason=reason, message="no")),
+            "Crashed/NodeRejected",
+            budget="T",
+        )
+        for reason in (
+            "PodOSNotSupported",
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "SupplementalGroupsPolicyNotSupported",
+        )
+    ),
+    Case(
+        "Failed, NodeShutdown, never started: Crashed/NodeShutdown",
+        pending(pod(phase="Failed", reason="NodeShutdown", message="Pod was rejected as the node is shutting down.")),
+        "Crashed/NodeShutdown",
+        budget="neverStarted",
+    ),
+    Case(
+        "Failed, Evicted, the node had condition, never started: Crashed/Evicted",
+        pending(
+            pod(phase="Failed", reason="Evicted", message="Pod was rejected: The node had condition: [DiskPressure].")
+        ),
+        "Crashed/Evicted",
+        says=("[DiskPressure]",),
+        budget="neverStarted",
+    ),
+    Case(
+        "deletionTimestamp while Pending, not ours: stays Pending",
+        pending(pod(waiting(), deleted=9), "ContainerCreating"),
+        "Pending/ContainerCreating",
+        says=("being deleted",),
+    ),
+    Case(
+        "deleted before it ran, the container shows 137 that never was: Crashed/PodDeleted",
+        pending(pod(terminated(137, "ContainerStatusUnknown", started=None), phase="Failed", deleted=9)),
+        "Crashed/PodDeleted",
+        budget="neverStarted",
+    ),
+    Case(
+        "deleted before it ran, and gone: Crashed/PodDeleted",
+        pending(status={"pod_uid": "p"}, last_pod=pod(waiting(), deleted=9)),
+        "Crashed/PodDeleted",
+        budget="neverStarted",
+    ),
+    Case(
+        "never seen, though it was submitted: it is created again",
+        pending(),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "POST was answered, then gone: Crashed/PodDeleted",
+        pending(pod_created=True),
+        "Crashed/PodDeleted",
+        budget="neverStarted",
+    ),
+    Case("container runs, no claim: unchanged", pending(pod(running()), seconds=3), None, again=60),
+    Case(
+        "container runs for 60 s of the operator's time, no claim: Pending/Starting, Degraded",
+        pending(pod(running()), seconds=63, running_at=NOW),
+        "Pending/Starting",
+        says=("has not claimed the run",),
+        degraded="Starting",
+    ),
+    Case(
+        "a node's clock does no harm: the container says that it runs for an hour",
+        pending(pod(running(-3600)), seconds=63),
+        None,
+        again=60,
+    ),
+    Case(
+        "the pod waits for a revision that is gone with its Flow: Crashed/FlowDeleted",
+        observed(
+            run(
+                {"flowRef": {"name": "etl"}},
+                status_json("Pending", "ContainerCreating", flow={"name": "etl", "revision": "etl-0123456789"}),
+            ),
+            pod=pod(waiting()),
+            events=(event("FailedMount", 'MountVolume.SetUp failed: configmap "etl-0123456789" not found'),),
+        ),
+        "Crashed/FlowDeleted",
+        ("delete-pod",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [*BEFORE_THE_POD, *REFUSED, *SCHEDULING, *CONTAINERS], ids=str)
+def test_row(case: Case) -> None:
+    check(case)
+
+
+def test_the_pending_deadline_begins_when_the_gate_opens() -> None:
+    gated = pending(pod(waiting()), "SchedulingGated", seconds=100, policy={"pendingDeadlineSeconds": 60})
+    decision = decide(gated)
+    assert decision.status is not None
+    assert decision.status.state is not None
+    assert decision.status.state.since == gated.now
+    assert state_of(decision) == "Pending/Submitting"
+    assert (decision.requeue_at or gated.now) > gated.now
+
+
+def test_a_revision_that_is_missing_is_made_before_the_pod() -> None:
+    decision = decide(fresh({"flowRef": {"name": "etl"}}, flow=flow()))
+    assert verbs(decision.effects) == ("create-revision", "create-pod")
+
+
+def test_a_revision_that_a_waiting_pod_misses_is_made_again() -> None:
+    begun = decide(fresh({"flowRef": {"name": "etl"}}, flow=flow())).status
+    assert begun is not None
+    assert begun.flow is not None
+    text = f'MountVolume.SetUp failed for volume "penstock-flow" : configmap "{begun.flow.revision}" not found'
+    waits = observed(
+        run({"flowRef": {"name": "etl"}}, begun.to_json()),
+        seconds=30,
+        flow=flow(),
+        pod=pod(waiting()),
+        events=(event("FailedMount", text),),
+    )
+    assert verbs(decide(waits).effects) == ("create-revision",)
+
+
+def test_lineage_is_that_of_the_run_which_it_repeats() -> None:
+    first = run(status=status_json("Completed", lineage="the-very-first"))
+    decision = decide(fresh({"flowSpec": flow_spec(), "rerunOf": {"name": "x"}}, rerun_of=first))
+    assert decision.status is not None
+    assert decision.status.lineage == "the-very-first"
+
+
+def test_the_flows_policy_is_under_the_runs() -> None:
+    spec = flow_spec(runPolicy={"gracePeriodSeconds": 7, "retries": {"infrastructure": 9}})
+    decision = decide(
+        fresh({"flowRef": {"name": "etl"}, "runPolicy": {"retries": {"application": 1}}}, flow=flow(spec))
+    )
+    manifest = next(e.manifest for e in decision.effects if hasattr(e, "manifest") and e.manifest["kind"] == "Pod")
+    assert manifest["spec"]["terminationGracePeriodSeconds"] == 7

@@ -1,0 +1,592 @@
+"""Cancel, suspend, pause, deadlines: every situation of the contract's fifth section, with the requests that are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock_operator.core import Observed
+from tests.support.builders import (
+    POD_UID,
+    at,
+    condition,
+    flow_spec,
+    observed,
+    pod,
+    pod_name,
+    report,
+    run,
+    run_json,
+    running,
+    status_json,
+    terminated,
+    waiting,
+)
+from tests.support.cases import Case, check, decide, state_of, verbs
+from tests.support.stage import Stage, World
+
+KILLED = condition("Ready", "False", "PodFailed")
+
+
+def wanted(
+    desired: str,
+    type_: str = "Running",
+    name: str | None = None,
+    the_pod: Any = None,
+    *,
+    said: dict[str, Any] | None = None,
+    claimed: bool = True,
+    policy: dict[str, Any] | None = None,
+    spec: dict[str, Any] | None = None,
+    seconds: float = 10,
+    deleted: bool = False,
+    seen: dict[str, Any] | None = None,
+    **status: Any,
+) -> Observed:
+    """A run of which something is wanted, 10 s after NOW."""
+    whole = status_json(
+        type_,
+        name,
+        started=2 if claimed else None,
+        pod_uid=POD_UID if the_pod is not None else None,
+        report=said if said is not None else (report() if claimed else None),
+        message="before",
+        **status,
+    )
+    metadata = {"deletionTimestamp": at(9)} if deleted else {}
+    asked = {"flowSpec": flow_spec(), "desiredState": desired, "runPolicy": policy or {}, **(spec or {})}
+    return observed(
+        run(asked, whole, **metadata),
+        seconds=seconds,
+        **({"pod": the_pod} if the_pod is not None else {}),
+        **(seen or {}),
+    )
+
+
+def unclaimed(the_pod: Any, desired: str = "Cancelled", **more: Any) -> Observed:
+    return wanted(desired, "Pending", "Submitting", the_pod, claimed=False, **more)
+
+
+CANCEL = [
+    Case(
+        "before the first status: at once",
+        observed(run({"flowSpec": flow_spec(), "desiredState": "Cancelled"})),
+        "Cancelled/Cancelled",
+    ),
+    Case("Scheduled: at once", wanted("Cancelled", "Scheduled", claimed=False, attempt=None), "Cancelled/Cancelled"),
+    Case(
+        "AwaitingRetry: at once",
+        wanted("Cancelled", "Scheduled", "AwaitingRetry", claimed=False, attempt=2),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "Paused/Suspended, the process gone: at once",
+        wanted("Cancelled", "Paused", "Suspended", claimed=False, attempt=2),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "Pending, the pod never made: at once",
+        wanted("Cancelled", "Pending", "Submitting", claimed=False),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "Pending with a pod, engine not started: the pod is deleted",
+        unclaimed(pod(waiting())),
+        "Cancelling/Cancelling",
+        ("delete-pod",),
+    ),
+    Case("the pod is being deleted: nothing more", unclaimed(pod(waiting(), deleted=9)), "Cancelling/Cancelling"),
+    Case(
+        "Pending, the pod gone: Cancelled",
+        wanted("Cancelled", "Cancelling", None, claimed=False, seen={"pod_created": True}),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "engine started, not claimed yet: the PATCH", unclaimed(pod(running())), "Cancelling/Cancelling", ("patch-pod",)
+    ),
+    Case(
+        "Running: the PATCH",
+        wanted("Cancelled", the_pod=pod(running())),
+        "Cancelling/Cancelling",
+        ("patch-pod",),
+        again=13,
+    ),
+    Case(
+        "Paused: the PATCH",
+        wanted("Cancelled", "Paused", None, pod(running()), said=report("Paused")),
+        "Cancelling/Cancelling",
+        ("patch-pod",),
+    ),
+    Case(
+        "Suspended goes: Cancelled over it",
+        wanted("Cancelled", the_pod=pod(running(), intent="Suspended", deadline=25)),
+        "Cancelling/Cancelling",
+        ("patch-pod",),
+    ),
+    Case(
+        "the PATCH was made: nothing more until it is late",
+        wanted("Cancelled", "Cancelling", None, pod(running(), intent="Cancelled", deadline=13), since=10),
+        None,
+        again=13,
+    ),
+    Case(
+        "the engine still finishes its hooks: Cancelling",
+        wanted(
+            "Cancelled",
+            "Cancelling",
+            None,
+            pod(running(), intent="Cancelled", deadline=13),
+            said=report("Cancelled", ending=True),
+            since=10,
+        ),
+        None,
+    ),
+    Case(
+        "the pod is terminal, no report: Cancelled, killed",
+        wanted("Cancelled", "Cancelling", None, pod(terminated(137), phase="Failed", reason="DeadlineExceeded")),
+        "Cancelled/Cancelled",
+        says=("killed after its grace of 30 s",),
+    ),
+    Case(
+        "the container has ended, the phase lags behind: Cancelled",
+        wanted("Cancelled", "Cancelling", None, pod(terminated(143))),
+        "Cancelled/Cancelled",
+        says=("exit code 143",),
+    ),
+    Case(
+        "an eviction in the middle of it: Cancelled all the same",
+        wanted(
+            "Cancelled",
+            "Cancelling",
+            None,
+            pod(terminated(137), phase="Failed", reason="Evicted", message="The node was low"),
+        ),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "the pod is gone: Cancelled", wanted("Cancelled", "Cancelling", None, pod_uid_kept=None), "Cancelled/Cancelled"
+    ),
+    Case(
+        "10 s after the deadline was due, the kubelet does not act: DELETE",
+        wanted("Cancelled", "Cancelling", None, pod(running(), intent="Cancelled", deadline=13), since=10, seconds=23),
+        "Cancelling/Cancelling",
+        ("delete-pod",),
+    ),
+    Case(
+        "10 s after the deadline was due, the kubelet has sent SIGTERM: nothing more",
+        wanted(
+            "Cancelled",
+            "Cancelling",
+            None,
+            pod(running(), intent="Cancelled", deadline=13, conditions=(KILLED,)),
+            since=10,
+            seconds=23,
+        ),
+        None,
+        again=77,
+    ),
+    Case(
+        "nothing after 2 × grace + 30 s: DELETE, Cancelled at once",
+        wanted(
+            "Cancelled",
+            "Cancelling",
+            None,
+            pod(running(), intent="Cancelled", deadline=13, conditions=(KILLED,)),
+            since=10,
+            seconds=100,
+        ),
+        "Cancelled/Cancelled",
+        ("delete-pod",),
+        says=("may still run",),
+    ),
+    Case(
+        "a lost node: as above",
+        wanted("Cancelled", "Cancelling", None, pod(running(), phase="Unknown", deleted=15), since=10, seconds=100),
+        "Cancelled/Cancelled",
+        (),
+        says=("may still run",),
+    ),
+    Case(
+        "the FlowRun is deleted: as cancelled",
+        wanted("Running", the_pod=pod(running()), deleted=True),
+        "Cancelling/Cancelling",
+        ("patch-pod",),
+    ),
+    Case(
+        "the FlowRun is deleted before its pod: no pod",
+        wanted("Running", "Pending", "Submitting", claimed=False, deleted=True),
+        "Cancelled/Cancelled",
+    ),
+    Case(
+        "the report came first: Completed",
+        wanted("Cancelled", the_pod=pod(running()), said=report("Completed")),
+        "Completed/Completed",
+        says=("finished before it could be cancelled",),
+    ),
+]
+
+SUSPEND = [
+    Case(
+        "Running: annotation and a deadline 15 s ahead",
+        wanted("Suspended", the_pod=pod(running())),
+        None,
+        ("patch-pod",),
+    ),
+    Case("sent: nothing more", wanted("Suspended", the_pod=pod(running(), intent="Suspended", deadline=25)), None),
+    Case(
+        "sent, and wanted Running again meanwhile: carried out",
+        wanted("Running", the_pod=pod(terminated(137), phase="Failed", reason="DeadlineExceeded", intent="Suspended")),
+        "Paused/Suspended",
+    ),
+    Case(
+        "sent, and wanted Running again: the annotation stays",
+        wanted("Running", the_pod=pod(running(), intent="Suspended", deadline=25)),
+        None,
+    ),
+    Case(
+        "asked, the pod terminal: Paused/Suspended",
+        wanted("Suspended", the_pod=pod(terminated(143), phase="Failed")),
+        "Paused/Suspended",
+    ),
+    Case("asked, the pod gone: Paused/Suspended", wanted("Suspended"), "Paused/Suspended"),
+    Case(
+        "asked, engine not started: the pod goes",
+        unclaimed(pod(waiting()), "Suspended"),
+        "Pending/ContainerCreating",
+        ("delete-pod",),
+    ),
+    Case(
+        "asked, engine not started, the pod gone: Paused/Suspended",
+        wanted("Suspended", "Pending", "Submitting", claimed=False, seen={"pod_created": True}),
+        "Paused/Suspended",
+    ),
+    Case(
+        "by its own code: stays until its input comes",
+        wanted("Running", "Paused", "Suspended", claimed=False, attempt=2, pause={"key": "approve"}),
+        None,
+    ),
+    Case(
+        "by its own code, the input is there: it begins again",
+        wanted(
+            "Running",
+            "Paused",
+            "Suspended",
+            claimed=False,
+            attempt=2,
+            pause={"key": "approve"},
+            spec={"inputs": {"approve": True}},
+        ),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "by its own code, the input is the one that was read: it stays",
+        wanted(
+            "Running",
+            "Paused",
+            "Suspended",
+            claimed=False,
+            attempt=2,
+            # SHA-256 of `true`
+            pause={"key": "approve", "seen": "b5bea41b6c623f7c"},
+            spec={"inputs": {"approve": True}},
+        ),
+        None,
+    ),
+    Case(
+        "by its own code, its deadline ahead: looked at then",
+        wanted(
+            "Running", "Paused", "Suspended", claimed=False, attempt=2, pause={"key": "approve", "deadline": at(40)}
+        ),
+        None,
+        again=30,
+    ),
+    Case(
+        "by its own code, its deadline over: it begins again",
+        wanted(
+            "Running", "Paused", "Suspended", claimed=False, attempt=2, pause={"key": "approve", "deadline": at(10)}
+        ),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "by its own code, the input is there, and paused from outside: it stays",
+        wanted(
+            "Paused", "Paused", "Suspended", claimed=False, attempt=2, pause={"key": "a"}, spec={"inputs": {"a": 1}}
+        ),
+        None,
+    ),
+]
+
+PAUSE = [
+    Case("Running: the annotation alone", wanted("Paused", the_pod=pod(running())), None, ("patch-pod",)),
+    Case(
+        "said, 4 s ago: nothing",
+        wanted("Paused", the_pod=pod(running(), intent="Paused"), seen={"intent_at": observed(seconds=6).now}),
+        None,
+        again=1,
+    ),
+    Case(
+        "said, not obeyed within 5 s: again",
+        wanted("Paused", the_pod=pod(running(), intent="Paused"), seen={"intent_at": observed(seconds=5).now}),
+        None,
+        ("patch-pod",),
+    ),
+    Case(
+        "said three times more: left at that",
+        wanted("Paused", the_pod=pod(running(), intent="Paused .3"), seen={"intent_at": observed(seconds=0).now}),
+        None,
+    ),
+    Case(
+        "obeyed: nothing",
+        wanted(
+            "Paused",
+            "Paused",
+            None,
+            pod(running(), intent="Paused"),
+            said=report("Paused", message="before"),
+            seen={"intent_at": observed(seconds=0).now},
+        ),
+        None,
+    ),
+    Case(
+        "Running again: the annotation alone",
+        wanted("Running", "Paused", None, pod(running(), intent="Paused"), said=report("Paused", message="before")),
+        None,
+        ("patch-pod",),
+    ),
+    Case(
+        "new inputs: a new token",
+        wanted(
+            "Running",
+            "Paused",
+            None,
+            pod(running()),
+            said=report("Paused", message="before", pause={"key": "a"}),
+            pause={"key": "a"},
+            spec={"inputs": {"a": 1}},
+        ),
+        None,
+        ("patch-pod",),
+    ),
+]
+
+DEADLINE = [
+    Case(
+        "activeDeadline passed: Running/Terminating, the deadline alone",
+        wanted("Running", the_pod=pod(running()), policy={"activeDeadlineSeconds": 8}),
+        "Running/Terminating",
+        ("patch-pod",),
+        says=("activeDeadlineSeconds (8 s)",),
+        again=13,
+    ),
+    Case(
+        "activeDeadline ahead: looked at when it passes",
+        wanted("Running", the_pod=pod(running()), policy={"activeDeadlineSeconds": 20}),
+        "Running/Running",
+        again=12,
+    ),
+    Case(
+        "activeDeadline passed, the pod has ended: Failed/TimedOut",
+        wanted("Running", "Running", "Terminating", pod(terminated(143)), policy={"activeDeadlineSeconds": 8}),
+        "Failed/TimedOut",
+    ),
+    Case(
+        "activeDeadline passed while the pod never ran: Failed/TimedOut, the pod goes",
+        wanted(
+            "Running",
+            "Pending",
+            "Submitting",
+            pod(waiting(), attempt=2),
+            claimed=False,
+            attempt=2,
+            startTime=at(0),
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Failed/TimedOut",
+        ("delete-pod",),
+    ),
+    Case(
+        "activeDeadline passed while it waits: Failed/TimedOut, waits included",
+        wanted(
+            "Running",
+            "Scheduled",
+            "AwaitingRetry",
+            claimed=False,
+            attempt=2,
+            startTime=at(0),
+            scheduledTime=at(100),
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Failed/TimedOut",
+    ),
+    Case(
+        "activeDeadline passed while it is suspended: Failed/TimedOut",
+        wanted(
+            "Suspended",
+            "Paused",
+            "Suspended",
+            claimed=False,
+            attempt=2,
+            startTime=at(0),
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Failed/TimedOut",
+    ),
+    Case(
+        "activeDeadline passed, nothing after 2 × grace + 30 s: DELETE, Failed/TimedOut",
+        wanted(
+            "Running",
+            "Running",
+            "Terminating",
+            pod(running(), deadline=13, conditions=(KILLED,)),
+            time=10,
+            seconds=100,
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Failed/TimedOut",
+        ("delete-pod",),
+    ),
+    Case(
+        "activeDeadline passed, 10 s after the pod's deadline was due the kubelet does not act: DELETE",
+        wanted(
+            "Running",
+            "Running",
+            "Terminating",
+            pod(running(), deadline=13),
+            time=10,
+            seconds=23,
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Running/Terminating",
+        ("delete-pod",),
+    ),
+    Case(
+        "terminating for another reason before: the hard deadline counts from the run's own",
+        wanted(
+            "Running",
+            "Running",
+            "Terminating",
+            pod(running(), deleted=3),
+            time=3,
+            seconds=99,
+            policy={"activeDeadlineSeconds": 8},
+        ),
+        "Running/Terminating",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", [*CANCEL, *SUSPEND, *PAUSE, *DEADLINE], ids=str)
+def test_row(case: Case) -> None:
+    check(case)
+
+
+def patch_of(seen: Observed) -> Any:
+    return next(e.patch for e in decide(seen).effects if hasattr(e, "patch"))
+
+
+def test_the_cancelling_patch() -> None:
+    assert patch_of(wanted("Cancelled", the_pod=pod(running()))) == {
+        "metadata": {"annotations": {"penstock.dev/intent": "Cancelled"}},
+        "spec": {"activeDeadlineSeconds": 13},
+    }
+
+
+def test_a_deadline_is_lowered_only() -> None:
+    assert "spec" not in patch_of(wanted("Cancelled", the_pod=pod(running(), deadline=12)))
+    assert patch_of(wanted("Cancelled", the_pod=pod(running(), deadline=600)))["spec"]["activeDeadlineSeconds"] == 13
+
+
+def test_a_deadline_is_at_least_one() -> None:
+    # The node's clock is an hour ahead.
+    assert patch_of(wanted("Cancelled", the_pod=pod(running(), start_time=3600)))["spec"]["activeDeadlineSeconds"] == 1
+
+
+def test_the_suspending_patch() -> None:
+    assert patch_of(wanted("Suspended", the_pod=pod(running()))) == {
+        "metadata": {"annotations": {"penstock.dev/intent": "Suspended"}},
+        "spec": {"activeDeadlineSeconds": 25},
+    }
+
+
+def test_the_deadlines_patch_leaves_the_annotation() -> None:
+    patch = patch_of(wanted("Running", the_pod=pod(running()), policy={"activeDeadlineSeconds": 8}))
+    assert patch == {"spec": {"activeDeadlineSeconds": 13}}
+
+
+def test_the_pausing_patch() -> None:
+    assert patch_of(wanted("Paused", the_pod=pod(running()))) == {
+        "metadata": {"annotations": {"penstock.dev/intent": "Paused"}}
+    }
+    again = wanted("Paused", the_pod=pod(running(), intent="Paused"), seen={"intent_at": observed(seconds=1).now})
+    assert patch_of(again) == {"metadata": {"annotations": {"penstock.dev/intent": "Paused .1"}}}
+
+
+def test_the_token_of_the_inputs() -> None:
+    told = patch_of(wanted("Running", the_pod=pod(running()), spec={"inputs": {"a": 1}}))
+    # SHA-256 of {"a":1}
+    assert told == {"metadata": {"annotations": {"penstock.dev/intent": "Running 015abd7f"}}}
+
+
+def stage(**spec: Any) -> Stage:
+    play = Stage(World(run_json({"flowSpec": flow_spec(), **spec})))
+    play.settle()
+    play.kubelet(running())
+    play.engine(report())
+    play.settle()
+    return play
+
+
+def test_suspend_and_resume_counts_for_no_budget() -> None:
+    play = stage()
+    play.world.patch_spec(desiredState="Suspended")
+    play.settle()
+    play.engine(report("Suspended"))
+    play.settle()
+    assert play.state == "Paused/Suspended"
+    assert "retries" not in play.status
+    assert play.status["attempts"][0]["reason"] == "Suspended"
+    play.world.patch_spec(desiredState="Running")
+    play.settle()
+    assert play.state == "Scheduled/Resuming"
+    play.kubelet(terminated(0), "Succeeded", pod_name=pod_name(1))
+    play.settle()
+    assert play.state == "Pending/Submitting"
+    pod_2 = play.pod
+    assert pod_2 is not None
+    assert pod_2["metadata"]["annotations"]["penstock.dev/intent"] == "Running"
+
+
+def test_a_process_that_stays_after_its_last_word_is_pushed() -> None:
+    play = stage()
+    play.engine(report("Suspended"))
+    play.settle()
+    play.wait(29)
+    play.settle()
+    assert [v for v, _ in play.writes].count("patch-pod") == 0
+    play.wait(1)
+    play.settle()
+    assert play.writes[-1] == ("patch-pod", {"spec": {"activeDeadlineSeconds": 33}})
+    play.wait(90)
+    play.settle()
+    assert [what for verb, what in play.writes if verb == "delete-pod"] == [pod_name(1)]
+
+
+def test_cancelling_twice_does_nothing_new() -> None:
+    play = stage()
+    play.world.patch_spec(desiredState="Cancelled")
+    play.settle()
+    writes = len(play.writes)
+    play.world.patch_spec(displayName="x")
+    play.settle()
+    # Only the generation that was looked at is written.
+    assert [v for v, _ in play.writes[writes:]] == ["status"]
+    assert play.status["observedGeneration"] == 3
+
+
+def test_the_last_second_of_a_cancellation_is_exact() -> None:
+    seen = wanted("Cancelled", "Cancelling", None, pod(running(), conditions=(KILLED,)), since=10, seconds=99.9)
+    assert state_of(decide(seen)) == "Cancelling/Cancelling"
+    assert verbs(decide(seen).effects) == ("patch-pod",)
