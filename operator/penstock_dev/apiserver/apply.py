@@ -48,7 +48,7 @@ def apply(old: Object, config: Object, resource: Resource, subresource: str, man
             (entry, path) for path in sorted(paths & wanted.keys()) if path in live and live[path] != wanted[path]
         )
     if conflicts and not force:
-        raise _conflict(conflicts)
+        raise _conflict(conflicts, resource.api_version)
     merged: Object = _merged(
         old, {key: value for key, value in config.items() if key not in ("apiVersion", "kind")}, resource.schema
     )
@@ -56,14 +56,15 @@ def apply(old: Object, config: Object, resource: Resource, subresource: str, man
     return _without(merged, resource.schema, _tree(gone))
 
 
-def _conflict(conflicts: list[tuple[dict[str, Any], Path]]) -> ApiError:
+def _conflict(conflicts: list[tuple[dict[str, Any], Path]], version: str) -> ApiError:
     causes = []
     groups: dict[str, list[str]] = {}
     for entry, path in conflicts:
         who = f'"{entry["manager"]}"'
         if entry.get("subresource"):
             who += f' with subresource "{entry["subresource"]}"'
-        who += f" using {entry['apiVersion']}"
+        if entry["apiVersion"] != version or entry.get("operation") == "Update":
+            who += f" using {entry['apiVersion']}"
         if entry.get("operation") == "Update" and entry.get("time"):
             who += f" at {entry['time']}"
         shown = _shown(path)

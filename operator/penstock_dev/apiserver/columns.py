@@ -60,7 +60,7 @@ def since(text: Any, now: float) -> str:
     return "<invalid>" if then is None else duration(now - then)
 
 
-def _name(obj: Mapping[str, Any], now: float) -> Any:  # noqa: ARG001
+def _name(obj: Mapping[str, Any], now: float) -> Any:
     return obj["metadata"]["name"]
 
 
@@ -68,12 +68,12 @@ def _age(obj: Mapping[str, Any], now: float) -> Any:
     return since(obj["metadata"].get("creationTimestamp"), now)
 
 
-def _created(obj: Mapping[str, Any], now: float) -> Any:  # noqa: ARG001
+def _created(obj: Mapping[str, Any], now: float) -> Any:
     return obj["metadata"].get("creationTimestamp", "")
 
 
 def _at(*path: str, default: Any = "") -> Cell:
-    def cell(obj: Mapping[str, Any], now: float) -> Any:  # noqa: ARG001
+    def cell(obj: Mapping[str, Any], now: float) -> Any:
         value: Any = obj
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
@@ -83,13 +83,13 @@ def _at(*path: str, default: Any = "") -> Cell:
 
 
 def _count(*fields: str) -> Cell:
-    return lambda obj, now: sum(len(obj.get(field) or ()) for field in fields)  # noqa: ARG005
+    return lambda obj, now: sum(len(obj.get(field) or ()) for field in fields)
 
 
 NAME = Column("Name", _name, format="name", description="Name must be unique within a namespace.")
 AGE = Column("Age", _age, description="Time since the object was created.")
 AGED = (NAME, AGE)
-CREATED = (NAME, Column("Created At", _created))
+CREATED = (NAME, Column("Created At", _created, type="date"))
 
 
 def pod_status(pod: Object) -> tuple[str, str, str]:
@@ -148,7 +148,7 @@ def _is_ready(status: Mapping[str, Any]) -> bool:
 
 
 def _pod(index: int) -> Cell:
-    return lambda obj, now: pod_status(dict(obj))[index]  # noqa: ARG005
+    return lambda obj, now: pod_status(dict(obj))[index]
 
 
 PODS = (
@@ -160,17 +160,17 @@ PODS = (
     Column("IP", _at("status", "podIP", default="<none>"), priority=1),
     Column("Node", _at("spec", "nodeName", default="<none>"), priority=1),
     Column("Nominated Node", _at("status", "nominatedNodeName", default="<none>"), priority=1),
-    Column("Readiness Gates", lambda obj, now: "<none>", priority=1),  # noqa: ARG005
+    Column("Readiness Gates", lambda obj, now: "<none>", priority=1),
 )
-DATA = (NAME, Column("Data", _count("data", "binaryData"), type="integer"), AGE)
-SECRETS = (NAME, Column("Type", _at("type")), Column("Data", _count("data"), type="integer"), AGE)
-ACCOUNTS = (NAME, Column("Secrets", _count("secrets"), type="integer"), AGE)
+DATA = (NAME, Column("Data", _count("data", "binaryData")), AGE)
+SECRETS = (NAME, Column("Type", _at("type")), Column("Data", _count("data")), AGE)
+ACCOUNTS = (NAME, AGE)
 NAMESPACES = (NAME, Column("Status", _at("status", "phase")), AGE)
 LEASES = (NAME, Column("Holder", _at("spec", "holderIdentity")), AGE)
 DEFINITIONS = CREATED
 
 
-def _node_status(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+def _node_status(obj: Mapping[str, Any], now: float) -> str:
     conditions = (obj.get("status") or {}).get("conditions") or ()
     ready = next((c for c in conditions if c.get("type") == "Ready"), None)
     words = ["Unknown" if ready is None else "Ready" if ready.get("status") == "True" else "NotReady"]
@@ -179,7 +179,7 @@ def _node_status(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
     return ",".join(words)
 
 
-def _roles(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+def _roles(obj: Mapping[str, Any], now: float) -> str:
     prefix = "node-role.kubernetes.io/"
     names = sorted(key.removeprefix(prefix) for key in obj["metadata"].get("labels") or {} if key.startswith(prefix))
     return ",".join(names) or "<none>"
@@ -201,12 +201,12 @@ def _event_times(event: Mapping[str, Any]) -> tuple[Any, Any, int]:
     return first, last, series.get("count") or event.get("count") or 1
 
 
-def _involved(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+def _involved(obj: Mapping[str, Any], now: float) -> str:
     involved = obj.get("involvedObject") or {}
     return f"{involved.get('kind', '').lower()}/{involved.get('name', '')}"
 
 
-def _source(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+def _source(obj: Mapping[str, Any], now: float) -> str:
     source = obj.get("source") or {}
     name = source.get("component") or obj.get("reportingComponent") or ""
     host = source.get("host") or (obj.get("reportingInstance") if obj.get("reportingComponent") else "")
@@ -220,22 +220,22 @@ EVENTS = (
     Column("Object", _involved),
     Column("Subobject", _at("involvedObject", "fieldPath"), priority=1),
     Column("Source", _source, priority=1),
-    Column("Message", lambda obj, now: str(obj.get("message", "")).strip()),  # noqa: ARG005
+    Column("Message", lambda obj, now: str(obj.get("message", "")).strip()),
     Column("First Seen", lambda obj, now: since(_event_times(obj)[0], now), priority=1),
-    Column("Count", lambda obj, now: _event_times(obj)[2], type="integer", priority=1),  # noqa: ARG005
-    Column("Name", _name, priority=1),
+    Column("Count", lambda obj, now: _event_times(obj)[2], priority=1),
+    Column("Name", _name, format="name", priority=1),
 )
 
 
 def _subjects(kind: str) -> Cell:
-    def cell(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+    def cell(obj: Mapping[str, Any], now: float) -> str:
         found = [s for s in obj.get("subjects") or () if s.get("kind") == kind]
         return ", ".join(f"{s['namespace']}/{s['name']}" if s.get("namespace") else s.get("name", "") for s in found)
 
     return cell
 
 
-def _role(obj: Mapping[str, Any], now: float) -> str:  # noqa: ARG001
+def _role(obj: Mapping[str, Any], now: float) -> str:
     role = obj.get("roleRef") or {}
     return f"{role.get('kind', '')}/{role.get('name', '')}"
 

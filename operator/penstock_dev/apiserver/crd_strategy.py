@@ -40,6 +40,7 @@ class DefinitionStrategy(Strategy):
 
     counts_generations = True
     returns_deleted = True
+    checks_schema = True
 
     def create(self, obj: Object, env: Env) -> Object:
         """Fill in names, conversion and the conditions that say it is served."""
@@ -99,7 +100,7 @@ class DefinitionStrategy(Strategy):
         wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
         if new["metadata"].get("name") != wanted:
             errors.append(
-                invalid_value("metadata.name", new["metadata"].get("name"), f'must be spec.names.plural+"."+spec.group')
+                invalid_value("metadata.name", new["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group')
             )
         if spec.get("scope") not in ("Cluster", "Namespaced"):
             errors.append(unsupported("spec.scope", spec.get("scope", ""), ("Cluster", "Namespaced")))
@@ -109,7 +110,7 @@ class DefinitionStrategy(Strategy):
                 invalid_value("spec.versions", versions, "must have exactly one version marked as storage version")
             )
         for i, version in enumerate(versions):
-            errors.extend(_version(version, f"spec.versions[{i}]"))
+            errors.extend(_version(version, f"spec.versions[{i}]", alone=len(versions) == 1))
         if old is not None:
             for field in ("group", "scope"):
                 if old["spec"].get(field) != spec.get(field):
@@ -121,12 +122,12 @@ def _condition(kind: str, reason: str, message: str, now: str) -> dict[str, Any]
     return {"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message}
 
 
-def _version(version: dict[str, Any], place: str) -> Iterator[FieldError]:
+def _version(version: dict[str, Any], place: str, *, alone: bool) -> Iterator[FieldError]:
     document = (version.get("schema") or {}).get("openAPIV3Schema")
     if document is None:
         yield required(f"{place}.schema.openAPIV3Schema", "schemas are required")
         return
-    root = f"{place}.schema.openAPIV3Schema"
+    root = "spec.validation.openAPIV3Schema" if alone else f"{place}.schema.openAPIV3Schema"
     if document.get("type") != "object":
         yield invalid_value(f"{root}.type", document.get("type", ""), "must be object at the root")
     wrong = list(_structure(document, root))

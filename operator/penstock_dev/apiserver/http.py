@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from . import discovery, openapi, podlog, selectors, watching
 from .requests import BODY_LIMIT, Answer, Target, delete_options, read_accept, read_body, read_path, write_options
-from .status import ApiError, bad_request, no_such_path, out_of_bounds
+from .status import ApiError, bad_request, invalid_options, no_such_path, out_of_bounds, required
 from .tables import table
-from .verbs import PATCH_TYPES, Verbs
+from .verbs import PATCH_TYPES, Verbs, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: who sent it, and the warnings that go into its answer, whatever that is."""
+
+    request: web.Request
+    user: User
+    warnings: list[str]
 
 
 class Http:
@@ -72,24 +82,26 @@ class Http:
             watch.end()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        warnings: list[str] = []
         try:
             if request.path in ("/readyz", "/livez", "/healthz"):
                 return web.Response(text="ok")
             user = self._tokens.authenticate(request.headers.get("Authorization", ""))
-            return await self._route(request, user)
+            return await self._route(Call(request, user, warnings))
         except ApiError as error:
-            return _json(error.body(), error.code)
+            return _warned(_json(error.body(), error.code), warnings)
         except web.HTTPRequestEntityTooLarge:
             text = f"Request entity too large: limit is {BODY_LIMIT}"
             return _json(ApiError("RequestEntityTooLarge", text).body(), 413)
         except (ConnectionResetError, TimeoutError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug must be an answer and a log line, not a hung client
             _log.exception("%s %s failed", request.method, request.path)
             text = f"Internal error occurred: {type(error).__name__}: {error}"
             return _json(ApiError("InternalError", text).body(), 500)
 
-    async def _route(self, request: web.Request, user: User) -> web.StreamResponse:
+    async def _route(self, call: Call) -> web.StreamResponse:
+        request = call.request
         path = request.path.rstrip("/") or "/"
         if request.method in ("GET", "HEAD"):
             described = self._described(path, request.headers.get("Accept", ""))
@@ -108,10 +120,10 @@ class Http:
         if not resource.namespaced and target.namespace:
             raise no_such_path()
         if target.subresource:
-            return await self._subresource(request, resource, target, user)
+            return await self._subresource(call, resource, target)
         if target.name:
-            return await self._object(request, resource, target, user)
-        return await self._collection(request, resource, target, user)
+            return await self._object(call, resource, target)
+        return await self._collection(call, resource, target)
 
     # --- descriptions
 
@@ -160,7 +172,7 @@ class Http:
             {
                 "kind": "SelfSubjectAccessReview",
                 "apiVersion": "authorization.k8s.io/v1",
-                "metadata": {"creationTimestamp": None},
+                "metadata": {},
                 "spec": body.get("spec", {}),
                 "status": {"allowed": True, "reason": "the development control plane does not enforce RBAC"},
             },
@@ -169,9 +181,8 @@ class Http:
 
     # --- objects
 
-    async def _collection(
-        self, request: web.Request, resource: Resource, target: Target, user: User
-    ) -> web.StreamResponse:
+    async def _collection(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
+        request = call.request
         method, query = request.method, request.query
         if method in ("GET", "HEAD"):
             answer = read_accept(request.headers.get("Accept", ""))
@@ -182,10 +193,10 @@ class Http:
         if method == "POST":
             if resource.namespaced and not target.namespace:
                 raise _no_method()
-            options = write_options(query, request.headers.get("User-Agent", ""), user.name)
+            options = self._write_options("CreateOptions", call)
             body = read_body(await request.read(), request.headers.get("Content-Type", ""))
             created = self._verbs.create(resource, target.namespace, body, options)
-            return self._shown(request, resource, created, 201, options.warnings)
+            return self._shown(call, resource, created, 201)
         if method == "DELETE" and "deletecollection" in resource.verbs:
             if resource.namespaced and not target.namespace:
                 raise _no_method()
@@ -196,6 +207,10 @@ class Http:
                 self._verbs.delete(resource, meta.get("namespace", ""), meta["name"], options_)
             return self._list(resource, target.namespace, None, {}, Answer(), page.items)
         raise _no_method()
+
+    def _write_options(self, kind: str, call: Call) -> WriteOptions:
+        request = call.request
+        return write_options(kind, request.query, request.headers.get("User-Agent", ""), call.user.name, call.warnings)
 
     def _matches(self, resource: Resource, query: Mapping[str, str]) -> selectors.Predicate | None:
         by_label = selectors.labels(query.get("labelSelector", ""))
@@ -227,7 +242,11 @@ class Http:
             )
             items = page.items
             if page.token:
-                meta |= {"continue": page.token, "remainingItemCount": page.remaining}
+                meta["continue"] = page.token
+                if matches is None:
+                    meta["remainingItemCount"] = page.remaining
+        if resource.custom:
+            meta.setdefault("continue", "")
         if answer.form == "table":
             return _json(table(resource, items, self._clock(), meta, query.get("includeObject", "Metadata")))
         if answer.form == "metadata":
@@ -249,11 +268,12 @@ class Http:
             why = f"Timeout: Too large resource version: {text}, current: {self._store.version}"
             raise ApiError("Timeout", why, {"causes": [cause], "retryAfterSeconds": 1})
 
-    async def _object(self, request: web.Request, resource: Resource, target: Target, user: User) -> web.StreamResponse:
+    async def _object(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
+        request = call.request
         method, query = request.method, request.query
         if method in ("GET", "HEAD"):
             self._check_version(query.get("resourceVersion", ""))
-            return self._shown(request, resource, self._verbs.get(resource, target.namespace, target.name))
+            return self._shown(call, resource, self._verbs.get(resource, target.namespace, target.name))
         if method == "DELETE":
             options = delete_options(query, await _optional_body(request))
             last, gone = self._verbs.delete(resource, target.namespace, target.name, options)
@@ -264,16 +284,17 @@ class Http:
                 return _json(
                     {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
                 )
-            return self._shown(request, resource, last)
-        return await self._change(request, resource, target, user)
+            return self._shown(call, resource, last)
+        return await self._change(call, resource, target)
 
-    async def _change(self, request: web.Request, resource: Resource, target: Target, user: User) -> web.StreamResponse:
-        options = write_options(request.query, request.headers.get("User-Agent", ""), user.name)
+    async def _change(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
+        request = call.request
+        options = self._write_options("UpdateOptions" if request.method == "PUT" else "PatchOptions", call)
         media = request.headers.get("Content-Type", "")
         if request.method == "PUT":
             body = read_body(await request.read(), media)
             changed = self._verbs.update(resource, target.namespace, target.name, target.subresource, body, options)
-            return self._shown(request, resource, changed, 200, options.warnings)
+            return self._shown(call, resource, changed)
         if request.method != "PATCH":
             raise _no_method()
         media = media.partition(";")[0].strip()
@@ -285,36 +306,21 @@ class Http:
                 + ", ".join(offered),
             )
         if media == "application/apply-patch+yaml" and not request.query.get("fieldManager"):
-            raise ApiError(
-                "Invalid",
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-                {
-                    "group": "meta.k8s.io",
-                    "kind": "PatchOptions",
-                    "causes": [
-                        {
-                            "reason": "FieldValueRequired",
-                            "message": "Required value: is required for apply patch",
-                            "field": "fieldManager",
-                        }
-                    ],
-                },
-            )
+            raise invalid_options("PatchOptions", required("fieldManager", "is required for apply patch"))
         body = read_body(await request.read(), media)
         changed, new = self._verbs.patch(
             resource, target.namespace, target.name, target.subresource, media, body, options
         )
-        return self._shown(request, resource, changed, 201 if new else 200, options.warnings)
+        return self._shown(call, resource, changed, 201 if new else 200)
 
-    async def _subresource(
-        self, request: web.Request, resource: Resource, target: Target, user: User
-    ) -> web.StreamResponse:
+    async def _subresource(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
+        request = call.request
         if target.subresource not in resource.subresources:
             raise no_such_path()
         if target.subresource == "status":
             if request.method in ("GET", "HEAD"):
-                return self._shown(request, resource, self._verbs.get(resource, target.namespace, target.name))
-            return await self._change(request, resource, target, user)
+                return self._shown(call, resource, self._verbs.get(resource, target.namespace, target.name))
+            return await self._change(call, resource, target)
         if target.subresource == "log" and request.method == "GET":
             return await self._pod_log(request, resource, target)
         if target.subresource == "token" and request.method == "POST":
@@ -327,9 +333,8 @@ class Http:
             return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
         raise _no_method()
 
-    def _shown(
-        self, request: web.Request, resource: Resource, obj: Object, code: int = 200, warnings: list[str] | None = None
-    ) -> web.Response:
+    def _shown(self, call: Call, resource: Resource, obj: Object, code: int = 200) -> web.Response:
+        request = call.request
         answer = read_accept(request.headers.get("Accept", ""))
         shown: Any
         if answer.form == "table":
@@ -339,11 +344,7 @@ class Http:
             shown = _metadata_only(obj)
         else:
             shown = resource.outbound(obj) if resource.outbound else obj
-        response = _json(shown, code)
-        for warning in warnings or ():
-            text = warning.replace("\\", "\\\\").replace('"', '\\"')
-            response.headers.add("Warning", f'299 - "{text}"')
-        return response
+        return _warned(_json(shown, code), call.warnings)
 
     # --- streams
 
@@ -400,6 +401,13 @@ async def _optional_body(request: web.Request) -> Any:
 
 def _metadata_only(obj: Object) -> dict[str, Any]:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def _warned(response: web.Response, warnings: list[str] | None) -> web.Response:
+    for warning in warnings or ():
+        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{text}"')
+    return response
 
 
 def _no_method() -> ApiError:

@@ -50,19 +50,18 @@ class Strategy:
     counts_generations = False  # metadata.generation is kept
     returns_deleted = False  # a completed DELETE answers the object, not a Status
     unconditional_update = True  # PUT without a resourceVersion is allowed
-    spec_only_status = (
-        True  # a write to /status takes nothing but status (custom resources), or all but spec (built-in kinds)
-    )
+    graceful = False  # objects leave with a deletionTimestamp, whatever their grace
+    checks_schema = False  # required fields and formats of the schema are checked (custom resources: always)
 
     def name_error(self, name: str) -> str:
         """Return why a name is not allowed, "" when it is."""
         return subdomain(name)
 
-    def create(self, obj: Object, env: Env) -> Object:  # noqa: ARG002
+    def create(self, obj: Object, env: Env) -> Object:
         """Return the object with the kind's defaults, before validation."""
         return obj
 
-    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:  # noqa: ARG002
+    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:
         """Return the new object with what may not change put back, before validation."""
         return new
 
@@ -76,15 +75,15 @@ class Strategy:
         """Return the object as it is from its first DELETE on, when it does not go at once."""
         return obj
 
-    def held(self, obj: Object) -> bool:  # noqa: ARG002
+    def held(self, obj: Object) -> bool:
         """Tell whether the kind itself keeps a deleted object, besides finalizers and grace."""
         return False
 
-    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:  # noqa: ARG002
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Return what is wrong with the object; `old` is None on creation."""
         return []
 
-    def grace(self, obj: Object, asked: int | None) -> int:  # noqa: ARG002
+    def grace(self, obj: Object, asked: int | None) -> int:
         """Return how many seconds a deleted object stays; 0: it goes at once."""
         return 0
 

@@ -23,9 +23,11 @@ Leaves = dict[Path, Any]
 ITEM: Any = ("item",)  # the value of a list item's own leaf
 
 _UNOWNED_META = frozenset(
-    "name namespace uid resourceVersion creationTimestamp deletionTimestamp deletionGracePeriodSeconds generation selfLink "
-    "managedFields".split()
-)
+    (
+        "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+        "generation", "selfLink", "managedFields",
+    )
+)  # fmt: skip
 
 
 def leaves(obj: Object, schema: Schema) -> Leaves:

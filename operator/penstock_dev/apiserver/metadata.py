@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from .names import label, label_value, qualified_name
-from .status import ApiError, FieldError, bad_request, forbidden_field, invalid_value, required
+from .status import FieldError, bad_request, forbidden_field, invalid, invalid_value, required
 
 if TYPE_CHECKING:
     from .kinds import Env, Resource
@@ -91,7 +92,7 @@ def validate(obj: Object, old: Object | None, resource: Resource) -> list[FieldE
             )
         )
     errors.extend(_owners(meta.get("ownerReferences") or []))
-    errors.extend(_finalizers(meta, old))
+    errors.extend(_finalizers(meta, old, resource))
     return errors
 
 
@@ -99,27 +100,33 @@ def _owners(references: list[dict[str, Any]]) -> list[FieldError]:
     errors = []
     controllers = []
     for reference in references:
-        for key, word in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")):
+        for key in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(key):
-                place = f"metadata.ownerReferences.{key}"
-                errors.append(invalid_value(place, reference.get(key, ""), f"{word} must not be empty"))
+                words = "version must not be empty" if key == "apiVersion" else "must not be empty"
+                errors.append(invalid_value(f"metadata.ownerReferences.{key}", reference.get(key, ""), words))
         if reference.get("controller"):
             controllers.append(f"{reference.get('kind')}/{reference.get('name')}")
     if len(controllers) > 1:
-        text = 'Only one reference can have Controller set to true. Found "true" in references for ' + " and ".join(
+        words = 'Only one reference can have Controller set to true. Found "true" in references for ' + " and ".join(
             controllers[:2]
         )
-        errors.append(FieldError("FieldValueInvalid", "metadata.ownerReferences", f"Invalid value: null: {text}"))
+        order = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+        shown = [{key: reference[key] for key in order if key in reference} for reference in references]
+        errors.append(invalid_value("metadata.ownerReferences", shown, words))
     return errors
 
 
-def _finalizers(meta: dict[str, Any], old: Object | None) -> list[FieldError]:
+def _finalizers(meta: dict[str, Any], old: Object | None, resource: Resource) -> list[FieldError]:
     errors = []
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
         if why := qualified_name(finalizer):
             errors.append(invalid_value("metadata.finalizers", finalizer, why))
-        elif "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
+        elif (
+            not resource.custom
+            and "/" not in finalizer
+            and finalizer not in ("orphan", "foregroundDeletion", "kubernetes")
+        ):
             text = "name is neither a standard finalizer name nor is it fully qualified"
             errors.append(invalid_value("metadata.finalizers", finalizer, text))
     if old is not None and old["metadata"].get("deletionTimestamp"):
@@ -129,6 +136,16 @@ def _finalizers(meta: dict[str, Any], old: Object | None) -> list[FieldError]:
             text = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
             errors.append(forbidden_field("metadata.finalizers", text))
     return errors
+
+
+def warnings(obj: Object, resource: Resource) -> list[str]:
+    """Return what is allowed and unwise."""
+    return [
+        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name to avoid accidental conflicts with other '
+        "finalizer writers"
+        for finalizer in obj["metadata"].get("finalizers") or ()
+        if resource.custom and "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes")
+    ]
 
 
 def check_identity(new: Object, old: Object, resource: Resource, name: str) -> None:
@@ -153,19 +170,23 @@ def check_type(obj: Any, resource: Resource) -> None:
     if not isinstance(obj, dict):
         raise bad_request("the body of the request is no object")
     version, kind = obj.get("apiVersion"), obj.get("kind")
+    if resource.custom and not (version and kind):
+        missing, text = ("Kind" if not kind else "apiVersion"), json.dumps(obj)
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {resource.kind}): Object '{missing}' is missing in "
+            f"'{text}' ({text})"
+        )
     if version not in (None, "", resource.api_version):
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
         )
     if kind not in (None, "", resource.kind):
         if resource.custom:
-            raise bad_request(
-                f'{kind} in version "{resource.api_version}" cannot be handled as a {resource.kind}: '
-                f"converting from {kind} to {resource.kind} is not supported"
-            )
+            name = (obj.get("metadata") or {}).get("name", "")
+            raise invalid(resource.group, str(kind), name, [invalid_value("kind", kind, f"must be {resource.kind}")])
         raise bad_request(
             f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: converting (v1.{kind}) to '
             f"(core.{resource.kind}): unknown conversion"
         )
-    if not isinstance(obj.get("metadata", {}), dict):
-        raise ApiError("BadRequest", "the object's metadata is no object")
+    if not isinstance(obj.get("metadata") or {}, dict):
+        raise bad_request("the object's metadata is no object")

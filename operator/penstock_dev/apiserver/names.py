@@ -38,6 +38,8 @@ def subdomain(name: str) -> str:
 
 def label(name: str) -> str:
     """Return why a text is no DNS label, "" when it is one."""
+    if "." in name:
+        return "must not contain dots"
     if len(name) > 63:
         return "must be no more than 63 bytes"
     return "" if _LABEL.fullmatch(name) else LABEL_WORDS

@@ -27,10 +27,13 @@ class PodStrategy(Strategy):
 
     counts_generations = True
     returns_deleted = True
+    graceful = True
 
     def create(self, obj: Object, env: Env) -> Object:
         """Fill in defaults, the ServiceAccount's token volume, tolerations, and the first status."""
         spec = _defaulted(dict(obj.get("spec") or {}))
+        if spec["terminationGracePeriodSeconds"] < 0:
+            spec["terminationGracePeriodSeconds"] = 1
         spec = _with_tolerations(spec)
         spec = _with_token(spec, obj["metadata"].get("namespace", ""), env)
         return {**obj, "spec": spec, "status": {"phase": "Pending", "qosClass": qos_class(spec)}}
@@ -45,12 +48,10 @@ class PodStrategy(Strategy):
             why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
             raise forbidden("", "pods", meta.get("name", ""), why)
 
-    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:  # noqa: ARG002
+    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:
         """Default again what the new spec lacks, as the decoder of a real server does."""
         if subresource == "status":
-            if "status" not in new:
-                new = {**new, "status": {}}
-            return new
+            return {**new, "status": _status(new.get("status") or {})}
         spec = _defaulted(dict(new.get("spec") or {}))
         return {**new, "spec": spec}
 
@@ -67,6 +68,17 @@ class PodStrategy(Strategy):
             return 0
         period: int = spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked
         return max(period, 1) if period < 0 else period
+
+
+def _status(status: dict[str, Any]) -> dict[str, Any]:
+    """Return a status with the fields that a real server never leaves out."""
+    out = dict(status)
+    if out.get("conditions"):
+        out["conditions"] = [{"lastProbeTime": None, "lastTransitionTime": None, **c} for c in out["conditions"]]
+    for group in ("containerStatuses", "initContainerStatuses"):
+        if out.get(group):
+            out[group] = [{"lastState": {}, **c} for c in out[group]]
+    return out
 
 
 def containers(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:

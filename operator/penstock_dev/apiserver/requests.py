@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .status import ApiError, bad_request
+from .status import ApiError, FieldError, bad_request, invalid_options, unsupported
 from .verbs import DeleteOptions, WriteOptions
 
 if TYPE_CHECKING:
@@ -118,25 +118,19 @@ def read_body(data: bytes, media_type: str) -> Any:
     )
 
 
-def write_options(query: Mapping[str, str], agent: str, user: str) -> WriteOptions:
-    """Return the options of a write.
+def write_options(kind: str, query: Mapping[str, str], agent: str, user: str, warnings: list[str]) -> WriteOptions:
+    """Return the options of a write; `kind` is what refusals call them: CreateOptions, UpdateOptions or PatchOptions.
 
     Raises:
         ApiError: 422 for values that are none.
     """
     dry_run = query.get("dryRun", "")
     if dry_run not in ("", "All"):
-        raise ApiError(
-            "Invalid",
-            f'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["{dry_run}"]: supported values: "All"',
-        )
+        text = f'Unsupported value: ["{dry_run}"]: supported values: "All"'
+        raise invalid_options(kind, FieldError("FieldValueNotSupported", "dryRun", text))
     validation = query.get("fieldValidation", "") or "Warn"
     if validation not in ("Strict", "Warn", "Ignore"):
-        raise ApiError(
-            "Invalid",
-            f'CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "{validation}": '
-            'supported values: "Ignore", "Strict", "Warn"',
-        )
+        raise invalid_options(kind, unsupported("fieldValidation", validation, ("", "Ignore", "Strict", "Warn")))
     manager = query.get("fieldManager", "") or agent.partition("/")[0] or "unknown"
     return WriteOptions(
         dry_run=dry_run == "All",
@@ -144,6 +138,7 @@ def write_options(query: Mapping[str, str], agent: str, user: str) -> WriteOptio
         manager=manager[:128],
         force=query.get("force") in _TRUE,
         user=user,
+        warnings=warnings,
     )
 
 

@@ -11,7 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .status import FieldError, invalid_value
+from .status import FieldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from .schema import Schema
 
 _FUNCTIONS = frozenset(
-    "size matches startsWith endsWith contains has all exists exists_one map filter int uint double string bool bytes type dyn "
-    "duration timestamp getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds "
-    "getMilliseconds".split()
-)
+    (
+        "size", "matches", "startsWith", "endsWith", "contains", "has", "all", "exists", "exists_one", "map", "filter", "int", "uint",
+        "double", "string", "bool", "bytes", "type", "dyn", "duration", "timestamp", "getFullYear", "getMonth", "getDate",
+        "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds",
+    )
+)  # fmt: skip
 _REASONS = {
     "FieldValueInvalid": "FieldValueInvalid",
     "FieldValueForbidden": "FieldValueForbidden",
@@ -166,10 +168,10 @@ def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldE
             holds = rule.program.execute(context)
         except (KeyError, TypeError, RuntimeError, ValueError, OverflowError, ArithmeticError) as error:
             what = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
-            errors.append(_violation(rule, new, path, f"{what} evaluating rule: {rule.message or rule.source}"))
+            errors.append(_violation(rule, path, f"{what} evaluating rule: {rule.message or rule.source}"))
             continue
         if holds is not True:
-            errors.append(_violation(rule, new, path, _message(rule, context)))
+            errors.append(_violation(rule, path, _message(rule, context)))
 
 
 def _message(rule: Rule, context: dict[str, Any]) -> str:
@@ -183,14 +185,13 @@ def _message(rule: Rule, context: dict[str, Any]) -> str:
     return rule.message or f"failed rule: {rule.source}"
 
 
-def _violation(rule: Rule, value: Any, path: str, message: str) -> FieldError:
+def _violation(rule: Rule, path: str, message: str) -> FieldError:
     where = path + rule.field_path if path else rule.field_path.removeprefix(".")
     if rule.reason == "FieldValueRequired":
         return FieldError(rule.reason, where, f"Required value: {message}")
     if rule.reason == "FieldValueForbidden":
         return FieldError(rule.reason, where, f"Forbidden: {message}")
-    error = invalid_value(where, "object" if isinstance(value, dict) else value, message)
-    return FieldError(rule.reason, where, error.message)
+    return FieldError(rule.reason, where, f"Invalid value: {message}")
 
 
 def visible(value: Any, schema: Schema, *, root: bool = False) -> Any:

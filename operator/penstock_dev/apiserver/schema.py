@@ -162,41 +162,50 @@ def prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
         unknown: receives the paths of what was dropped.
     """
     if isinstance(value, dict):
-        if schema.free:
-            return value
-        if schema.embedded:
+        if schema.free or schema.embedded:
             return value
         out = {}
         for name, item in value.items():
             below = schema.child(name)
-            where = f"{path}.{name}" if path else name
             if below is not None:
+                where = f"{path}.{name}" if path else name
                 out[name] = prune(item, below, where, unknown)
-            elif schema.preserve or (schema.type == "object" and not schema.properties and schema.additional is None):
-                # a type without members (FieldsV1, or an object of a CRD that says nothing) keeps or drops as the server does
-                if schema.preserve or "x-kubernetes-free" in schema.document:
-                    out[name] = item
-                else:
-                    unknown.append(where)
+            elif schema.preserve:
+                out[name] = item
             else:
-                unknown.append(where)
-        return out
+                unknown.append(f"{path}.{name}" if path else name)
+        return out if schema.type in ("", "object") else value
     if isinstance(value, list) and schema.items is not None:
         items = schema.items
         return [prune(item, items, f"{path}[{i}]", unknown) for i, item in enumerate(value)]
     return value
 
 
+def without_nulls(value: Any, schema: Schema) -> Any:
+    """Return the value without the nulls that its schema does not allow: they count as absent."""
+    if isinstance(value, dict) and not schema.free:
+        out = {}
+        for name, item in value.items():
+            below = schema.child(name)
+            if below is None:
+                out[name] = item
+            elif item is not None or below.nullable or below.free:
+                out[name] = without_nulls(item, below)
+        return out
+    if isinstance(value, list) and schema.items is not None:
+        items = schema.items
+        return [without_nulls(item, items) for item in value]
+    return value
+
+
 def with_defaults(value: Any, schema: Schema) -> Any:
-    """Return the value with the schema's defaults filled in; an explicit null of a field that has a default counts as absent."""
+    """Return the value with the schema's defaults filled in."""
     if isinstance(value, dict):
         if not schema.defaulting():
             return value
         out = dict(value)
         for name, below in schema.properties.items():
             item = out.get(name, _ABSENT)
-            if item is None and not below.nullable and below.default is not _ABSENT:
-                item = _ABSENT
             if item is _ABSENT:
                 if below.default is _ABSENT:
                     continue

@@ -97,10 +97,9 @@ def invalid_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", field, f"Invalid value: {quoted(value)}: {detail}")
 
 
-def invalid_type(field: str, shown: str, wanted: str) -> FieldError:
-    """Return the error for a value of the wrong JSON type."""
-    where = field or ""
-    text = f'Invalid value: "{shown}": {where} in body must be of type {wanted}: "{shown}"'
+def invalid_type(field: str, shown: Any, wanted: str) -> FieldError:
+    """Return the error for a value of the wrong type or format."""
+    text = f"Invalid value: {quoted(shown)}: {field} in body must be of type {wanted}: {quoted(shown)}"
     return FieldError("FieldValueTypeInvalid", field, text)
 
 
@@ -143,7 +142,8 @@ def _details(name: str, group: str, kind: str, **more: Any) -> dict[str, Any]:
         details["name"] = name
     if group:
         details["group"] = group
-    details["kind"] = kind
+    if kind:
+        details["kind"] = kind
     return details | more
 
 
@@ -170,6 +170,13 @@ def conflict(group: str, plural: str, name: str, why: str = "") -> ApiError:
     return ApiError("Conflict", text, _details(name, group, plural))
 
 
+def precondition_failed(group: str, kind: str, name: str, what: str, asked: str, have: str) -> ApiError:
+    """Return 409 for a DELETE whose preconditions name another object or version."""
+    end = "deleted and then recreated" if what == "UID" else "modified"
+    why = f"the {what} in the precondition ({asked}) does not match the {what} in record ({have}). The object might have been {end}"
+    return conflict(group, kind, name, why)
+
+
 def forbidden(group: str, plural: str, name: str, why: str, causes: list[dict[str, Any]] | None = None) -> ApiError:
     """Return 403."""
     shown = f' "{name}"' if name else ""
@@ -181,12 +188,17 @@ def forbidden(group: str, plural: str, name: str, why: str, causes: list[dict[st
 
 def invalid(group: str, kind: str, name: str, errors: Iterable[FieldError]) -> ApiError:
     """Return 422 with one cause for each wrong field."""
-    unique = list(dict.fromkeys(errors))
-    texts = [f"{e.field}: {e.message}" if e.field else f"<nil>: {e.message}" for e in unique]
+    unique = list(dict.fromkeys(e if e.field else FieldError(e.reason, "<nil>", e.message) for e in errors))
+    texts = [f"{e.field}: {e.message}" for e in unique]
     joined = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     details = _details(name, group, kind)
     details["causes"] = [e.cause() for e in unique]
     return ApiError("Invalid", f'{qualified(kind, group)} "{name}" is invalid: {joined}', details)
+
+
+def invalid_options(kind: str, error: FieldError) -> ApiError:
+    """Return 422 for a wrong query parameter; `kind` is CreateOptions, PatchOptions …."""
+    return invalid("meta.k8s.io", kind, "", [error])
 
 
 def bad_request(message: str) -> ApiError:

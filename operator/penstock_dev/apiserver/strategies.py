@@ -30,20 +30,21 @@ class NamespaceStrategy(Strategy):
         """A namespace's name is a DNS label."""
         return label(name)
 
-    def create(self, obj: Object, env: Env) -> Object:  # noqa: ARG002
+    def create(self, obj: Object, env: Env) -> Object:
         """Give it the finalizer of its content, its phase and its name as a label."""
         meta = obj["metadata"]
         name = meta.get("name", "")
         meta = {**meta, "labels": {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": name}}
         return {**obj, "metadata": meta, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 
-    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:  # noqa: ARG002
+    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:
         """The spec's finalizers belong to the server."""
         return {**new, "spec": old.get("spec", {})}
 
     def deleting(self, obj: Object) -> Object:
         """It is Terminating until its content is gone."""
-        return {**obj, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
+        meta = {key: value for key, value in obj["metadata"].items() if key != "deletionGracePeriodSeconds"}
+        return {**obj, "metadata": meta, "status": {**(obj.get("status") or {}), "phase": "Terminating"}}
 
     def held(self, obj: Object) -> bool:
         """Its content goes first."""
@@ -56,18 +57,18 @@ class DataStrategy(Strategy):
     def __init__(self, *, secret: bool) -> None:
         self._secret = secret
 
-    def create(self, obj: Object, env: Env) -> Object:  # noqa: ARG002
+    def create(self, obj: Object, env: Env) -> Object:
         """A Secret's stringData becomes data; its type is Opaque unless given."""
         if not self._secret:
             return obj
         obj = {"type": "Opaque", **obj}
         return _encoded(obj)
 
-    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:  # noqa: ARG002
+    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:
         """As on creation; an absent type is the stored one."""
         return _encoded({"type": old.get("type", "Opaque"), **new}) if self._secret else new
 
-    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:  # noqa: ARG002
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Check keys, values, size, and that an immutable object stays."""
         errors = []
         size = 0
@@ -80,7 +81,7 @@ class DataStrategy(Strategy):
                 if part == "binaryData" and key in (new.get("data") or {}):
                     errors.append(invalid_value(place, key, "duplicate of key present in data"))
         if size > DATA_LIMIT:
-            place = "data" if self._secret else ""
+            place = "data" if self._secret else "[]"
             errors.append(FieldError("FieldValueTooLong", place, f"Too long: may not be more than {DATA_LIMIT} bytes"))
         if old is not None and old.get("immutable"):
             if not new.get("immutable"):
@@ -116,7 +117,7 @@ class LeaseStrategy(Strategy):
 
     unconditional_update = False
 
-    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:  # noqa: ARG002
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Check the numbers."""
         spec = new.get("spec") or {}
         errors = []
@@ -135,7 +136,11 @@ class EventStrategy(Strategy):
     def __init__(self, *, new_api: bool) -> None:
         self._new_api = new_api
 
-    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:  # noqa: ARG002
+    def create(self, obj: Object, env: Env) -> Object:
+        """Fill in the fields that a real server never leaves out."""
+        return {**_EVENT_ALWAYS, **obj}
+
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Check what each of the two APIs requires."""
         errors: list[FieldError] = []
         involved = new.get("involvedObject") or {}
@@ -148,6 +153,9 @@ class EventStrategy(Strategy):
         if self._new_api and old is None:
             if not new.get("eventTime"):
                 errors.append(required("eventTime"))
+                if new.get("type") not in ("Normal", "Warning"):
+                    errors.append(invalid_value("type", "", f"has invalid value: {new.get('type', '')}"))
+                return errors
             if not new.get("reportingComponent"):
                 errors.append(required("reportingController"))
             if not new.get("reportingInstance"):
@@ -164,6 +172,14 @@ class EventStrategy(Strategy):
         return errors
 
 
+_EVENT_ALWAYS: dict[str, Any] = {
+    "eventTime": None,
+    "firstTimestamp": None,
+    "lastTimestamp": None,
+    "reportingComponent": "",
+    "reportingInstance": "",
+    "source": {},
+}
 _EVENT_NAMES = {
     "note": "message",
     "regarding": "involvedObject",
@@ -184,7 +200,11 @@ def event_in(obj: Object) -> Object:
 
 def event_out(obj: Object) -> Object:
     """Return a stored Event as events.k8s.io/v1 shows it."""
-    out: dict[str, Any] = {_EVENT_NAMES_BACK.get(key, key): value for key, value in obj.items()}
+    out: dict[str, Any] = {
+        _EVENT_NAMES_BACK.get(key, key): value
+        for key, value in obj.items()
+        if not (key in ("reportingComponent", "reportingInstance") and not value)
+    }
     return {**out, "apiVersion": "events.k8s.io/v1"}
 
 
@@ -198,7 +218,7 @@ class RoleStrategy(Strategy):
         """RBAC names may be anything that fits into a path."""
         return path_segment(name)
 
-    def create(self, obj: Object, env: Env) -> Object:  # noqa: ARG002
+    def create(self, obj: Object, env: Env) -> Object:
         """Subjects of kinds that RBAC knows get their API group."""
         if not self._binding or not obj.get("subjects"):
             return obj
@@ -206,7 +226,7 @@ class RoleStrategy(Strategy):
         subjects = [{"apiGroup": group, **s} if s.get("kind") in ("User", "Group") else s for s in obj["subjects"]]
         return {**obj, "subjects": subjects}
 
-    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:  # noqa: ARG002
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Check the reference of a binding and the rules' verbs."""
         errors = []
         if self._binding:
@@ -217,7 +237,7 @@ class RoleStrategy(Strategy):
             if not role.get("name"):
                 errors.append(required("roleRef.name"))
             if old is not None and old.get("roleRef") != new.get("roleRef"):
-                errors.append(invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef"))
+                errors.append(invalid_value("roleRef", _go_names(role), "cannot change roleRef"))
         else:
             for i, rule in enumerate(new.get("rules") or ()):
                 if not rule.get("verbs"):
@@ -225,10 +245,16 @@ class RoleStrategy(Strategy):
         return errors
 
 
+def _go_names(role: dict[str, Any]) -> dict[str, Any]:
+    """Return a roleRef as the server prints it: by the names of its own fields."""
+    return {"APIGroup": role.get("apiGroup", ""), "Kind": role.get("kind", ""), "Name": role.get("name", "")}
+
+
 class CountedStrategy(Strategy):
     """Kinds that are only stored, with generations: Deployments, admission policies."""
 
     counts_generations = True
+    checks_schema = True
 
 
 def default_objects() -> list[tuple[str, Object]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .store import Object, Store
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
+ISSUER = "https://kubernetes.default.svc"
 _ACCOUNTS, _PODS = "serviceaccounts.", "pods."
 _SECRETS = "secrets."
 
@@ -153,7 +153,12 @@ class Tokens:
         return {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": timestamp(now)},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": account["metadata"]["uid"],
+                "creationTimestamp": timestamp(now),
+            },
             "spec": spec,
             "status": {
                 "token": f"{text}.{_encode(self._signature(text))}",
@@ -174,7 +179,7 @@ class Tokens:
         uid: str = found["metadata"]["uid"]
         if bound.get("uid") not in (None, "", uid):
             why = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. The object might have been deleted and then recreated"
-            raise conflict("", plural, bound["name"], why)
+            raise conflict("", bound["kind"], bound["name"], why)
         return {"name": bound["name"], "uid": uid}
 
 

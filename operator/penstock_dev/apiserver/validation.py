@@ -11,7 +11,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
-from .status import FieldError, duplicate, invalid_value, quoted, required, unsupported
+from .status import FieldError, duplicate, invalid_type, invalid_value, required, unsupported
 
 if TYPE_CHECKING:
     from .schema import Schema
@@ -49,13 +49,17 @@ def validate(value: Any, schema: Schema, path: str, errors: list[FieldError]) ->
         if schema.nullable or schema.free:
             return
         if schema.type or schema.int_or_string:
-            errors.append(_wrong_type(path, "null", schema.type or "integer,string"))
+            errors.append(invalid_type(path, "null", schema.type or "integer,string"))
         return
     if schema.int_or_string and not (isinstance(value, str) or _has_type(value, "integer")):
-        errors.append(_wrong_type(path, type_name(value), "integer,string"))
+        errors.append(invalid_type(path, type_name(value), "integer,string"))
         return
     if schema.type and not schema.int_or_string and not _has_type(value, schema.type):
-        errors.append(_wrong_type(path, type_name(value), schema.type))
+        if schema.type == "integer" and isinstance(value, float) and schema.format:
+            errors.append(_checked_format(schema, path))
+            errors.append(invalid_type(path, "float64", schema.format))
+        else:
+            errors.append(invalid_type(path, type_name(value), schema.type))
         return
     document = schema.document
     if "enum" in document and value not in document["enum"]:
@@ -72,9 +76,9 @@ def validate(value: Any, schema: Schema, path: str, errors: list[FieldError]) ->
         _branches(value, word, branches, path, errors)
 
 
-def _wrong_type(path: str, shown: str, wanted: str) -> FieldError:
-    text = f'Invalid value: "{shown}": {path} in body must be of type {wanted}: "{shown}"'
-    return FieldError("FieldValueTypeInvalid", path, text)
+def _checked_format(schema: Schema, path: str) -> FieldError:
+    text = f'Invalid value: "": Checked value must be of type {schema.type} with format {schema.format} in {path}'
+    return FieldError("FieldValueInvalid", "", text)
 
 
 def _string(value: str, schema: Schema, path: str, errors: list[FieldError]) -> None:
@@ -82,15 +86,14 @@ def _string(value: str, schema: Schema, path: str, errors: list[FieldError]) -> 
     if "maxLength" in document and len(value) > document["maxLength"]:
         limit = document["maxLength"]
         errors.append(FieldError("FieldValueTooLong", path, f"Too long: may not be more than {limit} bytes"))
-    if "minLength" in document and len(value) < document["minLength"]:
+    elif "minLength" in document and len(value) < document["minLength"]:
         errors.append(
             invalid_value(path, value, f"{path} in body should be at least {document['minLength']} chars long")
         )
-    if schema.pattern is not None and not schema.pattern.search(value):
+    elif schema.pattern is not None and not schema.pattern.search(value):
         errors.append(invalid_value(path, value, f"{path} in body should match '{document['pattern']}'"))
     if schema.format and not _format_holds(schema.format, value):
-        shown = f"{path} in body must be of type {schema.format}: {quoted(value)}"
-        errors.append(invalid_value(path, value, shown))
+        errors.append(invalid_type(path, value, schema.format))
 
 
 def _format_holds(name: str, value: str) -> bool:
@@ -137,9 +140,7 @@ def _number(value: float, schema: Schema, path: str, errors: list[FieldError]) -
     if schema.type == "integer" and schema.format in _RANGES:
         low, high = _RANGES[schema.format]
         if not low <= value <= high:
-            errors.append(
-                invalid_value(path, value, f"{path} in body must be of type {schema.format}: {quoted(quoted(value))}")
-            )
+            errors.append(_checked_format(schema, path))
 
 
 def _object(value: dict[str, Any], schema: Schema, path: str, errors: list[FieldError]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime as dt
 import json
 import uuid
 from dataclasses import dataclass, field
@@ -17,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import managed, metadata, patches
 from .apply import apply
+from .decoding import How, decode
+from .deletion import DeleteOptions, after_delete, check_preconditions, may_go, timestamp
 from .kinds import Env, Registry, Resource
 from .rules import ABSENT, check_rules, has_rules
-from .schema import prune, with_defaults
+from .schema import with_defaults
 from .status import (
     ApiError,
     FieldError,
@@ -28,7 +29,9 @@ from .status import (
     conflict,
     forbidden,
     invalid,
+    invalid_value,
     not_found,
+    required,
 )
 from .validation import validate
 
@@ -39,6 +42,11 @@ if TYPE_CHECKING:
     from .selectors import Predicate
     from .store import Object, Store
 
+# Wrong in these ways, a value is not shown to CEL rules.
+_BLOCKING = frozenset(
+    ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
+)
+_UNCHECKED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # as the real generator: no vowels, no words
 PATCH_TYPES = (
     "application/json-patch+json",
@@ -58,17 +66,6 @@ class WriteOptions:
     force: bool = False
     user: str = ""
     warnings: list[str] = field(default_factory=list)  # receives what goes into Warning headers
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteOptions:
-    """The body and query of a DELETE."""
-
-    grace: int | None = None
-    propagation: str = ""
-    uid: str = ""
-    version: str = ""
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +139,9 @@ class Verbs:
         """Create an object; `own` writes down its ownership, where it is not that of an update."""
         metadata.check_type(body, resource)
         env = self.env(options.user)
-        new = self._decoded(resource, body, options)
+        new = decode(resource, body, "body", options.validation, options.warnings)
         if (new.get("metadata") or {}).get("resourceVersion"):
-            raise ApiError("InternalError", "resourceVersion should not be set on objects to be created")
+            raise ApiError("", "resourceVersion should not be set on objects to be created", code=500)
         new = metadata.for_create(new, resource, namespace, env, self._uid())
         if resource.namespaced:
             self._check_namespace(resource, namespace, new["metadata"].get("name", ""))
@@ -152,7 +149,7 @@ class Verbs:
             new.pop("status", None)
         resource.strategy.admit(new, env)
         new = resource.strategy.create(with_defaults(new, resource.schema), env)
-        self._validate(resource, new, None, "")
+        self._validate(resource, new, None, "", options.warnings)
         taken = self.store.get(resource.storage, namespace, new["metadata"]["name"])
         if taken is not None:
             raise already_exists(resource.group, resource.plural, new["metadata"]["name"])
@@ -174,7 +171,11 @@ class Verbs:
                 "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
             )
             raise invalid(resource.group, resource.kind, name, [error])
-        return self._write(resource, old, body, subresource, options)
+        uid = (body.get("metadata") or {}).get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+            raise conflict(resource.group, resource.plural, name, why)
+        return self._write(resource, old, body, subresource, options, "body")
 
     def patch(
         self,
@@ -205,7 +206,7 @@ class Verbs:
             raise bad_request("the patched document is no object")
         metadata.check_type(new, resource)
         metadata.check_identity(new, old, resource, name)
-        return self._write(resource, old, new, subresource, options), False
+        return self._write(resource, old, new, subresource, options, "patch"), False
 
     def _apply(
         self,
@@ -228,7 +229,7 @@ class Verbs:
             raise bad_request(
                 f"the name of the object ({body['metadata']['name']}) does not match the name on the URL ({name})"
             )
-        config = self._decoded(resource, body, options)
+        config = decode(resource, body, "apply", options.validation, options.warnings)
         config = {**config, "metadata": {**config.get("metadata", {}), "name": name}}
         if not subresource and resource.has_status:
             config.pop("status", None)
@@ -242,7 +243,7 @@ class Verbs:
                 raise not_found(resource.group, resource.plural, name)
             return self.create(resource, namespace, config, options, own), True
         new = apply(old, config, resource, subresource, options.manager, force=options.force)
-        return self._write(resource, old, new, subresource, options, own), False
+        return self._write(resource, old, new, subresource, options, "patch", own), False
 
     def _write(
         self,
@@ -251,6 +252,7 @@ class Verbs:
         body: Object,
         subresource: str,
         options: WriteOptions,
+        how: How,
         own: Callable[[Object], Object] | None = None,
     ) -> Object:
         name = old["metadata"]["name"]
@@ -258,14 +260,16 @@ class Verbs:
         given = (body.get("metadata") or {}).get("resourceVersion")
         if given and given != old["metadata"]["resourceVersion"]:
             raise conflict(resource.group, resource.plural, name)
-        uid = (body.get("metadata") or {}).get("uid")
+        decoded = decode(resource, body, how, options.validation, options.warnings)
+        uid = decoded.get("metadata", {}).get("uid")
         if uid and uid != old["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
-            raise conflict(resource.group, resource.plural, name, why)
-        new = metadata.for_update(self._decoded(resource, body, options), old, resource)
+            raise invalid(
+                resource.group, resource.kind, name, [invalid_value("metadata.uid", uid, "field is immutable")]
+            )
+        new = metadata.for_update(decoded, old, resource)
         new = _fenced(resource, new, old, subresource)
         new = resource.strategy.update(with_defaults(new, resource.schema), old, subresource, env)
-        self._validate(resource, new, old, subresource)
+        self._validate(resource, new, old, subresource, options.warnings)
         new = self._count_generation(resource, new, old)
         if own is not None:
             new = own(new)
@@ -275,58 +279,19 @@ class Verbs:
             return old
         if options.dry_run:
             return new
-        if _may_go(new) and not resource.strategy.held(new):
+        if may_go(new, resource):
             return self.store.remove(resource.storage, new)
         return self.store.put(resource.storage, new)
 
     def delete(self, resource: Resource, namespace: str, name: str, options: DeleteOptions) -> tuple[Object, bool]:
         """Delete an object. Returns its last form and whether it is gone (else finalizers or its grace keep it)."""
         old = self.get(resource, namespace, name)
-        meta = old["metadata"]
-        for given, have, word in (
-            (options.uid, meta["uid"], "UID"),
-            (options.version, meta["resourceVersion"], "ResourceVersion"),
-        ):
-            if given and given != have:
-                why = f"Precondition failed: {word} in precondition: {given}, {word} in object meta: {have}"
-                raise conflict(resource.group, resource.plural, name, why)
+        check_preconditions(old, resource, options)
         resource.strategy.admit_delete(old)
-        grace = resource.strategy.grace(old, options.grace)
-        finalizers = list(meta.get("finalizers") or [])
-        for policy, finalizer in (("Foreground", "foregroundDeletion"), ("Orphan", "orphan")):
-            if options.propagation == policy and finalizer not in finalizers:
-                finalizers.append(finalizer)
-            elif options.propagation and options.propagation != policy and finalizer in finalizers:
-                finalizers.remove(finalizer)
-        if not finalizers and grace == 0 and not resource.strategy.held(old):
-            if options.dry_run:
-                return old, True
-            return self.store.remove(resource.storage, old), True
-        if meta.get("deletionTimestamp"):
-            if grace >= meta.get("deletionGracePeriodSeconds", 0) and finalizers == (meta.get("finalizers") or []):
-                return old, False
-        new_meta = {**meta}
-        if finalizers:
-            new_meta["finalizers"] = finalizers
-        else:
-            new_meta.pop("finalizers", None)
-        first = "deletionTimestamp" not in meta
-        if first or grace < meta.get("deletionGracePeriodSeconds", 0):
-            new_meta["deletionGracePeriodSeconds"] = grace
-            base = (
-                self.clock()
-                if first
-                else _seconds(meta["deletionTimestamp"]) - meta.get("deletionGracePeriodSeconds", 0)
-            )
-            new_meta["deletionTimestamp"] = timestamp(base + grace)
-        if first and "generation" in meta:
-            new_meta["generation"] = meta["generation"] + 1
-        new = {**old, "metadata": new_meta}
-        if first:
-            new = resource.strategy.deleting(new)
-        if options.dry_run:
-            return new, False
-        return self.store.put(resource.storage, new), False
+        new, leaves = after_delete(old, resource, options, self.clock())
+        if options.dry_run or (new == old and not leaves):
+            return new, leaves
+        return (self.store.remove if leaves else self.store.put)(resource.storage, new), leaves
 
     def bind(self, resource: Resource, namespace: str, name: str, body: Any) -> Object:
         """Give a pod its node (`pods/binding`), as a scheduler does: once."""
@@ -358,18 +323,6 @@ class Verbs:
     def _uid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-    def _decoded(self, resource: Resource, body: Object, options: WriteOptions) -> Object:
-        if resource.inbound:
-            body = resource.inbound(body)
-        unknown: list[str] = []
-        kept: Object = prune(body, resource.schema, "", unknown)
-        if unknown and options.validation != "Ignore":
-            words = [f'unknown field "{path}"' for path in unknown]
-            if options.validation == "Strict":
-                raise bad_request(strict_words(resource, ", ".join(words)))
-            options.warnings.extend(words)
-        return kept
-
     def _check_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         found = self.store.get("namespaces.", "", namespace)
         if found is None:
@@ -383,33 +336,26 @@ class Verbs:
             }
             raise forbidden(resource.group, resource.plural, name, why, [cause])
 
-    def _validate(self, resource: Resource, new: Object, old: Object | None, subresource: str) -> None:
+    def _validate(
+        self, resource: Resource, new: Object, old: Object | None, subresource: str, warnings: list[str]
+    ) -> None:
         errors = metadata.validate(new, old, resource)
-        schema_errors: list[FieldError] = []
-        for name, value in new.items():
-            below = resource.schema.properties.get(name)
-            if name not in ("metadata", "apiVersion", "kind") and below is not None:
-                validate(value, below, name, schema_errors)
-        for name in resource.schema.required:
-            if name not in new:
-                schema_errors.append(FieldError("FieldValueRequired", name, "Required value"))
-        errors += schema_errors
+        warnings.extend(metadata.warnings(new, resource))
+        if resource.custom or resource.strategy.checks_schema:
+            for name in resource.schema.required:
+                if name not in new:
+                    errors.append(required(name))
+            for name, value in new.items():
+                below = resource.schema.properties.get(name)
+                if name not in ("metadata", "apiVersion", "kind") and below is not None:
+                    validate(value, below, name, errors)
         errors += resource.strategy.validate(new, old, subresource)
         if resource.custom:
-            rule_errors: list[FieldError] = []
-            if any(
-                e.reason in ("FieldValueTypeInvalid", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany")
-                for e in schema_errors
-            ):
-                text = (
-                    "some validation rules were not checked because the object was invalid; correct the existing errors to "
-                    "complete validation"
-                )
+            if any(error.reason in _BLOCKING for error in errors):
                 if has_rules(resource.schema):
-                    rule_errors.append(FieldError("FieldValueInvalid", "<nil>", f"Invalid value: null: {text}"))
+                    errors.append(FieldError("FieldValueInvalid", "", f"Invalid value: null: {_UNCHECKED}"))
             else:
-                check_rules(new, ABSENT if old is None else old, resource.schema, "", rule_errors)
-            errors += rule_errors
+                check_rules(new, ABSENT if old is None else old, resource.schema, "", errors)
         if errors:
             raise invalid(resource.group, resource.kind, new["metadata"].get("name", ""), errors)
 
@@ -421,13 +367,6 @@ class Verbs:
             return new
         generation = old["metadata"].get("generation", 0) + 1
         return {**new, "metadata": {**new["metadata"], "generation": generation}}
-
-
-def strict_words(resource: Resource, words: str) -> str:
-    """Return the sentence of a strict decoding error."""
-    if resource.custom:
-        return f"strict decoding error: {words}"
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: strict decoding error: {words}'
 
 
 def _fenced(resource: Resource, new: Object, old: Object, subresource: str) -> Object:
@@ -453,23 +392,6 @@ def _fenced(resource: Resource, new: Object, old: Object, subresource: str) -> O
             out["status"] = old["status"]
         return out
     return new
-
-
-def _may_go(obj: Object) -> bool:
-    """Tell whether an object that is being deleted has nothing left that keeps it."""
-    meta = obj["metadata"]
-    return bool(
-        meta.get("deletionTimestamp") and not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds", 0)
-    )
-
-
-def timestamp(seconds: float) -> str:
-    """Return RFC 3339 in UTC with whole seconds."""
-    return dt.datetime.fromtimestamp(int(seconds), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _seconds(text: str) -> float:
-    return dt.datetime.fromisoformat(text).timestamp()
 
 
 def _token(namespace: str, name: str) -> str:

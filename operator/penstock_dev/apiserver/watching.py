@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .status import FieldError, bad_request, expired, invalid
+from .status import ApiError, FieldError, expired, invalid
 from .tables import table
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def read_options(query: Mapping[str, str], default_timeout: float, form: str) ->
     """Return the options of a query.
 
     Raises:
-        ApiError: 400 for a version that is no number, 422 for a wrong WatchList.
+        ApiError: 500 for a version that is no number, as a real server answers, 422 for a wrong WatchList.
     """
     text = query.get("resourceVersion", "")
     if text and not text.isdigit():
-        raise bad_request(f'Invalid resource version "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        words = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise ApiError("", words, code=500)
     bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
     initial = query.get("sendInitialEvents")
     match = query.get("resourceVersionMatch", "")
