@@ -245,7 +245,7 @@ class Http:
                 meta["continue"] = page.token
                 if matches is None:
                     meta["remainingItemCount"] = page.remaining
-        if resource.custom:
+        if resource.custom and answer.form == "plain":
             meta.setdefault("continue", "")
         if answer.form == "table":
             return _json(table(resource, items, self._clock(), meta, query.get("includeObject", "Metadata")))

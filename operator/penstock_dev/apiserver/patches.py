@@ -35,8 +35,8 @@ def merge(value: Any, patch: Any) -> Any:
 def json_patch(obj: Object, operations: Any) -> Any:
     """Return the object after a JSON patch (RFC 6902).
 
-    More lenient than the RFC in the three ways of the library that real servers use, where the parent of the path exists: `test` of an
-    absent member for null passes, `remove` of one does nothing, `replace` of one adds it.
+    More lenient than the RFC in two ways of the library that real servers use, where the parent of the path exists: `test` of an
+    absent member for null passes, `replace` of one adds it.
 
     Raises:
         ApiError: 422 for a failed operation, 400 for a document that is no patch, 413 for more than 10,000 operations.
@@ -62,7 +62,7 @@ def json_patch(obj: Object, operations: Any) -> Any:
 def _lenient(value: Any, operation: dict[str, Any]) -> bool:
     """Carry out an operation on an absent member, where that is allowed; tell whether it is done."""
     word, path = operation.get("op"), operation.get("path")
-    if word not in ("test", "remove", "replace") or not isinstance(path, str) or "/" not in path:
+    if word not in ("test", "replace") or not isinstance(path, str) or "/" not in path:
         return False
     parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
     for name in parts[:-1]:

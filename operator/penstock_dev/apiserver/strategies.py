@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .kinds import Env, Strategy
-from .names import label, path_segment
+from .names import NAME_PART_WORDS, label, path_segment
 from .status import FieldError, forbidden_field, invalid_value, required, unsupported
 
 if TYPE_CHECKING:
@@ -138,7 +138,11 @@ class EventStrategy(Strategy):
 
     def create(self, obj: Object, env: Env) -> Object:
         """Fill in the fields that a real server never leaves out."""
-        return {**_EVENT_ALWAYS, **obj}
+        return {**_EVENT_ALWAYS, **obj, "apiVersion": "v1"}
+
+    def update(self, new: Object, old: Object, subresource: str, env: Env) -> Object:
+        """As on creation."""
+        return self.create(new, env)
 
     def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
         """Check what each of the two APIs requires."""
@@ -158,6 +162,8 @@ class EventStrategy(Strategy):
                 return errors
             if not new.get("reportingComponent"):
                 errors.append(required("reportingController"))
+                errors.append(invalid_value("reportingController", "", "name part must be non-empty"))
+                errors.append(invalid_value("reportingController", "", NAME_PART_WORDS))
             if not new.get("reportingInstance"):
                 errors.append(required("reportingInstance"))
             for field, limit in (("action", 128), ("reason", 128)):

@@ -59,6 +59,8 @@ def validate(value: Any, schema: Schema, path: str, errors: list[FieldError]) ->
             errors.append(_checked_format(schema, path))
             errors.append(invalid_type(path, "float64", schema.format))
         else:
+            if schema.type == "integer" and isinstance(value, float):
+                errors.append(_checked_format(schema, path))
             errors.append(invalid_type(path, type_name(value), schema.type))
         return
     document = schema.document
@@ -77,7 +79,8 @@ def validate(value: Any, schema: Schema, path: str, errors: list[FieldError]) ->
 
 
 def _checked_format(schema: Schema, path: str) -> FieldError:
-    text = f'Invalid value: "": Checked value must be of type {schema.type} with format {schema.format} in {path}'
+    wanted = f"with format {schema.format}" if schema.format else "(default format)"
+    text = f'Invalid value: "": Checked value must be of type {schema.type} {wanted} in {path}'
     return FieldError("FieldValueInvalid", "", text)
 
 

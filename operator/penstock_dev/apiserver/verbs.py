@@ -170,10 +170,14 @@ class Verbs:
             error = FieldError(
                 "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
             )
-            raise invalid(resource.group, resource.kind, name, [error])
+            raise invalid(resource.group, resource.plural, name, [error])
         uid = (body.get("metadata") or {}).get("uid")
         if uid and uid != old["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+            key = "/".join(filter(None, ("/registry", resource.group, resource.plural, namespace, name)))
+            why = (
+                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+            )
             raise conflict(resource.group, resource.plural, name, why)
         return self._write(resource, old, body, subresource, options, "body")
 
@@ -340,7 +344,6 @@ class Verbs:
         self, resource: Resource, new: Object, old: Object | None, subresource: str, warnings: list[str]
     ) -> None:
         errors = metadata.validate(new, old, resource)
-        warnings.extend(metadata.warnings(new, resource))
         if resource.custom or resource.strategy.checks_schema:
             for name in resource.schema.required:
                 if name not in new:
@@ -357,7 +360,9 @@ class Verbs:
             else:
                 check_rules(new, ABSENT if old is None else old, resource.schema, "", errors)
         if errors:
-            raise invalid(resource.group, resource.kind, new["metadata"].get("name", ""), errors)
+            group = "" if resource.inbound else resource.group  # a kind with two faces is judged in its stored one
+            raise invalid(group, resource.kind, new["metadata"].get("name", ""), errors)
+        warnings.extend(metadata.warnings(new, resource))
 
     def _count_generation(self, resource: Resource, new: Object, old: Object) -> Object:
         if not resource.strategy.counts_generations:
