@@ -113,10 +113,8 @@ class Registration:
             **endpoints,
             "capacity": size,
             "allocatable": size,
-            "addresses": [
-                {"type": "InternalIP", "address": self._host.address},
-                {"type": "Hostname", "address": self._host.node},
-            ],
+            # No Hostname: an API server asks for logs by that first, and this name is in nobody's DNS.
+            "addresses": [{"type": "InternalIP", "address": self._host.address}],
             "conditions": [ready],
         }
 

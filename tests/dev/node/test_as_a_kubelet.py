@@ -8,6 +8,7 @@ come in the same order, and the last must be the same. Left out on purpose: what
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def _state(found: Json) -> Json:
 
 def recorded(step: Json) -> Json:
     """A recorded status in the same form."""
+    step = copy.deepcopy(step)
     for key in ("initContainerStatuses", "containerStatuses"):
         for container in step.get(key, []):
             if "terminated" in container[1]:
