@@ -243,7 +243,7 @@ def test_a_late_progress_patch_cannot_overwrite_an_outcome(server: PodServer, ma
     reporter = make()
     assert claimed(reporter) == Accepted()
     assert delivered(reporter.submit(report("Completed", 1), until=soon()))
-    late = [
+    late: list[dict[str, Any]] = [
         {"op": "test", "path": "/status/report/instance", "value": "mine"},
         {"op": "test", "path": "/status/report/time", "value": "t0"},
         {"op": "replace", "path": "/status/report", "value": report("Running", 9)},

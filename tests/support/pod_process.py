@@ -213,3 +213,11 @@ class PodProcess:
         assert len(content) <= 4096
         message: dict[str, Any] = json.loads(content)
         return message
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that its new parent has not collected does not."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False

@@ -132,6 +132,12 @@ class Attempt:
             self._termination_log, termination.render(report, self.identity.uid, code, delivered=delivered)
         )
 
+    def note_running(self, report: Mapping[str, Any]) -> None:
+        """Write the termination message of a run that goes on, unless the end has begun."""
+        with self._lock:
+            if not self._stopped:
+                self.note(report, None, delivered=True)
+
     def report(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
         """Hand an outcome over for delivery, unless the report under way says the same; give its ticket."""
         with self._lock:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.runs import FlowRun
@@ -23,6 +21,7 @@ from penstock.pod.reporter import REQUEST_SECONDS
 if TYPE_CHECKING:
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
+    from penstock.pod.ending import Ending
     from penstock.pod.environment import PodEnvironment
     from penstock.pod.gate import Gate
     from penstock.pod.logs import StateLines
@@ -45,7 +44,7 @@ class Surroundings:
     attempt: Attempt
     reporter: Reporter
     lines: StateLines | None
-    horizon: Callable[[], float | None]
+    ending: Ending
     source_dir: str | None
 
 
@@ -212,12 +211,11 @@ class Body:
             self._report(self._decide(new))
 
     def _decide(self, state: Any) -> Outcome:
-        cause = self._control.cause
         # The engine says by the state whether it was the signal that ended the body; a crash of its own is one still.
         interrupted = type(state.data).__name__ == "TerminationSignal"
         self.outcome = from_state(
             state,
-            None if cause is None else cause.kind,
+            self._around.ending.kind,
             interrupted,
             previews=self._around.env.previews,
             describe=self._describe,
@@ -227,7 +225,7 @@ class Body:
 
     def _report(self, outcome: Outcome) -> None:
         """Say how it ended, before the hooks run."""
-        attempt, horizon = self._around.attempt, self._around.horizon()
+        attempt, horizon = self._around.attempt, self._around.ending.horizon
         hooks_follow = bool(getattr(self._flow, _HOOKS.get(outcome.type, ""), ()))
         if outcome.type is ReportType.SUPERSEDED or not hooks_follow:
             # The last word follows at once.
@@ -255,10 +253,3 @@ class Body:
 async def _drain(generator: Any) -> None:
     async for _ in generator:
         pass
-
-
-def now() -> datetime:
-    """Give the wall-clock time."""
-    from datetime import UTC
-
-    return datetime.now(UTC)

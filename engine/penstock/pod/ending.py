@@ -86,6 +86,7 @@ class Ending:
             # The ending was begun by the intent file: now there is a time limit that is not ours.
             self._signal = number
             self._horizon = min(self._horizon, horizon)
+            self._tell_trigger()
         else:
             self._leave_now()
 
@@ -122,6 +123,11 @@ class Ending:
         self._paused_since = self.reading
 
     @property
+    def kind(self) -> CauseKind | None:
+        """Why the run ends, once it is asked to."""
+        return self._kind if self._begun else None
+
+    @property
     def paused(self) -> bool:
         """Whether the run is to be held."""
         return self.reading.intent is Intent.PAUSED or self.reading == self._paused_since
@@ -131,6 +137,7 @@ class Ending:
     def _begin(self, kind: CauseKind, at: float, horizon: float) -> None:
         self._begun, self._begun_at, self._horizon = True, at, horizon
         self._kind = kind if kind != "terminated" else self._wanted() or kind
+        self._tell_trigger()
         phase = self._attempt.stop()
         if phase is Phase.LEAVING or self._decided:
             self._let_finish()
@@ -152,7 +159,7 @@ class Ending:
             self._last_word(Outcome(ReportType.REFUSED, "Refused", outcome.message), forced=True)
         if not isinstance(outcome, claim.Accepted):
             self._last_word(self._say(where), forced=True)
-        self._kind = self._wanted() or self._kind
+        self._decide_kind()
         self._last_word(self._say(where), delivered=first if self._reporter.claimed_document is first else None)
 
     def _end_before_body(self, where: str) -> NoReturn:
@@ -217,10 +224,9 @@ class Ending:
             ticket = self._attempt.report_ending(document, self._horizon, ENDING_REQUEST_SECONDS)
             if ticket is not None:
                 self._guard.wait(ticket.settled.is_set, self._first_report_until)
-            self._kind = self._wanted() or self._kind
+            self._decide_kind()
 
     def _say(self, where: str) -> Outcome:
-        self._attempt.trigger = Trigger(self._signal, self._word())
         outcome = provisional(self._kind, self._signal)
         return replace(outcome, message=f"{outcome.message}{where}")
 
@@ -279,11 +285,18 @@ class Ending:
         if wanted is None or wanted == self._kind or self._kind in ("cancelled", "superseded"):
             return
         self._kind = wanted
+        self._tell_trigger()
         if self.body is not None and self.body.told:
             self.body.interrupt(wanted, self._signal, self._horizon)
 
-    def _word(self) -> str:
-        return {"cancelled": Intent.CANCELLED, "suspended": Intent.SUSPENDED}.get(self._kind, Intent.RUNNING).word
+    def _decide_kind(self) -> None:
+        """Who asked: what is known once the first report is answered."""
+        self._kind = self._wanted() or self._kind
+        self._tell_trigger()
+
+    def _tell_trigger(self) -> None:
+        intent = {"cancelled": Intent.CANCELLED, "suspended": Intent.SUSPENDED}.get(self._kind, Intent.RUNNING)
+        self._attempt.trigger = Trigger(self._signal, intent.word)
 
     # -- how long --------------------------------------------------------------------------------------------------
 

@@ -7,12 +7,15 @@ source folder in their ``PYTHONPATH``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from penstock._loading import Entry, compile_entrypoint
+from penstock.exceptions import PenstockException
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 
@@ -67,31 +70,27 @@ def use_folder(folder: str | None) -> None:
         os.environ["PYTHONPATH"] = folder if not inherited else f"{folder}{os.pathsep}{inherited}"
 
 
-def resolve(entrypoint: str, folder: str | None) -> str:
-    """Give an entrypoint with the path of its file: in the source folder, else in the working directory."""
-    path, _, name = entrypoint.rpartition(":")
-    if folder is not None and path.endswith(".py"):
-        candidate = os.path.join(folder, path)
-        if os.path.exists(candidate):
-            return f"{candidate}:{name}"
-    return entrypoint
+def compile_ahead(entrypoint: str | None, source_dir: str) -> Entry | None:
+    """Read and compile the entry file, while the claim is under way; nothing of it is executed.
+
+    Returns:
+        What was compiled; None when there is no file yet (inline source), or it is broken: loading will say how.
+    """
+    if entrypoint is None or entry_file(entrypoint) is None:
+        return None
+    with contextlib.suppress(PenstockException, OSError):
+        return compile_entrypoint(entrypoint, source_dir)
+    return None
 
 
-def compile_ahead(entrypoint: str | None, source_dir: str) -> None:
-    """Read and compile the entry file, while the claim is under way; nothing of it is executed."""
+def load(entrypoint: str, folder: str | None, ahead: Entry | None) -> Any:
+    """Load the flow: from here on the user's code runs.
 
-
-def load(entrypoint: str, folder: str | None) -> Any:
-    """Load the flow: from here on the user's code runs."""
-    import importlib.util
-
-    path, _, name = resolve(entrypoint, folder).rpartition(":")
-    if path.endswith(".py"):
-        stem = os.path.basename(path)[:-3]
-        spec = importlib.util.spec_from_file_location(stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[stem] = module
-        spec.loader.exec_module(module)
-    else:
-        module = importlib.import_module(path)
-    return getattr(module, name)
+    Args:
+        entrypoint: What to load.
+        folder: The source folder.
+        ahead: What was compiled ahead, if it is that.
+    """
+    if ahead is None or ahead.entrypoint != entrypoint:
+        ahead = compile_entrypoint(entrypoint, folder)
+    return ahead.load()

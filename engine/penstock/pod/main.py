@@ -1,7 +1,6 @@
-"""The life of the pod's process, on the main thread: claim, load, run, report, leave.
+"""The beginning of the pod's process, on the main thread: environment, claim under way, guard at its post.
 
-Reads like the list of its steps. What comes from outside is dealt with by ``penstock.pod.ending`` in the guard's thread;
-once that has begun, the main thread begins nothing new and waits for the end.
+What is imported here is all that the claim needs; the engine is imported after the claim was sent.
 """
 
 from __future__ import annotations
@@ -9,25 +8,21 @@ from __future__ import annotations
 import os
 import random
 import sys
-import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
 
 from penstock.kube.client import KubeClient
 from penstock.kube.credentials import TokenFile
-from penstock.pod import assignment, beat, claim, environment, processes, termination
-from penstock.pod.attempt import Attempt, Phase
-from penstock.pod.body import Body, Surroundings, now
+from penstock.pod import beat, environment, processes, termination
+from penstock.pod.attempt import Attempt
 from penstock.pod.claim import Identity
-from penstock.pod.delivery import Fence
 from penstock.pod.ending import Ending
-from penstock.pod.environment import ConfigurationError, PodEnvironment
-from penstock.pod.gate import Gate
-from penstock.pod.intent import Intent, IntentFile
-from penstock.pod.leave import leave
+from penstock.pod.environment import ConfigurationError
+from penstock.pod.intent import IntentFile
 from penstock.pod.outcome import EXIT_CRASHED, Outcome
-from penstock.pod.report import HooksPart, ReportType
-from penstock.pod.reporter import REQUEST_SECONDS, Reporter
+from penstock.pod.report import ReportType
+from penstock.pod.reporter import Reporter
 
 if TYPE_CHECKING:
     from penstock.pod.guard import Guard
@@ -50,7 +45,7 @@ def run(guard: Guard) -> NoReturn:
         random=random.random,
         on_change=guard.wake,
     )
-    attempt = Attempt(identity, reporter, env.termination_log, now)
+    attempt = Attempt(identity, reporter, env.termination_log, lambda: datetime.now(UTC))
     reporter.start(attempt.running("Running" if env.attempt == 1 else "Retrying"))
     ending = Ending(
         attempt,
@@ -63,123 +58,20 @@ def run(guard: Guard) -> NoReturn:
     guard.poll_seconds = env.timings.intent_poll or guard.poll_seconds
     guard.attach(ending)
     beat.start(env.run_dir, processes.adopt_orphans)
+
     try:
-        _Life(env, attempt, reporter, ending, guard).live()
-    except Exception as error:  # noqa: BLE001 - a bug of ours must be told like any other end
-        from penstock.pod.errors import describe
-
-        _Life(env, attempt, reporter, ending, guard).finish(
-            Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {error!r}", describe(error))
-        )
+        from penstock.pod.life import Life
+    except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
+        _broken(attempt, f"the engine cannot be imported: {error!r}")
+    Life(env, attempt, reporter, ending, guard).live()
 
 
-class _Life:
-    """The steps; each ends the process itself when it is the last."""
-
-    def __init__(self, env: PodEnvironment, attempt: Attempt, reporter: Reporter, ending: Ending, guard: Guard) -> None:
-        self._env = env
-        self._attempt = attempt
-        self._reporter = reporter
-        self._ending = ending
-        self._guard = guard
-
-    def live(self) -> NoReturn:
-        """Claim, load, run, report, leave."""
-        import penstock.flow_engine  # noqa: F401 - imported while the claim is under way
-        from penstock.pod import loading, logs
-
-        env = self._env
-        common = {"run": env.flow_run, "namespace": env.namespace, "attempt": env.attempt}
-        lines = logs.install(env.log_format, env.log_level, common)
-        loading.compile_ahead(env.entrypoint, env.source_dir)
-        flow_run = self._claimed()
-        given = self._assigned(flow_run)
-        if given.desired.ends or not self._attempt.advance(Phase.LOADING):
-            # The guard reads the same answer, and ends the process.
-            _park()
-        folder = loading.source_folder(given, env.source_dir, env.run_dir)
-        flow = self._loaded(given, folder)
-        body = Body(
-            flow,
-            given,
-            Surroundings(env, self._attempt, self._reporter, lines, lambda: self._ending.horizon, folder),
-            Gate(on_held=self._guard.wake),
-        )
-        if given.desired is Intent.PAUSED:
-            self._ending.pause_by_answer()
-        self._ending.body = body
-        body.hold(self._ending.paused)
-        if not self._attempt.advance(Phase.RUNNING):
-            _park()
-        self.finish(body.run(), body)
-
-    def finish(self, outcome: Outcome, body: Body | None = None) -> NoReturn:
-        """Say the last word and leave."""
-        attempt, reporter = self._attempt, self._reporter
-        if not attempt.take():
-            _park()
-        attempt.advance(Phase.LEAVING)
-        code = attempt.exit_code(outcome)
-        hooks = body.hooks(left_behind=False) if body is not None else HooksPart()
-        document = attempt.ended(outcome, ending=False, hooks=hooks)
-        attempt.note(document, code, delivered=False)
-        if outcome.type not in (ReportType.REFUSED, ReportType.SUPERSEDED) and reporter.claimed_document:
-            horizon = self._ending.horizon
-            until = horizon if horizon is not None else time.monotonic() + self._env.timings.report_timeout
-            ticket = attempt.report(document, until, REQUEST_SECONDS)
-            ticket.settled.wait()
-            fenced = reporter.fenced
-            if fenced is not None and fenced.fence is Fence.SUPERSEDED and not ticket.delivered:
-                outcome = Outcome(ReportType.SUPERSEDED, "Superseded", fenced.message)
-                code = attempt.exit_code(outcome)
-                document = attempt.ended(outcome, ending=False)
-            attempt.note(document, code, delivered=ticket.delivered)
-        leave(code, normal=self._ending.horizon is None, horizon=self._ending.horizon)
-
-    def _claimed(self) -> Any:
-        """Wait for the claim; the FlowRun that it brought."""
-        self._reporter.claimed.wait()
-        outcome = self._reporter.claim_outcome
-        if isinstance(outcome, claim.Refused):
-            self.finish(Outcome(ReportType.REFUSED, "Refused", outcome.message))
-        if isinstance(outcome, claim.Unclaimed):
-            self.finish(Outcome(ReportType.CRASHED, outcome.name, outcome.message))
-        flow_run = self._reporter.flow_run
-        self._attempt.note(self._reporter.claimed_document, None, delivered=True)
-        _tell_pruned(self._reporter.claimed_document, assignment.report_of(flow_run or {}))
-        return flow_run
-
-    def _assigned(self, flow_run: Any) -> assignment.Assignment:
-        from penstock.pod import loading
-
-        try:
-            return assignment.assign(flow_run, loading.flow_file(self._env.source_dir), self._env.entrypoint)
-        except (assignment.NoEntrypointError, ValueError) as error:
-            self.finish(Outcome(ReportType.CRASHED, "LoadError", str(error)))
-
-    def _loaded(self, given: assignment.Assignment, folder: str | None) -> Any:
-        from penstock.pod import loading
-
-        try:
-            loading.use_folder(folder)
-            return loading.load(given.entrypoint, folder)
-        except BaseException as error:  # noqa: BLE001 - whatever the user's module does at its level
-            from penstock.pod.errors import describe, last_lines
-
-            cause = getattr(error, "user_exc", None) or error
-            part = describe(cause, folder)
-            self.finish(Outcome(ReportType.CRASHED, "LoadError", last_lines(part), part))
-
-
-def _tell_pruned(sent: Any, kept: Any) -> None:
-    """Say which fields the server dropped without a word: its CRD is older than this engine."""
-    lost = sorted(set(sent) - set(kept))
-    if lost:
-        import logging
-
-        logging.getLogger("penstock.pod").warning(
-            "The API server dropped fields of the report: %s. Its CRD is older than this engine.", ", ".join(lost)
-        )
+def _broken(attempt: Attempt, message: str) -> NoReturn:
+    sys.stderr.write(f"penstock.pod: {message}\n")
+    outcome = Outcome(ReportType.CRASHED, "EngineError", message)
+    attempt.note(attempt.ended(outcome, ending=False), EXIT_CRASHED, delivered=False)
+    sys.stderr.flush()
+    os._exit(EXIT_CRASHED)
 
 
 def _misconfigured(message: str) -> NoReturn:
@@ -190,10 +82,3 @@ def _misconfigured(message: str) -> NoReturn:
     termination.write(path, termination.render(document, uid, EXIT_CRASHED, delivered=False))
     sys.stderr.flush()
     os._exit(EXIT_CRASHED)
-
-
-def _park() -> NoReturn:
-    """Wait for the guard to end the process."""
-    forever = threading.Event()
-    while True:
-        forever.wait()

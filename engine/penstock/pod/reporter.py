@@ -245,9 +245,7 @@ class Reporter:
                     self.submit(document, until=None, progress=True)
 
     def _deliver(self, ticket: Ticket) -> None:
-        progress = delivery.DeliveryProgress(
-            reading=ticket.read, unauthenticated_since=self._unauthenticated_since
-        )
+        progress = delivery.DeliveryProgress(reading=ticket.read, unauthenticated_since=self._unauthenticated_since)
         while True:
             sent = minimal(ticket.document) if progress.minimal else ticket.document
             operations = (

@@ -1,0 +1,152 @@
+"""The life of the pod's process on the main thread, after the claim was sent: load, run, report, leave.
+
+Reads like the list of its steps. What comes from outside is dealt with by ``penstock.pod.ending`` in the guard's thread;
+once that has begun, the main thread begins nothing new and waits for the end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from penstock.drivers.sync import Dropped
+from penstock.pod import assignment, claim, loading, logs
+from penstock.pod.attempt import Phase
+from penstock.pod.body import Body, Surroundings
+from penstock.pod.delivery import Fence
+from penstock.pod.gate import Gate
+from penstock.pod.intent import Intent
+from penstock.pod.leave import leave
+from penstock.pod.outcome import Outcome
+from penstock.pod.report import HooksPart, ReportType
+from penstock.pod.reporter import REQUEST_SECONDS
+
+if TYPE_CHECKING:
+    from penstock.pod.attempt import Attempt
+    from penstock.pod.ending import Ending
+    from penstock.pod.environment import PodEnvironment
+    from penstock.pod.guard import Guard
+    from penstock.pod.reporter import Reporter
+
+
+class Life:
+    """The steps; each ends the process itself when it is the last."""
+
+    def __init__(self, env: PodEnvironment, attempt: Attempt, reporter: Reporter, ending: Ending, guard: Guard) -> None:
+        self._env = env
+        self._attempt = attempt
+        self._reporter = reporter
+        self._ending = ending
+        self._guard = guard
+
+    def live(self) -> NoReturn:
+        """Wait for the claim, load, run, report, leave."""
+        try:
+            self._live()
+        except Dropped:
+            # The guard has taken the run over; this thread is not needed any more.
+            _park()
+        except BaseException as error:  # noqa: BLE001 - a bug of ours must be told like any other end
+            from penstock.pod.errors import describe
+
+            self._finish(Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {error!r}", describe(error)))
+
+    def _live(self) -> NoReturn:
+        env = self._env
+        common = {"run": env.flow_run, "namespace": env.namespace, "attempt": env.attempt}
+        lines = logs.install(env.log_format, env.log_level, common)
+        ahead = loading.compile_ahead(env.entrypoint, env.source_dir)
+        flow_run = self._claimed()
+        given = self._assigned(flow_run)
+        if given.desired.ends or not self._attempt.advance(Phase.LOADING):
+            # The guard reads the same answer, and ends the process.
+            _park()
+        folder = loading.source_folder(given, env.source_dir, env.run_dir)
+        flow = self._loaded(given, folder, ahead)
+        body = Body(
+            flow,
+            given,
+            Surroundings(env, self._attempt, self._reporter, lines, self._ending, folder),
+            Gate(on_held=self._guard.wake),
+        )
+        if given.desired is Intent.PAUSED:
+            self._ending.pause_by_answer()
+        self._ending.body = body
+        body.hold(self._ending.paused)
+        if not self._attempt.advance(Phase.RUNNING):
+            _park()
+        self._finish(body.run(), body)
+
+    def _finish(self, outcome: Outcome, body: Body | None = None) -> NoReturn:
+        """Say the last word and leave."""
+        attempt, reporter = self._attempt, self._reporter
+        if not attempt.take():
+            _park()
+        attempt.advance(Phase.LEAVING)
+        code = attempt.exit_code(outcome)
+        hooks = body.hooks(left_behind=False) if body is not None else HooksPart()
+        document = attempt.ended(outcome, ending=False, hooks=hooks)
+        attempt.note(document, code, delivered=False)
+        if outcome.type not in (ReportType.REFUSED, ReportType.SUPERSEDED) and reporter.claimed_document:
+            horizon = self._ending.horizon
+            until = horizon if horizon is not None else time.monotonic() + self._env.timings.report_timeout
+            ticket = attempt.report(document, until, REQUEST_SECONDS)
+            ticket.settled.wait()
+            fenced = reporter.fenced
+            if fenced is not None and fenced.fence is Fence.SUPERSEDED and not ticket.delivered:
+                outcome = Outcome(ReportType.SUPERSEDED, "Superseded", fenced.message)
+                code = attempt.exit_code(outcome)
+                document = attempt.ended(outcome, ending=False)
+            attempt.note(document, code, delivered=ticket.delivered)
+        leave(code, normal=self._ending.horizon is None, horizon=self._ending.horizon)
+
+    def _claimed(self) -> Any:
+        """Wait for the claim; the FlowRun that it brought."""
+        self._reporter.claimed.wait()
+        if not self._attempt.advance(Phase.CLAIMING):
+            _park()
+        outcome = self._reporter.claim_outcome
+        if isinstance(outcome, claim.Refused):
+            self._finish(Outcome(ReportType.REFUSED, "Refused", outcome.message))
+        if isinstance(outcome, claim.Unclaimed):
+            self._finish(Outcome(ReportType.CRASHED, outcome.name, outcome.message))
+        flow_run = self._reporter.flow_run
+        self._attempt.note_running(self._reporter.claimed_document)
+        _tell_pruned(self._reporter.claimed_document, assignment.report_of(flow_run or {}))
+        return flow_run
+
+    def _assigned(self, flow_run: Any) -> assignment.Assignment:
+        try:
+            return assignment.assign(flow_run, loading.flow_file(self._env.source_dir), self._env.entrypoint)
+        except (assignment.NoEntrypointError, ValueError) as error:
+            self._finish(Outcome(ReportType.CRASHED, "LoadError", str(error)))
+
+    def _loaded(self, given: assignment.Assignment, folder: str | None, ahead: Any) -> Any:
+        try:
+            loading.use_folder(folder)
+            return loading.load(given.entrypoint, folder, ahead)
+        except BaseException as error:  # noqa: BLE001 - whatever the user's module does at its level
+            from penstock.pod.errors import describe, last_lines
+
+            cause = getattr(error, "user_exc", None) or error
+            part = describe(cause, folder)
+            self._finish(Outcome(ReportType.CRASHED, "LoadError", last_lines(part), part))
+
+
+def _tell_pruned(sent: Any, kept: Any) -> None:
+    """Say which fields the server dropped without a word: its CRD is older than this engine."""
+    lost = sorted(set(sent) - set(kept))
+    if lost:
+        import logging
+
+        logging.getLogger("penstock.pod").warning(
+            "The API server dropped fields of the report: %s. Its CRD is older than this engine.", ", ".join(lost)
+        )
+
+
+def _park() -> NoReturn:
+    """Wait for the guard to end the process."""
+    forever = threading.Event()
+    while True:
+        forever.wait()
