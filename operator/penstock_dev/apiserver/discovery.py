@@ -45,7 +45,8 @@ def _groups(registry: Registry) -> dict[str, dict[str, list[Resource]]]:
     groups[""]["v1"] = []
     for resource in registry:
         groups[resource.group][resource.version].append(resource)
-    groups["authorization.k8s.io"]["v1"] = []
+    for group_name, _ in REVIEWS:
+        groups[group_name]["v1"] = []
     return groups
 
 
@@ -66,12 +67,18 @@ def group(registry: Registry, name: str) -> dict[str, Any] | None:
     return None if not versions or not name else {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)}
 
 
-_REVIEW: dict[str, Any] = {
-    "name": "selfsubjectaccessreviews",
-    "singularName": "selfsubjectaccessreview",
-    "namespaced": False,
-    "kind": "SelfSubjectAccessReview",
-    "verbs": ["create"],
+REVIEWS: dict[tuple[str, str], dict[str, Any]] = {
+    (group, kind.lower() + "s"): {
+        "name": kind.lower() + "s",
+        "singularName": kind.lower(),
+        "namespaced": False,
+        "kind": kind,
+        "verbs": ["create"],
+    }
+    for group, kind in (
+        ("authorization.k8s.io", "SelfSubjectAccessReview"),
+        ("authentication.k8s.io", "SelfSubjectReview"),
+    )
 }
 
 
@@ -105,8 +112,7 @@ def resource_list(registry: Registry, group_name: str, version_name: str) -> dic
             if name in _SUBRESOURCE_KINDS:
                 below["group"], below["version"], below["kind"] = _SUBRESOURCE_KINDS[name]
             listed.append(below)
-    if group_name == "authorization.k8s.io":
-        listed.append(_REVIEW)
+    listed.extend(entry for (group, _), entry in REVIEWS.items() if group == group_name)
     name = f"{group_name}/{version_name}" if group_name else version_name
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
 

@@ -110,8 +110,8 @@ class Http:
         target = read_path(path)
         if target is None:
             raise no_such_path()
-        if (target.group, target.plural) == ("authorization.k8s.io", "selfsubjectaccessreviews"):
-            return await self._review(request)
+        if target.plural in ("selfsubjectaccessreviews", "selfsubjectreviews"):
+            return await self._review(call, target)
         resource = self._registry.find(target.group, target.version, target.plural)
         if resource is None:
             raise no_such_path()
@@ -162,22 +162,21 @@ class Http:
             self._documents[name] = (self._registry.changes, data)
         return web.Response(body=data, content_type=JSON)
 
-    async def _review(self, request: web.Request) -> web.Response:
-        if request.method != "POST":
+    async def _review(self, call: Call, target: Target) -> web.Response:
+        """Answer who the client is, or that it may do what it asks: nothing is enforced."""
+        if call.request.method != "POST":
             raise _no_method()
-        data = await request.read()
-        media = request.content_type
-        body = read_body(data, media) if media == JSON else {}  # kubectl sends protobuf; every answer is yes
-        return _json(
-            {
-                "kind": "SelfSubjectAccessReview",
-                "apiVersion": "authorization.k8s.io/v1",
-                "metadata": {},
-                "spec": body.get("spec", {}),
-                "status": {"allowed": True, "reason": "the development control plane does not enforce RBAC"},
-            },
-            201,
-        )
+        body = read_body(await call.request.read(), call.request.headers.get("Content-Type", ""))
+        about = discovery.REVIEWS.get((target.group, target.plural))
+        if about is None:
+            raise no_such_path()
+        answer = {"kind": about["kind"], "apiVersion": f"{target.group}/{target.version}", "metadata": {}}
+        if target.plural == "selfsubjectreviews":
+            user = call.user
+            info = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": user.extra}
+            return _json({**answer, "status": {"userInfo": {key: value for key, value in info.items() if value}}}, 201)
+        status = {"allowed": True, "reason": "the development control plane does not enforce RBAC"}
+        return _json({**answer, "spec": body.get("spec", {}), "status": status}, 201)
 
     # --- objects
 

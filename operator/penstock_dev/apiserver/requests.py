@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from . import protobuf
 from .status import ApiError, FieldError, bad_request, invalid_options, unsupported
 from .verbs import DeleteOptions, WriteOptions
 
@@ -96,6 +97,8 @@ def read_body(data: bytes, media_type: str) -> Any:
         ApiError: 400 for text that is neither JSON nor, where that is allowed, YAML; 415 for another media type.
     """
     media = media_type.partition(";")[0].strip()
+    if media == protobuf.MEDIA:
+        return protobuf.read(data)
     if media in ("application/yaml", "application/apply-patch+yaml"):
         try:
             return json.loads(data)
@@ -114,7 +117,7 @@ def read_body(data: bytes, media_type: str) -> Any:
     raise ApiError(
         "UnsupportedMediaType",
         f"the body of the request was in an unknown format ({media}) - accepted media types include: application/json, "
-        "application/yaml (the embedded development control plane has no protobuf and no CBOR)",
+        "application/yaml",
     )
 
 
