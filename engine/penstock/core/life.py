@@ -364,7 +364,9 @@ def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
         stopped = yield Sleep(delay)
         if stopped is not None:
             if isinstance(stopped.exc, TerminationSignal) and run.control.cause is not None:
-                return interrupted_state(run, stopped)
+                state = interrupted_state(run, stopped)
+                # A cancelled flow passes through CANCELLING, where its hooks run.
+                return State(CANCELLING, message=state.message) if run.is_flow and state.is_cancelled() else state
             return crashed_state(stopped.exc)
     run.outcome_tb = None
     return None
