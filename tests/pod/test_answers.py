@@ -77,6 +77,7 @@ CLAIMS = [
     ClaimCase(
         "no right for 30 s", Kind.FORBIDDEN, Unclaimed, ClaimProgress(0.0, forbidden_since=1.0), 31.0, says="Role"
     ),
+    ClaimCase("no right, and the time is over", Kind.FORBIDDEN, Unclaimed, now=300.0, says="Role"),
     ClaimCase("not now", Kind.RETRY, Again, then={"failures": 1}),
     ClaimCase("not now, again", Kind.RETRY, Again, ClaimProgress(0.0, own=True, failures=3), then={"failures": 4}),
     ClaimCase("not now for 300 s", Kind.RETRY, Unclaimed, now=300.0, says="words"),

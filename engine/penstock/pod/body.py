@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.runs import FlowRun
 from penstock.drivers.interrupt import Cause, Control
-from penstock.exceptions import ParameterBindError
+from penstock.exceptions import ParameterBindError, TerminationSignal
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
@@ -111,16 +111,23 @@ class Body:
 
     def _drained(self) -> Any:
         """Pull a generator flow to its end; nobody wants what it yields."""
-        from penstock import flow_engine
+        from penstock.drivers import generators
+        from penstock.drivers.entry import new_flow_run
 
-        parameters = dict(self._assignment.parameters)
-        with contextlib.suppress(BaseException):
-            if self._flow.isasync:
+        given, flow = self._assignment, self._flow
+        bound = flow.binder.bind_mapping(dict(given.parameters))
+
+        def make() -> FlowRun:
+            return new_flow_run(flow, bound, None, flow_run=self.root, context=dict(given.context))
+
+        # What it raises is in its last state.
+        with contextlib.suppress(Exception, SystemExit, KeyboardInterrupt, TerminationSignal):
+            if flow.isasync:
                 import asyncio
 
-                asyncio.run(_drain(flow_engine.run_generator_flow_async(self._flow, self.root, parameters)))
+                asyncio.run(_drain(generators.agenerate(make)))
             else:
-                for _ in flow_engine.run_generator_flow_sync(self._flow, self.root, parameters):
+                for _ in generators.generate(make):
                     pass
         return self.root.state
 

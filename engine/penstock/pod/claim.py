@@ -148,7 +148,7 @@ def next_step(
     forbidden_since = progress.forbidden_since
     if kind is Kind.FORBIDDEN:
         forbidden_since = now if forbidden_since is None else forbidden_since
-        if now - forbidden_since >= min(FORBIDDEN_SECONDS, timeout):
+        if now - forbidden_since >= FORBIDDEN_SECONDS or now - progress.started >= timeout:
             return Unclaimed(
                 "NotAuthorized",
                 "the pod's ServiceAccount lacks the right to patch flowruns/status in API group penstock.dev: bind the "
