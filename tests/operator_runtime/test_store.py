@@ -52,6 +52,17 @@ def test_a_deletion_stays() -> None:
     assert store.pods.get(POD) is not None
 
 
+def test_the_answer_of_a_delete_does_not_hide_the_deletion() -> None:
+    """A DELETE that takes effect at once is answered with the version of the deletion itself, and the answer may come before the event."""
+    store = Store()
+    store.apply(PODS, pod(version=3))
+    store.apply(PODS, pod(version=5))
+    assert store.apply(PODS, pod(version=5), deleted=True) == (RUN,)
+    assert store.pods.get(POD) is None
+    assert store.apply(PODS, pod(version=5)) == ()
+    assert store.pods.get(POD) is None
+
+
 def test_the_deletion_of_a_predecessor_is_no_deletion() -> None:
     store = Store()
     store.apply(FLOWRUNS, flowrun(uid="new", version=7))

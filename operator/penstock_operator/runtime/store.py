@@ -77,11 +77,16 @@ class Table(Generic[T]):
         """Return the object with its version."""
         return self._entries.get(key)
 
-    def newer(self, key: Key, at: int) -> bool:
-        """Whether a message of that version would change anything."""
+    def newer(self, key: Key, at: int, *, deleted: bool) -> bool:
+        """Whether a message of that version would change anything.
+
+        The answer of a DELETE that takes effect at once carries the same version as the deletion's event, and may come first: a deletion
+        is news as long as the object is known at no later version.
+        """
         entry = self._entries.get(key)
-        known = entry.version if entry is not None else self._gone.get(key, -1)
-        return at > known
+        if entry is None:
+            return at > self._gone.get(key, -1)
+        return at >= entry.version if deleted else at > entry.version
 
     def put(self, key: Key, entry: Entry[T]) -> None:
         """Keep the object."""
@@ -141,7 +146,7 @@ class Store:
         """
         key, at = key_of(raw), version(raw)
         table = self._table(resource)
-        if not table.newer(key, at):
+        if not table.newer(key, at, deleted=deleted):
             return ()
         if deleted:
             if resource == PODS:
