@@ -125,6 +125,11 @@ class Stage:
         attempt = self.status.get("attempt")
         return self.world.pods.get(attempt["podName"]) if attempt else None
 
+    @property
+    def pod_of_attempt_1(self) -> str:
+        """The name of the first attempt's pod."""
+        return pod_name(FlowRun.model_validate(self.run), 1)
+
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)

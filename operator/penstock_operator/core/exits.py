@@ -131,7 +131,7 @@ def _by_events(facts: Facts, code: int) -> Verdict | None:
     """Return the cause that only the pod's Events tell, newest first: an exit code of 0 erases every other trace of it."""
     if facts.events is None and not facts.gone:
         raise Need(Look.POD_EVENTS)
-    events = facts.events or ()
+    events = [e for e in facts.events or () if e.container in ("", facts.engine)]
     stopped = any(event.reason == "Killing" for event in events)
     for event in reversed(events):
         verdict = _by_event(facts, code, event, stopped=stopped)

@@ -74,6 +74,7 @@ class PodEvent:
     message: str
     time: datetime | None = None
     count: int = 1
+    container: str = ""  # which one it is about; empty: the pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +209,11 @@ def parse_event(raw: Mapping[str, Any]) -> PodEvent:
             or raw.get("firstTimestamp")
         ),
         count=series.get("count") or raw.get("count") or 1,
+        container=_container_of(raw),
     )
+
+
+def _container_of(raw: Mapping[str, Any]) -> str:
+    """Return the container in a field path like `spec.containers{engine}`."""
+    path = (raw.get("involvedObject") or raw.get("regarding") or {}).get("fieldPath") or ""
+    return str(path).rpartition("{")[2].rstrip("}") if "{" in path else ""
