@@ -163,9 +163,10 @@ def test_exit_code(kind: ReportType, name: str, number: int | None, want: int) -
     ],
 )
 def test_provisional(kind: CauseKind, want: ReportType) -> None:
-    outcome = provisional(kind, signal.SIGTERM)
+    outcome = provisional(kind, " in between")
     assert outcome.type is want
     assert outcome.name == want.value
+    assert (" in between." in (outcome.message or "")) == (kind != "superseded")
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------

@@ -189,6 +189,15 @@ def test_suspended_by_the_intent_file_runs_no_hooks(start: StartPod, server: Pod
     assert pod.termination["exit"] == 0
 
 
+def test_without_hooks_an_ending_is_one_write(start: StartPod, server: PodServer) -> None:
+    pod = start("@flow\ndef main():\n    mark('body')\n    time.sleep(100)\n")
+    pod.marked("body")
+    pod.signal()
+    assert pod.wait() == 143, pod.output
+    assert [report["type"] for report in server.accepted] == ["Running", "Interrupted"]
+    assert pod.termination["delivered"] is True
+
+
 def test_sigint_is_as_sigterm_with_its_own_code(start: StartPod, server: PodServer) -> None:
     pod = start("@flow(**HOOKS)\ndef main():\n    mark('body')\n    time.sleep(100)\n")
     pod.marked("body")
@@ -274,7 +283,8 @@ def test_a_body_that_ends_inside_a_shield_keeps_its_outcome(
 ) -> None:
     pod = start(
         "from penstock.flow_engine import shield\nfrom marks import wait_for\n@flow(**HOOKS)\ndef main():\n"
-        "    with shield():\n        mark('body')\n        wait_for('go')\n        return 3\n"
+        "    shield().__enter__()  # and never left: the end of a `with` lets the signal through\n"
+        "    mark('body')\n    wait_for('go')\n    return 3\n"
     )
     pod.marked("body")
     pod.intend(intent)

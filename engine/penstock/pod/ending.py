@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.pod import assignment, claim
@@ -158,14 +157,14 @@ class Ending:
         if isinstance(outcome, claim.Refused):
             self._last_word(Outcome(ReportType.REFUSED, "Refused", outcome.message), forced=True)
         if not isinstance(outcome, claim.Accepted):
-            self._last_word(self._say(where), forced=True)
+            self._last_word(provisional(self._kind, where), forced=True)
         self._decide_kind()
-        self._last_word(self._say(where), delivered=first if self._reporter.claimed_document is first else None)
+        self._last_word(provisional(self._kind, where), delivered=first if self._reporter.claimed_document is first else None)
 
     def _end_before_body(self, where: str) -> NoReturn:
         first = self._first_report(where)
         self._send_first(first)
-        self._last_word(self._say(where))
+        self._last_word(provisional(self._kind, where))
 
     def _end_body(self) -> None:
         first = self._first_report("")
@@ -196,7 +195,7 @@ class Ending:
         threading.Thread(target=abandon, name="penstock-hooks", daemon=True).start()
         self._guard.wait(lambda: done.is_set() or self._attempt.taken, lambda: self._horizon)
         if not self._attempt.taken:
-            self._last_word(self._outcome or self._say(""))
+            self._last_word(self._outcome or provisional(self._kind))
 
     def _let_finish(self) -> None:
         """Outcome and hooks are the main thread's: wait for it, and leave in its place when the time is over."""
@@ -213,7 +212,7 @@ class Ending:
     # -- what is said ----------------------------------------------------------------------------------------------
 
     def _first_report(self, where: str) -> dict[str, Any]:
-        outcome = self._say(where)
+        outcome = provisional(self._kind, where)
         document = self._attempt.ended(outcome, ending=True)
         self._attempt.note(document, self._attempt.exit_code(outcome), delivered=False)
         return document
@@ -226,13 +225,9 @@ class Ending:
                 self._guard.wait(ticket.settled.is_set, self._first_report_until)
             self._decide_kind()
 
-    def _say(self, where: str) -> Outcome:
-        outcome = provisional(self._kind, self._signal)
-        return replace(outcome, message=f"{outcome.message}{where}")
-
     def _final_outcome(self) -> Outcome:
         decided = self.body.outcome if self.body is not None else None
-        return decided or self._outcome or self._say("")
+        return decided or self._outcome or provisional(self._kind)
 
     def _last_word(
         self, outcome: Outcome, *, delivered: dict[str, Any] | None = None, forced: bool = False

@@ -61,17 +61,24 @@ def exit_code(kind: ReportType, name: str, signal_number: int | None = None) -> 
     return EXIT_DONE
 
 
-def provisional(kind: CauseKind, signal_number: int | None) -> Outcome:
-    """Say what is about to happen, before the body was told: the first report of an ending."""
-    came = f" by {signal.Signals(signal_number).name}" if signal_number is not None else ""
+def provisional(kind: CauseKind, where: str = "") -> Outcome:
+    """Say what is about to happen, before the body was told: the first report of an ending.
+
+    Args:
+        kind: Why the run ends.
+        where: How far it was, when it had not begun.
+
+    Returns:
+        The outcome, in the words that the engine will find for the state: a last report that says no more is not sent.
+    """
     match kind:
         case "cancelled":
-            return Outcome(ReportType.CANCELLED, "Cancelled", f"cancelled{came}")
+            return Outcome(ReportType.CANCELLED, "Cancelled", f"Flow run was cancelled{where}.")
         case "suspended":
-            return Outcome(ReportType.SUSPENDED, "Suspended", f"suspended{came}")
+            return Outcome(ReportType.SUSPENDED, "Suspended", f"Flow run was suspended{where}." if where else None)
         case "superseded":
-            return Outcome(ReportType.SUPERSEDED, "Superseded", "another process has taken over this run")
-    return Outcome(ReportType.INTERRUPTED, "Interrupted", f"interrupted{came}, nobody asked for a cancellation")
+            return Outcome(ReportType.SUPERSEDED, "Superseded", "Another process has taken over this run.")
+    return Outcome(ReportType.INTERRUPTED, "Interrupted", f"Flow run was aborted by a termination signal{where}.")
 
 
 def from_state(
