@@ -53,7 +53,8 @@ def apply(old: Object, config: Object, resource: Resource, subresource: str, man
         old, {key: value for key, value in config.items() if key not in ("apiVersion", "kind")}, resource.schema
     )
     gone = mine - wanted.keys() - others
-    return _without(merged, resource.schema, _tree(gone))
+    applied: Object = _without(merged, resource.schema, _tree(gone))
+    return applied
 
 
 def _conflict(conflicts: list[tuple[dict[str, Any], Path]], version: str) -> ApiError:

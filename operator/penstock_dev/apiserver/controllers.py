@@ -14,7 +14,7 @@ from .crd_strategy import CLEANUP
 from .crds import BUCKET as DEFINITIONS
 from .status import ApiError
 from .strategies import default_objects
-from .verbs import DeleteOptions, Verbs, WriteOptions
+from .verbs import DeleteOptions, Verbs, WriteOptions, timestamp
 
 if TYPE_CHECKING:
     from .kinds import Resource
@@ -23,15 +23,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 NAMESPACES = "namespaces."
 EVENTS = "events"
-EVENT_SECONDS = 3600.0
+EVENT_SECONDS = 3600.0  # as a real server's --event-ttl
+SWEEP_SECONDS = 60.0
 _MANAGER = WriteOptions(manager="penstock-dev", validation="Ignore")
 
 
 class Controllers:
-    """Runs while the server runs; `start` in a loop, `stop` before it ends."""
+    """Runs while the server runs; `start` in a loop, `stop` before it ends.
 
-    def __init__(self, verbs: Verbs) -> None:
+    Args:
+        verbs: writes.
+        ca: PEM of the server's certificate, for the ConfigMap that pods mount.
+    """
+
+    def __init__(self, verbs: Verbs, ca: str) -> None:
         self._verbs = verbs
+        self._ca = ca
         self._store = verbs.store
         self._dependents: dict[str, set[tuple[str, str, str]]] = {}  # owner's uid → who points to it
         self._uids: set[str] = set()
@@ -39,7 +46,7 @@ class Controllers:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         for bucket in self._store.buckets():
-            for obj in self._store.list(bucket):
+            for obj in self._store.objects(bucket):
                 self._learn(bucket, obj)
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             if self._store.get(NAMESPACES, "", name) is None:
@@ -49,7 +56,7 @@ class Controllers:
     def start(self) -> None:
         """Begin; work that a restart left over is found again."""
         for bucket in self._store.buckets():
-            for obj in self._store.list(bucket):
+            for obj in self._store.objects(bucket):
                 self._consider(bucket, obj)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -68,7 +75,7 @@ class Controllers:
         self._fill_namespace(name)
 
     def _fill_namespace(self, namespace: str) -> None:
-        for bucket, obj in default_objects():
+        for bucket, obj in default_objects(self._ca):
             resource = self._resource(bucket)
             if resource is not None and self._store.get(bucket, namespace, obj["metadata"]["name"]) is None:
                 self._verbs.create(resource, namespace, obj, _MANAGER)
@@ -132,7 +139,10 @@ class Controllers:
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
+            try:
+                await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+            except TimeoutError:
+                self.expire_events()
             self._wake.clear()
             while self._due:
                 what, which = next(iter(self._due))
@@ -142,6 +152,13 @@ class Controllers:
                 except ApiError as error:
                     _log.warning("housekeeping of %s %s: %s", what, which, error.message)
                 await asyncio.sleep(0)
+
+    def expire_events(self) -> None:
+        """Forget Events that are an hour old."""
+        oldest = timestamp(self._verbs.clock() - EVENT_SECONDS)
+        for event in self._store.objects(EVENTS):
+            if event["metadata"]["creationTimestamp"] < oldest:
+                self._store.remove(EVENTS, event)
 
     # --- acting
 
@@ -158,7 +175,7 @@ class Controllers:
         elif what == "definition":
             self._finish_definition(which)
         elif what == "definition-content":
-            for definition in self._store.list(DEFINITIONS):
+            for definition in self._store.objects(DEFINITIONS):
                 if definition["metadata"].get("deletionTimestamp"):
                     self._finish_definition(definition["metadata"]["name"])
 
@@ -230,7 +247,7 @@ class Controllers:
     def _dependent_gone(self, uid: str) -> None:
         """An owner that waits for its dependents may be done."""
         for bucket in self._store.buckets():
-            for obj in self._store.list(bucket):
+            for obj in self._store.objects(bucket):
                 if obj["metadata"]["uid"] == uid and obj["metadata"].get("deletionTimestamp"):
                     self._finish_owner(bucket, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
 
@@ -242,7 +259,7 @@ class Controllers:
         for bucket in self._store.buckets():
             if bucket == NAMESPACES:
                 continue
-            for obj in self._store.list(bucket, name):
+            for obj in self._store.objects(bucket, name):
                 if not obj["metadata"].get("deletionTimestamp"):
                     self._delete(bucket, obj, "Background")
                 meta = obj["metadata"]
@@ -255,10 +272,10 @@ class Controllers:
         if definition is None or CLEANUP not in (definition["metadata"].get("finalizers") or ()):
             return
         bucket = f"{definition['spec']['names']['plural']}.{definition['spec']['group']}"
-        for obj in self._store.list(bucket):
+        for obj in self._store.objects(bucket):
             if not obj["metadata"].get("deletionTimestamp"):
                 self._delete(bucket, obj, "Background")
-        if not self._store.list(bucket):
+        if not self._store.objects(bucket):
             finalizers = definition["metadata"].get("finalizers") or []
             self._patch(DEFINITIONS, definition, {"finalizers": _without(finalizers, CLEANUP)})
 

@@ -90,11 +90,8 @@ class DefinitionStrategy(Strategy):
         spec = new["spec"]
         if (spec.get("conversion") or {}).get("strategy", "None") != "None":
             raise out_of_bounds("a conversion webhook")
-        errors: list[FieldError] = []
         names = spec["names"]
-        for field in ("plural", "kind"):
-            if not names.get(field):
-                errors.append(required(f"spec.names.{field}"))
+        errors = [required(f"spec.names.{field}") for field in ("plural", "kind") if not names.get(field)]
         if not spec.get("group"):
             errors.append(required("spec.group"))
         wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
@@ -112,9 +109,11 @@ class DefinitionStrategy(Strategy):
         for i, version in enumerate(versions):
             errors.extend(_version(version, f"spec.versions[{i}]", alone=len(versions) == 1))
         if old is not None:
-            for field in ("group", "scope"):
-                if old["spec"].get(field) != spec.get(field):
-                    errors.append(invalid_value(f"spec.{field}", spec.get(field), "field is immutable"))
+            errors.extend(
+                invalid_value(f"spec.{field}", spec.get(field), "field is immutable")
+                for field in ("group", "scope")
+                if old["spec"].get(field) != spec.get(field)
+            )
         return errors
 
 

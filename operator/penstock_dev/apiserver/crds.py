@@ -31,7 +31,7 @@ class Definitions:
     def __init__(self, store: Store, registry: Registry, metadata: Schema) -> None:
         self._registry = registry
         self._metadata = metadata
-        for definition in store.list(BUCKET):
+        for definition in store.objects(BUCKET):
             self._serve(definition)
         store.listen(self._changed)
 

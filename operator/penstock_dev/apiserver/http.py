@@ -6,7 +6,6 @@ describe. Every refusal leaves as a `Status`.
 
 from __future__ import annotations
 
-import json
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from . import discovery, openapi, podlog, selectors, watching
+from . import discovery, podlog, selectors, watching
+from .describing import JSON, Descriptions, as_json
 from .requests import BODY_LIMIT, Answer, Target, delete_options, read_accept, read_body, read_path, write_options
 from .status import ApiError, bad_request, invalid_options, no_such_path, out_of_bounds, required
 from .tables import table
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .tokens import Tokens, User
 
 _log = logging.getLogger(__name__)
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +65,12 @@ class Http:
         self._verbs = verbs
         self._registry: Registry = verbs.registry
         self._store: Store = verbs.store
-        self._builtin = builtin
         self._tokens = tokens
         self._logs = logs
         self._clock = clock
         self._random_timeout = random_timeout
         self._watches: set[watching.Watch] = set()
-        self._documents: dict[str, tuple[int, bytes]] = {}
+        self._descriptions = Descriptions(verbs.registry, builtin)
         self.app = web.Application(client_max_size=BODY_LIMIT)
         self.app.router.add_route("*", "/{path:.*}", self._handle)
 
@@ -89,22 +87,22 @@ class Http:
             user = self._tokens.authenticate(request.headers.get("Authorization", ""))
             return await self._route(Call(request, user, warnings))
         except ApiError as error:
-            return _warned(_json(error.body(), error.code), warnings)
+            return _warned(as_json(error.body(), error.code), warnings)
         except web.HTTPRequestEntityTooLarge:
             text = f"Request entity too large: limit is {BODY_LIMIT}"
-            return _json(ApiError("RequestEntityTooLarge", text).body(), 413)
+            return as_json(ApiError("RequestEntityTooLarge", text).body(), 413)
         except (ConnectionResetError, TimeoutError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug must be an answer and a log line, not a hung client
             _log.exception("%s %s failed", request.method, request.path)
             text = f"Internal error occurred: {type(error).__name__}: {error}"
-            return _json(ApiError("InternalError", text).body(), 500)
+            return as_json(ApiError("InternalError", text).body(), 500)
 
     async def _route(self, call: Call) -> web.StreamResponse:
         request = call.request
         path = request.path.rstrip("/") or "/"
         if request.method in ("GET", "HEAD"):
-            described = self._described(path, request.headers.get("Accept", ""))
+            described = self._descriptions.answer(path, request.headers.get("Accept", ""))
             if described is not None:
                 return described
         target = read_path(path)
@@ -125,43 +123,6 @@ class Http:
             return await self._object(call, resource, target)
         return await self._collection(call, resource, target)
 
-    # --- descriptions
-
-    def _described(self, path: str, accept: str) -> web.Response | None:
-        if path in ("/api", "/apis"):
-            if "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" in accept.replace(" ", ""):
-                body = discovery.aggregated(self._registry, core=path == "/api")
-                media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-                return web.Response(body=_encoded(body), headers={"Content-Type": media})
-            return _json(discovery.core_versions() if path == "/api" else discovery.group_list(self._registry))
-        if path == "/version":
-            return _json(discovery.version())
-        if path == "/":
-            return _json({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
-        if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
-            return self._openapi(path.removeprefix("/openapi/v3").strip("/"))
-        parts = path.strip("/").split("/")
-        found: Any = None
-        if parts[0] == "api" and len(parts) == 2:
-            found = discovery.resource_list(self._registry, "", parts[1])
-        elif parts[0] == "apis" and len(parts) == 2:
-            found = discovery.group(self._registry, parts[1])
-        elif parts[0] == "apis" and len(parts) == 3:
-            found = discovery.resource_list(self._registry, parts[1], parts[2])
-        return _json(found) if found is not None else None
-
-    def _openapi(self, name: str) -> web.Response:
-        if not name:
-            return _json(openapi.index(self._registry))
-        made, data = self._documents.get(name, (-1, b""))
-        if made != self._registry.changes:
-            resources = openapi.paths(self._registry).get(name)
-            if resources is None:
-                raise no_such_path()
-            data = _encoded(openapi.document(resources, self._builtin))
-            self._documents[name] = (self._registry.changes, data)
-        return web.Response(body=data, content_type=JSON)
-
     async def _review(self, call: Call, target: Target) -> web.Response:
         """Answer who the client is, or that it may do what it asks: nothing is enforced."""
         if call.request.method != "POST":
@@ -174,9 +135,11 @@ class Http:
         if target.plural == "selfsubjectreviews":
             user = call.user
             info = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": user.extra}
-            return _json({**answer, "status": {"userInfo": {key: value for key, value in info.items() if value}}}, 201)
+            return as_json(
+                {**answer, "status": {"userInfo": {key: value for key, value in info.items() if value}}}, 201
+            )
         status = {"allowed": True, "reason": "the development control plane does not enforce RBAC"}
-        return _json({**answer, "spec": body.get("spec", {}), "status": status}, 201)
+        return as_json({**answer, "spec": body.get("spec", {}), "status": status}, 201)
 
     # --- objects
 
@@ -200,7 +163,7 @@ class Http:
             if resource.namespaced and not target.namespace:
                 raise _no_method()
             options_ = delete_options(query, await _optional_body(request))
-            page = self._verbs.list(resource, target.namespace, self._matches(resource, query))
+            page = self._verbs.page(resource, target.namespace, self._matches(resource, query))
             for obj in page.items:
                 meta = obj["metadata"]
                 self._verbs.delete(resource, meta.get("namespace", ""), meta["name"], options_)
@@ -236,7 +199,7 @@ class Http:
         limit = query.get("limit", "0")
         meta: dict[str, Any] = {"resourceVersion": str(self._store.version)}
         if items is None:
-            page = self._verbs.list(
+            page = self._verbs.page(
                 resource, namespace, matches, int(limit) if limit.isdigit() else 0, query.get("continue", "")
             )
             items = page.items
@@ -247,17 +210,19 @@ class Http:
         if resource.custom and answer.form == "plain":
             meta.setdefault("continue", "")
         if answer.form == "table":
-            return _json(table(resource, items, self._clock(), meta, query.get("includeObject", "Metadata")))
+            return as_json(table(resource, items, self._clock(), meta, query.get("includeObject", "Metadata")))
         if answer.form == "metadata":
             rows = [_metadata_only(obj) for obj in items]
-            return _json(
+            return as_json(
                 {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": rows}
             )
         if resource.outbound:
             items = [resource.outbound(obj) for obj in items]
         if not resource.custom:
             items = [{key: value for key, value in obj.items() if key not in ("kind", "apiVersion")} for obj in items]
-        return _json({"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items})
+        return as_json(
+            {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": meta, "items": items}
+        )
 
     def _check_version(self, text: str) -> None:
         if text and not text.isdigit():
@@ -280,7 +245,7 @@ class Http:
                 details: dict[str, Any] = {"name": target.name, "kind": resource.plural, "uid": last["metadata"]["uid"]}
                 if resource.group:
                     details["group"] = resource.group
-                return _json(
+                return as_json(
                     {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
                 )
             return self._shown(call, resource, last)
@@ -325,11 +290,13 @@ class Http:
         if target.subresource == "token" and request.method == "POST":
             body = read_body(await request.read(), request.headers.get("Content-Type", ""))
             made = self._tokens.request(target.namespace, target.name, body, self._verbs.random_name(16))
-            return _json(made, 201)
+            return as_json(made, 201)
         if target.subresource == "binding" and request.method == "POST":
             body = read_body(await request.read(), request.headers.get("Content-Type", ""))
             self._verbs.bind(resource, target.namespace, target.name, body)
-            return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+            return as_json(
+                {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
+            )
         raise _no_method()
 
     def _shown(self, call: Call, resource: Resource, obj: Object, code: int = 200) -> web.Response:
@@ -343,7 +310,7 @@ class Http:
             shown = _metadata_only(obj)
         else:
             shown = resource.outbound(obj) if resource.outbound else obj
-        return _warned(_json(shown, code), call.warnings)
+        return _warned(as_json(shown, code), call.warnings)
 
     # --- streams
 
@@ -411,11 +378,3 @@ def _warned(response: web.Response, warnings: list[str] | None) -> web.Response:
 
 def _no_method() -> ApiError:
     return ApiError("MethodNotAllowed", "the server does not allow this method on the requested resource", {})
-
-
-def _encoded(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _json(value: Any, code: int = 200) -> web.Response:
-    return web.Response(body=_encoded(value), status=code, content_type=JSON)

@@ -63,5 +63,4 @@ class FolderLogs:
 
 
 def _lines(data: bytes) -> Iterator[bytes]:
-    for line in data.split(b"\n")[:-1]:
-        yield line
+    yield from data.split(b"\n")[:-1]

@@ -82,9 +82,9 @@ def validate(obj: Object, old: Object | None, resource: Resource) -> list[FieldE
         if why := label_value(value):
             errors.append(invalid_value("metadata.labels", value, why))
     annotations = meta.get("annotations") or {}
-    for key in annotations:
-        if why := qualified_name(key.lower()):
-            errors.append(invalid_value("metadata.annotations", key, why))
+    errors.extend(
+        invalid_value("metadata.annotations", key, why) for key in annotations if (why := qualified_name(key.lower()))
+    )
     if sum(len(k.encode()) + len(str(v).encode()) for k, v in annotations.items()) > ANNOTATIONS_LIMIT:
         errors.append(
             FieldError(

@@ -48,7 +48,7 @@ def document(resources: list[Resource], builtin: Builtin) -> dict[str, Any]:
     for resource in resources:
         if resource.custom:
             name = custom_name(resource)
-            own = {key: value for key, value in resource.schema.document.items()}
+            own = dict(resource.schema.document)
             properties = {
                 **own.get("properties", {}),
                 "metadata": {"allOf": [{"$ref": _PREFIX + META}], "description": "Standard object's metadata."},

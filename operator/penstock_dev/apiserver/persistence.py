@@ -115,7 +115,7 @@ class Persistence:
 
     def compact(self, store: Store) -> None:
         """Replace the snapshot by what is there now and begin the log anew."""
-        content = {"version": store.version, "objects": {bucket: store.list(bucket) for bucket in store.buckets()}}
+        content = {"version": store.version, "objects": {bucket: store.objects(bucket) for bucket in store.buckets()}}
         partial = self._snapshot.with_suffix(".partial")
         partial.write_text(json.dumps(content, separators=(",", ":")))
         partial.replace(self._snapshot)

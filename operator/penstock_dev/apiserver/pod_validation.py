@@ -40,9 +40,11 @@ def validate_pod(pod: Object) -> list[FieldError]:
         errors.append(unsupported("spec.dnsPolicy", spec.get("dnsPolicy"), known))
     if spec.get("activeDeadlineSeconds") is not None:
         _deadline(spec["activeDeadlineSeconds"], errors)
-    for field in ("nodeName", "serviceAccountName"):
-        if spec.get(field) and (why := subdomain(spec[field])):
-            errors.append(invalid_value(f"spec.{field}", spec[field], why))
+    errors.extend(
+        invalid_value(f"spec.{field}", spec[field], why)
+        for field in ("nodeName", "serviceAccountName")
+        if spec.get(field) and (why := subdomain(spec[field]))
+    )
     _tolerations(spec.get("tolerations") or [], errors)
     return errors
 
@@ -94,9 +96,9 @@ def _container(container: Any, place: str, names: set[str], volumes: set[str], e
         known = ("Always", "IfNotPresent", "Never")
         errors.append(unsupported(f"{place}.imagePullPolicy", container.get("imagePullPolicy"), known))
     if container.get("terminationMessagePolicy") not in ("File", "FallbackToLogsOnError"):
-        known = ("FallbackToLogsOnError", "File")
+        policies = ("FallbackToLogsOnError", "File")
         errors.append(
-            unsupported(f"{place}.terminationMessagePolicy", container.get("terminationMessagePolicy"), known)
+            unsupported(f"{place}.terminationMessagePolicy", container.get("terminationMessagePolicy"), policies)
         )
     for i, entry in enumerate(container.get("env") or []):
         _environment(entry, f"{place}.env[{i}]", errors)
@@ -168,6 +170,11 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
             if not container.get("image"):
                 errors.append(required(f"spec.{group}[{i}].image"))
     _deadline_update(after, before, errors)
+    kept = {gate["name"] for gate in before.get("schedulingGates") or []}
+    for i, gate in enumerate(after.get("schedulingGates") or []):
+        if gate["name"] not in kept:
+            why = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
+            errors.append(forbidden_field(f"spec.schedulingGates[{i}].name", why))
     if any(toleration not in (after.get("tolerations") or []) for toleration in before.get("tolerations") or []):
         errors.append(
             forbidden_field("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
@@ -200,7 +207,7 @@ def _deadline_update(after: dict[str, Any], before: dict[str, Any], errors: list
 
 def _unchangeable(spec: dict[str, Any]) -> dict[str, Any]:
     out = copy.deepcopy(spec)
-    for field in ("activeDeadlineSeconds", "tolerations"):
+    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
         out.pop(field, None)
     for group in ("initContainers", "containers"):
         for container in out.get(group) or []:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .status import bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from .logs import LogSource
     from .store import Object
@@ -125,7 +125,7 @@ def _instance(pod: Object, container: str, options: LogOptions) -> int:
 
 async def lines(
     pod: Object, container: str, options: LogOptions, source: LogSource, current: Callable[[], Object | None]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yield the log.
 
     Args:

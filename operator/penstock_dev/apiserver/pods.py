@@ -36,7 +36,10 @@ class PodStrategy(Strategy):
             spec["terminationGracePeriodSeconds"] = 1
         spec = _with_tolerations(spec)
         spec = _with_token(spec, obj["metadata"].get("namespace", ""), env)
-        return {**obj, "spec": spec, "status": {"phase": "Pending", "qosClass": qos_class(spec)}}
+        status: dict[str, Any] = {"phase": "Pending", "qosClass": qos_class(spec)}
+        if spec.get("schedulingGates"):
+            status["conditions"] = [{**_GATED, "lastTransitionTime": obj["metadata"].get("creationTimestamp")}]
+        return {**obj, "spec": spec, "status": status}
 
     def admit(self, obj: Object, env: Env) -> None:
         """Refuse a pod whose ServiceAccount does not exist."""
@@ -68,6 +71,15 @@ class PodStrategy(Strategy):
             return 0
         period: int = spec.get("terminationGracePeriodSeconds", 30) if asked is None else asked
         return max(period, 1) if period < 0 else period
+
+
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+    "lastProbeTime": None,
+}
 
 
 def _status(status: dict[str, Any]) -> dict[str, Any]:

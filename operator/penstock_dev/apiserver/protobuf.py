@@ -131,7 +131,7 @@ def _message(data: bytes, fields: Message) -> dict[str, Any]:
 
 def _bytes(value: int | bytes) -> bytes:
     if isinstance(value, int):
-        raise IndexError("a number where a message should be")  # noqa: TRY004 - one kind of error for broken bytes
+        raise IndexError("a number where a message should be")
     return value
 
 

@@ -67,13 +67,17 @@ class Schema:
         self.map_type: str = get("x-kubernetes-map-type", "")
         self.merge_key: str = get("x-kubernetes-patch-merge-key", "")
         self.merge_strategy: tuple[str, ...] = tuple(filter(None, get("x-kubernetes-patch-strategy", "").split(",")))
-        self.pattern: re.Pattern[str] | None = re.compile(python_pattern(get("pattern"))) if get("pattern") else None
-        self.rules: tuple[Any, ...] = ()  # compiled CEL rules, filled in by `rules.compile_rules`
-        self.branches: tuple[tuple[str, tuple[Schema, ...]], ...] = tuple(
-            (word, tuple(node(sub, resolve) for sub in ([get(word)] if word == "not" else get(word))))
-            for word in ("allOf", "anyOf", "oneOf", "not")
-            if get(word) and not self.int_or_string
+        self.pattern: re.Pattern[str] | None = (
+            re.compile(python_pattern(document["pattern"])) if get("pattern") else None
         )
+        self.rules: tuple[Any, ...] = ()  # compiled CEL rules, filled in by `rules.compile_rules`
+        self.branches: tuple[tuple[str, tuple[Schema, ...]], ...] = ()
+        if not self.int_or_string:
+            self.branches = tuple(
+                (word, tuple(node(sub, resolve) for sub in _listed(document[word])))
+                for word in ("allOf", "anyOf", "oneOf", "not")
+                if document.get(word)
+            )
         self._defaulting: bool | None = None
 
     @property
@@ -93,6 +97,10 @@ class Schema:
             below = [*self.properties.values(), *(s for s in (self.additional, self.items) if s is not None)]
             self._defaulting = any(sub.default is not _ABSENT or sub.defaulting() for sub in below)
         return self._defaulting
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def node(document: Mapping[str, Any], resolve: Resolver | None = None) -> Schema:

@@ -40,9 +40,7 @@ def labels(text: str) -> Predicate | None:
     Raises:
         ApiError: 400 with the server's words when it cannot be parsed.
     """
-    tests: list[Callable[[Mapping[str, str]], bool]] = []
-    for part in _split(text):
-        tests.append(_label_test(part))
+    tests = [_label_test(part) for part in _split(text)]
     if not tests:
         return None
 

@@ -1,8 +1,9 @@
 """The embedded control plane's public face: start it, stop it, and how clients reach it.
 
-`ApiServer` ties the rooms of this package together (store, kinds, verbs, HTTP) and owns their lifetime. It listens on loopback
-only, over TLS (kubectl sends a token over nothing else), and answers 401 without its bearer token or a token of one of its ServiceAccounts. Everything it knows is in
-memory; with `data` it also writes every change down and reads it again at the next start. It runs no pods: a node does, as a client.
+`ApiServer` ties the rooms of this package together (store, kinds, verbs, HTTP) and owns their lifetime. It listens on loopback only,
+over TLS (kubectl sends a token over nothing else), and answers 401 without its bearer token or a token of one of its ServiceAccounts.
+Everything it knows is in memory; with `data` it also writes every change down and reads it again at the next start. It runs no pods: a
+node does, as a client.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class ApiServer:
         source = random.SystemRandom()
         self._verbs = Verbs(self._store, registry, clock, source)
         Definitions(self._store, registry, builtin.metadata)
-        self._controllers = Controllers(self._verbs)
+        self._controllers = Controllers(self._verbs, self.ca)
         self._crds = [dict(crd) for crd in crds]
         tokens = Tokens(keys.token, self._store, clock, keys.signing)
         self._http = Http(self._verbs, builtin, tokens, logs, clock, lambda: source.uniform(1800, 3600))

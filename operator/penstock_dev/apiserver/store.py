@@ -56,7 +56,7 @@ class Store:
         """Return an object or None."""
         return self._buckets[bucket].get((namespace, name))
 
-    def list(self, bucket: str, namespace: str = "") -> list[Object]:
+    def objects(self, bucket: str, namespace: str = "") -> list[Object]:
         """Return the objects of a bucket, of one namespace when it is given, ordered by namespace and name."""
         items = self._buckets[bucket].items()
         return [obj for key, obj in sorted(items, key=lambda item: item[0]) if not namespace or key[0] == namespace]
@@ -92,8 +92,11 @@ class Store:
         self.version = self._floor = version
 
     def since(self, version: int) -> list[Change] | None:
-        """Return the changes after a version, oldest first; None when some of them are forgotten."""
-        if version < self._floor:
+        """Return the changes after a version, oldest first; None when some of them are forgotten.
+
+        A version that was never given out belongs to an earlier life of this server (memory only): forgotten as well.
+        """
+        if not self._floor <= version <= self.version:
             return None
         changes: list[Change] = []
         for change in reversed(self._history):

@@ -263,9 +263,9 @@ class CountedStrategy(Strategy):
     checks_schema = True
 
 
-def default_objects() -> list[tuple[str, Object]]:
-    """Return what every namespace has from the start: (bucket, object)."""
+def default_objects(ca: str) -> list[tuple[str, Object]]:
+    """Return what every namespace has from the start: (bucket, object); `ca` is the server's certificate."""
     return [
         ("serviceaccounts.", {"metadata": {"name": "default"}}),
-        ("configmaps.", {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ""}}),
+        ("configmaps.", {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}}),
     ]

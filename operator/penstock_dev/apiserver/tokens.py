@@ -178,7 +178,10 @@ class Tokens:
             raise not_found("", plural, bound.get("name", ""))
         uid: str = found["metadata"]["uid"]
         if bound.get("uid") not in (None, "", uid):
-            why = f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. The object might have been deleted and then recreated"
+            why = (
+                f"the UID in the bound object reference ({bound['uid']}) does not match the UID in record. "
+                "The object might have been deleted and then recreated"
+            )
             raise conflict("", bound["kind"], bound["name"], why)
         return {"name": bound["name"], "uid": uid}
 

@@ -148,9 +148,7 @@ def _number(value: float, schema: Schema, path: str, errors: list[FieldError]) -
 
 def _object(value: dict[str, Any], schema: Schema, path: str, errors: list[FieldError]) -> None:
     document = schema.document
-    for name in schema.required:
-        if name not in value:
-            errors.append(required(f"{path}.{name}" if path else name))
+    errors.extend(required(f"{path}.{name}" if path else name) for name in schema.required if name not in value)
     count = len(value)
     if "maxProperties" in document and count > document["maxProperties"]:
         limit = document["maxProperties"]

@@ -7,9 +7,6 @@ put back → defaults → validation (metadata, schema, kind, CEL) → store.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +16,7 @@ from .apply import apply
 from .decoding import How, decode
 from .deletion import DeleteOptions, after_delete, check_preconditions, may_go, timestamp
 from .kinds import Env, Registry, Resource
+from .paging import Page, paged
 from .rules import ABSENT, check_rules, has_rules
 from .schema import with_defaults
 from .status import (
@@ -68,15 +66,6 @@ class WriteOptions:
     warnings: list[str] = field(default_factory=list)  # receives what goes into Warning headers
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A LIST's result."""
-
-    items: list[Object]
-    token: str = ""
-    remaining: int = 0
-
-
 class Verbs:
     """Carries out verbs on the store.
 
@@ -111,20 +100,14 @@ class Verbs:
             raise not_found(resource.group, resource.plural, name)
         return found
 
-    def list(
+    def page(
         self, resource: Resource, namespace: str, matches: Predicate | None, limit: int = 0, token: str = ""
     ) -> Page:
         """Return the objects of a kind, a page of them when `limit` is given."""
-        items = self.store.list(resource.storage, namespace)
+        items = self.store.objects(resource.storage, namespace)
         if matches is not None:
             items = [obj for obj in items if matches(obj)]
-        if token:
-            after = _read_token(token)
-            items = [obj for obj in items if (obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) > after]
-        if limit and len(items) > limit:
-            last = items[limit - 1]["metadata"]
-            return Page(items[:limit], _token(last.get("namespace", ""), last["name"]), len(items) - limit)
-        return Page(items)
+        return paged(items, limit, token)
 
     # --- writing
 
@@ -275,10 +258,7 @@ class Verbs:
         new = resource.strategy.update(with_defaults(new, resource.schema), old, subresource, env)
         self._validate(resource, new, old, subresource, options.warnings)
         new = self._count_generation(resource, new, old)
-        if own is not None:
-            new = own(new)
-        else:
-            new = managed.after_update(new, old, resource, subresource, options.manager, env.now)
+        new = own(new) if own else managed.after_update(new, old, resource, subresource, options.manager, env.now)
         if new == old:
             return old
         if options.dry_run:
@@ -397,18 +377,6 @@ def _fenced(resource: Resource, new: Object, old: Object, subresource: str) -> O
             out["status"] = old["status"]
         return out
     return new
-
-
-def _token(namespace: str, name: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([namespace, name]).encode()).decode()
-
-
-def _read_token(token: str) -> tuple[str, str]:
-    try:
-        namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, binascii.Error) as error:
-        raise bad_request("continue key is not valid") from error
-    return namespace, name
 
 
 __all__ = ["PATCH_TYPES", "DeleteOptions", "Page", "Verbs", "WriteOptions", "timestamp"]

@@ -16,7 +16,7 @@ from .status import ApiError, FieldError, expired, invalid
 from .tables import table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from .kinds import Resource
     from .selectors import Predicate
@@ -112,7 +112,7 @@ class Watch:
         """Collect what comes before live changes, in the same instant as the subscription."""
         options, store = self._options, self._store
         if options.version is None:
-            for obj in store.list(self._resource.storage, self._namespace):
+            for obj in store.objects(self._resource.storage, self._namespace):
                 if self._matches is None or self._matches(obj):
                     self._start.append(self._line("ADDED", obj))
             if options.initial_events:
@@ -144,7 +144,7 @@ class Watch:
         """Take no more changes. Safe to call twice."""
         self._unlisten()
 
-    async def lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
         """Yield the stream, a JSON document and a line end each; ends at the timeout or with `end`."""
         try:
             if self._start:
