@@ -6,6 +6,7 @@ Times are bounded: one second to connect, a total for the rest.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -61,6 +62,11 @@ class KubeClient:
         self._token = token
         self._ca_file = ca_file
         self._client: httpx.Client | None = None
+
+    def prepare(self) -> None:
+        """Do what the first request would do before anything is sent: import httpx, read the certificates."""
+        with contextlib.suppress(OSError):
+            self._connected(_httpx())
 
     def patch(self, path: str, operations: Sequence[Mapping[str, Any]], seconds: float) -> Answer:
         """Send a JSON patch.

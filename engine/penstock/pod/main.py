@@ -59,6 +59,8 @@ def run(guard: Guard) -> NoReturn:
     guard.attach(ending)
     beat.start(env.run_dir, processes.adopt_orphans)
 
+    # Two threads that import share one interpreter: let the claim go out first, and import while it is answered.
+    reporter.prepared.wait()
     try:
         from penstock.pod.life import Life
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1

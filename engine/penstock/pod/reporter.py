@@ -31,6 +31,10 @@ ENDING_REQUEST_SECONDS = 1.0
 class Client(Protocol):
     """What the reporter needs of ``penstock.kube.client.KubeClient``."""
 
+    def prepare(self) -> None:
+        """Do what can be done before the first request."""
+        ...
+
     def patch(self, path: str, operations: claiming.Operations, seconds: float) -> Answer:
         """Send a JSON patch."""
         ...
@@ -65,6 +69,14 @@ class Ticket:
 
 class Reporter:
     """See the module.
+
+    Attributes:
+        prepared: Set when the claim is about to be sent.
+        claimed: Set when the claim is decided, one way or the other.
+        claim_outcome: How.
+        claimed_document: The report that was accepted with it.
+        flow_run: The FlowRun as the last answer had it.
+        fenced: Why no report is taken any more.
 
     Args:
         client: Sends patches.
@@ -103,6 +115,7 @@ class Reporter:
         self._unauthenticated_since: float | None = None
         self._progress_source: Callable[[], Mapping[str, Any] | None] | None = None
         self._progress_seconds = 0.0
+        self.prepared = threading.Event()
         self.claimed = threading.Event()
         self.claim_outcome: Accepted | Refused | Unclaimed | None = None
         self.claimed_document: Mapping[str, Any] = {}
@@ -177,6 +190,7 @@ class Reporter:
             self._claim()
         except Exception as error:  # noqa: BLE001 - whoever waits for the claim must hear of a bug, too
             self.claim_outcome = Unclaimed("EngineError", f"the claim failed: {type(error).__name__}: {error}")
+            self.prepared.set()
             self.claimed.set()
             self._on_change()
         if not isinstance(self.claim_outcome, Accepted):
@@ -188,6 +202,8 @@ class Reporter:
             self._on_change()
 
     def _claim(self) -> None:
+        self._client.prepare()
+        self.prepared.set()
         progress = ClaimProgress(started=self._clock())
         while True:
             last = self._last_claim
