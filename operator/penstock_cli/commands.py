@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import time
@@ -18,10 +19,10 @@ from .manifests import read
 from .runs import Run, attempts_pods
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .api import Api, Json
-    from .kinds import Target
+    from .kinds import Kind, Target
 
 __all__ = ["apply", "cancel", "delete", "get", "logs", "seconds", "wait"]
 
@@ -61,17 +62,22 @@ def get(
     output: str,
     selector: str,
     watch: bool,
-) -> None:
-    """Show objects: tables as the server makes them, YAML, JSON or names."""
+) -> int:
+    """Show objects: tables as the server makes them, YAML, JSON or names; returns the exit code."""
     wanted = targets(api, words)
     where = None if everywhere else namespace
     if output in ("yaml", "json"):
         _documents(api, wanted, where, selector, output)
-        return
-    for at, target in enumerate(wanted):
-        if at and not target.name:
+        return 0
+    failed = False
+    for at, (kind, group) in enumerate(itertools.groupby(wanted, key=lambda target: target.kind)):
+        if at:
             print()
-        _table(api, target, where, selector, output, header=not at or not target.name, watch=watch)
+        # Where several kinds are shown each name says of which it is.
+        several = any(target.kind is not kind for target in wanted)
+        names = [target.name for target in group]
+        failed |= not _table(api, kind, names, where, selector, output, watch=watch, several=several)
+    return int(failed)
 
 
 def _documents(api: Api, wanted: Sequence[Target], where: str | None, selector: str, output: str) -> None:
@@ -93,43 +99,66 @@ def _documents(api: Api, wanted: Sequence[Target], where: str | None, selector: 
 
 
 def _table(
-    api: Api, target: Target, where: str | None, selector: str, output: str, *, header: bool, watch: bool
-) -> None:
-    kind, name = target.kind, target.name
-    if name and where is None:
+    api: Api,
+    kind: Kind,
+    names: Sequence[str],
+    where: str | None,
+    selector: str,
+    output: str,
+    *,
+    watch: bool,
+    several: bool,
+) -> bool:
+    """Show objects of one kind in a table; returns whether all that were named exist."""
+    if any(names) and where is None:
         raise CliError("error: a resource cannot be retrieved by name across all namespaces")
     query = {"labelSelector": selector} if selector else {}
-    if name and watch:
-        query["fieldSelector"] = f"metadata.name={name}"
-    path = kind.path(where, "" if watch else name)
-    document = api.get(path, query, TABLE)
-    if document.get("kind") != "Table":
+    if watch and any(names):
+        query["fieldSelector"] = f"metadata.name={names[0]}"
+    documents, refusals = [], []
+    for name in names:
+        try:
+            documents.append(api.get(kind.path(where, "" if watch else name), query, TABLE))
+        except ServerError as error:
+            if not name or error.status != 404:
+                raise
+            refusals.append(error)
+    if any(document.get("kind") != "Table" for document in documents):
         raise CliError(f"error: the server shows no table of {kind.plural}; use -o yaml")
-    shown = render.columns(document, wide=output == "wide")
     everywhere = where is None and kind.namespaced
 
-    def lines(table: Json, *, head: bool) -> str:
+    def lines(tables: Sequence[Json], *, head: bool) -> str:
         if output == "name":
-            return "\n".join(kind.label(row["object"]["metadata"]["name"]) for row in table.get("rows") or [])
-        heading = ["NAMESPACE"] * everywhere + [title for _, title in shown] if head else []
-        return render.table(heading, render.rows(table, shown, namespaces=everywhere))
-
-    if not document.get("rows"):
-        if name:
-            raise ServerError(
-                404, "NotFound", f'{kind.plural}{f".{kind.group}" if kind.group else ""} "{name}" not found'
+            return "\n".join(
+                kind.label(row["object"]["metadata"]["name"]) for table in tables for row in table.get("rows") or []
             )
-        if not watch:
-            place = f" in {where} namespace" if where and kind.namespaced else ""
-            print(f"No resources found{place}.", file=sys.stderr)
-    else:
-        print(lines(document, head=header), flush=True)
-    while watch:
-        query["resourceVersion"] = document["metadata"]["resourceVersion"]
+        shown = render.columns(documents[0], wide=output == "wide")
+        heading = ["NAMESPACE"] * everywhere + [title for _, title in shown] if head else []
+        rows = [row for table in tables for row in render.rows(table, shown, namespaces=everywhere)]
+        if several:
+            rows = [[*row[:everywhere], kind.label(row[everywhere]), *row[everywhere + 1 :]] for row in rows]
+        return render.table(heading, rows)
+
+    if any(document.get("rows") for document in documents):
+        print(lines(documents, head=True), flush=True)
+    elif documents and not watch:
+        place = f" in {where} namespace" if where and kind.namespaced else ""
+        print(f"No resources found{place}.", file=sys.stderr)
+    for refusal in refusals:
+        print(refusal, file=sys.stderr)
+    if watch and documents:
+        _watch(api, kind.path(where), query, documents[0], lambda table: lines([table], head=False))
+    return not refusals
+
+
+def _watch(api: Api, path: str, query: dict[str, str], listed: Json, lines: Callable[[Json], str]) -> None:
+    """Print the rows of what changes, until Ctrl-C."""
+    while True:
+        query["resourceVersion"] = listed["metadata"]["resourceVersion"]
         for event in api.watch(path, query, accept=TABLE):
             if event["type"] != "BOOKMARK":
-                print(lines(event["object"], head=False), flush=True)
-        document = api.get(path, {**query, "resourceVersion": ""}, TABLE)
+                print(lines(event["object"]), flush=True)
+        listed = api.get(path, {**query, "resourceVersion": ""}, TABLE)
 
 
 # --- logs

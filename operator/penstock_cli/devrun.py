@@ -150,7 +150,7 @@ def _work(cluster: DevCluster, manifests: Sequence[Any]) -> int:
         if not runs:
             return 0
         ended = tell(api, runs, console)
-        console.print(summary(ended))
+        summary(ended, console)
         return int(not all(one.completed for one in ended))
 
 

@@ -108,7 +108,8 @@ def _changed(
 ) -> Iterator[StateChange | LogLine]:
     known.run = run
     if run.pod and run.pod not in known.readers:
-        reader = threading.Thread(target=_read_log, args=(api, run, run.pod, events, stop), daemon=True)
+        before = next(reversed(known.readers.values()), None)
+        reader = threading.Thread(target=_read_log, args=(api, run, run.pod, events, stop, before), daemon=True)
         known.readers[run.pod] = reader
         reader.start()
     if run.finished:
@@ -175,8 +176,11 @@ def _read_log(
     pod: str,
     events: queue.Queue[StateChange | LogLine | _Gone | _Failed],
     stop: threading.Event,
+    before: threading.Thread | None,
 ) -> None:
-    """Put an attempt's log lines into the queue, until the pod's end."""
+    """Put an attempt's log lines into the queue, until the pod's end; those of the attempt before come first."""
+    if before is not None:
+        before.join(_DRAIN_SECONDS)
     path = POD.path(run.namespace, pod)
     query = {"container": constants.ENGINE_CONTAINER, "follow": "true"}
     told = 0

@@ -165,7 +165,7 @@ def _get(
     output: Annotated[str, typer.Option("--output", "-o", help="wide, yaml, json or name.")] = "",
     selector: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show changes as they come.")] = False,
-) -> None:
+) -> int:
     """Show objects in a table, or as YAML, JSON or names."""
     if output not in ("", "wide", "yaml", "json", "name"):
         raise CliError(
@@ -174,7 +174,7 @@ def _get(
     from . import commands
 
     with _api() as api:
-        commands.get(
+        return commands.get(
             api,
             words,
             namespace=namespace or api.namespace,

@@ -38,22 +38,23 @@ def _shown(document: Json) -> Json:
 
 def as_yaml(document: Json) -> str:
     """Return an object or a list as YAML."""
-    return yaml.dump(_shown(document), Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    return yaml.dump(_shown(document), Dumper=_Dumper, width=10_000, allow_unicode=True)
 
 
 def as_json(document: Json) -> str:
     """Return an object or a list as JSON."""
-    return json.dumps(_shown(document), indent=4, ensure_ascii=False)
+    return json.dumps(_shown(document), indent=4, ensure_ascii=False, sort_keys=True)
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Return columns padded as kubectl pads them: three blanks between."""
+    """Return columns padded as kubectl pads them: three blanks between, the last one as it is."""
     everything = [list(header), *(list(line) for line in lines)] if header else [list(line) for line in lines]
     if not everything:
         return ""
     widths = [max(len(line[at]) for line in everything) for at in range(len(everything[0]))]
+    widths[-1] = 0
     return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in everything
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in everything
     )
 
 

@@ -49,18 +49,19 @@ def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
     return list(latest.values())
 
 
-def summary(runs: Sequence[Run]) -> Table:
-    """Return the final table."""
+def summary(runs: Sequence[Run], console: Console) -> None:
+    """Print the final table, and below it what each run returned or why it did not."""
     table = Table()
     for heading in ("Run", "Flow", "State", "Attempts", "Took"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("Result", overflow="fold")
     for run in runs:
         kind, name, _ = run.state
         state = Text(kind if name == kind else f"{kind}/{name}", style=_COLOURS.get(kind, ""))
         attempts = str((run.status.get("attempt") or {}).get("number", 0))
-        table.add_row(run.name, run.flow, state, attempts, _took(run), Text(_outcome(run)))
-    return table
+        table.add_row(run.name, run.flow, state, attempts, _took(run))
+    console.print(table)
+    for run in runs:
+        console.print(Text(f"{run.name}: {_outcome(run)}"), soft_wrap=True)
 
 
 def _took(run: Run) -> str:
@@ -72,8 +73,11 @@ def _took(run: Run) -> str:
 
 
 def _outcome(run: Run) -> str:
-    if result := run.status.get("result"):
-        return str(result.get("json") or result.get("location") or result.get("type") or "")
-    if error := run.status.get("error"):
-        return f"{error.get('type', '')}: {error.get('message', '')}"
-    return run.state[2]
+    if run.completed:
+        result = run.status.get("result") or {}
+        shown = result.get("json") or result.get("location") or result.get("type")
+        return f"returned {shown}" if shown else "returned nothing to show"
+    kind, _, message = run.state
+    error = run.status.get("error") or {}
+    why = f"{error['type']}: {error.get('message', '')}" if error.get("type") else message
+    return f"{kind}, {why}" + (f" ({error['location']})" if error.get("location") else "")

@@ -1,0 +1,397 @@
+"""apply, get, describe, logs, cancel, wait, delete: kubectl's words, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.conftest import Penstock
+from tests.support.cli import API, SPEC, Stage
+from tests.support.world import until
+
+RUN = f"""
+apiVersion: {API}
+kind: FlowRun
+metadata: {{name: one}}
+spec:
+  flowSpec: {{entrypoint: "a.py:main"}}
+"""
+FINISHED = ("Completed", "Failed", "Crashed", "Cancelled")
+
+
+def file(folder: Path, text: str, name: str = "run.yaml") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+# --- apply
+
+
+def test_apply_says_what_became_of_each(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    path = file(tmp_path, RUN + "---\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n")
+    done = penstock("apply", "-f", path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == ["flowrun.penstock.dev/one created", "configmap/c created"]
+    assert penstock("apply", "-f", path).out.splitlines() == [
+        "flowrun.penstock.dev/one unchanged",
+        "configmap/c unchanged",
+    ]
+    file(tmp_path, RUN + "  desiredState: Cancelled\n")
+    assert penstock("apply", "-f", path).out.splitlines() == ["flowrun.penstock.dev/one configured"]
+    assert at.get(f"{at.runs}/one")["spec"]["desiredState"] == "Cancelled"
+
+
+def test_apply_takes_folders_lists_standard_input_and_generated_names(
+    at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file(tmp_path, RUN, "a.yml")
+    listed = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [yaml.safe_load(RUN.replace("name: one", "generateName: some-"))],
+    }
+    file(tmp_path, json.dumps(listed), "b.json")
+    file(tmp_path, "not for us", "c.txt")
+    out = penstock("apply", "-f", str(tmp_path)).out.splitlines()
+    assert out[0] == "flowrun.penstock.dev/one created"
+    assert out[1].startswith("flowrun.penstock.dev/some-")
+    monkeypatch.setattr("sys.stdin", io.StringIO(RUN))
+    assert penstock("apply", "-f", "-").out == "flowrun.penstock.dev/one unchanged\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a: [1,\nb: }", "run.yaml:2:4: not valid YAML"),
+        ("kind: FlowRun\n  spec: [", "run.yaml:2:7: not valid YAML"),
+        ("- 1", "run.yaml:1: a manifest is a mapping with apiVersion, kind and metadata, not a list"),
+        (f"{RUN}---\nkind: FlowRun\nmetadata: {{name: x}}", "run.yaml:8: apiVersion is not set"),
+        (f"apiVersion: {API}\nkind: FlowRun\nspec: {{}}", "run.yaml:1: FlowRun: metadata.name is not set"),
+        (
+            f"apiVersion: {API}\nkind: Flows\nmetadata: {{name: x}}",
+            'run.yaml:1: no matches for kind "Flows" in version "penstock.dev/v1alpha1"',
+        ),
+        (
+            "apiVersion: none/v1\nkind: X\nmetadata: {name: x}",
+            'run.yaml:1: no matches for kind "X" in version "none/v1"',
+        ),
+        (RUN.replace("spec:", "spec:\n  flowwRef: {name: x}"), ".spec.flowwRef: field not declared in schema"),
+        (RUN.replace("name: one", "name: One"), "run.yaml:2: Error from server (Invalid)"),
+        (RUN.replace("{name: one}", "{name: one, namespace: none}"), 'namespaces "none" not found'),
+        ("", "no objects passed to apply"),
+    ],
+)
+def test_a_bad_manifest_is_told_with_its_line(
+    at: Stage, penstock: Penstock, tmp_path: Path, text: str, wanted: str
+) -> None:
+    done = penstock("apply", "-f", file(tmp_path, text))
+    assert done.code == 1
+    assert wanted in done.err
+    assert "Traceback" not in done.err
+
+
+def test_apply_needs_files_that_exist(penstock: Penstock, tmp_path: Path) -> None:
+    assert penstock("apply").err == "error: must specify -f FILE\n"
+    done = penstock("apply", "-f", str(tmp_path / "none.yaml"))
+    assert (done.code, done.err) == (1, f'error: the path "{tmp_path}/none.yaml" does not exist\n')
+
+
+def test_apply_does_not_cross_namespaces(penstock: Penstock, tmp_path: Path) -> None:
+    path = file(tmp_path, RUN.replace("{name: one}", "{name: one, namespace: other}"))
+    done = penstock("apply", "-n", "default", "-f", path)
+    assert done.code == 1
+    assert 'the namespace from the provided object "other" does not match the namespace "default"' in done.err
+
+
+# --- get
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["get", "fr"], ["get", "flowruns", "-o", "wide"], ["get", "fr", "one"], ["get", "fr/one", "fr/two"], ["get", "fr", "-A"],
+        ["get", "pods"], ["get", "fr", "-o", "name"], ["get", "fr", "-l", "none=x"], ["get", "fr", "nope"], ["get", "nonsense"],
+        ["get", "deployments"], ["get", "fl"], ["get", "ns"], ["get", "fr", "one", "-o", "json"],
+        ["get", "fr", "one", "nope", "two"], ["get", "fr,pods"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_get_prints_what_kubectl_prints(at: Stage, penstock: Penstock, words: list[str]) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl to compare with")
+    run = at.run("one", parameters={"text": "a\nb\n"})
+    at.run("two")
+    at.status("one", "Running", "Retrying", "attempt 2 of 4")
+    at.pod("one-1", run)
+    done = penstock(*words)
+    theirs = subprocess.run(
+        [kubectl, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=False
+    )
+    assert re.sub(r"\d+s\b", "0s", done.out) == re.sub(r"\d+s\b", "0s", theirs.stdout)
+    assert done.err == theirs.stderr
+    assert done.code == theirs.returncode
+
+
+def test_yaml_is_what_kubectl_prints_but_for_its_quotes(at: Stage, penstock: Penstock) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl to compare with")
+    at.run("one", parameters={"text": "a\nb\n", "number": 1})
+    words = ["get", "fr", "one", "-o", "yaml"]
+    theirs = subprocess.run(
+        [kubectl, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=True
+    ).stdout
+    assert penstock(*words).out == theirs.replace('"', "'")
+
+
+def test_get_of_several_kinds(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    at.pod("one-1", run)
+    done = penstock("get", "fr,pods")
+    assert done.lines[0][0] == "NAME"
+    assert [line[0] for line in done.lines if line and line[0] == "one-1"] == ["one-1"]
+    items = json.loads(penstock("get", "fr,pods", "-o", "json").out)["items"]
+    assert [(item["kind"], item["metadata"]["name"]) for item in items] == [("FlowRun", "one"), ("Pod", "one-1")]
+
+
+def test_get_watches(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until Ctrl-C, which is no error to be seen."""
+    at.run("one")
+    lines: list[str] = []
+
+    def interrupted(*words: object, **_: object) -> None:
+        lines.extend(str(word) for word in words)
+        if any("Running" in line for line in lines):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.print", interrupted)
+    changer = threading.Timer(0.3, lambda: at.status("one", "Running"))
+    changer.start()
+    done = penstock("get", "fr", "-w")
+    changer.join()
+    assert done.code == 130
+    assert lines[0].startswith("NAME")
+    assert lines[-1].split()[:2] == ["one", "Running"]
+
+
+def test_get_with_an_unknown_output(penstock: Penstock) -> None:
+    done = penstock("get", "fr", "-o", "table")
+    assert done.code == 1
+    assert 'output format "table"' in done.err
+
+
+# --- describe
+
+
+def test_describe_tells_a_runs_story(at: Stage, penstock: Penstock) -> None:
+    at.run("one", parameters={"day": "2026-11-21", "shops": ["north"]})
+    error = {
+        "type": "ValueError",
+        "message": "no shop",
+        "location": "etl.py:12 in load",
+        "traceback": "Traceback\n  line 12\nValueError: no shop",
+    }
+    attempts = [
+        {
+            "number": 1,
+            "podName": "one-1",
+            "state": "Crashed",
+            "reason": "Evicted",
+            "message": "node pressure: memory",
+            "exitCode": 137,
+        }
+    ]
+    at.status(
+        "one",
+        "Failed",
+        message="ValueError: no shop",
+        error=error,
+        attempts=attempts,
+        attempt={"number": 2, "podName": "one-2"},
+    )
+    event = {
+        "metadata": {"name": "one.1", "namespace": "default"}, "type": "Warning", "reason": "Failed", "message": "it failed",
+        "involvedObject": {"kind": "FlowRun", "namespace": "default", "name": "one", "uid": at.get(f"{at.runs}/one")["metadata"]["uid"]},
+        "lastTimestamp": "2026-11-21T12:00:00Z", "source": {"component": "penstock"},
+    }  # fmt: skip
+    at.post("/api/v1/namespaces/default/events", event)
+    done = penstock("describe", "flowrun", "one")
+    assert done.code == 0
+    lines = done.lines
+    for wanted in (
+        ["Name:", "one"],
+        ["State:", "Failed"],
+        ["Message:", "ValueError:", "no", "shop"],
+        ["day:", '"2026-11-21"'],
+        ["location:", "etl.py:12", "in", "load"],
+        ["1", "one-1", "Crashed", "Evicted", "137", "node", "pressure:", "memory"],
+        ["Finished", "True", "Failed"],
+    ):
+        assert wanted in lines, wanted
+    assert "it failed" in done.out
+
+
+def test_describe_of_anything_else(at: Stage, penstock: Penstock) -> None:
+    at.post("/api/v1/namespaces/default/secrets", {"metadata": {"name": "s"}, "data": {"password": "czNjcmV0"}})
+    done = penstock("describe", "secret", "s")
+    assert ["password:", "6", "bytes"] in done.lines
+    assert "czNjcmV0" not in done.out
+    at.client.delete("/api/v1/namespaces/default/secrets/s")
+    assert penstock("describe", "secret", "s").err == 'Error from server (NotFound): secrets "s" not found\n'
+    assert penstock("describe", "fr").err == "No resources found in default namespace.\n"
+
+
+# --- logs
+
+
+def line(text: str, **more: str) -> str:
+    return json.dumps(
+        {
+            "ts": "2026-11-21T12:00:00.5Z",
+            "level": "INFO",
+            "logger": "penstock.flow_runs",
+            "msg": text,
+            "run": "one",
+            "flow": "f",
+            **more,
+        }
+    )
+
+
+def test_logs_of_all_attempts_are_readable(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    at.log(at.pod("one-1", run, 1), "plain text", line("first try"), line("", event="state"))
+    at.log(at.pod("one-2", run, 2), line("again"))
+    done = penstock("logs", "one")
+    shown = [text.partition(" | ")[2] or text for text in done.out.splitlines()]
+    assert shown == [
+        "--- attempt 1 (one-1)", "plain text", "INFO    | Flow run 'one' - first try",
+        "--- attempt 2 (one-2)", "INFO    | Flow run 'one' - again",
+    ]  # fmt: skip
+    assert penstock("logs", "fr/one", "--attempt", "2", "--raw").out == line("again") + "\n"
+
+
+def test_no_logs_yet(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    at.status("one", "Scheduled", "AwaitingFlow", "there is no Flow 'x'")
+    done = penstock("logs", "one")
+    assert done.code == 1
+    assert "has no pod, so no log (AwaitingFlow - there is no Flow 'x')" in done.err
+    assert penstock("logs", "nope").err == 'Error from server (NotFound): flowruns.penstock.dev "nope" not found\n'
+    assert penstock("logs", "pod/x").code == 1
+
+
+def test_logs_follow_a_run_over_its_attempts(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    at.status("one", "Pending", "Submitting", attempt={"number": 1, "podName": "one-1"})
+
+    def happens() -> None:
+        uid = at.pod("one-1", run, 1)
+        at.log(uid, line("first"))
+        at.end_pod("one-1")
+        at.status("one", "Pending", "Submitting", attempt={"number": 2, "podName": "one-2"})
+        uid = at.pod("one-2", run, 2)
+        at.log(uid, line("second"))
+        at.status("one", "Completed", attempt={"number": 2, "podName": "one-2"})
+        at.log(uid, line("last words"))
+        at.end_pod("one-2")
+
+    world = threading.Timer(0.2, happens)
+    world.start()
+    done = penstock("logs", "-f", "one")
+    world.join()
+    assert [text.rpartition("- ")[2] for text in done.out.splitlines()] == ["first", "second", "last words"]
+
+
+# --- cancel, wait, delete
+
+
+def test_cancel(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    at.run("two")
+    at.status("two", "Completed")
+    done = penstock("cancel", "one", "fr/two")
+    assert done.out.splitlines() == [
+        "flowrun.penstock.dev/one cancellation requested",
+        "flowrun.penstock.dev/two has already ended: Completed",
+    ]
+    assert at.get(f"{at.runs}/one")["spec"]["desiredState"] == "Cancelled"
+    assert (
+        "desiredState" not in at.get(f"{at.runs}/two")["spec"]
+        or at.get(f"{at.runs}/two")["spec"]["desiredState"] == "Running"
+    )
+
+
+@pytest.mark.parametrize("kind", FINISHED)
+def test_wait_for_the_end_tells_how_it_was(at: Stage, penstock: Penstock, kind: str) -> None:
+    at.run("one")
+    changer = threading.Timer(0.2, lambda: at.status("one", kind, message="why"))
+    changer.start()
+    done = penstock("wait", "one", "--timeout", "10s")
+    changer.join()
+    assert done.out == f"flowrun.penstock.dev/one {kind}: why\n"
+    assert done.code == (0 if kind == "Completed" else 1)
+
+
+def test_wait_as_kubectl_waits(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    at.status("one", "Failed")
+    done = penstock("wait", "fr/one", "--for", "condition=Finished")
+    assert (done.code, done.out) == (0, "flowrun.penstock.dev/one condition met\n")
+    done = penstock("wait", "fr", "one", "--for=condition=Finished=Unknown", "--timeout=0s")
+    assert (done.code, done.err) == (1, "error: timed out waiting for the condition on flowruns/one\n")
+    assert penstock("wait", "one", "--for=delete", "--timeout=100ms").code == 1
+    at.client.delete(f"{at.runs}/one")
+    assert penstock("wait", "one", "--for=delete").out == "flowrun.penstock.dev/one deleted\n"
+    assert penstock("wait", "one").err == 'Error from server (NotFound): flowruns.penstock.dev "one" not found\n'
+    assert "is not understood" in penstock("wait", "one", "--for=jsonpath").err
+    assert "invalid duration" in penstock("wait", "one", "--timeout=soon").err
+
+
+def test_delete(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    at.run("one")
+    at.run("two")
+    assert (
+        penstock("delete", "fr", "one", "two").out
+        == 'flowrun.penstock.dev "one" deleted\nflowrun.penstock.dev "two" deleted\n'
+    )
+    done = penstock("delete", "fr/one")
+    assert (done.code, done.err) == (1, 'Error from server (NotFound): flowruns.penstock.dev "one" not found\n')
+    assert penstock("delete", "fr/one", "--ignore-not-found").code == 0
+    path = file(tmp_path, RUN)
+    penstock("apply", "-f", path)
+    assert penstock("delete", "-f", path).code == 0
+    assert "no name was specified" in penstock("delete", "fr").err
+
+
+def test_delete_waits_until_it_is_gone(at: Stage, penstock: Penstock) -> None:
+    """A finalizer holds it; --no-wait does not wait."""
+    body = {
+        "apiVersion": API,
+        "kind": "FlowRun",
+        "metadata": {"name": "held", "finalizers": ["test.dev/hold"]},
+        "spec": SPEC,
+    }
+    at.post(at.runs, body)
+    assert penstock("delete", "fr", "held", "--no-wait").code == 0
+    assert at.get(f"{at.runs}/held")["metadata"]["deletionTimestamp"]
+
+    def release() -> None:
+        headers = {"Content-Type": "application/merge-patch+json"}
+        at.client.patch(f"{at.runs}/held", json={"metadata": {"finalizers": None}}, headers=headers)
+
+    releaser = threading.Timer(0.3, release)
+    releaser.start()
+    assert penstock("delete", "fr", "held").code == 0
+    releaser.join()
+    until("it is gone", lambda: at.client.get(f"{at.runs}/held").status_code == 404)

@@ -1,0 +1,133 @@
+"""What is said when a command cannot even begin, and how it ends when somebody has seen enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Penstock
+from tests.support.cli import Stage
+
+
+def config(folder: Path, server: str, token: str = "t") -> Path:
+    document = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "x", "cluster": {"server": server, "insecure-skip-tls-verify": True}}],
+        "users": [{"name": "x", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    }  # fmt: skip
+    path = folder / "config"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_no_kubeconfig(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    done = penstock("get", "fr")
+    assert done.code == 1
+    assert str(tmp_path / "none") in done.err
+    monkeypatch.delenv("KUBECONFIG")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = penstock("get", "fr")
+    assert done.code == 1
+    assert "penstock dev" in done.err
+    assert "kubeconfig" in done.err
+
+
+def test_an_unreachable_server(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(config(tmp_path, "http://127.0.0.1:9")))
+    done = penstock("get", "fr")
+    assert done.code == 1
+    assert done.err.startswith("The connection to the server 127.0.0.1:9 was refused")
+
+
+def test_a_token_that_is_not_good(
+    at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(config(tmp_path, at.server.url)))
+    done = penstock("get", "fr")
+    assert done.code == 1
+    assert "Unauthorized" in done.err
+
+
+def test_an_exec_plugin_gives_the_token(
+    at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the kubernetes package's loader."""
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": at.server.token},
+    }
+    path = config(tmp_path, at.server.url)
+    document = json.loads(path.read_text())
+    plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": ["-c", f"print({json.dumps(credential)!r})"],
+        "interactiveMode": "Never",
+    }  # fmt: skip
+    document["users"][0]["user"] = {"exec": plugin}
+    path.write_text(json.dumps(document))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    done = penstock("get", "fr")
+    assert (done.code, done.err) == (0, "No resources found in default namespace.\n")
+
+
+def test_usage(penstock: Penstock) -> None:
+    assert penstock("--version").out.startswith("penstock 0.")
+    done = penstock("bogus")
+    assert done.code == 2
+    assert "No such command 'bogus'" in done.err
+    assert penstock("get").code == 2
+    for words in (["--help"], ["get", "-h"], ["dev", "--help"], ["dev", "node", "--help"]):
+        done = penstock(*words)
+        assert done.code == 0
+        assert "Usage" in done.out
+
+
+def test_the_operators_own_help(capfd: pytest.CaptureFixture[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock_cli", "operator", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--engine-image" in done.stdout
+
+
+def test_ctrl_c(at: Stage, tmp_path: Path) -> None:
+    """130, no traceback."""
+    at.run("one")
+    command = [sys.executable, "-m", "penstock_cli", "get", "fr", "-w"]
+    env = {**os.environ, "KUBECONFIG": str(at.kubeconfig)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    try:
+        assert child.stdout
+        assert child.stdout.readline().startswith("NAME")
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=10)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_has_seen_enough(at: Stage) -> None:
+    for number in range(50):
+        at.run(f"run-{number}")
+    env = {**os.environ, "KUBECONFIG": str(at.kubeconfig)}
+    command = f"{sys.executable} -m penstock_cli get fr -o yaml | head -1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "apiVersion: v1\n"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_get_does_not_load_what_it_does_not_need() -> None:
+    """The heavy packages cost half a second each."""
+    code = "import sys, penstock_cli.main, penstock_cli.commands; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
