@@ -27,7 +27,6 @@ class Definition:
     retry_jitter_factor: float | None = None
     on_cancellation_hooks: list[Any]
     on_crashed_hooks: list[Any]
-    may_persist = False
 
     fn: Callable[..., Any]
     name: str
@@ -138,6 +137,30 @@ class Definition:
         return name
 
     run_name: Any = None
+    _complained: tuple[str, ...] = ()
+
+    def complain_once(self, about: str) -> bool:
+        """True for the first complaint of that kind."""
+        if about in self._complained:
+            return False
+        self._complained = (*self._complained, about)
+        return True
+
+    def stores(self, run: Run) -> bool:
+        """Whether the life of this run has anything to do with stores or transactions."""
+        raise NotImplementedError(f"{type(self).__name__}.stores")
+
+    def storage_plan(self, run: Run) -> Any:
+        """How this run stores its result."""
+        from penstock._persisting import plan_of
+
+        return plan_of(run)
+
+    def make_transaction(self, run: Run, plan: Any) -> Any:
+        """The transaction of a task run, a child of the active one."""
+        from penstock._persisting import make_transaction
+
+        return make_transaction(run, plan)
 
     def name_call(self, run: Run) -> Call:
         """The call that makes the name of a run."""

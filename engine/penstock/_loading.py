@@ -54,27 +54,30 @@ class Entry:
                 import importlib
 
                 return importlib.import_module(self.module or "")
-            name = "__penstock_loader__" + str(abs(hash(str(self.path))))
-            module = ModuleType(name)
-            module.__file__ = str(self.path)
-            sys.modules[name] = module
-            folder = str(self.path.parent)
-            sys.path.insert(0, folder)
-            try:
-                exec(self.code, module.__dict__)  # type: ignore[arg-type]
-            except BaseException:
-                sys.modules.pop(name, None)
-                raise
-            finally:
-                if folder in sys.path:
-                    sys.path.remove(folder)
-            return module
+            return self._execute_file(self.path)
         except ScriptError:
             raise
         except Exception as exc:
             raise ScriptError(user_exc=exc, path=str(self.path or self.module)) from exc
         finally:
             LOADING.active = before
+
+    def _execute_file(self, path: Path) -> ModuleType:
+        name = f"__penstock_loader__{abs(hash(str(path)))}"
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module
+        folder = str(path.parent)
+        sys.path.insert(0, folder)
+        try:
+            exec(self.code, module.__dict__)  # type: ignore[arg-type]
+        except BaseException:
+            sys.modules.pop(name, None)
+            raise
+        finally:
+            if folder in sys.path:
+                sys.path.remove(folder)
+        return module
 
 
 def compile_entrypoint(entrypoint: str, source_dir: str | Path | None = None) -> Entry:
@@ -147,7 +150,8 @@ def select_flow(flows: Any, flow_name: str | None = None, from_message: str | No
     if flow_name is not None:
         if flow_name not in by_name:
             raise MissingFlowError(
-                f"Flow {flow_name!r} not found{where}. Found the following flows: {', '.join(map(repr, by_name))}. Check to make sure that your flow function is decorated with `@flow`."
+                f"Flow {flow_name!r} not found{where}. Found the following flows: {', '.join(map(repr, by_name))}. "
+                "Check to make sure that your flow function is decorated with `@flow`."
             )
         return by_name[flow_name]
     if len(listed) > 1:

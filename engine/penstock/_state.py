@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _lazy = threading.Lock()
 
 
-class StateType(str, enum.Enum):
+class StateType(str, enum.Enum):  # noqa: UP042  (format() and str() give the value, as for Prefect)
     """The closed set of state types."""
 
     SCHEDULED = "SCHEDULED"

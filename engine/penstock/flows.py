@@ -123,12 +123,11 @@ class Flow(Definition, Generic[P, R]):
         self._schema: Any = None
         self._validator: Any = None
 
-    @property
-    def may_persist(self) -> bool:  # type: ignore[override]
-        """Whether the result of a run might be stored; the life asks in full only then."""
-        from penstock._persisting import flow_may_persist
+    def stores(self, run: Run) -> bool:
+        """Whether the result of this run is stored."""
+        from penstock._persisting import flow_persists
 
-        return flow_may_persist(self)
+        return flow_persists(run)
 
     @property
     def retries(self) -> int:

@@ -178,7 +178,7 @@ class Task(Definition, Generic[P, R]):
         self.viz_return_value = viz_return_value
         self.asset_deps = asset_deps
         self._given_policy = cache_policy
-        self.cache_policy: Any = cache_policy
+        self._policy: Any = NotSet
         if (
             cache_policy is not NotSet or cache_key_fn is not None or persist_result is not None
             or result_storage is not None or result_storage_key is not None or result_serializer is not None
@@ -199,11 +199,21 @@ class Task(Definition, Generic[P, R]):
         self._task_key = value
 
     @property
-    def may_persist(self) -> bool:  # type: ignore[override]
-        """Whether the result might be stored or transaction hooks run; the life asks in full only then."""
-        from penstock._persisting import task_may_persist
+    def cache_policy(self) -> Any:
+        """What the key of a stored result is made of; `DEFAULT` unless something else was said."""
+        from penstock._persisting import policy_of
 
-        return task_may_persist(self)
+        return policy_of(self)
+
+    @cache_policy.setter
+    def cache_policy(self, value: Any) -> None:
+        self._policy = value
+
+    def stores(self, run: Run) -> bool:
+        """Whether this run has anything to do with stores or transactions."""
+        from penstock._persisting import task_stores
+
+        return task_stores(self, run)
 
     @property
     def tries_after_first(self) -> int:
@@ -379,7 +389,7 @@ class Task(Definition, Generic[P, R]):
         Raises:
             TypeError: an option is unknown.
         """
-        from penstock._persisting import changed_task
+        from penstock._changing import changed_task
 
         return changed_task(self, options)
 

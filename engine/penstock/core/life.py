@@ -152,7 +152,7 @@ def live(run: Run, world: World) -> Life:
     if definition.run_name is not None:
         yield from _name(run)
     stored: reuse.Stored | None = None
-    if run.transaction is not None or definition.may_persist:
+    if definition.stores(run):
         stored = yield from reuse.begin(run, world)
         if stored is not None and stored.hit is not None:
             return (yield from _end(run, stored.hit, world, stored=stored))

@@ -20,7 +20,7 @@ _BROADCAST = (str, bytes, bytearray)
 
 def is_mappable(value: Any) -> bool:
     """Whether a map iterates this value."""
-    if isinstance(value, _BROADCAST) or isinstance(value, type):
+    if isinstance(value, (*_BROADCAST, type)):
         return False
     if getattr(type(value), "__pydantic_fields__", None) is not None:
         return False

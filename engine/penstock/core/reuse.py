@@ -1,14 +1,40 @@
-"""Reading results that states refer to. Neighbours: `life` and `given`."""
+"""Reusing and storing results: the transaction of a run, from its key to its commit.
+
+Neighbours: `life` calls these around the tries; stores and policies are passed in by the definition.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock._state import State
+from penstock._state import COMPLETED, RUNNING, State, StateDetails
 from penstock.core.effects import Call, Effect
+from penstock.core.outcome import Raised
+from penstock.exceptions import SerializationError
+
+if TYPE_CHECKING:
+    from penstock.core.life import World
+    from penstock.core.runs import Run
 
 Steps = Generator[Effect, Any, Any]
+
+
+class Stored:
+    """What the life of a run knows of its transaction.
+
+    Attributes:
+        transaction: of a task run; None for flow runs.
+        plan: what the definition settled: store, key, persist, expiration.
+        hit: the state of a reused result.
+    """
+
+    __slots__ = ("hit", "plan", "transaction")
+
+    def __init__(self, transaction: Any, plan: Any) -> None:
+        self.transaction = transaction
+        self.plan = plan
+        self.hit: State | None = None
 
 
 def read_state(state: State) -> Steps:
@@ -17,3 +43,122 @@ def read_state(state: State) -> Steps:
     if getattr(data, "__penstock_stored__", False) is True:
         return (yield Call(data.read_value))
     return data
+
+
+def lone_transaction(run: Run) -> None:
+    """Give a task run that stores nothing a transaction, because its body asked for one."""
+    run.transaction = run.definition.make_transaction(run, None)
+
+
+def begin(run: Run, world: World) -> Steps:
+    """Open the run's transaction, and look for a stored result."""
+    definition = run.definition
+    if run.is_flow:
+        return Stored(None, definition.storage_plan(run))
+    plan = definition.storage_plan(run)
+    if plan.policy is not None:
+        key = yield Call(plan.compute_key)
+        if isinstance(key, Raised):
+            if not isinstance(key.exc, Exception):
+                raise key.exc
+            if definition.complain_once("key"):
+                world.log(run, 40, "Error encountered when computing cache key - result will not be persisted.\n%s", key.exc, exc=key.exc)
+            plan.persist = False
+            key = None
+        plan.key = key
+        run._cache_key = key  # type: ignore[attr-defined]
+    txn = definition.make_transaction(run, plan)
+    run.transaction = txn
+    stored = Stored(txn, plan)
+    yield from txn.begin_steps()
+    if txn.is_committed():
+        record = yield from _usable(run, txn, world)
+        if record is None:
+            txn.state = type(txn.state).ACTIVE
+        else:
+            from penstock.core import life
+
+            life.put(run, State(RUNNING), world)
+            if definition.on_running_hooks:
+                yield from life._hooks(run, definition.on_running_hooks, run.state, world)
+            stored.hit = State(COMPLETED, "Cached", data=record, state_details=StateDetails(cache_key=plan.key))
+            txn._unlock()
+    return stored
+
+
+def _usable(run: Run, txn: Any, world: World) -> Steps:
+    """The stored record, if it can be read and has not expired."""
+    try:
+        record = yield from txn.read_steps()
+    except SerializationError as exc:
+        world.log(run, 30, "The stored result %r cannot be used: %s", txn.key, exc)
+        return None
+    if record is None or record.metadata.kind != "value":
+        return None
+    expiration = record.metadata.expiration
+    if expiration is not None and expiration.timestamp() <= world.now():
+        return None
+    return record
+
+
+def reset(run: Run) -> None:
+    """A new try: nothing is staged, values kept by the last one are forgotten."""
+    run.transaction._stored_values = {}
+    run.transaction.children = []
+
+
+def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
+    """Stage and commit what the body gave; the state to set, with a record as its data if it was stored."""
+    plan, txn = stored.plan, stored.transaction
+    if state.type is not COMPLETED:
+        if txn is not None:
+            yield from txn.rollback_steps()
+        if plan.persist and isinstance(state.data, Exception):
+            record = plan.store.create_result_record(state.data, None, kind="exception", run=plan.describe())
+            try:
+                yield from plan.store._write_steps(record)
+            except Exception as exc:  # noqa: BLE001  (the failure itself is what counts)
+                world.log(run, 30, "The exception could not be stored: %s", exc)
+        return state
+    record = None
+    if plan.persist and not hasattr(state.data, "__penstock_stored__"):
+        record = plan.store.create_result_record(state.data, plan.key, plan.expiration(world.now()), run=plan.describe())
+    value = state.data
+    if txn is not None:
+        txn.stage(record if record is not None else value, plan.rollback_hooks(), plan.commit_hooks())
+        if record is not None:
+            txn.key = record.metadata.storage_key
+        txn.on_rolled_back = _rolled_back(run, world)
+        yield from txn.exit_steps(None)
+        if txn.is_rolled_back():
+            return state
+    elif record is not None:
+        try:
+            yield from plan.store._write_steps(record)
+        except Exception as exc:  # noqa: BLE001  (storing fails: the run stays COMPLETED)
+            world.log(run, 30, "The result was not stored: %s", exc)
+            return state
+    if record is not None:
+        state.data = record
+        state.state_details.cache_key = plan.key
+        state.state_details.cache_expiration = record.metadata.expiration
+    return state
+
+
+def _rolled_back(run: Run, world: World) -> Any:
+    def tell() -> None:
+        from penstock.core import life
+
+        if run.state.type is COMPLETED:
+            data = run.state.data
+            if getattr(data, "__penstock_stored__", False) is True and data._value is not None:
+                data = data._value
+            life.put(run, State(COMPLETED, "RolledBack", data=data), world)
+
+    return tell
+
+
+def undo(run: Run, stored: Stored, world: World) -> Steps:
+    """The run did not get to its end: roll back, give the lock back."""
+    if stored.transaction is not None:
+        yield from stored.transaction.rollback_steps()

@@ -216,7 +216,6 @@ class FlowRun(Run):
     """
 
     __slots__ = (
-        "_task_run_count",
         "attempt",
         "children",
         "flow_name",
@@ -228,9 +227,9 @@ class FlowRun(Run):
         "namespace",
         "parent_task_run",
         "progress",
-        "resume_inputs",
         "runner",
-        "settings",
+        "persist",
+        "store",
         "suspension",
         "task_contexts",
         "task_handlers",
@@ -278,9 +277,9 @@ class FlowRun(Run):
         self.kept: dict[str, State] = {}
         self.used: set[str] = set()
         self.keys: Any = None
-        self.settings: Any = None
+        self.persist: bool | None = None
+        self.store: Any = None
         self.suspension: Any = None
-        self.resume_inputs: Any = None
         self.unseen: dict[str, int] | None = None
         self.flow_name: str | None = None
 
@@ -397,4 +396,4 @@ class TaskRun(Run):
     @property
     def task_inputs(self) -> dict[str, Any]:
         """Names of the parameters; the values are not kept."""
-        return dict.fromkeys(self.parameters or {}, [])
+        return {name: [] for name in self.parameters or ()}

@@ -35,7 +35,8 @@ def refuse_state(definition: Any, return_state: bool) -> None:
     """
     if return_state:
         raise ValueError(
-            f"return_state=True cannot be used with the generator {definition.kind} {definition.name!r}: its state is known only when it is exhausted."
+            f"return_state=True cannot be used with the generator {definition.kind} {definition.name!r}: "
+            "its state is known only when it is exhausted."
         )
 
 
@@ -116,10 +117,8 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
         was_open, section.open = section.open, False
         run.control.active[run] = section
         try:
-            if thrown is None:
-                value = _timed_pull(run, pulling, body.send, sent)
-            else:
-                value = _timed_pull(run, pulling, body.throw, thrown)
+            pull = body.send if thrown is None else body.throw
+            value = _timed_pull(run, pulling, pull, sent if thrown is None else thrown)
         except StopIteration as done:
             return done.value
         except BaseException as exc:  # noqa: BLE001  (an outcome)

@@ -86,10 +86,7 @@ def map_run(runner: Any, task: Any, parameters: dict[str, Any], wait_for: Any, w
     explicit = {name for name, value in parameters.items() if value is not task.binder.defaults.get(name, _NOTHING)}
     children = children_of(task, parameters, explicit, lazy=window is not None)
     parent = current_run.get()
-    if parent is None:
-        place = (quote_name(task.name), 0)
-    else:
-        place = parent.counter.take(task.count_key, task.name)
+    place = (quote_name(task.name), 0) if parent is None else parent.counter.take(task.count_key, task.name)
     if wait_for is not None and not hasattr(wait_for, "state"):
         wait_for = list(wait_for)
 

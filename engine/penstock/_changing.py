@@ -1,0 +1,58 @@
+"""Copies of tasks with some options changed. Neighbours: `Task.with_options`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def changed_task(task: Any, options: dict[str, Any]) -> Any:
+    """A copy of a task with some options changed.
+
+    Raises:
+        TypeError: an option is unknown.
+    """
+    from penstock.utilities.annotations import NotSet
+
+    current = {
+        "name": task.name,
+        "description": task.description,
+        "tags": task.tags,
+        "version": task.version,
+        "cache_policy": task._given_policy,
+        "cache_key_fn": task.cache_key_fn,
+        "cache_expiration": task.cache_expiration,
+        "task_run_name": task.task_run_name,
+        "retries": task._retries,
+        "retry_delay_seconds": task._given_delays,
+        "retry_jitter_factor": task.retry_jitter_factor,
+        "persist_result": task.persist_result,
+        "result_storage": task.result_storage,
+        "result_storage_key": task.result_storage_key,
+        "result_serializer": task.result_serializer,
+        "cache_result_in_memory": task.cache_result_in_memory,
+        "timeout_seconds": task.timeout_seconds,
+        "log_prints": task.log_prints,
+        "refresh_cache": task.refresh_cache,
+        "on_completion": task.on_completion_hooks,
+        "on_failure": task.on_failure_hooks,
+        "on_running": task.on_running_hooks,
+        "on_rollback": task.on_rollback_hooks,
+        "on_commit": task.on_commit_hooks,
+        "retry_condition_fn": task.retry_condition_fn,
+        "viz_return_value": task.viz_return_value,
+        "asset_deps": task.asset_deps,
+    }
+    # Where None means something, NotSet keeps; elsewhere None does.
+    none_resets = {
+        "retries", "retry_delay_seconds", "retry_jitter_factor", "persist_result", "result_storage",
+        "result_storage_key", "result_serializer", "log_prints", "refresh_cache", "task_run_name", "cache_policy",
+    }  # fmt: skip
+    for name, value in options.items():
+        if name not in current:
+            raise TypeError(f"with_options() got an unexpected keyword argument {name!r}")
+        if value is NotSet or (value is None and name not in none_resets):
+            continue
+        current[name] = value
+    new = type(task)(task._raw_function(), **current)
+    new.count_key = task.count_key
+    return new

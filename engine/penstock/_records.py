@@ -1,0 +1,252 @@
+"""Records of stored results, and their form in a file.
+
+A file is one JSON header line and the payload: it can be read without this package. A torn or unreadable record counts
+as absent. Neighbours: `results` reads and writes them; states hold them as data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from typing import TYPE_CHECKING, Any
+
+from penstock.exceptions import MissingResult, SerializationError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from penstock.serializers import Serializer
+
+FORMAT = 1
+
+
+class ResultRecordMetadata:
+    """What is known of a stored result besides its value."""
+
+    __slots__ = ("created", "expiration", "kind", "length", "prefect_version", "run", "serializer", "sha256", "storage_key")
+
+    def __init__(
+        self,
+        storage_key: str,
+        serializer: Serializer,
+        expiration: datetime | None = None,
+        *,
+        kind: str = "value",
+        created: datetime | None = None,
+        run: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        from penstock import __version__
+        from penstock._state import aware
+
+        self.storage_key = storage_key
+        self.serializer = serializer
+        self.expiration = aware(expiration)
+        self.kind = kind
+        self.created = created
+        self.run = run
+        self.prefect_version = __version__
+        self.length = 0
+        self.sha256 = ""
+
+    def header(self) -> dict[str, Any]:
+        """The header of the file."""
+        from penstock import __version__
+
+        return {
+            "penstock": FORMAT,
+            "kind": self.kind,
+            "key": self.storage_key,
+            "created": self.created.isoformat() if self.created is not None else None,
+            "expiration": self.expiration.isoformat() if self.expiration is not None else None,
+            "serializer": self.serializer.to_dict(),
+            "length": self.length,
+            "sha256": self.sha256,
+            "run": self.run,
+            "python": platform.python_version(),
+            "version": __version__,
+        }
+
+    def dump_bytes(self) -> bytes:
+        """The header as bytes."""
+        return json.dumps(self.header()).encode()
+
+    @classmethod
+    def load_bytes(cls, data: bytes) -> ResultRecordMetadata:
+        """The metadata of a header."""
+        return parse_header(data)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ResultRecordMetadata)
+            and self.storage_key == other.storage_key
+            and self.expiration == other.expiration
+            and self.serializer == other.serializer
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.storage_key)
+
+
+class Torn(ValueError):  # noqa: N818  (an outcome: counts as absent)
+    """The bytes are no whole record."""
+
+
+def parse_header(line: bytes) -> ResultRecordMetadata:
+    """The metadata of a header line.
+
+    Raises:
+        Torn: it is no header.
+        SerializationError: a newer version wrote it.
+    """
+    from datetime import datetime
+
+    from penstock.serializers import from_dict
+
+    try:
+        header = json.loads(line)
+        version = header["penstock"]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Torn("no header") from exc
+    if version > FORMAT:
+        raise SerializationError(
+            f"A stored result has format version {version}, this engine reads up to {FORMAT}: it was written by a newer penstock ({header.get('version')})."
+        )
+    try:
+        metadata = ResultRecordMetadata(
+            header["key"], from_dict(header["serializer"]),
+            datetime.fromisoformat(header["expiration"]) if header["expiration"] else None,
+            kind=header["kind"], run=header.get("run"),
+            created=datetime.fromisoformat(header["created"]) if header.get("created") else None,
+        )  # fmt: skip
+        metadata.length, metadata.sha256 = header["length"], header["sha256"]
+    except (KeyError, TypeError, ValueError) as exc:
+        raise Torn("a header of another form") from exc
+    return metadata
+
+
+class _Absent:
+    """No value in memory."""
+
+
+ABSENT = _Absent()
+
+
+class ResultRecord:
+    """A stored result: metadata, and the value as long as it is kept in memory.
+
+    Args:
+        result: the value.
+        metadata: what is known of it.
+    """
+
+    __penstock_stored__ = True
+    __slots__ = ("_store", "_value", "metadata")
+
+    def __init__(self, result: Any, metadata: ResultRecordMetadata, store: Any = None) -> None:
+        self._value = result
+        self.metadata = metadata
+        self._store = store
+
+    @property
+    def result(self) -> Any:
+        """The value; read from its store when it is not in memory.
+
+        Raises:
+            MissingResult: it cannot be read.
+        """
+        return self.read_value()
+
+    def read_value(self) -> Any:
+        """The value; read from its store when it is not in memory.
+
+        Raises:
+            MissingResult: it cannot be read.
+        """
+        if self._value is not ABSENT:
+            return self._value
+        record = None if self._store is None else self._store.read_now(self.metadata.storage_key)
+        if record is None:
+            raise MissingResult(f"The stored result {self.metadata.storage_key!r} cannot be read.")
+        return record._value
+
+    def forget(self) -> None:
+        """Drop the value from memory; it is read on demand from now on."""
+        self._value = ABSENT
+
+    @property
+    def expiration(self) -> Any:
+        """When it expires."""
+        return self.metadata.expiration
+
+    @property
+    def serializer(self) -> Any:
+        """How it is serialized."""
+        return self.metadata.serializer
+
+    @property
+    def storage_key(self) -> str:
+        """Its key."""
+        return self.metadata.storage_key
+
+    def serialize(self) -> bytes:
+        """Header and payload.
+
+        Raises:
+            SerializationError: the value cannot be serialized; names its type and a serializer to try.
+        """
+        metadata = self.metadata
+        try:
+            payload = metadata.serializer.dumps(self._value)
+        except Exception as exc:
+            other = "'pickle'" if metadata.serializer.type == "json" else "'json', or a serializer of your own"
+            raise SerializationError(
+                f"A result of type {type(self._value).__name__} cannot be serialized by {metadata.serializer.type!r} "
+                f"({type(exc).__name__}: {exc}); try result_serializer={other}, or persist_result=False."
+            ) from exc
+        if metadata.created is None:
+            from datetime import UTC, datetime
+
+            metadata.created = datetime.now(UTC)
+        metadata.length = len(payload)
+        metadata.sha256 = hashlib.sha256(payload).hexdigest()
+        return metadata.dump_bytes() + b"\n" + payload
+
+    @classmethod
+    def deserialize(cls, data: bytes, backup_serializer: Serializer | None = None) -> ResultRecord:
+        """The record of the bytes.
+
+        Raises:
+            Torn: they are no whole record.
+            SerializationError: the payload cannot be read, or a newer version wrote it.
+        """
+        line, newline, payload = data.partition(b"\n")
+        if not newline:
+            raise Torn("no header line")
+        metadata = parse_header(line)
+        if len(payload) != metadata.length or hashlib.sha256(payload).hexdigest() != metadata.sha256:
+            raise Torn("length or hash differ")
+        try:
+            value = metadata.serializer.loads(payload)
+        except Exception as exc:
+            raise SerializationError(f"The stored result {metadata.storage_key!r} cannot be read back: {exc}") from exc
+        return cls(value, metadata)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResultRecord) and self.metadata == other.metadata and bool(self.result == other.result)
+
+    def __hash__(self) -> int:
+        return hash(self.metadata)
+
+    def __repr__(self) -> str:
+        shown = "<not in memory>" if self._value is ABSENT else repr(self._value)
+        return f"ResultRecord({shown}, key={self.metadata.storage_key!r})"
+
+    def __getstate__(self) -> Any:
+        return (self._value if self._value is not ABSENT else None, self._value is ABSENT, self.metadata)
+
+    def __setstate__(self, state: Any) -> None:
+        value, absent, self.metadata = state
+        self._value = ABSENT if absent else value
+        self._store = None
