@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+import os
+import socket
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +59,7 @@ class Api:
         context = credentials.ssl_context()
         self.namespace = credentials.endpoint.namespace
         self._credentials = credentials
+        self._streams: set[int] = set()
         self._server = credentials.endpoint.server
         self._http = httpx.Client(
             base_url=self._server,
@@ -116,12 +119,13 @@ class Api:
         """Yield the lines of an answer as they come; `quiet` is how many seconds may pass between two."""
         headers = {**self._identity(), "Accept": accept}
         timeout = httpx.Timeout(30, connect=5, read=quiet)
-        with (
-            self._reachable(),
-            self._http.stream("GET", path, params=dict(params), headers=headers, timeout=timeout) as response,
-        ):
+        with ExitStack() as stack:
+            stack.enter_context(self._reachable())
+            request = self._http.stream("GET", path, params=dict(params), headers=headers, timeout=timeout)
+            response = stack.enter_context(request)
             if response.status_code >= 400:
                 raise _refusal(response)
+            stack.enter_context(self._listed(response))
             rest = b""
             for chunk in response.iter_bytes():
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -129,6 +133,23 @@ class Api:
                     yield line.decode(errors="replace")
             if rest:
                 yield rest.decode(errors="replace")
+
+    def end_streams(self) -> None:
+        """End what other threads read with `lines` and `watch` just now; it looks to them as if the connection broke."""
+        for descriptor in list(self._streams):
+            # A descriptor of our own: theirs may be closed at any moment, and stand for another connection then.
+            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _listed(self, response: httpx.Response) -> Iterator[None]:
+        """Let `end_streams` find a connection while its answer is read."""
+        descriptor = response.extensions["network_stream"].get_extra_info("socket").fileno()
+        self._streams.add(descriptor)
+        try:
+            yield
+        finally:
+            self._streams.discard(descriptor)
 
     def watch(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> Iterator[Json]:
         """Yield the events of one watch; it ends when the server ends it.

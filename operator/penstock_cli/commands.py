@@ -14,7 +14,7 @@ from .applying import apply as apply_manifests
 from .errors import CliError
 from .follow import LogLine, follow
 from .kinds import FLOWRUN, POD, run_names, targets
-from .loglines import readable
+from .loglines import LogReader
 from .manifests import read
 from .runs import Run, attempts_pods
 
@@ -185,9 +185,10 @@ def logs(api: Api, words: Sequence[str], namespace: str, *, follow_on: bool, att
         if len(pods) > 1:
             print(f"--- attempt {number} ({pod})")
         last = number == pods[-1][0]
+        reader = LogReader()
         query = {"container": "engine"} | ({"follow": "true"} if follow_on and last else {})
         for line in api.lines(f"{POD.path(namespace, pod)}/log", query):
-            text = line if raw else readable(line)
+            text = line if raw else reader.readable(line)
             if text is not None:
                 print(text, flush=True)
 

@@ -94,6 +94,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "dev.log"
     logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=_LOG_FORMAT)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     background = _Background(DevCluster(folder, port=port, keep=keep, max_pods=max_pods))
     with _signals():
         try:

@@ -17,7 +17,7 @@ from penstock_operator.api import constants
 from .api import ServerError
 from .errors import CliError
 from .kinds import FLOWRUN, POD
-from .loglines import readable
+from .loglines import LogReader
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["LogLine", "StateChange", "follow"]
 
 _RETRY_SECONDS = 0.15
 _DRAIN_SECONDS = 3.0
+_END_SECONDS = 1.0
 # A connection that fails for so long is told; until then it is tried again.
 _PATIENCE_SECONDS = 60.0
 
@@ -80,8 +81,12 @@ def follow(api: Api, runs: Sequence[Run]) -> Iterator[StateChange | LogLine]:
     events: queue.Queue[StateChange | LogLine | _Gone | _Failed] = queue.Queue()
     followed = {run.uid: _Followed(run) for run in runs}
     stop = threading.Event()
-    for namespace in {run.namespace for run in runs}:
-        threading.Thread(target=_watch, args=(api, namespace, set(followed), events, stop), daemon=True).start()
+    threads = [
+        threading.Thread(target=_watch, args=(api, namespace, set(followed), events, stop), daemon=True)
+        for namespace in {run.namespace for run in runs}
+    ]
+    for thread in threads:
+        thread.start()
     try:
         while followed:
             event = events.get()
@@ -95,8 +100,12 @@ def follow(api: Api, runs: Sequence[Run]) -> Iterator[StateChange | LogLine]:
                 yield from _changed(api, known, event.run, events, stop)
                 if event.run.finished:
                     del followed[event.run.uid]
+                    threads += known.readers.values()
     finally:
         stop.set()
+        api.end_streams()
+        for thread in [*threads, *(reader for known in followed.values() for reader in known.readers.values())]:
+            thread.join(_END_SECONDS)
 
 
 def _changed(
@@ -187,12 +196,14 @@ def _read_log(
     since = time.monotonic()
     while not stop.is_set() and time.monotonic() - since < _PATIENCE_SECONDS:
         try:
+            reader = LogReader()
             for number, line in enumerate(api.lines(f"{path}/log", query)):
                 since = time.monotonic()
+                text = reader.readable(line)
                 # After a broken connection the log is read from its beginning again.
                 if number >= told:
                     told = number + 1
-                    if (text := readable(line)) is not None:
+                    if text is not None:
                         events.put(LogLine(run, text))
             found = api.find(path)
             if found is None or (found.get("status") or {}).get("phase") in ("Succeeded", "Failed"):

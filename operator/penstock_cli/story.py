@@ -45,7 +45,8 @@ def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
             kind, name, message = event.run.state
             shown = kind if name == kind else f"{kind}/{name}"
             line = f"[bold]==>[/] {escape(event.run.name)}  [{_COLOURS.get(kind, 'default')}]{shown}[/]"
-            console.print(line + (f"  {escape(message)}" if message else ""), soft_wrap=True, highlight=False)
+            more = f"  {escape(message)}" if message and message.lower() != name.lower() else ""
+            console.print(line + more, soft_wrap=True, highlight=False)
     return list(latest.values())
 
 

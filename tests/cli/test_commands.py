@@ -159,7 +159,7 @@ def test_get_of_several_kinds(at: Stage, penstock: Penstock) -> None:
     at.pod("one-1", run)
     done = penstock("get", "fr,pods")
     assert done.lines[0][0] == "NAME"
-    assert [line[0] for line in done.lines if line and line[0] == "one-1"] == ["one-1"]
+    assert [line[0] for line in done.lines if line] == ["NAME", "flowrun.penstock.dev/one", "NAME", "pod/one-1"]
     items = json.loads(penstock("get", "fr,pods", "-o", "json").out)["items"]
     assert [(item["kind"], item["metadata"]["name"]) for item in items] == [("FlowRun", "one"), ("Pod", "one-1")]
 

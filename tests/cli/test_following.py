@@ -1,0 +1,151 @@
+"""Log lines for people, runs followed as they happen, and what is said at the end."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from rich.console import Console
+
+from penstock_cli.api import Api
+from penstock_cli.follow import LogLine, StateChange, follow
+from penstock_cli.loglines import LogReader
+from penstock_cli.runs import Run
+from penstock_cli.story import summary, tell
+from penstock_operator.runtime.credentials import load
+from tests.support.cli import Stage
+from tests.support.world import until
+
+COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("plain text", "plain text"),
+        ("", ""),
+        ("{not json", "{not json"),
+        ('{"other": "json"}', '{"other": "json"}'),
+        ("[1, 2]", "[1, 2]"),
+        (json.dumps({**COMMON, "msg": "hi"}), "INFO    | Flow run 'one' - hi"),
+        (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-1"}), "INFO    | Task run 'load-7' - hi"),
+        (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-2"}), "INFO    | Task run 'load' - hi"),
+        (json.dumps({**COMMON, "msg": "hi", "logger": "my.module", "level": "WARNING"}), "WARNING | my.module - hi"),
+        (json.dumps({**COMMON, "msg": "bad", "exc": "Traceback\nValueError"}), "INFO    | Flow run 'one' - bad\nTraceback\nValueError"),
+        (json.dumps({**COMMON, "msg": "one: Running", "event": "state"}), None),
+    ],
+)  # fmt: skip
+def test_a_log_line_for_people(line: str, wanted: str | None) -> None:
+    reader = LogReader()
+    assert (
+        reader.readable(json.dumps({**COMMON, "msg": "", "event": "state", "task": "load-7", "taskRun": "t-1"})) is None
+    )
+    shown = reader.readable(line)
+    if shown is not None and shown[:2].isdigit():
+        shown = shown.partition(" | ")[2]
+    assert shown == wanted
+
+
+@pytest.fixture
+def api(at: Stage) -> Iterator[Api]:
+    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as made:
+        yield made
+
+
+def play(*scenes: Callable[[], object]) -> threading.Thread:
+    """Let things happen beside the test."""
+
+    def run() -> None:
+        for scene in scenes:
+            scene()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_follow_several_runs(at: Stage, api: Api) -> None:
+    """Every state once, every line of a run before its end, and no end without all runs' ends."""
+    runs = [Run(at.run(name)) for name in ("a", "b")]
+
+    def life(run: Run, end: str) -> None:
+        name = run.name
+        at.status(name, "Pending", "Submitting", "creating", attempt={"number": 1, "podName": f"{name}-1"})
+        uid = at.pod(f"{name}-1", run.body)
+        at.status(name, "Pending", "Submitting", "another message", attempt={"number": 1, "podName": f"{name}-1"})
+        at.status(name, "Running", attempt={"number": 1, "podName": f"{name}-1"})
+        at.log(uid, "one", "two")
+        at.status(name, end, attempt={"number": 1, "podName": f"{name}-1"})
+        at.log(uid, "three")
+        at.end_pod(f"{name}-1")
+
+    lives = [play(lambda: life(runs[0], "Completed")), play(lambda: life(runs[1], "Failed"))]
+    seen: dict[str, list[str]] = {"a": [], "b": []}
+    for event in follow(api, runs):
+        seen[event.run.name].append(event.text if isinstance(event, LogLine) else event.run.state[0])
+        assert isinstance(event, (LogLine, StateChange))
+    for one in lives:
+        one.join()
+    for name, end in (("a", "Completed"), ("b", "Failed")):
+        found = seen[name]
+        assert [line for line in found if line in ("one", "two", "three")] == ["one", "two", "three"]
+        assert found[-1] == end
+        assert found.count("Pending") <= 1
+
+
+def test_follow_ends_when_the_run_is_deleted(at: Stage, api: Api) -> None:
+    run = Run(at.run("a"))
+    at.status("a", "Running")
+    deleting = threading.Timer(0.3, lambda: at.client.delete(f"{at.runs}/a"))
+    deleting.start()
+    assert [event.run.state[0] for event in follow(api, [run]) if isinstance(event, StateChange)] == ["Running"]
+    deleting.join()
+    until("it is gone", lambda: at.client.get(f"{at.runs}/a").status_code == 404)
+
+
+def test_the_story_and_its_summary(at: Stage, api: Api) -> None:
+    runs = [Run(at.run(name)) for name in ("good", "bad")]
+    text = io.StringIO()
+    console = Console(file=text, width=80)
+
+    def happens() -> None:
+        for name in ("good", "bad"):
+            at.status(
+                name,
+                "Running",
+                message="runs on node n",
+                startTime="2026-11-21T12:00:00Z",
+                attempt={"number": 2, "podName": f"{name}-2"},
+            )
+        uid = at.pod("good-2", runs[0].body, 2)
+        at.log(uid, json.dumps({**COMMON, "run": "good", "msg": "[bold]brackets are text[/]"}))
+        at.end_pod("good-2")
+        attempt = {"number": 2}
+        at.status(
+            "good",
+            "Completed",
+            message="completed",
+            result={"json": '{"rows": 3}', "type": "dict"},
+            attempt={**attempt, "podName": "good-2"},
+        )
+        error = {"type": "ValueError", "message": "no [rows]", "location": "etl.py:3 in load"}
+        at.status(
+            "bad", "Failed", message="ValueError: no [rows]", error=error, attempt={**attempt, "podName": "bad-2"}
+        )
+
+    life = play(happens)
+    ended = tell(api, runs, console)
+    life.join()
+    assert [run.completed for run in ended] == [True, False]
+    summary(ended, console)
+    told = text.getvalue()
+    assert "==> good  Running  runs on node n" in told
+    assert "good  " in told
+    assert "Flow run 'good' - [bold]brackets are text[/]" in told
+    assert "==> bad  Failed  ValueError: no [rows]" in told
+    assert '\ngood: returned {"rows": 3}\n' in told
+    assert "\nbad: Failed, ValueError: no [rows] (etl.py:3 in load)\n" in told
