@@ -100,8 +100,12 @@ class Embedded:
         asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Stop the server; its thread goes on."""
         asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
