@@ -1,4 +1,4 @@
-"""A small API server in memory, behind httpx's mock transport: enough of Kubernetes' manners for the operator's requests.
+"""A small API server in memory, in place of the network: enough of Kubernetes' manners for the operator's requests.
 
 Versions grow with every write and are shared by all kinds; status is a subresource of flowruns; merge patches honour resourceVersion and
 uid; deletes honour preconditions; lists are paged. Tests put faults in its way (`fail`), and read what was asked (`requests`).
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-STATUS_KINDS = ("flowruns", "flows", "pods")
+from penstock_operator.runtime.wire import Answer, NoAnswerError
+
 Name = tuple[str, str, str]  # plural, namespace, name
 
 
@@ -59,9 +60,19 @@ class FakeApi:
     after: Callable[[Request], None] | None = None  # called behind each success: what happens meanwhile
     _uid: int = 0
 
-    @property
-    def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self.handle)
+    async def send(
+        self, method: str, path: str, *, query: Mapping[str, str], headers: Mapping[str, str], content: bytes | None
+    ) -> Answer:
+        """Be a `Wire`: answer as a server would."""
+        raw = httpx.Request(method, f"http://api{path}", params=dict(query), headers=dict(headers), content=content)
+        try:
+            answer = self.handle(raw)
+        except httpx.TransportError as error:
+            raise NoAnswerError(type(error).__name__, str(error)) from error
+        return Answer(answer.status_code, answer.headers, answer.content)
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def put(self, plural: str, body: dict[str, Any], namespace: str = "default") -> dict[str, Any]:
         """Store an object as it is, as somebody else would, and return it with its metadata."""

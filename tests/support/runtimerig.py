@@ -46,9 +46,7 @@ def client(api: FakeApi, metrics: Metrics | None = None, **more: Any) -> ApiClie
     """A client of the server in memory; `credentials=` replaces the usual ones."""
     who = more.pop("credentials", credentials())
     bucket = TokenBucket(1e6, 1_000_000, clock=virtualtime.clock, sleep=asyncio.sleep)
-    return ApiClient(
-        who, bucket, metrics or Metrics(), transport=api.transport, random=half, clock=virtualtime.clock, **more
-    )
+    return ApiClient(who, bucket, metrics or Metrics(), wire=api, random=half, clock=virtualtime.clock, **more)
 
 
 @dataclass

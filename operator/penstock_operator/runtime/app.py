@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .client import ApiClient
 from .config import Config
@@ -36,9 +36,7 @@ from .source import EventSource
 from .status import StatusWriter
 from .store import Store
 from .sync import Sync
-
-if TYPE_CHECKING:
-    import httpx
+from .wire import Wire
 
 FINISH_SECONDS = 0.4  # for workers at the end; what is cut off is repeated by the next operator
 RELEASE_SECONDS = 0.3
@@ -63,7 +61,7 @@ class Operator:
         config: what it is told.
         credentials: of the API server.
         decide: the core.
-        transport: replaces the network of the client in tests.
+        wire: carries the client's requests; default: the network.
         now: the wall clock, UTC.
         clock: monotonic seconds.
         rng: for jitter.
@@ -75,7 +73,7 @@ class Operator:
         credentials: Credentials,
         decide: Decide,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        wire: Wire | None = None,
         now: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
@@ -86,7 +84,7 @@ class Operator:
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng)
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
-        self._client = ApiClient(credentials, bucket, self.metrics, transport=transport, random=rng, clock=clock)
+        self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
         self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
         self._controller = Controller(
             decide,

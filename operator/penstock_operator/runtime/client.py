@@ -1,8 +1,8 @@
-"""The operator's one client to the API server, and the one home of httpx on this side of the fence.
+"""The operator's one client to the API server.
 
 It knows how to ask (paths, content types, retries, rate) and what an answer means (`ApiError`), nothing of runs. Whatever it repeats is
 safe to repeat: reads, patches that carry a resourceVersion or UID, deletes with a UID, POSTs of objects with a fixed name.
-Neighbours: `credentials` says where and as whom, `ratelimit` how fast, `metrics` counts by verb, resource and code.
+Neighbours: `wire` carries requests, `credentials` says as whom, `ratelimit` how fast, `metrics` counts by verb, resource and code.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import ssl
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import errors
 from .credentials import Credentials
@@ -23,14 +21,11 @@ from .errors import ApiError
 from .metrics import Metrics
 from .ratelimit import TokenBucket
 from .resources import Resource
-
-if TYPE_CHECKING:
-    import httpx
+from .wire import AiohttpWire, NoAnswerError, Wire
 
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "penstock-operator"
 PAGE = 500
-CONNECTIONS = 64
 LONGEST_INNER_WAIT = 5.0  # a longer Retry-After is left to the work queue: a worker must not sleep on it
 
 log = logging.getLogger(__name__)
@@ -51,7 +46,7 @@ class ApiClient:
         credentials: where it is, and as whom.
         bucket: the operator's own rate limit.
         metrics: where requests are counted.
-        transport: replaces the network in tests.
+        wire: carries the requests; default: the network.
         sleep: waits so many seconds between tries.
         random: a number in [0, 1), the jitter of these waits.
     """
@@ -62,39 +57,23 @@ class ApiClient:
         bucket: TokenBucket,
         metrics: Metrics,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        wire: Wire | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        module = _httpx()
-        endpoint = credentials.endpoint
         self._credentials = credentials
         self._bucket = bucket
         self._metrics = metrics
         self._sleep = sleep
         self._random = random
         self._clock = clock
-        self._failure: type[Exception] = module.HTTPError
-        self._pool_failure: type[Exception] = module.PoolTimeout
+        self._wire: Wire = wire if wire is not None else AiohttpWire(credentials, FIELD_MANAGER)
         self.answered_at: float | None = None  # when the server last answered anything, monotonic
-        verify: ssl.SSLContext | bool = credentials.ssl_context() or False
-        self._http: httpx.AsyncClient = module.AsyncClient(
-            base_url=endpoint.server,
-            verify=verify,
-            transport=transport,
-            proxy=endpoint.proxy,
-            trust_env=endpoint.trust_env and endpoint.proxy is None,
-            limits=module.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=60.0
-            ),
-            timeout=module.Timeout(30.0, connect=5.0, pool=60.0),
-            headers={"Accept": "application/json", "User-Agent": FIELD_MANAGER},
-        )
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._wire.close()
 
     async def get(self, resource: Resource, namespace: str, name: str, *, priority: bool = False) -> dict[str, Any]:
         """Read one object, live (not from the server's watch cache)."""
@@ -244,7 +223,7 @@ class ApiClient:
         body: Mapping[str, Any] | None,
         content_type: str,
     ) -> dict[str, Any]:
-        headers: dict[str, str] = {}
+        headers = {"Accept": "application/json"}
         token = await self._token()
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -255,28 +234,27 @@ class ApiClient:
         begun = self._clock()
         code = "0"
         try:
-            response = await self._http.request(_METHODS[verb], path, params=params, content=content, headers=headers)
-            code = str(response.status_code)
-        except (self._failure, OSError) as error:
-            words = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise ApiError(errors.NO_ANSWER, type(error).__name__, words, what=what) from error
+            answer = await self._wire.send(_METHODS[verb], path, query=params or {}, headers=headers, content=content)
+            code = str(answer.status)
+        except NoAnswerError as error:
+            raise ApiError(errors.NO_ANSWER, error.kind, str(error), what=what) from error
         finally:
             self._metrics.requests.labels(verb, plural, code).inc()
             self._metrics.request_seconds.labels(verb).observe(self._clock() - begun)
         self.answered_at = self._clock()
         try:
-            answer = json.loads(response.content)
+            parsed = json.loads(answer.content)
         except ValueError:
-            answer = None
-        if response.status_code >= 400 or not isinstance(answer, dict):
+            parsed = None
+        if answer.status >= 400 or not isinstance(parsed, dict):
             raise errors.from_status(
-                response.status_code,
-                answer,
-                retry_after=_seconds(response.headers.get("Retry-After")),
+                answer.status,
+                parsed,
+                retry_after=_seconds(answer.headers.get("Retry-After")),
                 what=what,
-                text=response.text,
+                text=answer.content.decode("utf-8", "replace"),
             )
-        return answer
+        return parsed
 
     async def _token(self) -> str | None:
         if self._credentials.blocking and self._credentials.stale:
@@ -293,16 +271,3 @@ def _seconds(header: str | None) -> float | None:
         return float(header) if header is not None else None
     except ValueError:
         return None
-
-
-def _httpx() -> Any:
-    """Import httpx without its command line, which would load rich and pygments where they are installed (0.1 s, 10 MB)."""
-    absent = "httpx" not in sys.modules and "httpx._main" not in sys.modules
-    if absent:
-        sys.modules["httpx._main"] = None  # type: ignore[assignment]
-    try:
-        import httpx
-    finally:
-        if absent:
-            sys.modules.pop("httpx._main", None)
-    return httpx

@@ -179,7 +179,7 @@ class Gatherer:
         """
         key = Key(run.metadata.namespace, run.metadata.name)
         raw = await self._read(FLOWRUNS, run, key.name)
-        live = FlowRun.model_validate(raw) if raw is not None else None
+        live = self._store.learn_run(raw) if raw is not None else None
         if live is None or live.metadata.uid != run.metadata.uid:
             raise RunGoneError(str(key))
         return live

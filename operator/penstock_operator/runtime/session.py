@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from .credentials import Credentials
+from .wire import open_session
 
 
 class Beats:
@@ -42,7 +43,6 @@ class Beats:
 
 def session(credentials: Credentials, beats: Beats) -> aiohttp.ClientSession:
     """Make kopf's session; kopf closes it."""
-    endpoint = credentials.endpoint
 
     class Response(aiohttp.ClientResponse):
         """Notes the time of each piece of a watch."""
@@ -55,14 +55,8 @@ def session(credentials: Credentials, beats: Beats) -> aiohttp.ClientSession:
             return self
 
     token = credentials.token()
-    context = credentials.ssl_context()
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True),
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-        response_class=Response,
-        proxy=endpoint.proxy,
-        trust_env=endpoint.trust_env,
-    )
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return open_session(credentials, headers, response_class=Response)
 
 
 class _Heard:

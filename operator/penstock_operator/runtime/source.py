@@ -14,6 +14,7 @@ import datetime
 import logging
 import sys
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -76,10 +77,11 @@ class EventSource:
         kopf = load_kopf()
         registry = kopf.OperatorRegistry()
 
+        box = _Box(self._deliver, loop)
+
         def listen(resource: Resource) -> None:
             async def on_event(event: Mapping[str, Any], **_: Any) -> None:
-                raw, deleted = event["object"], event["type"] == "DELETED"
-                loop.call_soon_threadsafe(lambda: self._deliver(resource, raw, deleted=deleted))
+                box.put(resource, event["object"], deleted=event["type"] == "DELETED")
 
             kopf.on.event(resource.group, resource.version, resource.plural, id=resource.plural, registry=registry)(
                 on_event
@@ -124,11 +126,30 @@ def settings(kopf: Any) -> Any:
     result.process.ultimate_exiting_timeout = None  # our own process decides when it ends
     result.queueing.worker_limit = None  # a limit can dead-lock
     result.queueing.idle_timeout = 0.5  # its per-object workers have nothing to keep
-    # Nothing here stores anything on objects; should a handler of another kind ever slip in, it would do so under our own name.
-    result.persistence.finalizer = f"{GROUP}/finalizer"
-    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
-    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    result.persistence.finalizer = f"{GROUP}/finalizer"  # never set: that takes handlers of another kind
+    result.persistence.progress_storage, result.persistence.diffbase_storage = _no_storage(kopf)
     return result
+
+
+def _no_storage(kopf: Any) -> tuple[Any, Any]:
+    """Return kopf's two storages, storing nothing: its usual ones copy each object three times an event, and none is ever needed."""
+
+    class NoProgress(kopf.ProgressStorage):  # type: ignore[misc]
+        def fetch(self, **_: Any) -> None: ...
+        def store(self, **_: Any) -> None: ...
+        def purge(self, **_: Any) -> None: ...
+        def touch(self, **_: Any) -> None: ...
+        def clear(self, *, essence: Any) -> Any:
+            return essence
+
+    class NoDiffBase(kopf.DiffBaseStorage):  # type: ignore[misc]
+        def build(self, **_: Any) -> dict[str, Any]:
+            return {}
+
+        def fetch(self, **_: Any) -> None: ...
+        def store(self, **_: Any) -> None: ...
+
+    return NoProgress(), NoDiffBase()
 
 
 def load_kopf() -> Any:
@@ -145,6 +166,29 @@ def load_kopf() -> Any:
     import kopf
 
     return kopf
+
+
+class _Box:
+    """Hands objects to another loop, in order; that loop is woken once for all that came in meanwhile."""
+
+    def __init__(self, deliver: Deliver, loop: asyncio.AbstractEventLoop) -> None:
+        self._deliver = deliver
+        self._loop = loop
+        self._waiting: deque[tuple[Resource, Mapping[str, Any], bool]] = deque()
+
+    def put(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+        self._waiting.append((resource, raw, deleted))
+        if len(self._waiting) == 1:  # else it has been woken, and has not taken the last one yet
+            self._loop.call_soon_threadsafe(self._empty)
+
+    def _empty(self) -> None:
+        while self._waiting:
+            resource, raw, deleted = self._waiting.popleft()
+            try:
+                self._deliver(resource, raw, deleted=deleted)
+            except Exception:
+                # One object must not hold up those behind it; what it would have told is found by the next listing.
+                log.exception("an object of %s could not be taken", resource.plural)
 
 
 class _Thread(threading.Thread):

@@ -61,6 +61,8 @@ class StatusWriter:
         )
         if memory.reduced_for != about:
             memory.reduced, memory.reduced_for = 0, about
+        if wanted == run.status and not memory.reduced and not drop_report:
+            return None
         while True:
             patch = self._patch(run, wanted, memory, drop_report=drop_report)
             if not patch:
@@ -82,8 +84,7 @@ class StatusWriter:
                 self._metrics.reduced.inc()
                 log.error("the status was refused, and is written with less detail: %s", error)  # noqa: TRY400
                 continue
-            self._store.apply(FLOWRUNS, raw)
-            answer = FlowRun.model_validate(raw)
+            answer = self._store.learn_run(raw)
             self._count(run.status, answer.status)
             return answer
 

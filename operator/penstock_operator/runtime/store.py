@@ -161,6 +161,14 @@ class Store:
         self._index(resource, key, before, parsed)
         return self._concerned(resource, key, parsed)
 
+    def learn_run(self, raw: Mapping[str, Any]) -> FlowRun:
+        """Take note of a run that was just read or written, and return it, or what is known by now if that is newer."""
+        self.apply(FLOWRUNS, raw)
+        known = self.runs.get(key_of(raw))
+        return (
+            known if known is not None and known.metadata.uid == raw["metadata"]["uid"] else FlowRun.model_validate(raw)
+        )
+
     def absent(self, resource: Resource, key: Key, seen: int) -> tuple[Key, ...]:
         """Take note that a live read found nothing.
 
