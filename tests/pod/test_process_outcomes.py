@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -181,6 +182,23 @@ def test_children_that_are_left_are_ended(start: StartPod, server: PodServer) ->
     )
     assert pod.wait() == 0, pod.output
     assert not is_alive(int(pod.marked("child")))
+
+
+def test_multiprocessing_leaves_without_a_wait(start: StartPod, server: PodServer) -> None:
+    """Its resource tracker ignores SIGTERM."""
+    pod = start(
+        "import multiprocessing\n@flow\ndef main():\n"
+        "    context = multiprocessing.get_context('spawn')\n    lock = context.Semaphore(1)\n"
+        "    process = context.Process(target=print, args=('in the child',))\n    process.start()\n    process.join()\n"
+        "    mark('body')\n    return process.exitcode\n"
+    )
+    pod.marked("body")
+    at = time.monotonic()
+    assert pod.wait() == 0, pod.output
+    assert time.monotonic() - at < 1.5
+    assert "in the child" in pod.stdout
+    assert server.report is not None
+    assert server.report["result"]["json"] == "0"
 
 
 def test_atexit_functions_run_and_threads_do_not_hold_the_process(start: StartPod, server: PodServer) -> None:

@@ -130,3 +130,13 @@ def test_no_boundary_within_its_time(start: StartPod, server: PodServer) -> None
     assert pod.wait() == 0, pod.output
     assert server.report is not None
     assert server.report["type"] == "Suspended"
+
+
+def test_an_unknown_intent_is_told_once_and_is_running(start: StartPod, server: PodServer) -> None:
+    pod = start("from marks import wait_for\n@flow\ndef main():\n    mark('body')\n    wait_for('go')\n", intent="Stop")
+    pod.marked("body")
+    pod.intend("Stop 00000001")
+    _let_the_guard_look(pod)
+    pod.mark("go")
+    assert pod.wait() == 0, pod.output
+    assert [line["level"] for line in pod.lines if "'Stop'" in line["msg"]] == ["WARNING"]

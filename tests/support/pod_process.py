@@ -93,8 +93,11 @@ class PodProcess:
             made.mkdir()
         (self.work_dir / "marks.py").write_text(MARKS)
         if source is not None:
-            self.source_dir.mkdir()
-            (self.source_dir / "flow.py").write_text((PRELUDE if prelude else "") + source)
+            # As a kubelet mounts a ConfigMap: links into a folder that is swapped as a whole.
+            (self.source_dir / "..2026_11_21").mkdir(parents=True)
+            (self.source_dir / "..2026_11_21" / "flow.py").write_text((PRELUDE if prelude else "") + source)
+            (self.source_dir / "..data").symlink_to("..2026_11_21")
+            (self.source_dir / "flow.py").symlink_to("..data/flow.py")
         for path, text in (files or {}).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)

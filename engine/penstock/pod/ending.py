@@ -63,6 +63,7 @@ class Ending:
         self._grace = grace
         self._suspend_wait = suspend_wait
         self._begun = False
+        self._told_unknown = False
         self._begun_at = 0.0
         self._horizon = 0.0
         self._signal: int | None = None
@@ -92,6 +93,10 @@ class Ending:
     def on_wake(self) -> None:
         """Look at the intent file, the fence and the last answer."""
         self.reading = self._intent_file.read()
+        if self.reading.unknown is not None and self.body is not None and not self._told_unknown:
+            self._told_unknown = True
+            # Not from this thread: users' log handlers may block.
+            threading.Thread(target=_tell_unknown, args=(self.reading.unknown,), daemon=True).start()
         if self._begun:
             self._correct()
             return
@@ -159,7 +164,9 @@ class Ending:
         if not isinstance(outcome, claim.Accepted):
             self._last_word(provisional(self._kind, where), forced=True)
         self._decide_kind()
-        self._last_word(provisional(self._kind, where), delivered=first if self._reporter.claimed_document is first else None)
+        self._last_word(
+            provisional(self._kind, where), delivered=first if self._reporter.claimed_document is first else None
+        )
 
     def _end_before_body(self, where: str) -> NoReturn:
         first = self._first_report(where)
@@ -319,3 +326,10 @@ class Ending:
 
 def _same_outcome(one: Any, other: Any) -> bool:
     return all(one.get(key) == other.get(key) for key in ("type", "name", "message", "hooks"))
+
+
+def _tell_unknown(word: str) -> None:
+    import logging
+
+    words = ", ".join(intent.word for intent in Intent)
+    logging.getLogger("penstock.pod").warning("The intent %r is unknown and taken for Running; known: %s", word, words)

@@ -18,6 +18,7 @@ CHILDREN_SECONDS = 2.0
 CHILDREN_SECONDS_ENDING = 0.1
 ATEXIT_SECONDS = 5.0
 FLUSH_SECONDS = 0.1
+TRACKER_SECONDS = 0.5
 
 
 def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
@@ -28,6 +29,8 @@ def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
         normal: Nothing came from outside: children get two seconds, and atexit functions run.
         horizon: When the process must be gone, monotonic seconds; None: nobody presses.
     """
+    if normal:
+        _end_resource_tracker()
     end_descendants(_within(CHILDREN_SECONDS if normal else CHILDREN_SECONDS_ENDING, horizon))
     if normal:
         _tell_of_threads()
@@ -43,6 +46,13 @@ def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
 
 def _within(seconds: float, horizon: float | None) -> float:
     return seconds if horizon is None else max(0.0, min(seconds, horizon - time.monotonic()))
+
+
+def _end_resource_tracker() -> None:
+    """End multiprocessing's own helper as it wants to be ended: it ignores SIGTERM, and would cost two seconds."""
+    tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
+    if tracker is not None and hasattr(tracker, "_stop"):
+        bounded(tracker._stop, TRACKER_SECONDS)
 
 
 def _tell_of_threads() -> None:

@@ -12,10 +12,15 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from penstock._loading import Entry, compile_entrypoint
-from penstock.exceptions import PenstockException
+from penstock.exceptions import PenstockException, ScriptError
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 
@@ -79,7 +84,7 @@ def compile_ahead(entrypoint: str | None, source_dir: str) -> Entry | None:
     if entrypoint is None or entry_file(entrypoint) is None:
         return None
     with contextlib.suppress(PenstockException, OSError):
-        return compile_entrypoint(entrypoint, source_dir)
+        return _compiled(entrypoint, source_dir)
     return None
 
 
@@ -92,5 +97,52 @@ def load(entrypoint: str, folder: str | None, ahead: Entry | None) -> Any:
         ahead: What was compiled ahead, if it is that.
     """
     if ahead is None or ahead.entrypoint != entrypoint:
-        ahead = compile_entrypoint(entrypoint, folder)
-    return ahead.load()
+        ahead = _compiled(entrypoint, folder)
+    name = _importable_name(ahead.path)
+    if name is None or ahead.code is None or ahead.path is None:
+        return ahead.load()
+    finder = _Compiled(name, str(ahead.path), ahead.code)
+    sys.meta_path.insert(0, finder)
+    try:
+        return replace(ahead, module=name, path=None, code=None).load()
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _compiled(entrypoint: str, folder: str | None) -> Entry:
+    """Compile the file under the path that users know; a mounted file is a link into a folder with a date for a name."""
+    file, _, name = entrypoint.rpartition(":")
+    for base in (folder, os.getcwd()):
+        path = None if base is None or entry_file(entrypoint) is None else os.path.join(base, file)
+        if path is not None and os.path.isfile(path):
+            with open(path, "rb") as opened:
+                source = opened.read()
+            try:
+                return Entry(entrypoint, None, Path(path), compile(source, path, "exec", dont_inherit=True), name)
+            except (SyntaxError, ValueError) as error:
+                raise ScriptError(user_exc=error, path=path) from error
+    return compile_entrypoint(entrypoint, folder)
+
+
+def _importable_name(path: Path | None) -> str | None:
+    """Give the name under which children import the file: then what it defines can be pickled to them."""
+    if path is None or str(path.parent) not in sys.path[:2]:
+        return None
+    free = path.stem not in sys.modules and path.stem not in sys.stdlib_module_names
+    return path.stem if path.stem.isidentifier() and free else None
+
+
+class _Compiled(SourceFileLoader):
+    """Finds one module, and loads it from the code that was compiled ahead."""
+
+    def __init__(self, name: str, path: str, code: CodeType) -> None:
+        super().__init__(name, path)
+        self._code = code
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find that one module, for the import system."""
+        return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Give the code, for the import system."""
+        return self._code
