@@ -6,6 +6,7 @@ once that has begun, the main thread begins nothing new and waits for the end.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -123,6 +124,7 @@ class Life:
             self._finish(Outcome(ReportType.CRASHED, "LoadError", str(error)))
 
     def _loaded(self, given: assignment.Assignment, folder: str | None, ahead: Any) -> Any:
+        gc.enable()
         try:
             loading.use_folder(folder)
             return loading.load(given.entrypoint, folder, ahead)
