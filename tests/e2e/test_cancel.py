@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from tests.support.cluster import Space, alive
@@ -108,7 +109,9 @@ def test_a_body_that_ignores_everything(space: Space) -> None:
 
 def test_a_pod_that_never_ends(space: Space) -> None:
     """Nobody runs the pod any more: the operator's own deadline (2 x grace + 30 s) ends the run."""
-    held = {"spec": {"schedulerName": "none-such"}}
+    node = f"lost-{space.name}"
+    space.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+    held = {"spec": {"nodeName": node}}
     space.apply(run("held", SLEEPER, template=held, runPolicy={"gracePeriodSeconds": 0}))
     space.wait_type("held", "Pending")
     until("the pod is there", lambda: len(space.pods("held")) == 1)
@@ -118,8 +121,6 @@ def test_a_pod_that_never_ends(space: Space) -> None:
     claim = {
         "status": {"report": {"attempt": 1, "instance": "lost", "type": "Running", "time": "2026-01-01T00:00:00Z"}}
     }
-    import json
-
     running = {
         "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
         "name": "engine",
@@ -140,6 +141,7 @@ def test_a_pod_that_never_ends(space: Space) -> None:
     assert status["state"]["type"] == "Cancelled"
     assert "may still run" in status["state"]["message"]
     assert 25 < time.monotonic() - before < 45
+    space.kubectl("delete", "node", node)
     space.kubectl("patch", "pod", pod, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
 
 

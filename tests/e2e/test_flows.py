@@ -57,7 +57,7 @@ def test_a_run_waits_for_its_flow(space: Space) -> None:
 
 
 def test_parameters_go_over_the_flows(space: Space) -> None:
-    """Top level only, and a null is a value."""
+    """Top level only, and a null is a value (created, not applied: `kubectl apply` itself leaves nulls out)."""
     text = """
         from penstock import flow
 
@@ -66,7 +66,8 @@ def test_parameters_go_over_the_flows(space: Space) -> None:
             return [a, b, c]
     """
     space.apply(flow("merged", text, parameters={"a": {"x": 1, "y": 2}, "b": 7}))
-    space.apply(run("over", ref="merged", parameters={"a": {"x": 3}, "c": None}))
+    over = run("over", ref="merged", parameters={"a": {"x": 3}, "c": None})
+    space.kubectl("create", "-f", "-", stdin=json.dumps(over))
     assert json.loads(space.finish("over")["result"]["json"]) == [{"x": 3}, 7, None]
 
 

@@ -42,11 +42,15 @@ def cluster() -> Iterator[RealCluster]:
 
 
 def writes(cluster: RealCluster, namespace: str) -> collections.Counter[str]:
-    """Count the writes that the server has logged, by who and what; Events are best effort and not counted."""
+    """Count the writes that the server has logged, by who and what; Events are best effort and not counted, refusals wrote nothing."""
     counted: collections.Counter[str] = collections.Counter()
     for line in cluster.own.audit():
         reference = line.get("objectRef") or {}
-        if line["verb"] not in WRITES or reference.get("namespace") != namespace:
+        if (
+            line["verb"] not in WRITES
+            or reference.get("namespace") != namespace
+            or line["responseStatus"]["code"] >= 400
+        ):
             continue
         resource = reference["resource"] + ("/" + reference["subresource"] if reference.get("subresource") else "")
         operator = line["user"]["username"] == OPERATOR
