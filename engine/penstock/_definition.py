@@ -90,7 +90,7 @@ class Definition:
     def _bound_to(self, target: Any) -> Any:
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
-        copied.fn = self.fn.__get__(target)  # type: ignore[attr-defined]
+        copied.fn = self.fn.__get__(target)
         copied._binder = None
         return copied
 

@@ -46,16 +46,21 @@ def settle_task_options(task: Any) -> None:
         policy = DEFAULT if task.result_storage_key is None else None
     if task.cache_key_fn is not None:
         if given is not NotSet and given is not None:
-            logger.warning("Both `cache_policy` and `cache_key_fn` are set on task %s. `cache_key_fn` will be used.", task)
+            logger.warning(
+                "Both `cache_policy` and `cache_key_fn` are set on task %s. `cache_key_fn` will be used.", task
+            )
         policy = CachePolicy.from_cache_key_fn(task.cache_key_fn)
     if task.result_storage_key is not None and (
         task.cache_key_fn is not None or (given is not NotSet and given is not None)
     ):
         logger.warning(
-            "`result_storage_key` of task %s is the key of its result: `cache_policy` and `cache_key_fn` are not used.", task
+            "`result_storage_key` of task %s is the key of its result: `cache_policy` and `cache_key_fn` are not used.",
+            task,
         )
     if persist is False:
-        if task.cache_key_fn is not None or (given is not NotSet and given is not None and not isinstance(given, _None)):
+        if task.cache_key_fn is not None or (
+            given is not NotSet and given is not None and not isinstance(given, _None)
+        ):
             logger.warning("Ignoring `cache_policy` because `persist_result` is False on task %s.", task)
         policy = None if policy is None else NO_CACHE
     task._policy = policy
@@ -167,7 +172,8 @@ class Plan:
             return None
         from datetime import UTC, datetime
 
-        return datetime.fromtimestamp(now, UTC) + after
+        due: datetime = datetime.fromtimestamp(now, UTC) + after
+        return due
 
     def describe(self) -> dict[str, Any]:
         """The run, for the header of the record."""
@@ -241,4 +247,3 @@ def make_transaction(run: Run, plan: Plan | None) -> Any:
     if plan is None:
         txn.state = type(txn.state).ACTIVE
     return txn
-

@@ -24,7 +24,17 @@ FORMAT = 1
 class ResultRecordMetadata:
     """What is known of a stored result besides its value."""
 
-    __slots__ = ("created", "expiration", "kind", "length", "prefect_version", "run", "serializer", "sha256", "storage_key")
+    __slots__ = (
+        "created",
+        "expiration",
+        "kind",
+        "length",
+        "prefect_version",
+        "run",
+        "serializer",
+        "sha256",
+        "storage_key",
+    )
 
     def __init__(
         self,
@@ -111,7 +121,8 @@ def parse_header(line: bytes) -> ResultRecordMetadata:
         raise Torn("no header") from exc
     if version > FORMAT:
         raise SerializationError(
-            f"A stored result has format version {version}, this engine reads up to {FORMAT}: it was written by a newer penstock ({header.get('version')})."
+            f"A stored result has format version {version}, this engine reads up to {FORMAT}: "
+            f"it was written by a newer penstock ({header.get('version')})."
         )
     try:
         metadata = ResultRecordMetadata(

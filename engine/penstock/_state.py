@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-_lazy = threading.Lock()
+LAZY = threading.Lock()  # held while an id or a name is made that nobody had asked for before
 
 
 class StateType(str, enum.Enum):  # noqa: UP042  (format() and str() give the value, as for Prefect)
@@ -152,8 +152,8 @@ class State:
     ) -> None:
         if type.__class__ is not StateType:
             type = StateType(type)
-        self.type: StateType = type  # type: ignore[assignment]
-        self.name: str = name if name is not None else DEFAULT_NAMES[type]  # type: ignore[index]
+        self.type: StateType = type
+        self.name: str = name if name is not None else DEFAULT_NAMES[type]
         self.message = message
         self.data = data
         self._time = time() if timestamp is None else aware(timestamp).timestamp()  # type: ignore[union-attr]
@@ -170,7 +170,7 @@ class State:
     def id(self) -> UUID:
         """Identity of this state; states are equal when their ids are."""
         if self._id is None:
-            with _lazy:
+            with LAZY:
                 if self._id is None:
                     from uuid import uuid4
 

@@ -78,9 +78,9 @@ def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         if hint is inspect.Parameter.empty or isinstance(hint, str):
             hint = Any
         if parameter.kind is parameter.VAR_POSITIONAL:
-            hint = tuple[hint, ...]
+            hint = tuple.__class_getitem__((hint, ...))
         elif parameter.kind is parameter.VAR_KEYWORD:
-            hint = dict[str, hint]
+            hint = dict.__class_getitem__((str, hint))
         names[f"p{number}"] = parameter.name
         fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))
     config = pydantic.ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")

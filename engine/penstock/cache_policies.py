@@ -154,7 +154,9 @@ class CompoundCachePolicy(CachePolicy):
             flat.append(Inputs(exclude=list(dict.fromkeys(excluded))))
         self.policies = flat
 
-    def compute_key(self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any) -> str | None:
+    def compute_key(
+        self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+    ) -> str | None:
         """A hash of the members' keys; None when all of them give none."""
         keys = [policy.compute_key(task_ctx, inputs, flow_parameters, **kwargs) for policy in self.policies]
         found = [key for key in keys if key is not None]
@@ -177,7 +179,9 @@ class CompoundCachePolicy(CachePolicy):
 class _None(CachePolicy):
     """No caching."""
 
-    def compute_key(self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any) -> None:
+    def compute_key(
+        self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
+    ) -> None:
         """None."""
 
     def __add__(self, other: CachePolicy) -> CachePolicy:

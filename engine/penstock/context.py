@@ -90,7 +90,7 @@ class RunContext(ContextModel):
         return {"parameters": self.parameters}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._run is other._run  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._run is other._run
 
     def __hash__(self) -> int:
         return hash(self._run)
@@ -100,7 +100,7 @@ class FlowRunContext(RunContext):
     """The context of the nearest enclosing flow run."""
 
     @classmethod
-    def get(cls) -> FlowRunContext | None:  # type: ignore[override]
+    def get(cls) -> FlowRunContext | None:
         """The context of the nearest enclosing flow run, or None."""
         run = current_run.get()
         return None if run is None or run.flow is None else cls(run.flow)
@@ -128,7 +128,7 @@ class TaskRunContext(RunContext):
     """The context of the current task run."""
 
     @classmethod
-    def get(cls) -> TaskRunContext | None:  # type: ignore[override]
+    def get(cls) -> TaskRunContext | None:
         """The context of the nearest enclosing task run inside the same flow run, or None."""
         run = current_run.get()
         return None if run is None or run.is_flow else cls(run)
@@ -151,7 +151,7 @@ class TagsContext(ContextModel):
         self.current_tags = set(current_tags)
 
     @classmethod
-    def get(cls) -> TagsContext:  # type: ignore[override]
+    def get(cls) -> TagsContext:
         """The tags that hold here."""
         return cls(current_tags.get())
 
@@ -163,7 +163,7 @@ class SettingsContext(ContextModel):
         self.settings = settings
 
     @classmethod
-    def get(cls) -> SettingsContext:  # type: ignore[override]
+    def get(cls) -> SettingsContext:
         """The settings that hold here."""
         from penstock.settings import get_current_settings
 
@@ -184,7 +184,7 @@ def get_run_context() -> FlowRunContext | TaskRunContext:
     run = current_run.get()
     if run is None:
         raise MissingContextError("No run context available. You are not in a flow or task run context.")
-    return FlowRunContext(run) if run.is_flow else TaskRunContext(run)  # type: ignore[return-value]
+    return FlowRunContext(run) if run.is_flow else TaskRunContext(run)
 
 
 @contextmanager

@@ -110,11 +110,13 @@ class PrefectFuture(Upstream, Generic[R]):
     async def _awaited(self) -> R:
         import asyncio
 
+        from penstock.drivers.aio import set_done
+
         loop = asyncio.get_running_loop()
         done = loop.create_future()
 
         def tell(_: Any) -> None:
-            loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None))
+            loop.call_soon_threadsafe(set_done, done)
 
         self.add_done_callback(tell)
         await done
@@ -284,7 +286,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
                 if self._unseen and run.state.type is not COMPLETED:
                     if flow.unseen is None:
                         flow.unseen = {}
-                    flow.unseen[run] = 1  # type: ignore[index]
+                    flow.unseen[run] = 1
                 flow.children.pop(self, None)
         for waiter in waiters or ():
             waiter.release()
@@ -313,7 +315,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
                 f"Task run {self._run.name!r} waits for itself: its own future is among what it waits for."
             )
         with _lock:
-            if self._done:
+            if self.done():  # meanwhile
                 return
             waiter = threading.Lock()
             waiter.acquire()

@@ -247,7 +247,13 @@ class ResultStore:
         return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
 
     def create_result_record(
-        self, obj: Any, key: str | None = None, expiration: datetime | None = None, *, kind: str = "value", run: Any = None
+        self,
+        obj: Any,
+        key: str | None = None,
+        expiration: datetime | None = None,
+        *,
+        kind: str = "value",
+        run: Any = None,
     ) -> ResultRecord:
         """A record of a value, not written yet.
 
@@ -325,7 +331,9 @@ class ResultStore:
         if locks is not None and locks.is_locked(key):
             holder = holder or self.generate_default_holder()
             if not locks.is_lock_holder(key, holder):
-                raise RuntimeError(f"Cannot write to result record with key {key} because it is locked by another holder.")
+                raise RuntimeError(
+                    f"Cannot write to result record with key {key} because it is locked by another holder."
+                )
         yield from self._write_steps(record)
 
     def read_now(self, key: str) -> ResultRecord | None:
@@ -345,15 +353,15 @@ class ResultStore:
         """
         return dispatch(self._checked_read_steps(key))
 
-    def write(self, obj: Any, key: str | None = None, expiration: datetime | None = None, holder: str | None = None) -> Any:
+    def write(
+        self, obj: Any, key: str | None = None, expiration: datetime | None = None, holder: str | None = None
+    ) -> Any:
         """Store a value under a key.
 
         Raises:
             SerializationError: it cannot be serialized.
             RuntimeError: the key is locked by another holder.
         """
-        if isinstance(obj, str) and key is not None and not isinstance(key, str):
-            obj, key = key, obj
         return dispatch(self._write_value_steps(obj, key, expiration, holder))
 
     def persist_result_record(self, result_record: ResultRecord, holder: str | None = None) -> Any:
@@ -381,7 +389,9 @@ class ResultStore:
 
     def _locks(self) -> Any:
         if self.lock_manager is None:
-            raise ConfigurationError("Locks need a lock manager: set one on the result store, or by `cache_policy.configure(lock_manager=...)`.")
+            raise ConfigurationError(
+                "Locks need a lock manager: set one on the result store, or by `cache_policy.configure(lock_manager=...)`."
+            )
         return self.lock_manager
 
     def acquire_lock(self, key: str, holder: str | None = None, timeout: float | None = None) -> bool:
@@ -439,4 +449,3 @@ def _warn(message: str, *args: Any) -> None:
     import logging
 
     logging.getLogger("penstock.results").warning(message, *args)
-

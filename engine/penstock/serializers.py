@@ -65,7 +65,7 @@ class Serializer:
     model_dump = to_dict
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.to_dict() == other.to_dict()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash(type(self))
@@ -139,7 +139,7 @@ def _check_module(name: str, what: str, *functions: str) -> None:
         raise ValueError(f"Failed to import requested {what} library: {name!r}.") from exc
     for function in functions:
         if not callable(getattr(module, function, None)):
-            raise ValueError(f"{what.capitalize()} library at {name!r} does not have a '{function}' method.")
+            raise ValueError(f"{what.capitalize()} library at {name!r} does not have a '{function}' method.")  # noqa: TRY004  (a bad option)
 
 
 def prefect_json_object_encoder(obj: Any) -> Any:

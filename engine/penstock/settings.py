@@ -197,6 +197,10 @@ class Settings:
         """These settings with some values laid over, and some back at their defaults."""
         return Settings({**{path: SPECS[path][1] for path in reset}, **updates}, self)
 
+    def _flat(self) -> dict[str, Any]:
+        """Values that were laid over the environment's, for another process."""
+        return {**(self._base._flat() if self._base is not None else {}), **self._given}
+
     def __hash__(self) -> int:
         return id(self)
 

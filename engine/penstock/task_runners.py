@@ -46,6 +46,7 @@ class Call:
         self.tags = set(run.tags)
 
     def __call__(self) -> State:
+        """Execute the task run; its final state."""
         from penstock.drivers.executing import execute_submitted
 
         return self._context.run(execute_submitted, self._run)
@@ -195,7 +196,7 @@ class ThreadPoolTaskRunner(TaskRunner):
         return type(self)(self._given)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._max_workers == other._max_workers  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._max_workers == other._max_workers
 
     __hash__ = object.__hash__
 

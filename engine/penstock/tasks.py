@@ -255,7 +255,7 @@ class Task(Definition, Generic[P, R]):
     @overload
     def __call__(self, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
 
-    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the task here.
 
         Args:
@@ -391,7 +391,8 @@ class Task(Definition, Generic[P, R]):
         """
         from penstock._changing import changed_task
 
-        return changed_task(self, options)
+        copied: Task[P, R] = changed_task(self, options)
+        return copied
 
     def _raw_function(self) -> Any:
         if self.isclassmethod:

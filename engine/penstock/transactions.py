@@ -45,7 +45,7 @@ class _Names(str, enum.Enum):  # noqa: UP042  (equal to their texts, as Prefect'
     """Base of the closed sets here."""
 
     def __str__(self) -> str:
-        return self.value
+        return str(self.value)
 
 
 class IsolationLevel(_Names):
@@ -259,7 +259,9 @@ class BaseTransaction:
             yield from self.rollback_steps()
             return False
         except Exception:
-            self.logger.exception("An error was encountered while committing transaction %r; it is rolled back.", self.key)
+            self.logger.exception(
+                "An error was encountered while committing transaction %r; it is rolled back.", self.key
+            )
             yield from self.rollback_steps()
             return False
         self.state = TransactionState.COMMITTED
@@ -436,10 +438,14 @@ class AsyncTransaction(BaseTransaction):
             self._leave()
 
     def __enter__(self) -> Self:
-        raise NotImplementedError("AsyncTransaction does not support the `with` statement. Use the `async with` statement instead.")
+        raise NotImplementedError(
+            "AsyncTransaction does not support the `with` statement. Use the `async with` statement instead."
+        )
 
     def __exit__(self, *_: object) -> None:
-        raise NotImplementedError("AsyncTransaction does not support the `with` statement. Use the `async with` statement instead.")
+        raise NotImplementedError(
+            "AsyncTransaction does not support the `with` statement. Use the `async with` statement instead."
+        )
 
 
 def get_transaction() -> BaseTransaction | None:

@@ -41,10 +41,10 @@ class Counter:
 
 
 class Segment(NamedTuple):
-    """One parsed segment; index None: any call; map_index -1: every child of the map, None: not a child."""
+    """One parsed segment; number None: any call; map_index -1: every child of the map, None: not a child."""
 
     name: str
-    index: int | None
+    number: int | None
     map_index: int | None
 
 
@@ -64,11 +64,11 @@ class Pattern(NamedTuple):
 
 
 def _fits(want: Segment, got: Segment) -> bool:
-    if want.name != got.name or (want.index is not None and want.index != got.index):
+    if want.name != got.name or (want.number is not None and want.number != got.number):
         return False
     if want.map_index == -1:
         return got.map_index is not None
-    return want.index is None or want.map_index == got.map_index
+    return want.number is None or want.map_index == got.map_index
 
 
 def parse_segment(text: str) -> Segment:

@@ -31,7 +31,7 @@ from penstock._state import (
 from penstock.core import given as given_states
 from penstock.core import retry, reuse, transitions
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Call, Effect, Sleep, Wait
-from penstock.core.inputs import Found, Upstream, given_value, not_ready, refuse, replace, scan
+from penstock.core.inputs import Found, Upstream, given_value, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, TimedOut, cancelled_state, crashed_state, failed_state, value_state
 from penstock.core.runs import Run
 from penstock.exceptions import Pause, TerminationSignal, UpstreamTaskError
@@ -130,8 +130,9 @@ def live(run: Run, world: World) -> Life:
         if settled is not None:
             if settled.type is CANCELLING:
                 return (yield from _end(run, settled, world))
-            run.state.ended = True
-            return run.state
+            last: State = run.state
+            last.ended = True
+            return last
     if run.pending_inputs or run.wait_for:
         failure = yield from _settle_inputs(run, world)
         if failure is not None:
@@ -250,21 +251,21 @@ def _settle_inputs(run: Run, world: World) -> Steps:
     order: Found = []
     if run.wait_for:
         scan(list(run.wait_for) if not isinstance(run.wait_for, Upstream | State) else [run.wait_for], order)
-    futures = [item for item, _ in found + order if isinstance(item, Upstream)]
+    futures = [item for item, _ in found + order if is_future(item)]
     if futures:
-        stopped = yield Wait(futures)
+        stopped: Any = yield Wait(futures)
         if stopped is not None:
             return (yield from _interrupted(run, stopped, world))
     values: dict[int, Any] = {}
     for item, allow in found + order:
-        state = item.state if isinstance(item, Upstream) else item
+        state = item.state if is_future(item) else item
         if not_ready(state, allow):
-            run_id = item.task_run_id if isinstance(item, Upstream) else (state.state_details.task_run_id or state.id)
+            run_id = item.task_run_id if is_future(item) else (state.state_details.task_run_id or state.id)
             return _hold(run, refuse(run_id), world)
     for item, allow in found:
-        state = item.state if isinstance(item, Upstream) else item
-        if isinstance(item, Upstream):
-            item.seen()  # type: ignore[attr-defined]
+        state = item.state if is_future(item) else item
+        if is_future(item):
+            item.seen()
         result = None
         if state.type is COMPLETED or (state.type is FAILED and allow):
             result = yield from reuse.read_state(state)
@@ -320,7 +321,7 @@ def _resolve_returned(value: Any) -> Steps:
     found: Found = []
     if not scan(value, found):
         return value
-    futures = [item for item, _ in found if isinstance(item, Upstream)]
+    futures = [item for item, _ in found if is_future(item)]
     if not futures:
         return value
     yield Wait(futures)
@@ -335,9 +336,9 @@ def replace_futures(value: Any) -> Any:
         return value
 
     def give(item: Any, _allow: bool) -> Any:
-        if isinstance(item, Upstream):
-            item.seen()  # type: ignore[attr-defined]
-            return item.state  # type: ignore[attr-defined]
+        if is_future(item):
+            item.seen()
+            return item.state
         return item
 
     return replace(value, give)
@@ -345,8 +346,9 @@ def replace_futures(value: Any) -> Any:
 
 def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
     """Between two tries; a state means that the run ends in it, to be continued elsewhere."""
+    run._counter = None
     if run.is_flow:
-        run._counter = None
+        run.keys = None  # type: ignore[attr-defined]  # pauses and their answers are forgotten
     if run.transaction is not None:
         reuse.reset(run)
     if delay > 0:

@@ -62,7 +62,13 @@ def begin(run: Run, world: World) -> Steps:
             if not isinstance(key.exc, Exception):
                 raise key.exc
             if definition.complain_once("key"):
-                world.log(run, 40, "Error encountered when computing cache key - result will not be persisted.\n%s", key.exc, exc=key.exc)
+                world.log(
+                    run,
+                    40,
+                    "Error encountered when computing cache key - result will not be persisted.\n%s",
+                    key.exc,
+                    exc=key.exc,
+                )
             plan.persist = False
             key = None
         plan.key = key
@@ -122,7 +128,9 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
         return state
     record = None
     if plan.persist and not hasattr(state.data, "__penstock_stored__"):
-        record = plan.store.create_result_record(state.data, plan.key, plan.expiration(world.now()), run=plan.describe())
+        record = plan.store.create_result_record(
+            state.data, plan.key, plan.expiration(world.now()), run=plan.describe()
+        )
     value = state.data
     if txn is not None:
         txn.stage(record if record is not None else value, plan.rollback_hooks(), plan.commit_hooks())

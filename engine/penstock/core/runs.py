@@ -7,18 +7,15 @@ Neighbours: `life` changes records, nobody else does; drivers register them by i
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import State, StateType
+from penstock._state import LAZY, State, StateType
 from penstock.core.address import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
-
-_lazy = threading.Lock()
 
 
 class Progress:
@@ -72,7 +69,9 @@ class Run:
         self._index = 0
         self._map_index: int | None = None
         self._counter: Counter | None = None
-        self._start = self._end = self._expected = None
+        self._start: float | None = None
+        self._end: float | None = None
+        self._expected: float | None = None
         self._total = 0.0
         self._dropped = False
         self.run_count = 0
@@ -101,7 +100,7 @@ class Run:
     def id(self) -> UUID:
         """Identity of the run."""
         if self._id is None:
-            with _lazy:
+            with LAZY:
                 if self._id is None:
                     from uuid import uuid4
 
@@ -143,12 +142,14 @@ class Run:
     @property
     def state_type(self) -> StateType | None:
         """Type of the state."""
-        return self.state.type if self.state is not None else None
+        state: State | None = self.state
+        return state.type if state is not None else None
 
     @property
     def state_name(self) -> str | None:
         """Name of the state."""
-        return self.state.name if self.state is not None else None
+        state: State | None = self.state
+        return state.name if state is not None else None
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -186,7 +187,7 @@ class Run:
         return _when(self._expected)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(self) is type(other) and self.id == other.id)  # type: ignore[attr-defined]
+        return self is other or (type(self) is type(other) and self.id == other.id)
 
     __hash__ = object.__hash__
 
@@ -226,10 +227,11 @@ class FlowRun(Run):
         "lineage",
         "namespace",
         "parent_task_run",
+        "persist",
         "progress",
         "runner",
-        "persist",
         "store",
+        "suspend",
         "suspension",
         "task_contexts",
         "task_handlers",
@@ -280,7 +282,8 @@ class FlowRun(Run):
         self.persist: bool | None = None
         self.store: Any = None
         self.suspension: Any = None
-        self.unseen: dict[str, int] | None = None
+        self.suspend: Any = None
+        self.unseen: dict[Run, int] | None = None
         self.flow_name: str | None = None
 
     @property
@@ -289,7 +292,7 @@ class FlowRun(Run):
         if self._name is None:
             from penstock.utilities.names import generate_name
 
-            with _lazy:
+            with LAZY:
                 if self._name is None:
                     self._name = generate_name()
         return self._name

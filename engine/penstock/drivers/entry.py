@@ -154,10 +154,10 @@ def prints_of(parent: Run | None) -> bool:
 
 def _track(run: FlowRun, parent: Run) -> None:
     """The tracking task run in the parent, whose state mirrors that of the subflow."""
-    tracking = TaskRun.__new__(TrackingRun)
+    tracking = TrackingRun.__new__(TrackingRun)
+    tracking.mirror = run
     TrackingRun.__init__(tracking, run.definition, parent)
     tracking._label, tracking._index = run._label, run._index
-    tracking.mirror = run  # type: ignore[attr-defined]
     run.parent_task_run = tracking
 
 
@@ -166,8 +166,10 @@ class TrackingRun(TaskRun):
 
     __slots__ = ("mirror",)
 
+    mirror: FlowRun
+
     @property
-    def state(self) -> State:  # type: ignore[override]
+    def state(self) -> State:
         """The state of the subflow run."""
         state: State = self.mirror.state
         return state

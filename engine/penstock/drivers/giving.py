@@ -108,7 +108,7 @@ def address_of(key: Any) -> str:
         if pattern.any_depth or any(segment.map_index == -1 for segment in pattern.segments):
             raise ValueError(f"{key!r} is a pattern; `task_states` and `task_contexts` take addresses.")
         head, _, last = key.rpartition("/")
-        if parse_segment(last).index is None:
+        if parse_segment(last).number is None:
             last += ":0"
         return f"{head}/{last}" if head else last
     name = getattr(key, "name", None)
@@ -232,8 +232,6 @@ def run_task_engine(
     bound = task.binder.bind_mapping(values)
     if is_mapped_parent:
         return _run_mapped(task, bound, wait_for)
-    if state is not None and not isinstance(state, State):
-        state = State(COMPLETED, data=state)
 
     def make() -> TaskRun:
         args, kwargs = task.binder.call_form(bound)

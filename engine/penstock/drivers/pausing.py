@@ -133,11 +133,13 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
     """`wait_for_resume` without blocking the loop."""
     import asyncio
 
+    from penstock.drivers.aio import set_done
+
     began = time.monotonic()
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     ticket = begin(flow_run, state, key, model)
-    ticket.callbacks.append(lambda: loop.call_soon_threadsafe(lambda: done.done() or done.set_result(None)))
+    ticket.callbacks.append(lambda: loop.call_soon_threadsafe(set_done, done))
     freeze(flow_run)
     try:
         await asyncio.wait([done], timeout=timeout)

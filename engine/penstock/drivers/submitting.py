@@ -110,10 +110,10 @@ def report_unseen(run: FlowRun) -> None:
     """Say once how many submitted runs failed without anybody looking at them."""
     names: dict[str, int] = {}
     for child in list(run.unseen or ()):
-        state = child.state  # type: ignore[attr-defined]
+        state = child.state
         if state.type is COMPLETED or state.type is CANCELLED:
             continue
-        name = child.definition.name  # type: ignore[attr-defined]
+        name = child.definition.name
         names[name] = names.get(name, 0) + 1
     run.unseen = None
     if names:

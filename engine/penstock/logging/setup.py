@@ -68,7 +68,8 @@ class ConsoleFormatter(logging.Formatter):
             from penstock.utilities.tracebacks import formatted
 
             exc = record.exc_info[1]
-            line = f"{line}\n{formatted(exc).rstrip()}" if exc is not None else line
+            if isinstance(exc, BaseException):
+                line = f"{line}\n{formatted(exc).rstrip()}"
         return line
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -54,3 +54,27 @@ def user_location(exc: BaseException) -> str | None:
                 place = f"{code.co_filename}:{tb.tb_lineno} in {code.co_name}"
         tb = tb.tb_next
     return place
+
+
+class ErrorReport(NamedTuple):
+    """A failure in a few words, for people: with the user's frames only."""
+
+    type: str
+    message: str
+    location: str | None
+    traceback: str
+
+
+def error_of(state: Any) -> ErrorReport | None:
+    """The error that a FAILED, CRASHED or CANCELLED state stands for; None for other states."""
+    from penstock.states import exception_of
+
+    try:
+        exc = exception_of(state)
+    except ValueError:
+        return None
+    except TypeError:
+        return ErrorReport("Failed", state.message or "", None, "")
+    if state._traceback is not None and exc is state.data:
+        exc = exc.with_traceback(state._traceback)
+    return ErrorReport(type(exc).__name__, str(exc), user_location(exc), formatted(exc))

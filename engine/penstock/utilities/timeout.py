@@ -1,0 +1,95 @@
+"""Timeouts for blocks of code, by the engine's own mechanism. Neighbours: `drivers.deadline`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _error(kind: type[TimeoutError], seconds: float) -> TimeoutError:
+    if not issubclass(kind, TimeoutError):
+        raise ValueError("The `timeout_exc_type` argument must be a subclass of `TimeoutError`.")  # noqa: TRY004  (as Prefect)
+    return kind(f"Scope timed out after {seconds} second(s).")
+
+
+@contextmanager
+def timeout(seconds: float | None = None, timeout_exc_type: type[TimeoutError] = TimeoutError) -> Iterator[None]:
+    """Raise in the block when time is up; in sync code. On the main thread waits end at once.
+
+    Args:
+        seconds: None: no limit.
+        timeout_exc_type: what to raise.
+    """
+    if seconds is None:
+        yield
+        return
+    from penstock.drivers.deadline import MAIN_TIMER, Scope
+    from penstock.drivers.section import current_section
+
+    error = _error(timeout_exc_type, seconds)
+    section = current_section()
+    scope = Scope(seconds, error)
+    if not section.is_main or not MAIN_TIMER.available():
+        with _injected(section, scope):
+            yield
+        return
+    MAIN_TIMER.enter(scope)
+    was_open, section.open = section.open, True
+    try:
+        yield
+    finally:
+        section.open = was_open
+        MAIN_TIMER.leave(scope)
+
+
+@contextmanager
+def _injected(section: Any, scope: Any) -> Iterator[None]:
+    import threading
+
+    ended = threading.Event()
+
+    def watch() -> None:
+        if not ended.wait(max(0.0, scope.left())):
+            section.deliver(scope.error)
+
+    threading.Thread(target=watch, daemon=True).start()
+    was_open, section.open = section.open, True
+    try:
+        yield
+    except type(scope.error) as exc:
+        if not exc.args:
+            raise scope.error from None
+        raise
+    finally:
+        ended.set()
+        section.open = was_open
+        if section.injected:
+            section.withdraw()
+        if section.pending is scope.error:
+            section.pending = None
+
+
+@contextmanager
+def timeout_async(seconds: float | None = None, timeout_exc_type: type[TimeoutError] = TimeoutError) -> Iterator[None]:
+    """Raise in the block when time is up; in async code, at the next await.
+
+    Args:
+        seconds: None: no limit.
+        timeout_exc_type: what to raise.
+    """
+    if seconds is None:
+        yield
+        return
+    import anyio
+
+    error = _error(timeout_exc_type, seconds)
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError as exc:
+        if isinstance(exc, timeout_exc_type):
+            raise
+        raise error from None
