@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support.cluster import client_of
 
 from .measure import Figure, wait_for
 
@@ -43,10 +44,7 @@ def running(folder: Path) -> Iterator[tuple[float, httpx.Client]]:
             if "KUBECONFIG=" in line:
                 break
         ready = time.perf_counter() - start
-        config = json.loads((folder / ".penstock/kubeconfig").read_text())
-        server = config["clusters"][0]["cluster"]["server"]
-        token = config["users"][0]["user"]["token"]
-        with httpx.Client(base_url=server, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client:
+        with client_of(folder / ".penstock/kubeconfig") as client:
             yield ready, client
     finally:
         child.terminate()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import ROOT, die_with_parent, program
+from tests.support.cluster import ROOT, client_of, die_with_parent, program
 from tests.support.world import until
 
 pytestmark = pytest.mark.xdist_group("e2e-dev")
@@ -106,19 +106,11 @@ def test_ending_it_ends_everything(tmp_path: Path, how: signal.Signals) -> None:
 
 def test_the_kubeconfig_is_the_owners_alone(tmp_path: Path) -> None:
     """It holds a token: mode 0600, and the server answers nobody without it, on loopback only."""
-    import httpx
-
     with dev(tmp_path) as (_, kubeconfig):
         assert kubeconfig.stat().st_mode & 0o777 == 0o600
-        text = subprocess.run(
-            [program("kubectl"), "--kubeconfig", str(kubeconfig), "config", "view", "--raw", "-o", "json"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        server = json.loads(text)["clusters"][0]["cluster"]["server"]
-        assert "127.0.0.1" in server
-        answer = httpx.get(f"{server}/api/v1/namespaces", trust_env=False)
+        with client_of(kubeconfig, token=False) as client:
+            assert client.base_url.host == "127.0.0.1"
+            answer = client.get("/api/v1/namespaces")
         assert (answer.status_code, answer.json()["reason"]) == (401, "Unauthorized")
 
 

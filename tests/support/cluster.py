@@ -333,11 +333,16 @@ class DevCluster(Cluster):
         self.server.kill()
 
     def client(self) -> httpx.Client:
-        user = json.loads(self.kubeconfig.read_text())["users"][0]["user"]
-        cluster = self._cluster()
-        context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-        headers = {"Authorization": f"Bearer {user['token']}"}
-        return httpx.Client(base_url=cluster["server"], verify=context, headers=headers, trust_env=False, timeout=30)
+        return client_of(self.kubeconfig)
+
+
+def client_of(kubeconfig: Path, *, token: bool = True) -> httpx.Client:
+    """Return a client for the embedded control plane by the kubeconfig that it wrote, with its token or with none."""
+    document = json.loads(kubeconfig.read_text())
+    cluster = document["clusters"][0]["cluster"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    headers = {"Authorization": f"Bearer {document['users'][0]['user']['token']}"} if token else {}
+    return httpx.Client(base_url=cluster["server"], verify=context, headers=headers, trust_env=False, timeout=30)
 
 
 @dataclass
