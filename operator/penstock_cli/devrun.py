@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -40,27 +39,39 @@ class _Background:
         self.failure = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="penstock dev", daemon=True)
-        self._watcher: Future[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start it; returns when it is ready."""
         self._thread.start()
-        self._call(self.cluster.start())
-        self._watcher = asyncio.run_coroutine_threadsafe(self._watch(), self._loop)
+        self._run(self._start())
 
     def stop(self) -> None:
-        """End it, and the thread."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+        """End it, and the thread; also when it was interrupted while it started."""
+        if not self._thread.is_alive():
+            return
         try:
-            self._call(self.cluster.stop())
+            self._run(self._stop())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
 
-    def _call(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _start(self) -> None:
+        self._starting = asyncio.create_task(self.cluster.start())
+        await asyncio.shield(self._starting)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _stop(self) -> None:
+        for task in (self._starting, self._watching):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        await self.cluster.stop()
 
     async def _watch(self) -> None:
         """Interrupt the main thread when the operator ends by itself: nothing works without it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -93,9 +94,12 @@ class DevCluster:
         Raises:
             DevError: another one runs in this folder, or the port is taken, or the operator ended.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._take_lock()
         try:
+            if not self._keep:
+                # Of pods that nobody remembers.
+                await asyncio.to_thread(shutil.rmtree, self.folder / "logs", ignore_errors=True)
             self._guard = Guard()
             await self._start_server()
             write_kubeconfig(self.kubeconfig, self._running_server().kubeconfig())

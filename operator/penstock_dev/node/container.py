@@ -100,33 +100,18 @@ class Process:
         Raises:
             StartError: there is no such program, it may not be executed, or the working directory is none.
         """
-        program = launch.command[0]
         if not launch.directory.is_dir():
             raise StartError(f"mkdir {launch.directory}: not a directory")
         launch.message_file.parent.mkdir(parents=True, exist_ok=True)
         launch.message_file.write_bytes(b"")
         output, writing = await Output.open(launch.log, clock)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *host_command(launch.command),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                env={**launch.environment, MARK: launch.mark},
-                cwd=launch.directory,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            found = f'exec: "{program}": ' + (
-                f"stat {program}: no such file or directory" if "/" in program else "executable file not found in $PATH"
-            )
-            raise StartError(found) from error
-        except OSError as error:
-            raise StartError(f'exec: "{program}": {(error.strerror or str(error)).lower()}') from error
-        finally:
+            process = await _spawn(launch, writing)
+        except StartError:
             os.close(writing)
-            if "process" not in locals():
-                await output.finish(0)
+            await output.finish(_DRAIN_SECONDS)
+            raise
+        os.close(writing)
         guard.add(process.pid)
         return cls(launch, process, output, guard, clock)
 
@@ -175,6 +160,25 @@ class Process:
         if not content and failed and self._launch.fallback:
             return tail(self._launch.log, _FALLBACK_BYTES)
         return content[-_MESSAGE_BYTES:].decode(errors="replace")
+
+
+async def _spawn(launch: Launch, output: int) -> asyncio.subprocess.Process:
+    program = launch.command[0]
+    try:
+        return await asyncio.create_subprocess_exec(
+            *host_command(launch.command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**launch.environment, MARK: launch.mark},
+            cwd=launch.directory,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        why = f"stat {program}: no such file or directory" if "/" in program else "executable file not found in $PATH"
+        raise StartError(f'exec: "{program}": {why}') from error
+    except OSError as error:
+        raise StartError(f'exec: "{program}": {(error.strerror or str(error)).lower()}') from error
 
 
 def start_error(message: str, now: float) -> Terminated:
