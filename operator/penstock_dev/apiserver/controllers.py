@@ -139,8 +139,9 @@ class Controllers:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await asyncio.wait_for(self._wake.wait(), SWEEP_SECONDS)
+            try:  # not wait_for: in Python 3.11 it loses a cancellation that comes together with the event
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 self.expire_events()
             self._wake.clear()

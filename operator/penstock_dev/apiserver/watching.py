@@ -154,7 +154,8 @@ class Watch:
             while (left := deadline - loop.time()) > 0:
                 wait = min(left, BOOKMARK_SECONDS) if self._options.bookmarks else left
                 try:
-                    change = await asyncio.wait_for(self._queue.get(), wait)
+                    async with asyncio.timeout(wait):
+                        change = await self._queue.get()
                 except TimeoutError:
                     if self._options.bookmarks:
                         yield self._bookmark()

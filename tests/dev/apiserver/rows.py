@@ -7,6 +7,7 @@ until it has the wanted code (things that a cluster does in its own time). `igno
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -190,8 +191,6 @@ def definition() -> dict[str, Any]:
 
 def without(document: dict[str, Any], *path: str) -> dict[str, Any]:
     """Return a copy without the value at a path."""
-    import copy
-
     out = copy.deepcopy(document)
     here: Any = out
     for name in path[:-1]:
@@ -202,8 +201,6 @@ def without(document: dict[str, Any], *path: str) -> dict[str, Any]:
 
 def changed(document: dict[str, Any], value: Any, *path: str) -> dict[str, Any]:
     """Return a copy with another value at a path."""
-    import copy
-
     out = copy.deepcopy(document)
     here: Any = out
     for name in path[:-1]:
@@ -222,17 +219,80 @@ SCHEMA = (*VERSION, "schema", "openAPIV3Schema")
 SPEC = (*SCHEMA, "properties", "spec", "properties")
 
 DEFINITIONS = [
-    Row("crd: wrong name", 422, "POST", CRDS, changed(definition(), "w.example.dev", "metadata", "name"), says="metadata.name"),
-    Row("crd: no schema", 422, "POST", CRDS, without(definition(), *VERSION, "schema"), says="openAPIV3Schema", ignore=("message", "causes")),
-    Row("crd: no type", 422, "POST", CRDS, without(definition(), *SPEC, "on", "type"), says="must not be empty for specified object fields"),
-    Row("crd: bad scope", 422, "POST", CRDS, changed(definition(), "Planet", "spec", "scope"), says="Unsupported value"),
-    Row("crd: two storage versions", 422, "POST", CRDS, changed(definition(), False, *VERSION, "storage"), says="storage version", ignore=("message", "causes")),
-    Row("crd: bad rule", 422, "POST", CRDS, changed(definition(), [{"rule": "self.size +"}], *SCHEMA, "properties", "spec", "x-kubernetes-validations"), says="x-kubernetes-validations[0].rule", ignore=("message", "causes")),
-    Row("crd: array without items", 422, "POST", CRDS, without(definition(), *SPEC, "tags", "items"), says="items", ignore=("message", "causes")),
-    Row("crd: unknown field", 400, "POST", CRDS + "?fieldValidation=Strict", changed(definition(), 1, "spec", "colour"), says='unknown field "spec.colour"'),
+    Row(
+        "crd: wrong name",
+        422,
+        "POST",
+        CRDS,
+        changed(definition(), "w.example.dev", "metadata", "name"),
+        says="metadata.name",
+    ),
+    Row(
+        "crd: no schema",
+        422,
+        "POST",
+        CRDS,
+        without(definition(), *VERSION, "schema"),
+        says="openAPIV3Schema",
+        ignore=("message", "causes"),
+    ),
+    Row(
+        "crd: no type",
+        422,
+        "POST",
+        CRDS,
+        without(definition(), *SPEC, "on", "type"),
+        says="must not be empty for specified object fields",
+    ),
+    Row(
+        "crd: bad scope", 422, "POST", CRDS, changed(definition(), "Planet", "spec", "scope"), says="Unsupported value"
+    ),
+    Row(
+        "crd: two storage versions",
+        422,
+        "POST",
+        CRDS,
+        changed(definition(), False, *VERSION, "storage"),
+        says="storage version",
+        ignore=("message", "causes"),
+    ),
+    Row(
+        "crd: bad rule",
+        422,
+        "POST",
+        CRDS,
+        changed(definition(), [{"rule": "self.size +"}], *SCHEMA, "properties", "spec", "x-kubernetes-validations"),
+        says="x-kubernetes-validations[0].rule",
+        ignore=("message", "causes"),
+    ),
+    Row(
+        "crd: array without items",
+        422,
+        "POST",
+        CRDS,
+        without(definition(), *SPEC, "tags", "items"),
+        says="items",
+        ignore=("message", "causes"),
+    ),
+    Row(
+        "crd: unknown field",
+        400,
+        "POST",
+        CRDS + "?fieldValidation=Strict",
+        changed(definition(), 1, "spec", "colour"),
+        says='unknown field "spec.colour"',
+    ),
     Row("crd: created", 201, "POST", CRDS, definition(), ignore=("status", "object")),
-    Row("crd: established", 200, "GET", CRDS + "/widgets.example.dev", until=True, says='"NamesAccepted"', ignore=("status",)),
+    Row(
+        "crd: established",
+        200,
+        "GET",
+        CRDS + "/widgets.example.dev",
+        until=True,
+        says='"NamesAccepted"',
+        ignore=("status",),
+    ),
     Row("crd: served", 200, "GET", WIDGETS, until=True),
     Row("crd: again", 409, "POST", CRDS, definition()),
     Row("crd: columns", 200, "GET", CRDS, accept=TABLE, ignore=("cells",)),
-]  # fmt: skip
+]

@@ -138,10 +138,13 @@ def test_events_are_watched_in_both_forms(client: Client) -> None:
 
 
 def test_stopping_the_server_ends_watches() -> None:
-    with Embedded() as server, server.client() as client:
-        with client.http.stream("GET", "/api/v1/namespaces?watch=1") as answer:
-            lines = answer.iter_lines()
-            assert json.loads(next(lines))["type"] == "ADDED"
-            server.stop()
-            for _ in lines:
-                pass
+    with (
+        Embedded() as server,
+        server.client() as client,
+        client.http.stream("GET", "/api/v1/namespaces?watch=1") as answer,
+    ):
+        lines = answer.iter_lines()
+        assert json.loads(next(lines))["type"] == "ADDED"
+        server.stop()
+        for _ in lines:
+            pass
