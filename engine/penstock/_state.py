@@ -123,6 +123,38 @@ def aware(when: datetime | None) -> datetime | None:
     return when
 
 
+class RunKey:
+    """Identity of a run, shared by its record and its states without either holding the other.
+
+    Args:
+        flow: identity of the flow run that it is part of; None for flow runs, and outside of them.
+        is_flow: whether it is a flow run's.
+        id: default: made when first read.
+    """
+
+    __slots__ = ("_id", "flow", "is_flow")
+
+    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | None = None) -> None:  # noqa: A002
+        self.flow = flow
+        self.is_flow = is_flow
+        self._id = id
+
+    @property
+    def id(self) -> UUID:
+        """The id."""
+        if self._id is None:
+            with LAZY:
+                if self._id is None:
+                    from uuid import uuid4
+
+                    self._id = uuid4()
+        return self._id
+
+    @id.setter
+    def id(self, value: UUID) -> None:
+        self._id = value
+
+
 class State:
     """What a run is in: a type, a name that refines it, a message, the data of its result.
 
@@ -137,7 +169,7 @@ class State:
     """
 
     __slots__ = (
-        "__weakref__", "_details", "_extra", "_id", "_time", "_traceback", "data", "ended", "message", "name", "type",
+        "__weakref__", "_details", "_extra", "_id", "_of", "_time", "_traceback", "data", "ended", "message", "name", "type",
     )  # fmt: skip
 
     def __init__(
@@ -165,6 +197,7 @@ class State:
         self.ended = False  # a run ended in this state: data None is its result, not the lack of one
         self._traceback: Any = None
         self._extra: dict[str, Any] | None = None
+        self._of: RunKey | None = None  # the run that went through this state
 
     @property
     def id(self) -> UUID:
@@ -195,9 +228,15 @@ class State:
     @property
     def state_details(self) -> StateDetails:
         """Particulars; made when first read."""
-        if self._details is None:
-            self._details = StateDetails()
-        return self._details
+        details = self._details
+        if details is None:
+            details = self._details = StateDetails()
+        of = self._of
+        if of is not None:
+            flow = of if of.is_flow else of.flow
+            details.task_run_id = None if of.is_flow else of.id
+            details.flow_run_id = flow.id if flow is not None else None
+        return details
 
     @state_details.setter
     def state_details(self, value: StateDetails) -> None:
@@ -311,6 +350,7 @@ class State:
         fields.update(update or {})
         copied = State(**fields)
         copied.ended = self.ended
+        copied._of = self._of
         copied._traceback = self._traceback
         copied._extra = self._extra
         return copied
@@ -325,7 +365,9 @@ class State:
     def fresh_copy(self, **changes: Any) -> State:
         """A copy with a new id and time, and without the ids of runs."""
         details = self._details and self._details.copy(flow_run_id=None, task_run_id=None)
-        return self.model_copy(update={"id": None, "timestamp": None, "state_details": details, **changes})
+        fresh = self.model_copy(update={"id": None, "timestamp": None, "state_details": details, **changes})
+        fresh._of = None
+        return fresh
 
     def _fields(self) -> dict[str, Any]:
         return {
@@ -345,6 +387,8 @@ class State:
     to_dict = model_dump
 
     def __getstate__(self) -> dict[str, Any]:
+        if self._of is not None:
+            self.state_details  # noqa: B018  (the ids of the run are in the details from here on)
         return {**self._fields(), "ended": self.ended, "_extra": self._extra}
 
     def __setstate__(self, fields: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ def create(run: Run, world: World, state: State | None = None) -> None:
     """Give a new run its first state."""
     new = State(PENDING) if state is None else state
     run.state = new
+    new._of = run.key
     run._expected = new._time
     flow = run.root.flow
     if flow is not None and not run.is_flow:
@@ -83,6 +84,7 @@ def put(run: Run, new: State, world: World, force: bool = False) -> State:
     if not force and kind not in transitions.ALLOWED[old.type]:
         transitions.check(old, new)
     run.state = new
+    new._of = run.key
     if kind is RUNNING:
         if old.type is not PAUSED:
             run.run_count += 1

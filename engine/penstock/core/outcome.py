@@ -91,6 +91,8 @@ def is_states(value: Any) -> bool:
 
 def is_state_of_run(state: State) -> bool:
     """Whether a run went through this state; a hand-made one carries no run ids."""
+    if state._of is not None:
+        return True
     details = state._details
     return details is not None and (details.flow_run_id is not None or details.task_run_id is not None)
 

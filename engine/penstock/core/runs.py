@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import LAZY, State, StateType
+from penstock._state import LAZY, RunKey, State, StateType
 from penstock.core.address import Counter
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Run:
     """What flow runs and task runs have in common."""
 
     __slots__ = (
-        "__weakref__", "_address", "_counter", "_dropped", "_end", "_expected", "_id", "_index", "_label", "_map_index",
+        "__weakref__", "_address", "_counter", "_dropped", "_end", "_expected", "_index", "_label", "_map_index",
         "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "flow", "given", "handlers",
-        "inherited", "is_async", "kwargs", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
+        "inherited", "is_async", "key", "kwargs", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
         "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
     )  # fmt: skip
 
@@ -62,7 +62,8 @@ class Run:
     ) -> None:
         self.definition = definition
         self.parent = parent
-        self._id = id
+        flow = parent.flow if parent is not None and not self.is_flow else None
+        self.key = RunKey(flow.key if flow is not None else None, self.is_flow, id)
         self._name = name
         self._address: str | None = None
         self._label = ""
@@ -99,17 +100,11 @@ class Run:
     @property
     def id(self) -> UUID:
         """Identity of the run."""
-        if self._id is None:
-            with LAZY:
-                if self._id is None:
-                    from uuid import uuid4
-
-                    self._id = uuid4()
-        return self._id
+        return self.key.id
 
     @id.setter
     def id(self, value: UUID) -> None:
-        self._id = value
+        self.key.id = value
 
     @property
     def address(self) -> str:

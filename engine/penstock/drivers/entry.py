@@ -51,7 +51,7 @@ def new_task_run(
     """
     run = task_run if task_run is not None else TaskRun(task, parent)
     if task_run is not None:
-        TaskRun.__init__(run, task, parent, id=task_run._id, name=task_run._name)
+        TaskRun.__init__(run, task, parent, id=task_run.key._id, name=task_run._name)
     if parent is None:
         run.control = Control()
         run.control.root = run

@@ -86,10 +86,11 @@ def generate(make: Callable[[], Run]) -> Generator[Any, Any, Any]:
         run.life = live(run, WORLD)
         step = _step(run, None)
         while step is BODY:
-            out = yield from _pull_all(run)
-            if out.__class__ is _Closed:
-                _step(run, None)
-                return None
+            try:
+                out = yield from _pull_all(run)
+            except GeneratorExit:  # closed early by the caller: completed
+                _finished(run, _step(run, None))
+                raise
             step = _step(run, out)
         return _finished(run, step)
     finally:
@@ -97,12 +98,8 @@ def generate(make: Callable[[], Run]) -> Generator[Any, Any, Any]:
             scope.__exit__()
 
 
-class _Closed:
-    """The caller closed the generator early."""
-
-
 def _pull_all(run: Run) -> Generator[Any, Any, Any]:
-    """Pull until the body is exhausted; its return value, `Raised`, or `_Closed`."""
+    """Pull until the body is exhausted; its return value, or `Raised`."""
     pulling = _Pulling(run)
     section = current_section()
     try:
@@ -136,7 +133,7 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
             sent = yield value
         except GeneratorExit:
             body.close()
-            return _Closed()
+            raise
         except BaseException as exc:  # noqa: BLE001  (thrown in by the caller: the body's business)
             thrown = exc
 
