@@ -1,0 +1,243 @@
+"""kopf as event source: what it asks for, what it delivers, and how it ends, against a server that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import pytest
+
+from penstock_operator.core.model import Decision
+from penstock_operator.runtime import app
+from penstock_operator.runtime.app import Operator
+from penstock_operator.runtime.config import Config
+from penstock_operator.runtime.resources import Key, Resource
+from penstock_operator.runtime.session import Beats
+from penstock_operator.runtime.source import EventSource
+from tests.support.runtimeobjects import flowrun, pod
+from tests.support.watchserver import WatchServer, serving
+
+
+class Watching:
+    """An event source at work, and what it delivered."""
+
+    def __init__(self, server: WatchServer, *namespaces: str) -> None:
+        self.server = server
+        self.beats = Beats(time.monotonic)
+        self.delivered: list[tuple[str, str, bool]] = []
+        self.source = EventSource(server.credentials, namespaces, self.take, self.beats)
+        self.task = asyncio.create_task(self.source.run())
+
+    def take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        if raw["metadata"]["name"] == "poison":
+            raise KeyError("name")
+        self.delivered.append((resource.plural, raw["metadata"]["name"], deleted))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        await reached(condition, lambda: f"{self.delivered} {self.server.asked}")
+
+
+async def reached(condition: Callable[[], bool], told: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        await asyncio.sleep(0.01)
+
+
+def watching(story: Callable[[Watching], Coroutine[Any, Any, None]], *namespaces: str) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            server.objects["flowruns"].append(flowrun("first", uid="first", version=5))
+            one = Watching(server, *namespaces)
+            try:
+                await server.until_watched()
+                await story(one)
+            finally:
+                one.task.cancel()
+                await asyncio.gather(one.task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_what_is_listed_and_what_is_watched_is_delivered_in_order() -> None:
+    async def story(one: Watching) -> None:
+        await one.until(lambda: bool(one.delivered))
+        for type_ in ("ADDED", "MODIFIED", "DELETED"):
+            one.server.tell("pods", type_, "p")
+        one.server.tell("flows", "ADDED", "f")
+        await one.until(lambda: len(one.delivered) == 5)
+        assert one.delivered[0] == ("flowruns", "first", False)
+        assert [d for d in one.delivered if d[0] == "pods"] == [
+            ("pods", "p", False),
+            ("pods", "p", False),
+            ("pods", "p", True),
+        ]
+        assert ("flows", "f", False) in one.delivered
+
+    watching(story)
+
+
+def test_it_asks_for_our_pods_only_and_writes_nothing() -> None:
+    async def story(one: Watching) -> None:
+        one.server.tell("flowruns", "ADDED", "r", spec={"flowSpec": {"entrypoint": "a.py:f"}})
+        one.server.tell("flowruns", "MODIFIED", "r", metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+        await one.until(lambda: len(one.delivered) == 3)
+        asked = set(one.server.asked)
+        assert {line.split()[0] for line in asked} == {"GET", "WATCH"}
+        pods = {line for line in asked if "pods" in line}
+        assert pods == {f"{verb} /api/v1/pods app.kubernetes.io/managed-by=penstock" for verb in ("GET", "WATCH")}
+        assert not [line for line in asked if "namespaces" in line or "customresourcedefinitions" in line]
+
+    watching(story)
+
+
+def test_namespaces() -> None:
+    async def story(one: Watching) -> None:
+        watches = {line.split()[1] for line in one.server.asked if line.startswith("WATCH")}
+        expected = set()
+        for namespace in ("a", "b"):
+            expected |= {f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/{kind}" for kind in ("flowruns", "flows")}
+            expected.add(f"/api/v1/namespaces/{namespace}/pods")
+        await one.until(lambda: {ln.split()[1] for ln in one.server.asked if ln.startswith("WATCH")} == expected)
+        assert watches <= expected
+
+    watching(story, "a", "b")
+
+
+def test_a_version_that_is_too_old_is_listed_anew() -> None:
+    async def story(one: Watching) -> None:
+        one.server.objects["pods"].append(pod("late", uid="late", version=9))
+        one.server.error("pods", 410)
+        await one.until(lambda: ("pods", "late", False) in one.delivered)
+        assert not one.task.done()
+
+    watching(story)
+
+
+def test_a_connection_that_is_cut_is_opened_again() -> None:
+    async def story(one: Watching) -> None:
+        one.server.send("pods", None)
+        await one.until(lambda: sum(line.startswith("WATCH /api/v1/pods") for line in one.server.asked) == 2)
+        await one.server.until_watched()
+        one.server.tell("pods", "ADDED", "after")
+        await one.until(lambda: ("pods", "after", False) in one.delivered)
+
+    watching(story)
+
+
+def test_what_ends_kopf_is_told() -> None:
+    async def story(one: Watching) -> None:
+        one.server.error("flowruns", 500)
+        async with asyncio.timeout(2):  # kopf itself would take five seconds, and be deaf meanwhile
+            assert "PrevKv=nil" in await one.task
+
+    watching(story)
+
+
+def test_it_ends_at_once_when_cancelled_and_leaves_no_thread() -> None:
+    async def story(one: Watching) -> None:
+        begun = time.monotonic()
+        one.task.cancel()
+        await asyncio.gather(one.task, return_exceptions=True)
+        assert time.monotonic() - begun < 1.0
+        await reached(lambda: not [t for t in threading.enumerate() if t.name == "watches"])
+
+    watching(story)
+
+
+def test_an_object_that_cannot_be_taken_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(one: Watching) -> None:
+        for name in ("poison", "healthy"):
+            one.server.tell("pods", "ADDED", name)
+        await one.until(lambda: ("pods", "healthy", False) in one.delivered)
+
+    watching(story)
+    assert "an object of pods could not be taken" in caplog.text
+
+
+def test_each_word_of_a_watch_is_noted_bookmarks_too() -> None:
+    async def story(one: Watching) -> None:
+        paths = {"/api/v1/pods", "/apis/penstock.dev/v1alpha1/flowruns", "/apis/penstock.dev/v1alpha1/flows"}
+        await one.until(lambda: {path for path, _ in one.beats.ages()} == paths)
+
+        def age() -> float:
+            return dict(one.beats.ages())["/api/v1/pods"]
+
+        await reached(lambda: age() > 0.2)
+        one.server.tell("pods", "BOOKMARK")
+        await reached(lambda: age() < 0.15)
+        assert ("pods", "x", False) not in one.delivered
+
+    watching(story)
+
+
+# --- and the operator around it ---------------------------------------------------------------------------------------------------------
+
+
+def operating(story: Callable[[Operator, WatchServer], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            operator = Operator(Config(), server.credentials, lambda _: Decision())
+            stop = asyncio.Event()
+            task = asyncio.create_task(operator.run(stop))
+            try:
+                await server.until_watched()
+                await story(operator, server)
+            finally:
+                stop.set()
+                assert await task == 0
+
+    asyncio.run(main())
+
+
+def restarts(operator: Operator) -> float:
+    return operator.metrics.registry.get_sample_value("penstock_watch_restarts_total") or 0.0
+
+
+def test_watches_that_ended_begin_anew(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """What was missed meanwhile is found by the listing."""
+    monkeypatch.setattr(app, "FIRST_RESTART_SECONDS", 0.05)
+
+    async def story(operator: Operator, server: WatchServer) -> None:
+        server.objects["flowruns"].append(flowrun("missed", uid="missed", version=50))
+        server.error("flowruns", 500)
+        await reached(lambda: restarts(operator) == 1)
+        await reached(lambda: bool(operator.store.runs.get(Key("default", "missed"))))
+        await server.until_watched()
+        server.version = 100
+        server.tell("flowruns", "ADDED", "later", spec={"flowSpec": {"entrypoint": "a.py:f"}})
+        await reached(lambda: bool(operator.store.runs.get(Key("default", "later"))))
+        assert operator.problem() is None
+
+    operating(story)
+    assert "the watches ended and begin anew" in caplog.text
+
+
+def test_watches_that_are_silent_for_too_long_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "FIRST_RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(app, "WATCH_SILENT_RESTART", 0.4)
+
+    async def story(operator: Operator, server: WatchServer) -> None:
+        await reached(lambda: restarts(operator) >= 1)
+        await server.until_watched()
+        assert server.lists["flowruns"] >= 3
+
+    operating(story)
+
+
+def test_silence_is_a_problem_only_while_the_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "WATCH_SILENT_SECONDS", 0.2)
+
+    async def story(operator: Operator, server: WatchServer) -> None:
+        await reached(lambda: operator._beats.oldest() > 0.25)
+        operator._client.answered_at = time.monotonic()
+        assert "has not been heard of" in str(operator.problem())
+        operator._client.answered_at = time.monotonic() - 60
+        assert operator.problem() is None
+        assert operator.readiness() == (True, "ok: leading")
+
+    operating(story)
