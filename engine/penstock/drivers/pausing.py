@@ -120,8 +120,9 @@ def wait_for_resume(flow_run: FlowRun, state: State, key: str, timeout: float | 
     try:
         resumed = block(ticket.waiter, timeout)
     finally:
-        thaw(flow_run)
+        # Pushed back first: thawed before, a deadline that passed meanwhile would ring at once.
         end(flow_run, ticket, began)
+        thaw(flow_run)
     if not resumed and not ticket.resumed:
         raise FlowPauseTimeout(
             f"Flow run was paused and never resumed: pause {key!r} timed out after {timeout} seconds."
@@ -144,8 +145,9 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
     try:
         await asyncio.wait([done], timeout=timeout)
     finally:
-        thaw(flow_run)
+        # Pushed back first: thawed before, a deadline that passed meanwhile would ring at once.
         end(flow_run, ticket, began)
+        thaw(flow_run)
     if not ticket.resumed:
         raise FlowPauseTimeout(
             f"Flow run was paused and never resumed: pause {key!r} timed out after {timeout} seconds."
