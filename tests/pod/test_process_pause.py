@@ -140,3 +140,103 @@ def test_an_unknown_intent_is_told_once_and_is_running(start: StartPod, server: 
     pod.mark("go")
     assert pod.wait() == 0, pod.output
     assert [line["level"] for line in pod.lines if "'Stop'" in line["msg"]] == ["WARNING"]
+
+
+# -- pauses of the flow's own ----------------------------------------------------------------------------------------
+
+ASKS = (
+    "from penstock import pause_flow_run\nfrom penstock.input import RunInput\n"
+    "class Approval(RunInput):\n    ok: bool\n    rows: int = 0\n"
+    "@flow(**HOOKS)\n{kind}def main():\n    mark('body')\n"
+    "    given = {call}pause_flow_run(wait_for_input=Approval.with_initial_data(description='please', rows=3), key='approve')\n"
+    "    return given.model_dump()\n"
+)
+
+
+def answer(server: PodServer, **inputs: object) -> None:
+    server.change(lambda run: run["spec"].update(inputs=inputs))
+
+
+@pytest.mark.parametrize(("kind", "call"), [("", ""), ("async ", "await ")], ids=["sync", "async"])
+def test_paused_by_code_and_answered(start: StartPod, server: PodServer, kind: str, call: str) -> None:
+    pod = start(ASKS.format(kind=kind, call=call))
+    pause = server.wait_report("Paused")["pause"]
+    assert pause["key"] == "approve"
+    assert pause["since"] < pause["deadline"]
+    assert "seen" not in pause
+    assert pause["input"]["description"] == "please"
+    assert set(pause["input"]["schema"]["properties"]) == {"ok", "rows"}
+    requests = len(server.requests)
+
+    answer(server, approve={"ok": "perhaps"})
+    pod.intend("Running 00000001")
+    bad = server.wait(lambda: (server.report or {}).get("pause", {}).get("input", {}).get("error") and server.report)
+    assert "ok" in bad["pause"]["input"]["error"]
+    assert len(bad["pause"]["seen"]) == 16
+    assert len(server.requests) == requests + 2, "one read, one report"
+
+    answer(server, approve={"ok": "yes"})
+    pod.intend("Running 00000002")
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert server.report["result"]["json"] == '{"ok": true, "rows": 3}'
+    types = [report["type"] for report in server.accepted]
+    assert types[:3] == ["Running", "Paused", "Paused"]
+
+
+def test_an_answer_that_is_there_already(start: StartPod, server: PodServer) -> None:
+    answer(server, approve={"ok": True})
+    pod = start(ASKS.format(kind="", call=""))
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert server.report["result"]["json"] == '{"ok": true, "rows": 3}'
+
+
+def test_an_answer_in_the_answer_of_the_report(start: StartPod, server: PodServer) -> None:
+    """It came between the claim and the pause: no token tells of it."""
+    pod = start(
+        "from penstock import pause_flow_run\nfrom marks import wait_for\n@flow\ndef main():\n    mark('body')\n"
+        "    wait_for('go')\n    return pause_flow_run(key='approve')\n"
+    )
+    pod.marked("body")
+    answer(server, approve="fine")
+    pod.mark("go")
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert server.report["result"]["json"] == '"fine"'
+
+
+@pytest.mark.parametrize("how", ["cancel", "signal"])
+def test_a_pause_of_code_is_ended(start: StartPod, server: PodServer, how: str) -> None:
+    pod = start(ASKS.format(kind="", call=""))
+    server.wait_report("Paused")
+    if how == "cancel":
+        pod.intend("Cancelled")
+    else:
+        pod.signal()
+    assert pod.wait() == (0 if how == "cancel" else 143), pod.output
+    assert server.report is not None
+    assert server.report["type"] == ("Cancelled" if how == "cancel" else "Interrupted")
+    assert pod.has_mark("hook-cancelled" if how == "cancel" else "hook-crashed")
+
+
+def test_a_pause_that_nobody_answers(start: StartPod, server: PodServer) -> None:
+    pod = start("from penstock import pause_flow_run\n@flow(**HOOKS)\ndef main():\n    pause_flow_run(timeout=0.2)\n")
+    assert pod.wait() == 1, pod.output
+    assert server.report is not None
+    assert server.report["type"] == "Failed"
+    assert server.report["error"]["type"].endswith("FlowPauseTimeout")
+
+
+def test_the_clock_of_a_timeout_stands_still_while_paused(start: StartPod, server: PodServer) -> None:
+    pod = start(
+        "from marks import wait_for\n@task\ndef step(i):\n    mark(f'step-{i}')\n    wait_for(f'go-{i}')\n"
+        "@flow(timeout_seconds=2)\ndef main():\n    for i in range(3):\n        step(i)\n"
+    )
+    paused_between_steps(pod, server)
+    end = time.monotonic() + 2.5
+    pod.wait_for(lambda: time.monotonic() > end, "a pause longer than the timeout")
+    for step in (1, 2):
+        pod.mark(f"go-{step}")
+    pod.intend("Running")
+    assert pod.wait() == 0, pod.output

@@ -15,6 +15,7 @@ from penstock.core.runs import FlowRun
 from penstock.drivers.interrupt import Cause, Control
 from penstock.exceptions import ParameterBindError, TerminationSignal
 from penstock.pod.outcome import CauseKind, Outcome, from_state
+from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
 
@@ -69,6 +70,7 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False)
         self._gate = gate
+        self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
         self.unwound = False
         self.told = False
@@ -163,6 +165,10 @@ class Body:
         """Hold tasks and subflows back until the suspension, which is near, ends them."""
         self._gate.close(pausing=False)
 
+    def look_for_inputs(self, *, fresh: bool) -> None:
+        """The run's inputs may have changed, in the last answer or (``fresh``) since."""
+        self._pauses.look(fresh=fresh)
+
     @property
     def held(self) -> bool:
         """Whether something waits at the gate."""
@@ -208,6 +214,8 @@ class Body:
         attempt, kind = self._around.attempt, new.type.value
         if kind == "RUNNING" and attempt.start_time is None:
             attempt.start_time = new.timestamp
+        elif kind == "PAUSED" and new.state_details.pause_key is not None:
+            self._pauses.begun(self.root, new)
         elif kind == "PAUSED" and not new.state_details.pause_reschedule:
             attempt.report_running(attempt.running("Paused"), REQUEST_SECONDS)
         elif old is not None and old.type.value == "PAUSED" and kind in ("RUNNING", "PENDING"):

@@ -72,6 +72,8 @@ class Ending:
         self.reading = Reading()
         self.body: Body | None = None
         self._suspend_by: float | None = None
+        self._token = ""
+        self._answer: object = None
         self._paused_since: Reading | None = None
 
     # -- what is heard ---------------------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ class Ending:
             self._suspend_by = None
             if self.body is not None:
                 self.body.hold(self.paused)
+                self._look_for_inputs(self.body)
         elif wanted != "suspended" or self._at_boundary(now):
             self._begin(wanted, now, now + self._grace - min(0.5, self._grace / 10))
 
@@ -125,6 +128,18 @@ class Ending:
     def pause_by_answer(self) -> None:
         """The claim's answer says Paused, and the file may not yet: paused until the file changes."""
         self._paused_since = self.reading
+
+    def _look_for_inputs(self, body: Body) -> None:
+        """A new token says that inputs changed; any answer may hold new ones."""
+        token, answer = self.reading.token, self._reporter.flow_run
+        if token != self._token or answer is not self._answer:
+            body.look_for_inputs(fresh=token != self._token)
+            self._token, self._answer = token, answer
+
+    @property
+    def has_intent_file(self) -> bool:
+        """Whether the intent comes by a file."""
+        return self._intent_file.present
 
     @property
     def kind(self) -> CauseKind | None:
@@ -308,7 +323,8 @@ class Ending:
 
     def _first_report_until(self) -> float:
         # Also when the grace is shorter: what is said first is worth more than what would come after.
-        return self._begun_at + FIRST_REPORT_SECONDS
+        begun = max(self._begun_at, self._reporter.prepared_at or time.monotonic())
+        return begun + FIRST_REPORT_SECONDS
 
     def _patience(self, body: Body, told: float) -> float:
         """Until when the body is waited for.

@@ -8,11 +8,13 @@ it back, so that no state is ever set by the guard's thread.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from penstock._state import PAUSED, PENDING, RUNNING, State
 from penstock.core.life import put
+from penstock.drivers.pausing import freeze, thaw
 from penstock.drivers.world import WORLD
 
 
@@ -33,6 +35,7 @@ class Gate:
         self._lock = threading.Lock()
         self._before: State | None = None
         self._pausing = False
+        self._began = 0.0
         self.held = 0
 
     def close(self, *, pausing: bool) -> None:
@@ -52,13 +55,19 @@ class Gate:
         with self._lock:
             self.held += 1
             if self._pausing and self._before is None and root.state.type in (PENDING, RUNNING):
-                self._before = root.state
+                self._before, self._began = root.state, time.monotonic()
+                freeze(root)
                 put(root, State(PAUSED, message="paused by spec.desiredState"), WORLD)
         self._on_held()
         self._open.wait()
         with self._lock:
             self.held -= 1
             before, self._before = self._before, None
+            if before is not None:
+                # The clocks of timeouts stood still: pushed back before they are thawed, or they would ring at once.
+                for scope in list(root.control.scopes):
+                    scope.shift(time.monotonic() - self._began)
+                thaw(root)
             if before is not None and root.state.type is PAUSED and root.control.cause is None:
                 # A run that was held before its body goes back to PENDING: it counts its first try when it runs.
                 put(root, State(before.type, before.name), WORLD, force=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import threading
 import time
 
@@ -86,8 +87,11 @@ class Guard:
 
     def _run(self) -> None:
         while True:
-            # Before there is a listener nothing is polled: only what is heard counts.
-            self._turn(None if self._listener is None else self.poll_seconds)
+            try:
+                # Before there is a listener nothing is polled: only what is heard counts.
+                self._turn(None if self._listener is None else self.poll_seconds)
+            except Exception:  # noqa: BLE001 - a guard that died would leave a process that nothing ends
+                sys.excepthook(*sys.exc_info())
 
     def _turn(self, seconds: float | None) -> None:
         select.select([self._read], [], [], seconds)

@@ -75,6 +75,11 @@ class IntentFile:
         self._stamp: tuple[int, int, int] | None = None
         self._reading = Reading()
 
+    @property
+    def present(self) -> bool:
+        """Whether there was a file when it was looked at last."""
+        return self._stamp is not None
+
     def read(self) -> Reading:
         """Give what the file says now. A file that is missing says Running, once Cancelled is read it stays."""
         if self._reading.intent is Intent.CANCELLED:

@@ -29,19 +29,23 @@ def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
         normal: Nothing came from outside: children get two seconds, and atexit functions run.
         horizon: When the process must be gone, monotonic seconds; None: nobody presses.
     """
-    if normal:
-        _end_resource_tracker()
-    end_descendants(_within(CHILDREN_SECONDS if normal else CHILDREN_SECONDS_ENDING, horizon))
-    if normal:
-        _tell_of_threads()
-        _run_atexit(code)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            bounded(stream.flush, FLUSH_SECONDS)
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        bounded(logging.shutdown, FLUSH_SECONDS)
-    os._exit(code)
+    try:
+        if normal:
+            _end_resource_tracker()
+        end_descendants(_within(CHILDREN_SECONDS if normal else CHILDREN_SECONDS_ENDING, horizon))
+        if normal:
+            _tell_of_threads()
+            _run_atexit(code)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                bounded(stream.flush, FLUSH_SECONDS)
+        # It may be half imported: the main thread can be anywhere.
+        shutdown = getattr(sys.modules.get("logging"), "shutdown", None)
+        if shutdown is not None:
+            bounded(shutdown, FLUSH_SECONDS)
+    finally:
+        # Nothing that goes wrong on the way out may keep the process.
+        os._exit(code)
 
 
 def _within(seconds: float, horizon: float | None) -> float:

@@ -71,7 +71,7 @@ class Reporter:
     """See the module.
 
     Attributes:
-        prepared: Set when the claim is about to be sent.
+        prepared: Set when the claim is about to be sent; ``prepared_at`` tells when that was.
         claimed: Set when the claim is decided, one way or the other.
         claim_outcome: How.
         claimed_document: The report that was accepted with it.
@@ -116,6 +116,7 @@ class Reporter:
         self._progress_source: Callable[[], Mapping[str, Any] | None] | None = None
         self._progress_seconds = 0.0
         self.prepared = threading.Event()
+        self.prepared_at: float | None = None
         self.claimed = threading.Event()
         self.claim_outcome: Accepted | Refused | Unclaimed | None = None
         self.claimed_document: Mapping[str, Any] = {}
@@ -203,6 +204,7 @@ class Reporter:
 
     def _claim(self) -> None:
         self._client.prepare()
+        self.prepared_at = self._clock()
         self.prepared.set()
         progress = ClaimProgress(started=self._clock())
         while True:
