@@ -588,6 +588,43 @@ def test_what_happens_during_a_write_is_not_lost() -> None:
     assert rig.seen[-1].run.spec.priority == 3
 
 
+def test_what_is_learnt_by_the_way_is_told_to_others_and_not_to_itself() -> None:
+    """A live read for one run brings a Flow for which another waits; no watch will tell of it again."""
+    api = server(spec={"flowRef": {"name": "etl"}}, status={"state": state("Running")})
+    api.put("flowruns", flowrun("other", uid="run-2", spec={"flowRef": {"name": "etl"}}))
+
+    def decide(seen: Observed) -> Decision:
+        if seen.flow is UNKNOWN:
+            return Decision(looks=frozenset({Look.FLOW, Look.RUN}))
+        return Decision(status=to(seen.run.status, state=State(type=StateType.COMPLETED, name="Completed")))
+
+    async def story(rig: Rig) -> None:
+        rig.sync()
+        rig.told.clear()
+        api.put("flows", flow())
+        await rig.controller.settle(RUN, 0.0)
+        assert rig.told == [Key("default", "other")]
+
+    on(api, decide, story)
+
+
+def test_a_successor_that_is_met_by_a_live_read_is_looked_at() -> None:
+    api = server(status={"attempt": {"number": 1, "podName": "etl-1"}})
+
+    async def story(rig: Rig) -> None:
+        rig.sync()
+        rig.told.clear()
+        api.remove("flowruns", "etl")
+        api.put("flowruns", flowrun(uid="run-2"))
+        await rig.controller.settle(RUN, 0.0)
+        assert rig.told == [RUN]
+        found = rig.store.runs.get(RUN)
+        assert found is not None
+        assert found.metadata.uid == "run-2"
+
+    on(api, lambda seen: Decision(looks=frozenset({Look.RUN})), story)
+
+
 def test_now_is_the_operators() -> None:
     async def story(rig: Rig) -> None:
         await asyncio.sleep(7)

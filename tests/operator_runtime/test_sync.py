@@ -23,10 +23,10 @@ class Listing:
 
     def __init__(self, api: FakeApi, namespaces: tuple[str, ...] = ()) -> None:
         self.metrics = Metrics()
-        self.store = Store()
         self.named: list[Key] = []
+        self.store = Store(self.named.extend)
         self.client = client(api, self.metrics)
-        self.sync = Sync(self.client, self.store, namespaces, self.named.extend, self.metrics, clock=virtualtime.clock)
+        self.sync = Sync(self.client, self.store, namespaces, self.metrics, clock=virtualtime.clock)
 
     def repairs(self, resource: str) -> float:
         return self.metrics.registry.get_sample_value("penstock_store_repairs_total", {"resource": resource}) or 0.0

@@ -59,7 +59,8 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
-        self.store = Store()
+        self.told: list[Key] = []  # the runs that the store named
+        self.store = Store(self.told.extend)
         self.client = client(self.api, self.metrics)
         self.queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
         self.recorder = Recorder(self.client, "me", self.metrics, now=now, clock=virtualtime.clock)

@@ -81,7 +81,7 @@ class Operator:
         self._config = config
         self._clock = clock
         self.metrics = Metrics()
-        self.store = Store()
+        self.store = Store(self._concerned)
         self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng)
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
         self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
@@ -105,7 +105,7 @@ class Operator:
             now=now,
             clock=clock,
         )
-        self._sync = Sync(self._client, self.store, config.namespaces, self._concerned, self.metrics, clock=clock)
+        self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
         self._source = EventSource(credentials, config.namespaces, self._deliver, self._beats)
         namespace = config.lease_namespace or credentials.endpoint.namespace
@@ -232,6 +232,8 @@ class Operator:
                 await self._sync.once()
             except ApiError as error:
                 log.info("the caches were not compared with a listing: %s", error)
+            except Exception:
+                log.exception("the caches were not compared with a listing")
 
     async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """End everything within a second: workers may finish what they are at, the Lease is given back, watches are cut."""
@@ -252,10 +254,8 @@ class Operator:
 
     def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
         self.metrics.events_in.labels(resource.plural).inc()
-        concerned = self.store.apply(resource, raw, deleted=deleted)
-        if not concerned:
+        if not self.store.apply(resource, raw, deleted=deleted):
             self.metrics.stale_events.labels(resource.plural).inc()
-        self._concerned(concerned)
 
     def _concerned(self, keys: Iterable[Key]) -> None:
         for key in keys:

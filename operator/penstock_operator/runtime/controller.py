@@ -23,7 +23,7 @@ from .gather import Facts, Gatherer, RunGoneError, urgent
 from .memory import Memories
 from .metrics import Metrics
 from .queue import WorkQueue
-from .resources import FLOWRUNS, Key
+from .resources import Key
 from .status import StatusWriter
 from .store import Store
 from .sync import explain
@@ -149,10 +149,6 @@ class Controller:
                 self._forget(key)
                 return
             except ApiError as error:
-                if error.code == errors.NOT_FOUND and error.what.startswith("patch flowruns/status"):
-                    self._store.absent(FLOWRUNS, key, self._store.seen(FLOWRUNS, key))
-                    self._forget(key)
-                    return
                 if error.code != errors.CONFLICT:
                     raise
                 self._metrics.conflicts.inc()

@@ -28,7 +28,7 @@ from penstock_operator.core.observe import parse_pod
 from . import errors
 from .client import ApiClient
 from .errors import ApiError
-from .gather import urgent
+from .gather import key_of_run, urgent
 from .memory import Memory
 from .recorder import Recorder
 from .resources import CONFIGMAPS, FLOWRUNS, PODS, Key
@@ -94,17 +94,17 @@ class Effects:
             if error.code == errors.NO_ANSWER:
                 log.info("the pod's creation was not answered: %s", error.message)
             return self._refuse(memory, error.code, error.reason, error.message, error.retry_after)
-        return self._created(raw, memory)
+        return self._created(raw, run, memory)
 
     async def _adopt(self, name: str, run: FlowRun, memory: Memory) -> Outcome:
         raw = await self._client.get(PODS, run.metadata.namespace, name, priority=urgent(run))
         if parse_pod(raw).owner_uid == run.metadata.uid:
-            return self._created(raw, memory)
+            return self._created(raw, run, memory)
         message = f'a pod of the name "{name}" exists already, and is not this run\'s'
         return self._refuse(memory, errors.CONFLICT, "AlreadyExists", message, None)
 
-    def _created(self, raw: Mapping[str, Any], memory: Memory) -> Outcome:
-        self._store.apply(PODS, raw)
+    def _created(self, raw: Mapping[str, Any], run: FlowRun, memory: Memory) -> Outcome:
+        self._store.apply(PODS, raw, own=key_of_run(run))
         memory.pod_created, memory.refusal = True, None
         return Outcome.DONE
 
@@ -131,13 +131,13 @@ class Effects:
             raw = await self._client.patch(PODS, *key, {**effect.patch, "metadata": metadata}, priority=urgent(run))
         except ApiError as error:
             if error.code == errors.NOT_FOUND:
-                self._store.absent(PODS, key, seen)
+                self._store.absent(PODS, key, seen, own=key_of_run(run))
                 return Outcome.DONE
             # Another pod of that name: a server says so with a conflict, or with a refusal to change a UID.
             if error.code in (errors.CONFLICT, errors.INVALID) and await self._other(key, effect.uid, run):
                 return Outcome.DONE
             raise
-        self._store.apply(PODS, raw)
+        self._store.apply(PODS, raw, own=key_of_run(run))
         return Outcome.DONE
 
     async def _delete_pod(self, effect: DeletePod, run: FlowRun, memory: Memory) -> Outcome:
@@ -152,19 +152,19 @@ class Effects:
             raw = await self._client.delete(PODS, *key, options, priority=urgent(run))
         except ApiError as error:
             if error.code == errors.NOT_FOUND:
-                self._store.absent(PODS, key, seen)
+                self._store.absent(PODS, key, seen, own=key_of_run(run))
             elif error.code == errors.CONFLICT:
                 await self._other(key, effect.uid, run)
             else:
                 raise
             return Outcome.DONE
         if raw.get("kind") == "Pod":
-            self._store.apply(PODS, raw)
+            self._store.apply(PODS, raw, own=key_of_run(run))
         return Outcome.DONE
 
     async def _delete_run(self, effect: DeleteRun, run: FlowRun) -> Outcome:
         preconditions = {"uid": effect.uid, "resourceVersion": run.metadata.resource_version}
-        key = Key(run.metadata.namespace, run.metadata.name)
+        key = key_of_run(run)
         try:
             await self._client.delete(
                 FLOWRUNS, *key, {"preconditions": preconditions, "propagationPolicy": "Background"}
@@ -183,7 +183,7 @@ class Effects:
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
-            self._store.absent(PODS, key, seen)
+            self._store.absent(PODS, key, seen, own=key_of_run(run))
             return True
-        self._store.apply(PODS, raw)
+        self._store.apply(PODS, raw, own=key_of_run(run))
         return bool(raw["metadata"].get("uid") != uid)

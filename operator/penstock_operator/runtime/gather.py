@@ -52,6 +52,11 @@ def urgent(run: FlowRun) -> bool:
     return run.spec.desired_state is DesiredState.CANCELLED or run.metadata.deletion_timestamp is not None
 
 
+def key_of_run(run: FlowRun) -> Key:
+    """Return the run's name."""
+    return Key(run.metadata.namespace, run.metadata.name)
+
+
 def attempt_pod(run: FlowRun) -> str | None:
     """Return the name of the present attempt's pod."""
     return run.status.attempt.pod_name if run.status.attempt is not None else None
@@ -177,12 +182,10 @@ class Gatherer:
         Raises:
             RunGoneError: it is gone, or another has its name.
         """
-        key = Key(run.metadata.namespace, run.metadata.name)
-        raw = await self._read(FLOWRUNS, run, key.name)
-        live = self._store.learn_run(raw) if raw is not None else None
-        if live is None or live.metadata.uid != run.metadata.uid:
-            raise RunGoneError(str(key))
-        return live
+        raw = await self._read(FLOWRUNS, run, run.metadata.name)
+        if raw is None or raw["metadata"]["uid"] != run.metadata.uid:
+            raise RunGoneError(str(key_of_run(run)))
+        return self._store.learn_run(raw)
 
     def _pod(self, namespace: str, name: str | None, facts: Facts) -> Pod | Absence:
         if name is None:
@@ -220,9 +223,11 @@ class Gatherer:
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
-            self._store.absent(resource, key, seen)
+            self._store.absent(resource, key, seen, own=key_of_run(run))
             return None
-        self._store.apply(resource, raw)
+        # A successor under the run's name is news to itself.
+        successor = resource == FLOWRUNS and raw["metadata"]["uid"] != run.metadata.uid
+        self._store.apply(resource, raw, own=None if successor else key_of_run(run))
         return raw
 
     def _flow(self, run: FlowRun, facts: Facts) -> Flow | Absence:
@@ -242,8 +247,7 @@ class Gatherer:
         return known if known is not None else UNKNOWN
 
     def _older_pods(self, run: FlowRun, present: str | None) -> tuple[Pod, ...]:
-        key = Key(run.metadata.namespace, run.metadata.name)
-        pods = self._store.pods_of(key)
+        pods = self._store.pods_of(key_of_run(run))
         return tuple(pod for pod in pods if pod.name != present and pod.owner_uid == run.metadata.uid)
 
 

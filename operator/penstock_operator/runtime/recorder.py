@@ -119,6 +119,10 @@ class Recorder:
             except ApiError as error:
                 log.debug("an Event was not posted: %s", error)
                 outcome = "refused"
+            except Exception:
+                # Best effort: no Event is worth an operator.
+                log.exception("an Event was not posted")
+                outcome = "refused"
             self._metrics.posted.labels(outcome).inc()
 
     async def _send(self, item: _Item) -> str:

@@ -15,7 +15,7 @@ from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
 from . import errors
 from .client import ApiClient
 from .errors import ApiError
-from .gather import urgent
+from .gather import RunGoneError, key_of_run, urgent
 from .memory import Memory
 from .metrics import Metrics
 from .patch import merge_patch
@@ -53,7 +53,8 @@ class StatusWriter:
             The run as the API server answered; None when there was nothing to write.
 
         Raises:
-            ApiError: 409: something changed meanwhile; 404: the run is gone; others: even the least was refused, or no answer.
+            RunGoneError: there is no such run any more.
+            ApiError: 409: something changed meanwhile; others: even the least was refused, or no answer.
         """
         state = wanted.state
         about = (
@@ -77,6 +78,10 @@ class StatusWriter:
                     priority=urgent(run),
                 )
             except ApiError as error:
+                if error.code == errors.NOT_FOUND:
+                    key = key_of_run(run)
+                    self._store.absent(FLOWRUNS, key, self._store.seen(FLOWRUNS, key), own=key)
+                    raise RunGoneError(str(key)) from error
                 if error.code not in (errors.INVALID, errors.TOO_LARGE) or memory.reduced >= LEVELS:
                     raise
                 memory.reduced += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -104,9 +104,14 @@ class Table(Generic[T]):
 
 
 class Store:
-    """The three watched kinds, and who must be looked at when one of them changes."""
+    """The three watched kinds, and who must be looked at when one of them changes.
 
-    def __init__(self) -> None:
+    Args:
+        notify: is told the runs to look at, whoever brought the news: a watch, a listing, a live read for another run.
+    """
+
+    def __init__(self, notify: Callable[[Iterable[Key]], None] = lambda _: None) -> None:
+        self._notify = notify
         self.runs: Table[FlowRun] = Table()
         self.flows: Table[Flow] = Table()
         self.pods: Table[Pod] = Table()
@@ -133,17 +138,39 @@ class Store:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
         return self._last.get(key)
 
-    def apply(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool = False) -> tuple[Key, ...]:
+    def apply(
+        self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool = False, own: Key | None = None
+    ) -> tuple[Key, ...]:
         """Take note of an object.
 
         Args:
             resource: its kind.
             raw: the object as the API server sent it.
             deleted: whether this is the object's last sight.
+            own: the run on whose behalf it was read or written; it is being decided, and need not be told.
 
         Returns:
             The runs that this may concern; empty when it is no news.
         """
+        concerned = self._take(resource, raw, deleted=deleted)
+        others = [key for key in concerned if key != own]
+        if others:
+            self._notify(others)
+        return concerned
+
+    def learn_run(self, raw: Mapping[str, Any]) -> FlowRun:
+        """Take note of a run that was just read or written for a decision about it.
+
+        Returns:
+            The run, or what is known by now if that is newer.
+        """
+        key = key_of(raw)
+        self.apply(FLOWRUNS, raw, own=key)
+        known = self.runs.get(key)
+        same = known is not None and known.metadata.uid == raw["metadata"]["uid"]
+        return known if known is not None and same else FlowRun.model_validate(raw)
+
+    def _take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> tuple[Key, ...]:
         key, at = key_of(raw), version(raw)
         table = self._table(resource)
         if not table.newer(key, at, deleted=deleted):
@@ -161,26 +188,23 @@ class Store:
         self._index(resource, key, before, parsed)
         return self._concerned(resource, key, parsed)
 
-    def learn_run(self, raw: Mapping[str, Any]) -> FlowRun:
-        """Take note of a run that was just read or written, and return it, or what is known by now if that is newer."""
-        self.apply(FLOWRUNS, raw)
-        known = self.runs.get(key_of(raw))
-        return (
-            known if known is not None and known.metadata.uid == raw["metadata"]["uid"] else FlowRun.model_validate(raw)
-        )
-
-    def absent(self, resource: Resource, key: Key, seen: int) -> tuple[Key, ...]:
+    def absent(self, resource: Resource, key: Key, seen: int, *, own: Key | None = None) -> tuple[Key, ...]:
         """Take note that a live read found nothing.
 
         Args:
             resource: the kind.
             key: the object's name.
             seen: the version that was known before the read began (0: none); what came in since then is newer than the absence.
+            own: the run on whose behalf it was read.
         """
         entry = self._table(resource).entry(key)
         if entry is None or entry.version > seen:
             return ()
-        return self._forget(resource, key, seen)
+        concerned = self._forget(resource, key, seen)
+        others = [run for run in concerned if run != own]
+        if others:
+            self._notify(others)
+        return concerned
 
     def prune(self, resource: Resource, listed: set[Key], at: int, covers: Callable[[Key], bool]) -> tuple[Key, ...]:
         """Forget what a complete listing does not show.
@@ -200,6 +224,8 @@ class Store:
             entry = table.entry(key)
             if entry is not None and key not in listed and entry.version <= at and covers(key):
                 concerned.update(dict.fromkeys(self._forget(resource, key, at)))
+        if concerned:
+            self._notify(tuple(concerned))
         return tuple(concerned)
 
     def _table(self, resource: Resource) -> Table[Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from . import errors
 from .client import ApiClient
 from .errors import ApiError
 from .metrics import Metrics
-from .resources import WATCHED, Key, Resource, selector
+from .resources import WATCHED, Resource, selector
 from .store import Store, key_of
 
 SAY_AGAIN_SECONDS = 60.0
@@ -29,9 +29,8 @@ class Sync:
 
     Args:
         client: to the API server.
-        store: what is filled.
+        store: what is filled; it tells who is concerned.
         namespaces: to be listed; empty: all.
-        concerned: is told the runs to look at.
         metrics: where corrections are counted.
         clock: monotonic seconds.
         sleep: waits so many seconds.
@@ -42,7 +41,6 @@ class Sync:
         client: ApiClient,
         store: Store,
         namespaces: Sequence[str],
-        concerned: Callable[[Iterable[Key]], None],
         metrics: Metrics,
         *,
         clock: Callable[[], float],
@@ -51,7 +49,6 @@ class Sync:
         self._client = client
         self._store = store
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
-        self._concerned = concerned
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
@@ -93,10 +90,8 @@ class Sync:
         listing = await self._client.list(resource, namespace, label_selector=selector(resource))
         changed = 0
         for raw in listing.items:
-            concerned = self._store.apply(resource, raw)
-            if concerned:
+            if self._store.apply(resource, raw):
                 changed += 1
-                self._concerned(concerned)
         try:
             at = int(listing.resource_version)
         except ValueError:
@@ -107,7 +102,6 @@ class Sync:
             at,
             lambda key: namespace is None or key.namespace == namespace,
         )
-        self._concerned(gone)
         if repair:
             # A change whose event is on its way counts too: the figure is an upper bound, and zero while watches work and nothing happens.
             self._metrics.pruned.labels(resource.plural).inc(changed + len(gone))

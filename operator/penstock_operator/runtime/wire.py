@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -96,11 +97,21 @@ class AiohttpWire:
 
 
 def proxy_of(server: str) -> str | None:
-    """Return the proxy that the environment names for this server. Asked once: aiohttp would ask a thread with every request."""
+    """Return the proxy that the environment names for this server. Asked once: aiohttp would ask a thread with every request.
+
+    This machine itself is never reached through one, as kubectl has it: `penstock dev` listens there.
+    """
     parts = urlsplit(server)
-    if not parts.hostname or proxy_bypass(parts.netloc):
+    if not parts.hostname or _loopback(parts.hostname) or proxy_bypass(parts.netloc):
         return None
     return getproxies().get(parts.scheme)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def open_session(
