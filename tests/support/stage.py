@@ -82,18 +82,23 @@ class Stage:
 
     Attributes:
         world: what the API server holds.
+        view: what the operator's store holds of it; None: all of it, at once.
         now: the operator's clock.
         writes: every write so far, as (verb, what): statuses, pods, revisions; Events are not counted.
         emitted: the Events.
         states: type/name of every status written.
+        decision: the last one.
+        seen: what it was based on.
     """
 
     world: World
+    view: World | None = None
     now: datetime = NOW
     writes: list[tuple[str, Any]] = field(default_factory=list)
     emitted: list[Emit] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     decision: Decision = field(default_factory=Decision)
+    seen: Observed | None = None
     refusal: Refusal | None = None
     created: str | None = None
     last_pods: dict[str, JSON] = field(default_factory=dict)
@@ -136,13 +141,14 @@ class Stage:
 
     def observe(self) -> Observed:
         """What the store shows, before any look."""
-        run = FlowRun.model_validate(self.run)
+        shown = self.view or self.world
+        run = FlowRun.model_validate(shown.run)
         attempt = run.status.attempt
         name = attempt.pod_name if attempt is not None else pod_name(run, 1)
         before = pod_name(run, attempt.number - 1) if attempt is not None else ""
-        raw = self.world.pods.get(name)
+        raw = shown.pods.get(name)
         last = self.last_pods.get(name)
-        others = [p for n, p in self.world.pods.items() if n not in (name, before) and _owned(p, run)]
+        others = [p for n, p in shown.pods.items() if n not in (name, before) and _owned(p, run)]
         rerun = self.world.rerun_of
         return Observed(
             run=run,
@@ -151,7 +157,7 @@ class Stage:
             flow=Flow.model_validate(self.world.flow) if self.world.flow is not None else UNKNOWN,
             pod=parse_pod(raw) if raw is not None else UNKNOWN,
             last_pod=parse_pod(last) if last is not None else None,
-            previous_pod=parse_pod(self.world.pods[before]) if before in self.world.pods else UNKNOWN,
+            previous_pod=parse_pod(shown.pods[before]) if before in shown.pods else UNKNOWN,
             older_pods=tuple(parse_pod(p) for p in others),
             rerun_of=FlowRun.model_validate(rerun) if rerun is not None else UNKNOWN,
             refusal=self.refusal,
@@ -193,12 +199,12 @@ class Stage:
 
     def decide(self) -> Decision:
         """Decide, with as many looks as the core asks for."""
-        seen = self.observe()
+        seen = self.seen = self.observe()
         for _ in range(_MAXIMUM_LOOKS):
             decision = reconcile(seen)
             if not decision.looks:
                 return decision
-            seen = self.look(seen, decision.looks)
+            seen = self.seen = self.look(seen, decision.looks)
         raise AssertionError(f"the core asks for {set(decision.looks)} again and again")
 
     def step(self) -> Decision:
