@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .store import Object
 
 How = Literal["body", "patch", "apply"]
-_GO_TYPES = {"integer": "int", "boolean": "bool", "number": "float64", "array": "slice", "object": "struct"}
+_GO_TYPES = {"integer": "int", "boolean": "bool", "number": "float64", "object": "struct"}
 
 
 def decode(resource: Resource, body: Object, how: How, validation: str, warnings: list[str]) -> Object:
@@ -38,8 +38,7 @@ def decode(resource: Resource, body: Object, how: How, validation: str, warnings
     """
     if resource.inbound:
         body = resource.inbound(body)
-    if not resource.custom:
-        _check_types(body, resource)
+    _check_types(body, resource)
     unknown: list[str] = []
     kept: Object = without_nulls(prune(body, resource.schema, "", unknown), resource.schema)
     if unknown and how == "apply":
@@ -66,7 +65,12 @@ def _strict(resource: Resource, body: Object, how: How, words: str) -> ApiError:
 
 
 def _check_types(body: Object, resource: Resource) -> None:
-    wrong = _wrong_type(body, resource.schema, resource.kind)
+    wrong = ""
+    if "metadata" in body:
+        place = "ObjectMeta" if resource.custom else "ObjectMeta.metadata"
+        wrong = _wrong_type(body["metadata"], resource.schema.properties["metadata"], place)
+    if not wrong and not resource.custom:
+        wrong = _wrong_type(body, resource.schema, resource.kind)
     if wrong:
         raise bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {wrong}'
@@ -80,18 +84,23 @@ def _wrong_type(value: Any, schema: Schema, path: str) -> str:
     if isinstance(value, dict) and schema.type == "object":
         for name, item in value.items():
             below = schema.child(name)
-            wrong = _wrong_type(item, below, f"{path}.{name}") if below is not None else ""
-            if wrong:
-                return wrong
+            if below is not None:
+                where = f"{path}.{name}" if name in schema.properties else path
+                if wrong := _wrong_type(item, below, where):
+                    return wrong
         return ""
     if isinstance(value, list) and schema.type == "array" and schema.items is not None:
         return next(filter(None, (_wrong_type(item, schema.items, path) for item in value)), "")
     if schema.type in ("", type_name(value)) or (schema.type == "number" and type_name(value) == "integer"):
         return _wrong_bytes(value) if schema.format == "byte" else ""
     shown = {"integer": "number", "boolean": "bool"}.get(type_name(value), type_name(value))
-    return (
-        f"json: cannot unmarshal {shown} into Go struct field {path} of type {_GO_TYPES.get(schema.type, schema.type)}"
-    )
+    return f"json: cannot unmarshal {shown} into Go struct field {path} of type {_go_type(schema)}"
+
+
+def _go_type(schema: Schema) -> str:
+    if schema.type == "array" and schema.items is not None:
+        return f"[]{_go_type(schema.items)}"
+    return _GO_TYPES.get(schema.type, schema.type)
 
 
 def _wrong_bytes(value: str) -> str:

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+# What a real cluster has below built-in kinds and nobody here needs.
+_OUT_OF_BOUNDS = frozenset(
+    ("attach", "ephemeralcontainers", "eviction", "exec", "finalize", "portforward", "proxy", "resize", "scale")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request: who sent it, and the warnings that go into its answer, whatever that is."""
@@ -70,12 +76,14 @@ class Http:
         self._clock = clock
         self._random_timeout = random_timeout
         self._watches: set[watching.Watch] = set()
+        self._stopping = False
         self._descriptions = Descriptions(verbs.registry, builtin)
         self.app = web.Application(client_max_size=BODY_LIMIT)
         self.app.router.add_route("*", "/{path:.*}", self._handle)
 
-    def end_watches(self) -> None:
-        """End all watches: the server stops."""
+    def end_streams(self) -> None:
+        """End all watches and follows: the server stops."""
+        self._stopping = True
         for watch in list(self._watches):
             watch.end()
 
@@ -196,6 +204,8 @@ class Http:
         items: list[Object] | None = None,
     ) -> web.Response:
         self._check_version(query.get("resourceVersion", ""))
+        if query.get("resourceVersionMatch") == "Exact" and query.get("resourceVersion") != str(self._store.version):
+            raise out_of_bounds("a list as of an earlier resourceVersion")
         limit = query.get("limit", "0")
         meta: dict[str, Any] = {"resourceVersion": str(self._store.version)}
         if items is None:
@@ -280,6 +290,8 @@ class Http:
     async def _subresource(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
         request = call.request
         if target.subresource not in resource.subresources:
+            if not resource.custom and target.subresource in _OUT_OF_BOUNDS:
+                raise out_of_bounds(f"{resource.plural}/{target.subresource}")
             raise no_such_path()
         if target.subresource == "status":
             if request.method in ("GET", "HEAD"):
@@ -341,21 +353,19 @@ class Http:
         pod = self._verbs.get(resource, target.namespace, target.name)
         options = podlog.read_options(request.query, self._clock())
         container = podlog.chosen_container(pod, options.container)
+        restart = podlog.chosen_instance(pod, container, options)
         if self._logs is None:
             raise out_of_bounds("pods/log without a node")
 
         def current() -> Object | None:
-            return self._store.get(resource.storage, target.namespace, target.name)
+            return None if self._stopping else self._store.get(resource.storage, target.namespace, target.name)
 
-        pieces = podlog.lines(pod, container, options, self._logs, current)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        await response.prepare(request)  # before the first line: a silent container's follower must not time out
+        pieces = podlog.lines(pod["metadata"]["uid"], container, restart, options, self._logs, current)
         async with aclosing(pieces) as stream:
-            first = await anext(stream, None)  # a refusal comes before the first byte
-            await response.prepare(request)
-            if first is not None:
-                await response.write(first)
-                async for piece in stream:
-                    await response.write(piece)
+            async for piece in stream:
+                await response.write(piece)
         await response.write_eof()
         return response
 

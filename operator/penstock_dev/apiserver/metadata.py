@@ -155,7 +155,9 @@ def check_identity(new: Object, old: Object, resource: Resource, name: str) -> N
         ApiError: 400 for another name or namespace.
     """
     meta = new.get("metadata") or {}
-    if meta.get("name") not in (None, "", name):
+    if not meta.get("name"):
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if meta["name"] != name:
         raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({name})")
     if resource.namespaced and meta.get("namespace") not in (None, "", old["metadata"].get("namespace")):
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")

@@ -102,8 +102,12 @@ def container_status(pod: Object, container: str) -> dict[str, Any]:
     return {}
 
 
-def _instance(pod: Object, container: str, options: LogOptions) -> int:
-    """Return which instance of the container is meant, by its restart count."""
+def chosen_instance(pod: Object, container: str, options: LogOptions) -> int:
+    """Return which instance of the container is meant, by its restart count.
+
+    Raises:
+        ApiError: 400: it has not started yet, or there was none before.
+    """
     status = container_status(pod, container)
     restarts = int(status.get("restartCount", 0))
     name = pod["metadata"]["name"]
@@ -124,22 +128,26 @@ def _instance(pod: Object, container: str, options: LogOptions) -> int:
 
 
 async def lines(
-    pod: Object, container: str, options: LogOptions, source: LogSource, current: Callable[[], Object | None]
+    uid: str,
+    container: str,
+    restart: int,
+    options: LogOptions,
+    source: LogSource,
+    current: Callable[[], Object | None],
 ) -> AsyncGenerator[bytes, None]:
     """Yield the log.
 
     Args:
-        pod: the pod now.
+        uid: the pod's.
         container: the container's name.
+        restart: which instance of it.
         options: what was asked for.
         source: where the text is.
-        current: gives the pod as it is later, None when it is gone.
+        current: gives the pod as it is now, None when it is gone (or the server stops).
 
     Yields:
         Pieces of the answer's body.
     """
-    uid = pod["metadata"]["uid"]
-    restart = _instance(pod, container, options)
     left = options.limit
     offset = 0
     first = True

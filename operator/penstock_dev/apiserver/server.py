@@ -140,7 +140,7 @@ class ApiServer:
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
-        self._http.end_watches()
+        self._http.end_streams()
         await runner.cleanup()
         await self._controllers.stop()
         if self._persistence is not None:

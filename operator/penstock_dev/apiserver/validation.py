@@ -189,6 +189,7 @@ def _duplicates(value: list[Any], schema: Schema, path: str, errors: list[FieldE
         shown: Any = item
         if schema.list_type == "map":
             if not isinstance(item, dict):
+                errors.append(invalid_value(f"{path}[{i}]", item, "must be an object for an array of list-type map"))
                 continue
             shown = {key: item.get(key) for key in sorted(schema.map_keys) if key in item}
         if shown in seen:

@@ -129,3 +129,11 @@ def test_a_follow_ends_with_the_pod_and_has_all_of_it(client: Client, logs: Fold
         else:
             assert client.call("DELETE", f"{PODS}/{name}").code == 200
         assert list(lines) == ["last"]
+
+
+def test_a_follower_of_a_silent_container_is_answered_at_once(client: Client) -> None:
+    running(client, "follow-silent")
+    with client.http.stream("GET", f"{PODS}/follow-silent/log?follow=true", timeout=5) as answer:
+        assert answer.status_code == 200
+        assert client.call("DELETE", f"{PODS}/follow-silent?gracePeriodSeconds=0").code == 200
+        assert answer.read() == b""
