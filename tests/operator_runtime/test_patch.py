@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock_operator.runtime.patch import merge_patch
@@ -40,6 +40,7 @@ TREE = st.recursive(LEAF, lambda inner: st.dictionaries(st.sampled_from("abc"), 
 OBJECT = st.dictionaries(st.sampled_from("abcd"), TREE, max_size=4)
 
 
+@settings(deadline=None)
 @given(OBJECT, OBJECT)
 def test_it_turns_the_old_into_the_new(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert apply(old, merge_patch(old, new)) == new

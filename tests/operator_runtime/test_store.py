@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
@@ -178,6 +178,7 @@ def test_runs_are_counted_by_state() -> None:
 MESSAGES = st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=12, unique_by=lambda m: m[0])
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.randoms())
 def test_any_order_of_messages_ends_where_the_right_order_does(messages: list[tuple[int, bool]], rng: Any) -> None:
     """Watch, listing, own answers: each message has its version, and only the newest counts."""

@@ -8,6 +8,7 @@ an event that will not come; a decision that changes nothing ends it. Whatever g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -130,9 +131,14 @@ class Controller:
             UnsettledError: there was always more to do.
         """
         run = self._store.runs.get(key)
-        if run is None:
-            self._forget(key)
-            return
+        if run is not None:
+            with contextlib.suppress(RunGoneError):
+                await self._settle(key, run, since)
+                return
+        self._memories.forget(key)
+        self._queue.cancel(key)
+
+    async def _settle(self, key: Key, run: FlowRun, since: float) -> None:
         facts = Facts()
         wrote = False
         for _ in range(ROUNDS):
@@ -140,23 +146,16 @@ class Controller:
             memory = self._memories.of(run)
             observed = self._gatherer.observe(run, facts, memory)
             decision = self._decide(observed)
+            if decision.looks:
+                run = await self._gatherer.look(decision.looks, observed, facts)
+                continue
             try:
-                if decision.looks:
-                    run = await self._gatherer.look(decision.looks, observed, facts)
-                    continue
                 answer = await self._write(run, decision)
-            except RunGoneError:
-                self._forget(key)
-                return
             except ApiError as error:
                 if error.code != errors.CONFLICT:
                     raise
                 self._metrics.conflicts.inc()
-                try:
-                    run, facts = await self._gatherer.read_run(run), Facts(run_is_live=True)
-                except RunGoneError:
-                    self._forget(key)
-                    return
+                run, facts = await self._gatherer.read_run(run), Facts(run_is_live=True)
                 continue
             if answer is not None:
                 if not wrote:
@@ -190,11 +189,6 @@ class Controller:
             self._queue.cancel(key)
         else:
             self._queue.add_after(key, max(SOONEST_SECONDS, (at - self._now()).total_seconds()))
-
-    def _forget(self, key: Key) -> None:
-        self._memories.forget(key)
-        self._queue.cancel(key)
-        self._queue.succeed(key)
 
 
 def enqueue(queue: WorkQueue[Key], store: Store, metrics: Metrics, key: Key) -> None:
