@@ -214,6 +214,23 @@ def stored(row: str, **spec: Any) -> Callable[[Seen], Any]:
     return lambda seen: {**seen[row].body, "spec": {**seen[row].body["spec"], **spec}}
 
 
+STRICT = "?fieldValidation=Strict"
+
+
+def put(row: str, **changes: Any) -> Any:
+    return lambda seen: {**seen[row].body, **changes}
+
+
+def no_version(row: str) -> Any:
+    def body(seen: Seen) -> Any:
+        found = seen[row].body
+        return {**found, "metadata": {k: v for k, v in found["metadata"].items() if k != "resourceVersion"}}
+
+    return body
+
+
+A = WIDGETS + "/a"
+
 VERSION = ("spec", "versions", "0")
 SCHEMA = (*VERSION, "schema", "openAPIV3Schema")
 SPEC = (*SCHEMA, "properties", "spec", "properties")
