@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -240,3 +242,74 @@ def test_the_clock_of_a_timeout_stands_still_while_paused(start: StartPod, serve
         pod.mark(f"go-{step}")
     pod.intend("Running")
     assert pod.wait() == 0, pod.output
+
+
+# -- suspended by the flow's own code --------------------------------------------------------------------------------
+
+SUSPENDS = (
+    "from penstock import suspend_flow_run\n"
+    "@flow(**HOOKS)\n{kind}def main():\n    mark('body')\n    ok = {call}suspend_flow_run(wait_for_input=bool, key='approve'{more})\n"
+    "    mark('after')\n    return ok\n"
+)
+
+
+def next_attempt(server: PodServer, number: int, **inputs: object) -> None:
+    def change(run: dict[str, Any]) -> None:
+        del run["status"]["report"]
+        run["status"]["attempt"] = {"number": number, "podName": f"etl-7f3c2-{number}"}
+        run["spec"]["inputs"] = inputs
+
+    server.change(change)
+
+
+@pytest.mark.parametrize(("kind", "call"), [("", ""), ("async ", "await ")], ids=["sync", "async"])
+def test_suspended_by_code_and_resumed_by_another_attempt(
+    start: StartPod, server: PodServer, tmp_path: Path, kind: str, call: str
+) -> None:
+    source = SUSPENDS.format(kind=kind, call=call, more="")
+    env = {"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results"}
+    first = start(source, env=env)
+    assert first.wait() == 0, first.output
+    report = server.report
+    assert report is not None
+    assert (report["type"], report["pause"]["key"]) == ("Suspended", "approve")
+    assert "seen" not in report["pause"]
+    assert "schema" in report["pause"]["input"]
+    assert not first.has_mark("after")
+    assert not {"hook-cancelled", "hook-crashed", "hook-completed"} & {path.name for path in first.marks.iterdir()}
+
+    next_attempt(server, 2, approve="perhaps")
+    second = start(source, env={**env, "PENSTOCK_ATTEMPT": "2", "POD_NAME": "etl-7f3c2-2"})
+    assert second.wait() == 0, second.output
+    report = server.report
+    assert report is not None
+    assert report["type"] == "Suspended"
+    assert len(report["pause"]["seen"]) == 16
+    assert report["pause"]["input"]["error"]
+
+    next_attempt(server, 3, approve=True)
+    third = start(source, env={**env, "PENSTOCK_ATTEMPT": "3", "POD_NAME": "etl-7f3c2-3"})
+    assert third.wait() == 0, third.output
+    assert third.has_mark("after")
+    assert server.report is not None
+    assert (server.report["type"], server.report["result"]["json"]) == ("Completed", "true")
+
+
+def test_a_suspension_that_timed_out_fails(start: StartPod, server: PodServer, tmp_path: Path) -> None:
+    source = SUSPENDS.format(kind="", call="", more=", timeout=0.05")
+    env = {"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results"}
+    first = start(source, env=env)
+    assert first.wait() == 0, first.output
+    assert server.report is not None
+    assert server.report["resumeTime"] == server.report["pause"]["deadline"]
+    next_attempt(server, 2)
+    second = start(source, env={**env, "PENSTOCK_ATTEMPT": "2", "POD_NAME": "etl-7f3c2-2"})
+    assert second.wait() == 1, second.output
+    assert server.report["error"]["type"].endswith("FlowPauseTimeout")
+
+
+def test_a_suspension_without_durable_results_is_refused(start: StartPod, server: PodServer) -> None:
+    pod = start(SUSPENDS.format(kind="", call="", more=""))
+    assert pod.wait() == 1, pod.output
+    assert server.report is not None
+    assert "PENSTOCK_RESULTS_STORAGE" in server.report["error"]["message"]

@@ -116,11 +116,11 @@ class Attempt:
     def running(self, name: str = "Running", pause: PausePart | None = None) -> dict[str, Any]:
         """Compose a report of a run that goes on: Running, or Paused with its pause."""
         kind = ReportType.RUNNING if name != "Paused" else ReportType.PAUSED
-        return self._compose(Outcome(kind, name), ending=False, hooks=None, pause=pause)
+        return self._compose(Outcome(kind, name, pause=pause), ending=False, hooks=None)
 
     def ended(self, outcome: Outcome, *, ending: bool, hooks: HooksPart | None = None) -> dict[str, Any]:
         """Compose the report of an outcome; ``ending`` says that the process is still alive."""
-        return self._compose(outcome, ending=ending, hooks=hooks, pause=None)
+        return self._compose(outcome, ending=ending, hooks=hooks)
 
     def exit_code(self, outcome: Outcome) -> int:
         """Give the code that goes with an outcome."""
@@ -171,9 +171,7 @@ class Attempt:
         self.last = self._reporter.submit(report, until=until, seconds=seconds)
         return self.last
 
-    def _compose(
-        self, outcome: Outcome, *, ending: bool, hooks: HooksPart | None, pause: PausePart | None
-    ) -> dict[str, Any]:
+    def _compose(self, outcome: Outcome, *, ending: bool, hooks: HooksPart | None) -> dict[str, Any]:
         trigger = self.trigger if outcome.type in _BY_TRIGGER else None
         message = outcome.message
         if hooks is not None and hooks.not_run:
@@ -195,7 +193,7 @@ class Attempt:
                 hooks=hooks,
                 resume_time=outcome.resume_time,
                 waiting=outcome.waiting,
-                pause=pause,
+                pause=outcome.pause,
                 progress=self.progress.part(),
             )
         )

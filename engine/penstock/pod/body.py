@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.runs import FlowRun
 from penstock.drivers.interrupt import Cause, Control
 from penstock.exceptions import ParameterBindError, TerminationSignal
+from penstock.pod.assignment import inputs
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
+from penstock.pod.suspensions import Suspensions
 
 if TYPE_CHECKING:
     from penstock.pod.assignment import Assignment
@@ -70,6 +72,7 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False)
         self._gate = gate
+        self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
         self.unwound = False
@@ -91,6 +94,7 @@ class Body:
             namespace=env.namespace,
             control=self._control,
         )
+        self.root.suspend = self._suspensions.suspend
         attempt.progress.counts = self.root.progress
         observers.subscribe(self._observe)
         self._around.reporter.send_progress(attempt.progress_report, env.timings.progress)
@@ -214,9 +218,12 @@ class Body:
         attempt, kind = self._around.attempt, new.type.value
         if kind == "RUNNING" and attempt.start_time is None:
             attempt.start_time = new.timestamp
+        elif kind == "PAUSED" and new.state_details.pause_reschedule:
+            # Suspended: the outcome follows.
+            self.unwound = True
         elif kind == "PAUSED" and new.state_details.pause_key is not None:
             self._pauses.begun(self.root, new)
-        elif kind == "PAUSED" and not new.state_details.pause_reschedule:
+        elif kind == "PAUSED":
             attempt.report_running(attempt.running("Paused"), REQUEST_SECONDS)
         elif old is not None and old.type.value == "PAUSED" and kind in ("RUNNING", "PENDING"):
             attempt.report_running(attempt.running(), REQUEST_SECONDS)
@@ -228,15 +235,18 @@ class Body:
     def _decide(self, state: Any) -> Outcome:
         # The engine says by the state whether it was the signal that ended the body; a crash of its own is one still.
         interrupted = type(state.data).__name__ == "TerminationSignal"
-        self.outcome = from_state(
+        outcome = from_state(
             state,
             self._around.ending.kind,
             interrupted,
             previews=self._around.env.previews,
             describe=self._describe,
         )
+        if outcome.type is ReportType.SUSPENDED:
+            outcome = replace(outcome, pause=self._suspensions.part)
+        self.outcome = outcome
         self.unwound = True
-        return self.outcome
+        return outcome
 
     def _report(self, outcome: Outcome) -> None:
         """Say how it ended, before the hooks run."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from penstock.pod.report import ErrorPart, ReportType, ResultPart, preview
+from penstock.pod.report import ErrorPart, PausePart, ReportType, ResultPart, preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,7 @@ class Outcome:
     result: ResultPart | None = None
     resume_time: datetime | None = None
     waiting: str | None = None
+    pause: PausePart | None = None
 
 
 def exit_code(kind: ReportType, name: str, signal_number: int | None = None) -> int:
@@ -115,7 +116,8 @@ def from_state(
         return Outcome(ReportType.CRASHED, name, message, error=_error(state.data, describe))
     if kind == "PAUSED":
         if cause == "suspended" or state.state_details.pause_reschedule:
-            return Outcome(ReportType.SUSPENDED, "Suspended", message)
+            until = state.state_details.pause_timeout
+            return Outcome(ReportType.SUSPENDED, "Suspended", message, resume_time=until)
         return Outcome(
             ReportType.FAILED,
             "Failed",

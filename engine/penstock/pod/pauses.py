@@ -85,7 +85,7 @@ class Pauses:
                 self._seen[ticket.key] = digest(given[ticket.key])
                 self._errors.pop(ticket.key, None)
                 try:
-                    ticket.resume(_validated(ticket.model, given[ticket.key]))
+                    ticket.resume(validated(ticket.model, given[ticket.key]))
                 except Exception as error:  # noqa: BLE001 - users' validators raise whatever they like
                     self._errors[ticket.key] = str(error)
         still = [ticket for ticket in waiting if not ticket.resumed]
@@ -93,7 +93,7 @@ class Pauses:
             self._tell(still[0], self._since)
 
     def _tell(self, ticket: Ticket, since: datetime) -> None:
-        description, schema = _wanted(ticket.model)
+        description, schema = asked_for(ticket.model)
         part = PausePart(
             key=ticket.key,
             since=since,
@@ -114,15 +114,21 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
-def _validated(model: Any, value: Any) -> Any:
+def validated(model: Any, value: Any) -> Any:
+    """Give the value that the caller of the pause gets.
+
+    Raises:
+        RuntimeError: The value is invalid; the text names the path of the field.
+    """
     if model is None:
         return value
-    from penstock.input import validated
+    from penstock import input as inputs
 
-    return validated(model, value)
+    return inputs.validated(model, value)
 
 
-def _wanted(model: Any) -> tuple[str | None, Mapping[str, Any] | None]:
+def asked_for(model: Any) -> tuple[str | None, Mapping[str, Any] | None]:
+    """Give the description and the JSON schema of what a pause asks for."""
     if model is None:
         return None, None
     return getattr(model, "penstock_description", None), model.model_json_schema()
