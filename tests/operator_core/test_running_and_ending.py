@@ -73,7 +73,6 @@ SHOWN = [
         "claim made: Running/Running",
         observed(run(status=status_json("Pending", "Submitting", report=report())), pod=pod(running())),
         "Running/Running",
-        says=("node-1",),
     ),
     Case(
         "claim made, attempt > 1: Running/Retrying, what became of the one before",

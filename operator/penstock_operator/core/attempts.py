@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock_operator.api.base import rfc3339
 from penstock_operator.api.constants import ENGINE_CONTAINER
-from penstock_operator.api.flowrun import Attempt, FinishedAttempt, StateType, Used
+from penstock_operator.api.flowrun import Attempt, FinishedAttempt, Pause, StateType, Used
 
 from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
 from .limits import cut
@@ -116,8 +116,8 @@ def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
 def _suspend(s: Situation, verdict: Verdict) -> Plan:
     plan = _switch(s, verdict, StateType.PAUSED, "Suspended", verdict.message, None)
     pause = verdict.pause
-    if pause is not None and verdict.resume_at is not None and pause.deadline is None:
-        pause = pause.model_copy(update={"deadline": verdict.resume_at})
+    if verdict.resume_at is not None:
+        pause = (pause or Pause()).model_copy(update={"deadline": verdict.resume_at})
     return replace(plan, changes={**plan.changes, "pause": pause})
 
 

@@ -26,7 +26,6 @@ class Facts:
         events: the pod's Events, None if nobody looked.
         state: the run's state so far; its times are the operator's first observations.
         running_at: when this operator first saw the engine's container running.
-        attempt: the attempt's number.
         image_pull_grace: seconds for which a pull error may last.
         engine: the name of the engine's container.
     """
@@ -38,7 +37,6 @@ class Facts:
     events: tuple[PodEvent, ...] | None = None
     state: State | None = None
     running_at: datetime | None = None
-    attempt: int = 1
     image_pull_grace: int = 300
     engine: str = ENGINE_CONTAINER
 

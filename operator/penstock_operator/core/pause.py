@@ -17,9 +17,10 @@ from .facts import has_started
 from .faults import Need
 from .intent import Intent, pod_intent, wanted_intent
 from .model import UNKNOWN, Effect, Look
+from .observe import Pod
 from .plan import Plan
 from .situation import Situation
-from .stopping import SUSPEND_AHEAD, delete, stop, tell
+from .stopping import DEADLINE_LATE, SUSPEND_AHEAD, delete, obeys, stop, tell
 from .verdict import Verdict
 
 # A kubelet now and then projects an annotation only at its next sync, a minute later; a changed value makes it look again.
@@ -75,7 +76,7 @@ def telling(s: Situation) -> Telling:
     if s.suspended:
         if s.report is None and not has_started(pod):
             return Telling(delete(pod))
-        return Telling(stop(pod, s.now, Intent(DesiredState.SUSPENDED, wanted_intent(s.run).token), SUSPEND_AHEAD))
+        return _suspending(s, pod)
     wanted, told = wanted_intent(s.run), pod_intent(pod)
     if (told.state, told.token) != (wanted.state, wanted.token):
         return Telling(tell(pod, wanted))
@@ -85,6 +86,15 @@ def telling(s: Situation) -> Telling:
     if s.now < again:
         return Telling(again_at=again)
     return Telling(tell(pod, Intent(wanted.state, wanted.token, told.repeated + 1)))
+
+
+def _suspending(s: Situation, pod: Pod) -> Telling:
+    """The PATCH; and DELETE, where the kubelet does not act on it."""
+    late = (s.seen.stopped_at or s.now) + timedelta(seconds=SUSPEND_AHEAD + DEADLINE_LATE)
+    if s.now >= late and not obeys(pod):
+        return Telling(delete(pod))
+    intent = Intent(DesiredState.SUSPENDED, wanted_intent(s.run).token)
+    return Telling(stop(pod, s.now, intent, SUSPEND_AHEAD), late if s.now < late else None)
 
 
 def _obeyed(report: Report, wanted: Intent) -> bool:

@@ -148,7 +148,6 @@ def _facts(s: Situation, pod: Pod) -> Facts:
         events=s.seen.events,
         state=s.status.state,
         running_at=s.seen.running_at,
-        attempt=s.attempt.number,
         image_pull_grace=s.policy.image_pull_grace,
     )
 

@@ -48,7 +48,8 @@ def show_running(facts: Facts, retrying: str) -> Showing:
         return _terminating(facts)
     if retrying:
         return Showing(StateType.RUNNING, "Retrying", retrying)
-    return Showing(StateType.RUNNING, "Running", f"runs{facts.where}")
+    # Without the node: the claim may be seen before the pod's binding is, and a better message is not worth a write.
+    return Showing(StateType.RUNNING, "Running", "the engine runs the flow")
 
 
 def _terminating(facts: Facts) -> Showing:

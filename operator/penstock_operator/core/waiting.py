@@ -30,11 +30,13 @@ from .refusals import judge_refusal
 from .reports import own_report
 from .revisions import Definition, current_definition
 from .situation import Situation
+from .standing import STUCK_SECONDS
+from .stopping import hard_seconds
 from .verdict import Degraded, Showing, Verdict
 
 LATE_SECONDS = 15
-# The run that rerunOf names may be applied a moment later; nothing announces it to this one.
-RERUN_SECONDS = 30
+# A run that rerunOf names, or a ConfigMap that a Flow takes its source from, may appear later; nothing announces it to this run.
+LOOK_AGAIN_SECONDS = 30
 
 
 def submitted(run: FlowRun) -> bool:
@@ -114,15 +116,7 @@ def _begin_first(s: Situation) -> Plan:
             return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=waits)
         if run.spec.rerun_of is not None and not isinstance(s.seen.rerun_of, FlowRun):
             text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
-            again = s.now + timedelta(seconds=RERUN_SECONDS)
-            return Plan(
-                StateType.SCHEDULED,
-                "AwaitingFlow",
-                text,
-                changes=waits,
-                degraded=Degraded("AwaitingFlow", text),
-                again_at=again,
-            )
+            return _awaits(s, text, waits)
         execution = definition.execution
         bad = bad_parameter(
             execution.parameters_schema, effective_parameters(execution.parameters, run.spec.parameters)
@@ -140,7 +134,19 @@ def _unusable(s: Situation, why: str, changes: dict[str, Any]) -> Plan:
         return _end(s, Verdict(StateType.FAILED, "InvalidFlow", why), changes)
     assert s.run.spec.flow_ref is not None
     text = f"Flow {s.run.spec.flow_ref.name!r} can't be run: {why}"
-    return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=changes, degraded=Degraded("AwaitingFlow", text))
+    return _awaits(s, text, changes)
+
+
+def _awaits(s: Situation, text: str, changes: dict[str, Any]) -> Plan:
+    """A person has to put something right; then the run begins."""
+    return Plan(
+        StateType.SCHEDULED,
+        "AwaitingFlow",
+        text,
+        changes=changes,
+        degraded=Degraded("AwaitingFlow", text),
+        again_at=s.now + timedelta(seconds=LOOK_AGAIN_SECONDS),
+    )
 
 
 def _end(s: Situation, verdict: Verdict, changes: dict[str, Any]) -> Plan:
@@ -207,7 +213,10 @@ def _previous_leaves(s: Situation) -> Plan | None:
     late = due + timedelta(seconds=LATE_SECONDS)
     if s.now < late:
         return Plan(StateType.SCHEDULED, "AwaitingRetry", waits, again_at=late)
-    return Plan(StateType.SCHEDULED, "Late", waits)
+    stuck = due + timedelta(seconds=hard_seconds(previous.grace_seconds) + STUCK_SECONDS)
+    if s.now < stuck:
+        return Plan(StateType.SCHEDULED, "Late", waits, again_at=stuck)
+    return Plan(StateType.SCHEDULED, "Late", waits, degraded=Degraded("PodStuckTerminating", waits))
 
 
 def _submit(s: Situation, definition: Definition, number: int) -> Plan:
