@@ -50,6 +50,15 @@ def test_apply_says_what_became_of_each(at: Stage, penstock: Penstock, tmp_path:
     assert at.get(f"{at.runs}/one")["spec"]["desiredState"] == "Cancelled"
 
 
+def test_apply_wins_over_who_wrote_last(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    path = file(tmp_path, RUN + "  priority: 1\n")
+    penstock("apply", "-f", path)
+    headers = {"Content-Type": "application/merge-patch+json"}
+    at.client.patch(f"{at.runs}/one?fieldManager=other", json={"spec": {"priority": 5}}, headers=headers)
+    assert penstock("apply", "-f", path).out == "flowrun.penstock.dev/one configured\n"
+    assert at.get(f"{at.runs}/one")["spec"]["priority"] == 1
+
+
 def test_apply_takes_folders_lists_standard_input_and_generated_names(
     at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

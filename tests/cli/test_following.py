@@ -97,6 +97,28 @@ def test_follow_several_runs(at: Stage, api: Api) -> None:
         assert found.count("Pending") <= 1
 
 
+def test_the_first_attempts_lines_come_first(at: Stage, api: Api) -> None:
+    """Although its pod is still ending while the second one works."""
+    run = Run(at.run("a"))
+    at.status("a", "Running", attempt={"number": 1, "podName": "a-1"})
+
+    def happens() -> None:
+        first, second = at.pod("a-1", run.body, 1), at.pod("a-2", run.body, 2)
+        at.log(first, "first")
+        at.status("a", "Running", "Retrying", attempt={"number": 2, "podName": "a-2"})
+        at.log(second, "third", "fourth")
+        time.sleep(0.5)  # for a reader of the second log that does not wait
+        at.log(first, "second")
+        at.end_pod("a-1")
+        at.end_pod("a-2")
+        at.status("a", "Completed", attempt={"number": 2, "podName": "a-2"})
+
+    life = play(happens)
+    lines = [event.text for event in follow(api, [run]) if isinstance(event, LogLine)]
+    life.join()
+    assert lines == ["first", "second", "third", "fourth"]
+
+
 def test_follow_ends_when_the_run_is_deleted(at: Stage, api: Api) -> None:
     run = Run(at.run("a"))
     at.status("a", "Running")

@@ -99,9 +99,7 @@ class PodWorker:
             self._changed.set()
             return
         self._watch_deadline()
-        # An intent that comes with a deadline already in the past is never seen, just as on a real node.
-        if self._ending is None:
-            self._changed.set()
+        self._changed.set()
 
     def removed(self) -> None:
         """Take note that the object is gone: end what runs, tell nobody."""
@@ -252,6 +250,7 @@ class PodWorker:
             except TimeoutError:
                 fetch = True
             self._changed.clear()
+            # Whatever came with the news that ends the pod is never seen, just as on a real node.
             if self._ending is not None:
                 return
             with suppress(Missing, ApiError, ApiUnreachable, FieldError, OSError):

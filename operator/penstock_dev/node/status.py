@@ -191,9 +191,10 @@ def _phase(record: Record) -> str:
             if record.refused or not ended_well or (record.fate is not None and record.fate.forces)
             else "Succeeded"
         )
-    if any(isinstance(c.state, Running) or (isinstance(c.state, Terminated) and c.state.started) for c in mains):
-        return "Running"
-    return "Pending"
+    # One container that waits keeps the pod Pending; when all have ended the phase stays as it was until everything is done.
+    waits = any(isinstance(c.state, Waiting) for c in mains)
+    ran = any(isinstance(c.state, Running) or (isinstance(c.state, Terminated) and c.state.started) for c in mains)
+    return "Running" if ran and not waits else "Pending"
 
 
 def _failing(record: Record) -> bool:
@@ -204,17 +205,25 @@ def _failing(record: Record) -> bool:
     mains = [c for c in record.containers if not c.init]
     if any(isinstance(c.state, Terminated) and not c.succeeded for c in inits):
         return True
-    ended = all(isinstance(c.state, Terminated) for c in mains)
-    return (ended or record.over) and not all(c.succeeded for c in mains)
+    return (record.over or _ended(record)) and not all(c.succeeded for c in mains)
+
+
+def _ended(record: Record) -> bool:
+    """Whether all containers have ended, sidecars too."""
+    return not any(
+        isinstance(c.state, Running) if c.sidecar else not isinstance(c.state, Terminated)
+        for c in record.containers
+        if c.sidecar or not c.init
+    )
 
 
 def _conditions(record: Record) -> Iterable[Json]:
     mains = [c for c in record.containers if not c.init]
     inits = [c for c in record.containers if c.init]
-    done = bool(mains) and all(c.succeeded for c in mains)
+    done = _ended(record) and all(c.succeeded for c in mains)
     failing = _failing(record)
-    incomplete = [c.name for c in inits if not c.ready and not (c.sidecar and (done or record.over))]
-    unready = [c.name for c in mains if not c.ready]
+    incomplete = [c.name for c in inits if (isinstance(c.state, Waiting) if c.sidecar else not c.ready)]
+    unready = [c.name for c in record.containers if (c.sidecar or not c.init) and not c.ready]
     if record.fate is not None and record.fate.disruption and record.over:
         yield {
             "type": "DisruptionTarget",
