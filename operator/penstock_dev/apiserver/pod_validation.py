@@ -170,10 +170,10 @@ def validate_pod_update(new: Object, old: Object) -> list[FieldError]:
             if not container.get("image"):
                 errors.append(required(f"spec.{group}[{i}].image"))
     _deadline_update(after, before, errors)
-    kept = {gate["name"] for gate in before.get("schedulingGates") or []}
+    kept = {gate.get("name") for gate in before.get("schedulingGates") or []}
     for i, gate in enumerate(after.get("schedulingGates") or []):
-        if gate["name"] not in kept:
-            why = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
+        if gate.get("name") not in kept:
+            why = f"only deletion is allowed, but found new scheduling gate '{gate.get('name', '')}'"
             errors.append(forbidden_field(f"spec.schedulingGates[{i}].name", why))
     if any(toleration not in (after.get("tolerations") or []) for toleration in before.get("tolerations") or []):
         errors.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.dev.apiserver.pod_rows import POD
-from tests.dev.apiserver.rows import JSONP, MERGE, NS, STRATEGIC, TABLE, Row
+from tests.dev.apiserver.rows import JSONP, MERGE, NS, STRATEGIC, TABLE, Row, pod
 
 POD_CHANGES = [
     Row("pod: get", 200, "GET", f"{POD}/p"),

@@ -127,6 +127,26 @@ def test_ownership_survives_its_encoding() -> None:
     assert managed.decode(managed.encode(leaves)) == set(leaves)
 
 
+def owners(obj: dict[str, Any]) -> dict[str, set[str]]:
+    """Return who owns which leaf, the paths joined."""
+    return {
+        f"{entry['manager']} {entry['operation']}": {".".join(path) for path in managed.decode(entry["fieldsV1"])}
+        for entry in obj["metadata"]["managedFields"]
+    }
+
+
+def test_an_update_takes_what_it_changes_from_everybody_else() -> None:
+    pods = next(resource for resource in Builtin().resources() if resource.plural == "pods")
+    base = {"metadata": {"name": "p", "labels": {"a": "1", "b": "1"}}}
+    made = managed.after_update(base, None, pods, "", "one", "t1")
+    assert owners(made) == {"one Update": {"f:metadata.f:labels.f:a", "f:metadata.f:labels.f:b"}}
+    changed = {"metadata": {**made["metadata"], "labels": {"a": "2", "c": "1"}}}
+    after = managed.after_update(changed, made, pods, "", "two", "t2")
+    assert owners(after) == {"two Update": {"f:metadata.f:labels.f:a", "f:metadata.f:labels.f:c"}}
+    again = managed.after_update(after, after, pods, "", "three", "t3")
+    assert again["metadata"]["managedFields"] == after["metadata"]["managedFields"]
+
+
 def rule_errors(schema: dict[str, Any], new: Any, old: Any = ABSENT) -> list[FieldError]:
     compiled = Schema(schema)
     assert list(compile_rules(compiled)) == []
