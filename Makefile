@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test e2e lint type contracts generate bench clean
+REALNODE ?= ../shared/realnode
+.PHONY: help demo install test e2e e2e-node lint type contracts generate bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ test: $(VENV)/.test ## all tests; those for a real API server when KUBECONFIG or
 
 e2e: $(VENV)/.test ## only the end-to-end stories
 	$(BIN)/python -m pytest tests/e2e -v $(PYTEST_ARGS)
+
+e2e-node: $(VENV)/.test ## the stories of a real kubelet (root; REALNODE=folder of the node's scripts)
+	REALNODE=$(REALNODE) $(BIN)/python -m pytest tests/node -v $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## ruff: style, imports, common mistakes
 	$(BIN)/ruff check .

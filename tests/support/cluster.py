@@ -247,7 +247,7 @@ class Space:
             nonlocal last
             found = self.get("flowrun", name)
             last = dict((found or {}).get("status") or {})
-            if found and condition(last):
+            if last.get("state") and condition(last):
                 return True
             if last.get("completionTime"):  # nothing more will come: do not wait for the end of the patience
                 raise AssertionError(f"the run has ended, and never: {what}")

@@ -1,0 +1,78 @@
+"""What befalls the whole node: drained, tainted, its kubelet restarted. One after the other, after the fates of single pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.node.conftest import NodeCluster
+from tests.node.test_fates import BODY, SECOND, pod_of, running
+from tests.support.cluster import Space
+from tests.support.flows import run
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("node")]
+
+
+@pytest.fixture
+def name(node: NodeCluster) -> str:
+    return node.kubectl("get", "nodes", "-o", "name").split("/")[1].split()[0]
+
+
+def begin(space: Space, run_name: str, body: str) -> None:
+    lines = "\n".join("        " + line for line in body.splitlines())
+    made: dict[str, Any] = run(run_name, BODY.format(body=lines))
+    made["spec"]["template"] = {"spec": {"containers": [{"name": "engine", "imagePullPolicy": "IfNotPresent"}]}}
+    space.apply(made)
+    running(space, run_name)
+
+
+def lost_once(space: Space, run_name: str, *reasons: str) -> None:
+    """The first attempt was lost to infrastructure, the second one completed."""
+    status = space.finish(run_name, 120)
+    assert status["state"]["type"] == "Completed", status["state"]
+    (first,) = status["attempts"]
+    assert first["reason"] in reasons
+    assert first["budget"] == "infrastructure"
+
+
+def test_drain(node: NodeCluster, space: Space, name: str) -> None:
+    """kubectl drain: the pod is evicted; the next attempt waits until the node is back."""
+    begin(space, "drained", SECOND)
+    try:
+        selector = "--pod-selector=penstock.dev/flow-run=drained"
+        node.kubectl(
+            "drain",
+            name,
+            "--force",
+            "--delete-emptydir-data",
+            "--ignore-daemonsets",
+            selector,
+            "--timeout=60s",
+            seconds=90,
+        )
+        status = space.wait("drained", lambda s: s["state"]["name"] == "Unschedulable", "the node takes no pod", 60)
+        assert "unschedulable" in status["state"]["message"].lower()
+    finally:
+        node.kubectl("uncordon", name)
+    lost_once(space, "drained", "Interrupted", "Evicted")
+
+
+def test_taint(node: NodeCluster, space: Space, name: str) -> None:
+    """A NoExecute taint ends the pod."""
+    begin(space, "tainted", SECOND)
+    node.kubectl("taint", "node", name, "tests.penstock.dev/out=now:NoExecute")
+    try:
+        space.wait("tainted", lambda s: s["attempt"]["number"] == 2, "the attempt was judged", 60)
+    finally:
+        node.kubectl("taint", "node", name, "tests.penstock.dev/out-")
+    lost_once(space, "tainted", "Interrupted", "NodeTainted")
+
+
+def test_kubelet_restart(node: NodeCluster, space: Space, name: str) -> None:
+    """The run goes on as if nothing had been."""
+    begin(space, "undisturbed", "time.sleep(8)\nreturn 'whole'")
+    node.script("node", "restart", "kubelet")
+    status = space.finish("undisturbed", 120)
+    assert (status["state"]["type"], status["attempt"]["number"]) == ("Completed", 1)
+    assert pod_of(space, "undisturbed")
