@@ -33,6 +33,10 @@ def shown(error: BaseException) -> ErrorPart:
     return ErrorPart(type(error).__name__, str(error))
 
 
+def plain(data: object) -> tuple[object, str | None]:
+    return data, None
+
+
 R = ReportType
 CASES = [
     Case("completed", State("COMPLETED", data=3), Outcome(R.COMPLETED, "Completed", result=ResultPart("3", "int"))),
@@ -116,14 +120,17 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_from_state(case: Case) -> None:
-    assert from_state(case.state, case.cause, case.interrupted, previews=case.previews, describe=shown) == case.want
+    assert (
+        from_state(case.state, case.cause, case.interrupted, previews=case.previews, describe=shown, stored=plain)
+        == case.want
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "says"), [("PAUSED", None, "pause_flow_run"), ("PENDING", "NotReady", "NotReady")]
 )
 def test_a_state_that_is_no_end_is_a_failure(kind: str, name: str | None, says: str) -> None:
-    outcome = from_state(State(kind, name=name), None, False, previews=True, describe=shown)
+    outcome = from_state(State(kind, name=name), None, False, previews=True, describe=shown, stored=plain)
     assert (outcome.type, outcome.name) == (R.FAILED, "Failed")
     assert says in (outcome.message or "")
 

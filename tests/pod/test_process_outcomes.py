@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,18 @@ def test_previews_can_be_switched_off(start: StartPod, server: PodServer) -> Non
     assert pod.wait() == 0, pod.output
     assert server.report is not None
     assert server.report["result"] == {"type": "str"}
+
+
+def test_a_persisted_result_has_its_location(start: StartPod, server: PodServer, tmp_path: Path) -> None:
+    pod = start(
+        "@flow(persist_result=True)\ndef main():\n    return {'rows': 3}\n",
+        env={"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results"},
+    )
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    result = server.report["result"]
+    assert (result["json"], result["type"]) == ('{"rows": 3}', "dict")
+    assert Path(result["location"].removeprefix("file://")).exists()
 
 
 def test_hooks_run_after_the_outcome_was_reported(start: StartPod, server: PodServer) -> None:

@@ -241,6 +241,7 @@ class Body:
             interrupted,
             previews=self._around.env.previews,
             describe=self._describe,
+            stored=_stored,
         )
         if outcome.type is ReportType.SUSPENDED:
             outcome = replace(outcome, pause=self._suspensions.part)
@@ -278,3 +279,16 @@ class Body:
 async def _drain(generator: Any) -> None:
     async for _ in generator:
         pass
+
+
+def _stored(data: Any) -> tuple[object, str | None]:
+    """The value of a state, and where it is stored: by URL and key."""
+    if getattr(data, "__penstock_stored__", False) is not True:
+        return data, None
+    base = str(getattr(data._store.result_storage, "basepath", ""))
+    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.storage_key}" if base else None
+    value = None
+    # It may have to be read again, and may be gone: the run is Completed all the same.
+    with contextlib.suppress(Exception):
+        value = data.result
+    return value, location

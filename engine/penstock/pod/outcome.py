@@ -89,6 +89,7 @@ def from_state(
     *,
     previews: bool,
     describe: Callable[[BaseException], ErrorPart],
+    stored: Callable[[Any], tuple[object, str | None]],
 ) -> Outcome:
     """Say what a flow run ended with.
 
@@ -98,14 +99,16 @@ def from_state(
         interrupted: Whether that reached the body; one that ended before keeps its own outcome.
         previews: Whether the value may be shown.
         describe: Makes the error part of an exception.
+        stored: Gives the value behind the state's data, and where it is stored if it is.
     """
     kind, name, message = state.type.value, str(state.name), state.message
+    value, location = stored(state.data)
     if kind == "COMPLETED":
         if cause == "cancelled":
             message = f"finished before cancellation{f'; {message}' if message else ''}"
-        return Outcome(ReportType.COMPLETED, name, message, result=_result(state.data, previews))
+        return Outcome(ReportType.COMPLETED, name, message, result=_result(value, location, previews))
     if kind == "FAILED":
-        return Outcome(ReportType.FAILED, _failure_name(state, name), message, error=_error(state.data, describe))
+        return Outcome(ReportType.FAILED, _failure_name(value, name), message, error=_error(value, describe))
     if kind in ("CANCELLED", "CANCELLING"):
         return Outcome(ReportType.CANCELLED, name if kind == "CANCELLED" else "Cancelled", message)
     if kind == "CRASHED":
@@ -113,7 +116,7 @@ def from_state(
             return Outcome(ReportType.SUPERSEDED, "Superseded", message)
         if interrupted and cause == "terminated":
             return Outcome(ReportType.INTERRUPTED, "Interrupted", message)
-        return Outcome(ReportType.CRASHED, name, message, error=_error(state.data, describe))
+        return Outcome(ReportType.CRASHED, name, message, error=_error(value, describe))
     if kind == "PAUSED":
         if cause == "suspended" or state.state_details.pause_reschedule:
             until = state.state_details.pause_timeout
@@ -129,9 +132,9 @@ def from_state(
     return Outcome(ReportType.FAILED, "Failed", f"the flow run ended as {name} ({kind}), which is no end: {message}")
 
 
-def _failure_name(state: Any, name: str) -> str:
+def _failure_name(value: object, name: str) -> str:
     # Parameters that do not fit never reach the body; the operator spends no retry on them.
-    kinds = {kind.__name__ for kind in type(state.data).__mro__}
+    kinds = {kind.__name__ for kind in type(value).__mro__}
     return "InvalidParameters" if kinds & {"ParameterTypeError", "ParameterBindError"} and name == "Failed" else name
 
 
@@ -139,7 +142,8 @@ def _error(data: object, describe: Callable[[BaseException], ErrorPart]) -> Erro
     return describe(data) if isinstance(data, BaseException) else None
 
 
-def _result(value: object, previews: bool) -> ResultPart | None:
-    if value is None:
+def _result(value: object, location: str | None, previews: bool) -> ResultPart | None:
+    if value is None and location is None:
         return None
-    return ResultPart(json=preview(value) if previews else None, type=type(value).__name__)
+    kind = None if value is None else type(value).__name__
+    return ResultPart(json=preview(value) if previews else None, type=kind, location=location)
