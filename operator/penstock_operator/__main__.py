@@ -1,6 +1,7 @@
 """`python -m penstock_operator`: one operator in this process, until SIGTERM or SIGINT.
 
 Exit codes: 0 after a signal; 1 when the lease was lost or a part of the operator failed; 2 when there is nothing to start with.
+What takes long to import is imported in `main`, behind the first signal handlers: a start may be ended too.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from penstock_operator import settings
-from penstock_operator.core.reconcile import reconcile
-from penstock_operator.runtime import credentials, logs
-from penstock_operator.runtime.app import Operator
-from penstock_operator.runtime.errors import NoClusterError
+if TYPE_CHECKING:
+    from penstock_operator.runtime.credentials import Credentials
+    from penstock_operator.settings import Settings
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the operator with the given command line (default: the process's), and return the exit code."""
+    for number in SIGNALS:
+        signal.signal(number, _leave)
+    from penstock_operator import settings
+    from penstock_operator.runtime import credentials, logs
+    from penstock_operator.runtime.errors import NoClusterError
+
     asked = settings.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     logs.setup(asked.log_format, asked.log_level, sys.stderr)
     try:
@@ -31,12 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return asyncio.run(_run(asked, cluster))
 
 
-async def _run(asked: settings.Settings, cluster: credentials.Credentials) -> int:
+async def _run(asked: Settings, cluster: Credentials) -> int:
+    from penstock_operator.core.reconcile import reconcile
+    from penstock_operator.runtime.app import Operator
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         loop.add_signal_handler(number, stop.set)
     return await Operator(asked.config, cluster, reconcile).run(stop)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

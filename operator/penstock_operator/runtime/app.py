@@ -119,9 +119,13 @@ class Operator:
         """Operate until told to stop.
 
         Returns:
-            The process's exit code: 0; 1 when the right to decide was lost.
+            The process's exit code: 0; 1 when the right to decide was lost, or the health port is taken.
         """
-        health = self._health()
+        try:
+            health = self._health()
+        except OSError as error:
+            log.error("the health port %d can't be listened on: %s", self._config.health_port, error)  # noqa: TRY400
+            return 1
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._follow(), name="watches"),
             asyncio.create_task(self._relist(), name="relist"),
