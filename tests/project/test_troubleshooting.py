@@ -1,0 +1,41 @@
+"""Every name of a state that the operator's core can give has its line in docs/troubleshooting.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "operator/penstock_operator/core"
+# What makes a state: its second or third argument is the name.
+MAKERS = {"Verdict", "Showing", "Plan", "_crashed", "_failed", "_pending"}
+NAME = re.compile(r"[A-Z][A-Za-z]+")
+
+
+def names() -> set[str]:
+    """Collect the names that stand as literals in calls which make a state."""
+    found = set()
+    for path in CORE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+                for argument in node.args[:3]:
+                    if (
+                        isinstance(argument, ast.Constant)
+                        and isinstance(argument.value, str)
+                        and NAME.fullmatch(argument.value)
+                    ):
+                        found.add(argument.value)
+    return found
+
+
+def test_every_name_is_explained() -> None:
+    """What a person reads in the State column can be looked up."""
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    explained = set(
+        re.findall(
+            r"(?:Scheduled|Pending|Running|Paused|Cancelling|Cancelled|Completed|Failed|Crashed)/([A-Z][A-Za-z]+)", text
+        )
+    )
+    assert len(names()) > 30, "the collector has lost its way"
+    assert names() - explained == set()
