@@ -94,6 +94,7 @@ def test_suspended_at_the_next_boundary(start: StartPod, server: PodServer, sour
     assert server.report is not None
     assert server.report["type"] == "Suspended"
     assert server.report["progress"]["completed"] == 1
+    assert "everything will be repeated" in server.report["message"]
     assert not pod.has_mark("step-1")
     assert not pod.has_mark("hook-crashed")
 

@@ -20,6 +20,7 @@ from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
 from penstock.pod.suspensions import Suspensions
+from penstock.settings import get_current_settings
 
 if TYPE_CHECKING:
     from penstock.pod.assignment import Assignment
@@ -36,6 +37,7 @@ _HOOKS = {
     ReportType.CRASHED: "on_crashed_hooks",
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
+NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
 _KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
 
 
@@ -72,6 +74,7 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False)
         self._gate = gate
+        self._durable = flow.result_storage is not None or bool(get_current_settings().results.storage)
         self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
@@ -150,12 +153,18 @@ class Body:
             not_run = [*not_run, *(name for name in self._wanted_hooks() if name not in met)]
         return HooksPart(tuple(ran), tuple(failed), tuple(not_run))
 
+    @property
+    def suspension_note(self) -> str | None:
+        """What is to be known when this run is suspended from outside, if anything."""
+        return None if self._durable else NOT_DURABLE
+
     # -- from the guard --------------------------------------------------------------------------------------------
 
     def interrupt(self, kind: CauseKind, signal: int | None, horizon: float) -> None:
         """Ask the run to stop."""
         self.told = True
-        self._control.interrupt(Cause(kind, signal), hooks_until=horizon)
+        message = (self.suspension_note or "") if kind == "suspended" else ""
+        self._control.interrupt(Cause(kind, signal, message), hooks_until=horizon)
         self._gate.open()
 
     def hold(self, paused: bool) -> None:

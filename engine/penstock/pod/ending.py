@@ -177,16 +177,14 @@ class Ending:
         if isinstance(outcome, claim.Refused):
             self._last_word(Outcome(ReportType.REFUSED, "Refused", outcome.message), forced=True)
         if not isinstance(outcome, claim.Accepted):
-            self._last_word(provisional(self._kind, where), forced=True)
+            self._last_word(self._say(where), forced=True)
         self._decide_kind()
-        self._last_word(
-            provisional(self._kind, where), delivered=first if self._reporter.claimed_document is first else None
-        )
+        self._last_word(self._say(where), delivered=first if self._reporter.claimed_document is first else None)
 
     def _end_before_body(self, where: str) -> NoReturn:
         first = self._first_report(where)
         self._send_first(first)
-        self._last_word(provisional(self._kind, where))
+        self._last_word(self._say(where))
 
     def _end_body(self) -> None:
         first = self._first_report("")
@@ -217,7 +215,7 @@ class Ending:
         threading.Thread(target=abandon, name="penstock-hooks", daemon=True).start()
         self._guard.wait(lambda: done.is_set() or self._attempt.taken, lambda: self._horizon)
         if not self._attempt.taken:
-            self._last_word(self._outcome or provisional(self._kind))
+            self._last_word(self._outcome or self._say())
 
     def _let_finish(self) -> None:
         """Outcome and hooks are the main thread's: wait for it, and leave in its place when the time is over."""
@@ -233,8 +231,11 @@ class Ending:
 
     # -- what is said ----------------------------------------------------------------------------------------------
 
+    def _say(self, where: str = "") -> Outcome:
+        return provisional(self._kind, where, self.body.suspension_note if self.body is not None else None)
+
     def _first_report(self, where: str) -> dict[str, Any]:
-        outcome = provisional(self._kind, where)
+        outcome = self._say(where)
         document = self._attempt.ended(outcome, ending=True)
         self._attempt.note(document, self._attempt.exit_code(outcome), delivered=False)
         return document
@@ -249,7 +250,7 @@ class Ending:
 
     def _final_outcome(self) -> Outcome:
         decided = self.body.outcome if self.body is not None else None
-        return decided or self._outcome or provisional(self._kind)
+        return decided or self._outcome or self._say()
 
     def _last_word(
         self, outcome: Outcome, *, delivered: dict[str, Any] | None = None, forced: bool = False

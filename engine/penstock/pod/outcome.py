@@ -62,12 +62,13 @@ def exit_code(kind: ReportType, name: str, signal_number: int | None = None) -> 
     return EXIT_DONE
 
 
-def provisional(kind: CauseKind, where: str = "") -> Outcome:
+def provisional(kind: CauseKind, where: str = "", note: str | None = None) -> Outcome:
     """Say what is about to happen, before the body was told: the first report of an ending.
 
     Args:
         kind: Why the run ends.
         where: How far it was, when it had not begun.
+        note: What is to be known of a suspension.
 
     Returns:
         The outcome, in the words that the engine will find for the state: a last report that says no more is not sent.
@@ -76,7 +77,7 @@ def provisional(kind: CauseKind, where: str = "") -> Outcome:
         case "cancelled":
             return Outcome(ReportType.CANCELLED, "Cancelled", f"Flow run was cancelled{where}.")
         case "suspended":
-            return Outcome(ReportType.SUSPENDED, "Suspended", f"Flow run was suspended{where}." if where else None)
+            return Outcome(ReportType.SUSPENDED, "Suspended", f"Flow run was suspended{where}." if where else note)
         case "superseded":
             return Outcome(ReportType.SUPERSEDED, "Superseded", "Another process has taken over this run.")
     return Outcome(ReportType.INTERRUPTED, "Interrupted", f"Flow run was aborted by a termination signal{where}.")
