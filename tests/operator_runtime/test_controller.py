@@ -186,8 +186,8 @@ def test_events_of_the_pod_are_read_by_its_uid_newest_last() -> None:
         body = {"metadata": {"name": name}, "involvedObject": {"uid": uid}, "reason": name, "lastTimestamp": time}
         api.put("events", body)
 
-    event("Second", "pod-1", "2026-01-01T00:00:02Z")
-    event("First", "pod-1", "2026-01-01T00:00:01Z")
+    event("ALater", "pod-1", "2026-01-01T00:00:02Z")  # servers list by name
+    event("Before", "pod-1", "2026-01-01T00:00:01Z")
     event("Other", "pod-9", "2026-01-01T00:00:03Z")
 
     def decide(seen: Observed) -> Decision:
@@ -195,7 +195,7 @@ def test_events_of_the_pod_are_read_by_its_uid_newest_last() -> None:
 
     last = on(api, decide, settled).seen[-1]
     assert last.events is not None
-    assert [e.reason for e in last.events] == ["First", "Second"]
+    assert [e.reason for e in last.events] == ["Before", "ALater"]
 
 
 def test_a_core_that_asks_for_what_it_was_told_is_a_fault() -> None:
@@ -515,6 +515,21 @@ def test_first_sights_are_on_the_operators_own_clock() -> None:
     assert (second.running_at, second.intent_at, second.stopped_at) == (at(10), at(0), None)
     assert (third.running_at, third.intent_at, third.stopped_at) == (at(10), at(20), at(20))
     assert (last.running_at, last.intent_at, last.stopped_at) == (at(10), at(20), at(20))
+
+
+def test_a_run_of_the_same_name_begins_with_nothing_remembered() -> None:
+    api = server(status={"attempt": {"number": 1, "podName": "etl-1"}})
+    api.fail("create", "pods", refusal(403, "Forbidden", "exceeded quota"))
+    wanted = [Decision(effects=(CreatePod(MANIFEST),))]
+
+    async def story(rig: Rig) -> None:
+        await rig.settle()
+        assert rig.seen[-1].refusal is not None
+        api.put("flowruns", flowrun(uid="run-2", status={"attempt": {"number": 1, "podName": "etl-1"}}))
+        await rig.settle()
+        assert rig.seen[-1].refusal is None
+
+    on(api, lambda _: wanted.pop() if wanted else Decision(), story)
 
 
 def test_the_last_sight_of_a_pod_that_is_gone_is_shown() -> None:

@@ -194,6 +194,48 @@ def test_an_answer_that_was_lost_is_no_loss() -> None:
     story(api, tell)
 
 
+def test_an_answer_that_is_late_buys_no_time() -> None:
+    """Another sees a renewal the moment it is written, so it counts from before it was asked for."""
+    api = FakeApi()
+    slow: list[bool] = []
+
+    async def late(*arguments: Any, **more: Any) -> Any:
+        answer = await FakeApi.send(api, *arguments, **more)
+        if slow:
+            await asyncio.sleep(9)  # written, and the answer is on its way
+        return answer
+
+    async def tell(candidate: Callable[[str], Candidate]) -> None:
+        api.send = late  # type: ignore[method-assign]
+        a = candidate("a")
+        task = asyncio.create_task(a.lead())
+        await asyncio.sleep(5)  # renewed at 2 and 4
+        slow.append(True)  # asked at 6, written then, answered at 15
+        await asyncio.sleep(9.9)
+        api.faults.append(lambda _: refusal(503, "ServiceUnavailable", "away"))
+        await asyncio.sleep(30)
+        assert a.until is not None
+        assert a.until <= 6 + TERMS.renew_deadline + TERMS.renew_every
+        await stop(task)
+
+    story(api, tell)
+
+
+@pytest.mark.parametrize("answer", [refusal(403, "Forbidden", "no"), refusal(422, "Invalid", "no")])
+def test_a_lease_that_may_not_be_made_is_not_held(answer: httpx.Response) -> None:
+    api = FakeApi()
+    api.fail("create", "leases", *[answer] * 100)
+
+    async def tell(candidate: Callable[[str], Candidate]) -> None:
+        a = candidate("a")
+        task = asyncio.create_task(a.lead())
+        await asyncio.sleep(20)
+        assert a.since is None
+        await stop(task)
+
+    story(api, tell)
+
+
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_lease_that_another_took_is_lost(deleted: bool) -> None:
     api = FakeApi()

@@ -11,7 +11,6 @@ import pytest
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.world import until
 
-
 ENDS_WITHIN = 3.0  # a tenth of a second on a quiet machine; tests share theirs with others
 
 

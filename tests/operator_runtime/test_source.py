@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 
 from penstock_operator.core.model import Decision
-from penstock_operator.runtime import app
+from penstock_operator.runtime import app, source
 from penstock_operator.runtime.app import Operator
 from penstock_operator.runtime.config import Config
 from penstock_operator.runtime.resources import Key, Resource
-from penstock_operator.runtime.session import Beats
+from penstock_operator.runtime.session import Beats, session
 from penstock_operator.runtime.source import EventSource
 from tests.support.runtimeobjects import flowrun, pod
 from tests.support.watchserver import WatchServer, serving
@@ -145,6 +146,28 @@ def test_it_ends_at_once_when_cancelled_and_leaves_no_thread() -> None:
         await asyncio.gather(one.task, return_exceptions=True)
         assert time.monotonic() - begun < 1.0
         await reached(lambda: not [t for t in threading.enumerate() if t.name == "watches"])
+
+    watching(story)
+
+
+@pytest.mark.parametrize("failure", [False, True])
+def test_its_connections_are_closed(failure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[aiohttp.ClientSession] = []
+
+    def make(*arguments: Any) -> aiohttp.ClientSession:
+        made.append(session(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(source, "session", make)
+
+    async def story(one: Watching) -> None:
+        if failure:
+            one.server.error("flowruns", 500)
+        else:
+            one.task.cancel()
+        await asyncio.gather(one.task, return_exceptions=True)
+        await reached(lambda: all(opened.closed for opened in made))
+        assert len(made) == 1, "and none is opened on the way out"
 
     watching(story)
 
