@@ -8,7 +8,6 @@ from tests.dev.apiserver.rows import (
     WIDGETS,
     A,
     Row,
-    widget,
 )
 
 DELETION = [
@@ -65,7 +64,7 @@ DELETION = [
     Row("held may change", 200, "PATCH", WIDGETS + "/n1", {"spec": {"size": 50}}, MERGE),
     Row("finalizer removed", 200, "PATCH", WIDGETS + "/n1", {"metadata": {"finalizers": None}}, MERGE),
     Row("held is gone", 404, "GET", WIDGETS + "/n1"),
-    Row("owner", 201, "POST", WIDGETS, widget("owner")),
+    Row("owner", 201, "POST", f"{NS}/configmaps", {"metadata": {"name": "owner"}}),
     Row(
         "dependent",
         201,
@@ -76,8 +75,8 @@ DELETION = [
                 "name": "dep",
                 "ownerReferences": [
                     {
-                        "apiVersion": "example.dev/v1",
-                        "kind": "Widget",
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
                         "name": "owner",
                         "uid": seen["owner"]["metadata.uid"],
                         "blockOwnerDeletion": True,
@@ -87,10 +86,16 @@ DELETION = [
             }
         },
     ),
-    Row("delete foreground", 200, "DELETE", WIDGETS + "/owner?propagationPolicy=Foreground", says="foregroundDeletion"),
+    Row(
+        "delete foreground",
+        200,
+        "DELETE",
+        f"{NS}/configmaps/owner?propagationPolicy=Foreground",
+        says="foregroundDeletion",
+    ),
     Row("dependent is gone", 404, "GET", f"{NS}/configmaps/dep", until=True),
-    Row("owner is gone", 404, "GET", WIDGETS + "/owner", until=True),
-    Row("owner 2", 201, "POST", WIDGETS, widget("owner2")),
+    Row("owner is gone", 404, "GET", f"{NS}/configmaps/owner", until=True),
+    Row("owner 2", 201, "POST", f"{NS}/configmaps", {"metadata": {"name": "owner2"}}),
     Row(
         "dependent 2",
         201,
@@ -101,8 +106,8 @@ DELETION = [
                 "name": "dep2",
                 "ownerReferences": [
                     {
-                        "apiVersion": "example.dev/v1",
-                        "kind": "Widget",
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
                         "name": "owner2",
                         "uid": seen["owner 2"]["metadata.uid"],
                     }
@@ -110,9 +115,9 @@ DELETION = [
             }
         },
     ),
-    Row("delete background", 200, "DELETE", WIDGETS + "/owner2", {"propagationPolicy": "Background"}),
+    Row("delete background", 200, "DELETE", f"{NS}/configmaps/owner2", {"propagationPolicy": "Background"}),
     Row("dependent 2 is gone", 404, "GET", f"{NS}/configmaps/dep2", until=True),
-    Row("owner 3", 201, "POST", WIDGETS, widget("owner3")),
+    Row("owner 3", 201, "POST", f"{NS}/configmaps", {"metadata": {"name": "owner3"}}),
     Row(
         "dependent 3",
         201,
@@ -123,8 +128,8 @@ DELETION = [
                 "name": "dep3",
                 "ownerReferences": [
                     {
-                        "apiVersion": "example.dev/v1",
-                        "kind": "Widget",
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
                         "name": "owner3",
                         "uid": seen["owner 3"]["metadata.uid"],
                     }
@@ -132,8 +137,8 @@ DELETION = [
             }
         },
     ),
-    Row("delete orphan", 200, "DELETE", WIDGETS + "/owner3", {"propagationPolicy": "Orphan"}, says="orphan"),
-    Row("owner 3 is gone", 404, "GET", WIDGETS + "/owner3", until=True),
+    Row("delete orphan", 200, "DELETE", f"{NS}/configmaps/owner3", {"propagationPolicy": "Orphan"}, says="orphan"),
+    Row("owner 3 is gone", 404, "GET", f"{NS}/configmaps/owner3", until=True),
     Row("dependent 3 stays, alone", 200, "GET", f"{NS}/configmaps/dep3"),
     Row(
         "dependent of nobody",
@@ -145,8 +150,8 @@ DELETION = [
                 "name": "dep4",
                 "ownerReferences": [
                     {
-                        "apiVersion": "example.dev/v1",
-                        "kind": "Widget",
+                        "apiVersion": "v1",
+                        "kind": "ConfigMap",
                         "name": "ghost",
                         "uid": "11111111-1111-4111-8111-111111111111",
                     }

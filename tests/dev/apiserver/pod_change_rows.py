@@ -224,6 +224,7 @@ POD_CHANGES = [
         {"gracePeriodSeconds": 20},
         says='"deletionGracePeriodSeconds": 20',
     ),
+    Row("pod: deletion counts as a generation", 200, "GET", f"{POD}/p", says='"generation": 6'),
     Row(
         "pod: delete again, longer",
         200,

@@ -24,6 +24,7 @@ _VOLATILE = {
     "token", "expirationTimestamp", "continue", "clusterIP",
 }  # fmt: skip
 DEADLINE = 30.0
+pytestmark = pytest.mark.xdist_group("apiserver-table")  # the embedded half runs once
 
 
 def run(client: Client) -> Iterator[tuple[Row, Answer]]:
