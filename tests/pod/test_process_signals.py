@@ -498,6 +498,18 @@ def test_children_are_ended_with_the_run(start: StartPod, server: PodServer) -> 
     assert not is_alive(int(pod.marked("child")))
 
 
+def test_a_signal_to_a_forked_child_is_the_childs(start: StartPod, server: PodServer) -> None:
+    """A pool ends its workers by SIGTERM; forked ones share the handlers and the pipe that the guard reads."""
+    pod = start(
+        "import multiprocessing\ndef square(x):\n    return x * x\n@flow\ndef main():\n"
+        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n        found = pool.map(square, [1, 2, 3])\n"
+        "    time.sleep(0.3)\n    return found\n"
+    )
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert server.report["result"]["json"] == "[1, 4, 9]"
+
+
 def test_a_call_that_keeps_the_interpreter_lock_is_out_of_reach(start: StartPod, server: PodServer) -> None:
     """Nothing in the process can help then; the termination message says Running, and the operator ends it."""
     pod = start("@flow\ndef main():\n    mark('body')\n    sum(range(10**12))\n")

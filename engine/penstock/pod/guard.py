@@ -53,6 +53,7 @@ class Guard:
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in HEARD:
             signal.signal(number, _ignore)
+        os.register_at_fork(after_in_child=_forget)
         threading.Thread(target=self._run, name="penstock-guard", daemon=True).start()
 
     def attach(self, listener: Listener) -> None:
@@ -111,3 +112,10 @@ class Guard:
 
 def _ignore(number: int, frame: object) -> None:
     """Do nothing: what a signal means is decided by the guard, and the engine interrupts the body when it is due."""
+
+
+def _forget() -> None:
+    """In a forked child: its signals are its own, and must not be heard by our guard through the pipe they share."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
