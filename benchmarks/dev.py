@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -51,16 +52,26 @@ def running(folder: Path) -> Iterator[tuple[float, httpx.Client]]:
         child.wait(20)
 
 
-def run(name: str) -> dict[str, Any]:
-    """A FlowRun of the hello flow."""
-    spec = {"entrypoint": "hello.py:hello", "source": {"inline": HELLO}}
+SLEEPER = """
+import time
+from penstock import flow
+
+@flow
+def hello() -> None:
+    time.sleep(600)
+"""
+
+
+def run(name: str, source: str = HELLO) -> dict[str, Any]:
+    """A FlowRun with this source."""
+    spec = {"entrypoint": "hello.py:hello", "source": {"inline": source}}
     meta = {"name": name}
     return {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun", "metadata": meta, "spec": {"flowSpec": spec}}
 
 
 def figures(rounds: int = 7) -> list[Figure]:
-    """Measure a fresh `penstock dev` each round: readiness, then one run."""
-    ready, started, completed = [], [], []
+    """Measure a fresh `penstock dev` each round: readiness, then one run, then one that is cancelled."""
+    ready, started, completed, cancelled = [], [], [], []
     path = "/apis/penstock.dev/v1alpha1/namespaces/default/flowruns"
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (seconds, client):
@@ -80,8 +91,31 @@ def figures(rounds: int = 7) -> list[Figure]:
                 raise RuntimeError(f"hello ended otherwise: {last['state']}")
             started.append(datetime.fromisoformat(last["startTime"]).timestamp() - applied)
             completed.append(datetime.fromisoformat(last["completionTime"]).timestamp() - applied)
+            cancelled.append(_cancel(client, path))
     return [
         Figure("penstock dev: start to ready", "s", 1.5, tuple(ready)),
         Figure("penstock dev: apply to Running", "s", 0.5, tuple(started)),
         Figure("penstock dev: apply to Completed, hello", "s", 1.0, tuple(completed)),
+        Figure("penstock dev: cancel to Cancelled", "s", 1.0, tuple(cancelled)),
     ]
+
+
+def _cancel(client: httpx.Client, path: str) -> float:
+    """Run a flow that sleeps, cancel it, and return the seconds from the patch to its end."""
+    client.post(path, json=run("sleeper", SLEEPER)).raise_for_status()
+    last: dict[str, Any] = {}
+
+    def look() -> dict[str, Any]:
+        nonlocal last
+        last = client.get(f"{path}/sleeper").json().get("status", {})
+        return last
+
+    wait_for("the run is running", lambda: (look().get("state") or {}).get("type") == "Running", 30)
+    time.sleep(0.5)  # claimed; now it loads, and sleeps
+    asked = time.time()
+    headers = {"Content-Type": "application/merge-patch+json"}
+    client.patch(
+        f"{path}/sleeper", content=json.dumps({"spec": {"desiredState": "Cancelled"}}), headers=headers
+    ).raise_for_status()
+    wait_for("the run has ended", lambda: bool(look().get("completionTime")), 30)
+    return datetime.fromisoformat(last["completionTime"]).timestamp() - asked
