@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# The scheduler names the first obstacle of each node, so these don't overlap; tried in order.
+# The scheduler names the first obstacle of each node, so these don't overlap; tried in order ("volume node affinity" is a volume's).
 _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^Insufficient cpu$"), "InsufficientCpu"),
     (re.compile(r"^Insufficient memory$"), "InsufficientMemory"),
@@ -17,10 +17,10 @@ _CAUSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^(Too many pods|Insufficient pods)$"), "InsufficientPods"),
     (re.compile(r"^Insufficient \S+$"), "InsufficientResource"),
     (re.compile(r"taint"), "Taint"),
+    (re.compile(r"volume|persistentvolumeclaim|PersistentVolume"), "Volume"),
     (re.compile(r"didn't match Pod's node affinity/selector|didn't match node selector"), "NodeSelector"),
     (re.compile(r"(anti-)?affinity"), "Affinity"),
     (re.compile(r"topology spread"), "Topology"),
-    (re.compile(r"volume|persistentvolumeclaim|PersistentVolume"), "Volume"),
     (re.compile(r"unschedulable"), "Taint"),
     (re.compile(r"free ports"), "HostPort"),
 )
