@@ -116,7 +116,7 @@ def has_rules(schema: Schema) -> bool:
 _ABSENT: Any = object()
 
 
-def check_rules(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldError]) -> None:
+def check_rules(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldError], warnings: list[str]) -> None:
     """Evaluate the rules at and below a place.
 
     Args:
@@ -125,23 +125,24 @@ def check_rules(new: Any, old: Any, schema: Schema, path: str, errors: list[Fiel
         schema: its schema, rules compiled.
         path: its place, "" at the root.
         errors: receives the violations.
+        warnings: receives those of values that are as they were (ratcheting: no reason to refuse).
     """
     if new is None:
         return
     if schema.rules:
-        _evaluate(new, old, schema, path, errors)
+        _evaluate(new, old, schema, path, errors, warnings)
     if isinstance(new, dict):
         before = old if isinstance(old, dict) else {}
         for name, value in new.items():
             below = schema.child(name)
             if below is not None and not below.free:
                 where = f"{path}.{name}" if path else name
-                check_rules(value, before.get(name, _ABSENT), below, where, errors)
+                check_rules(value, before.get(name, _ABSENT), below, where, errors, warnings)
     elif isinstance(new, list) and schema.items is not None:
         before_items = _correlated(old, schema)
         for i, value in enumerate(new):
             previous = before_items.get(_key(value, schema), _ABSENT) if before_items else _ABSENT
-            check_rules(value, previous, schema.items, f"{path}[{i}]", errors)
+            check_rules(value, previous, schema.items, f"{path}[{i}]", errors, warnings)
 
 
 ABSENT = _ABSENT
@@ -157,21 +158,29 @@ def _correlated(old: Any, schema: Schema) -> dict[tuple[Any, ...], Any]:
     return {_key(value, schema): value for value in old}
 
 
-def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldError]) -> None:
+def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldError], warnings: list[str]) -> None:
     context: dict[str, Any] = {"self": visible(new, schema, root=not path)}
     if old is not _ABSENT and old is not None:
         context["oldSelf"] = visible(old, schema, root=not path)
     for rule in schema.rules:
         if rule.transition and "oldSelf" not in context:
             continue
-        try:
-            holds = rule.program.execute(context)
-        except (KeyError, TypeError, RuntimeError, ValueError, OverflowError, ArithmeticError) as error:
-            what = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
-            errors.append(_violation(rule, path, f"{what} evaluating rule: {rule.message or rule.source}"))
+        violation = _violated(rule, context, path)
+        if violation is None:
             continue
-        if holds is not True:
-            errors.append(_violation(rule, path, _message(rule, context)))
+        if not rule.transition and new == old:
+            warnings.append(f"{violation.field or '<nil>'}: {violation.message}")
+        else:
+            errors.append(violation)
+
+
+def _violated(rule: Rule, context: dict[str, Any], path: str) -> FieldError | None:
+    try:
+        holds = rule.program.execute(context)
+    except (KeyError, TypeError, RuntimeError, ValueError, OverflowError, ArithmeticError) as error:
+        what = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        return _violation(rule, path, f"{what} evaluating rule: {rule.message or rule.source}")
+    return None if holds is True else _violation(rule, path, _message(rule, context))
 
 
 def _message(rule: Rule, context: dict[str, Any]) -> str:

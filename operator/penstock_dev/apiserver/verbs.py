@@ -17,6 +17,7 @@ from .decoding import How, decode
 from .deletion import DeleteOptions, after_delete, check_preconditions, may_go, timestamp
 from .kinds import Env, Registry, Resource
 from .paging import Page, paged
+from .ratcheting import newly_wrong
 from .rules import ABSENT, check_rules, has_rules
 from .schema import with_defaults
 from .status import (
@@ -325,20 +326,19 @@ class Verbs:
     ) -> None:
         errors = metadata.validate(new, old, resource)
         if resource.custom or resource.strategy.checks_schema:
-            for name in resource.schema.required:
-                if name not in new:
-                    errors.append(required(name))
+            found = [required(name) for name in resource.schema.required if name not in new]
             for name, value in new.items():
                 below = resource.schema.properties.get(name)
                 if name not in ("metadata", "apiVersion", "kind") and below is not None:
-                    validate(value, below, name, errors)
+                    validate(value, below, name, found)
+            errors += found if old is None else newly_wrong(found, new, old)
         errors += resource.strategy.validate(new, old, subresource)
         if resource.custom:
             if any(error.reason in _BLOCKING for error in errors):
                 if has_rules(resource.schema):
                     errors.append(FieldError("FieldValueInvalid", "", f"Invalid value: null: {_UNCHECKED}"))
             else:
-                check_rules(new, ABSENT if old is None else old, resource.schema, "", errors)
+                check_rules(new, ABSENT if old is None else old, resource.schema, "", errors, warnings)
         if errors:
             group = "" if resource.inbound else resource.group  # a kind with two faces is judged in its stored one
             raise invalid(group, resource.kind, new["metadata"].get("name", ""), errors)

@@ -11,6 +11,7 @@ from tests.dev.apiserver.flow_rows import FLOW_ROWS
 from tests.dev.apiserver.other_rows import OTHER
 from tests.dev.apiserver.pod_change_rows import POD_CHANGES
 from tests.dev.apiserver.pod_rows import PODS
+from tests.dev.apiserver.ratchet_rows import RATCHET
 from tests.dev.apiserver.reading_rows import READING
 from tests.dev.apiserver.rows import DEFINITIONS, NS, Row
 from tests.dev.apiserver.update_rows import UPDATES
@@ -29,5 +30,6 @@ TABLE_ROWS: list[Row] = [
     *PODS,
     *POD_CHANGES,
     *FLOW_ROWS,
+    *RATCHET,
     *OTHER,
 ]

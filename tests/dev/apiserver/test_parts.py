@@ -151,7 +151,7 @@ def rule_errors(schema: dict[str, Any], new: Any, old: Any = ABSENT) -> list[Fie
     compiled = Schema(schema)
     assert list(compile_rules(compiled)) == []
     errors: list[FieldError] = []
-    check_rules(new, old, compiled, "", errors)
+    check_rules(new, old, compiled, "", errors, [])
     return errors
 
 
