@@ -431,13 +431,25 @@ SCHEDULING = [
         pending(
             pod(waiting()),
             events=(
+                event("Pulled", "an init container's image", "Normal"),
                 event("FailedMount", "old"),
                 event("FailedMount", 'MountVolume.SetUp failed for volume "s" : secret "late" not found'),
-                event("Pulled", "…", "Normal"),
             ),
         ),
         "Pending/ContainerCreating",
         says=('FailedMount: MountVolume.SetUp failed for volume "s" : secret "late" not found',),
+    ),
+    Case(
+        "ContainerCreating: a mount that failed once is left behind by the pull",
+        pending(
+            pod(waiting()),
+            events=(
+                event("FailedMount", "old"),
+                event("Pulling", 'Pulling image "registry.example/engine:1"', "Normal"),
+            ),
+        ),
+        "Pending/ContainerCreating",
+        says=('Pulling image "registry.example/engine:1" on node node-1',),
     ),
     Case(
         "PodInitializing: Pending/Initializing, which init container runs",

@@ -246,8 +246,8 @@ RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
         finished(
             policy={"podSeconds": 0},
             seen={
-                "previous_pod": pod(terminated(137), phase="Failed", attempt=0),
-                "older_pods": (pod(terminated(1), phase="Failed", name="x"),),
+                "previous_pod": pod(terminated(137), phase="Failed", attempt=0, uid="y"),
+                "older_pods": (pod(terminated(1), phase="Failed", name="x", uid="x"),),
             },
         ),
         ("delete-pod", "delete-pod"),

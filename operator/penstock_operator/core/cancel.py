@@ -80,14 +80,12 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
 
 def _how_it_ended(s: Situation) -> str:
     """The message for an engine that left no outcome."""
-    if s.pod is None or not (s.report is not None or has_started(s.pod)):
+    if s.report is None and (s.pod is None or not has_started(s.pod)):
         return "cancelled before it ran"
-    container = s.pod.container(ENGINE_CONTAINER)
+    container = s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
     state = container.state if container is not None else None
     if state is None or state.kind != "terminated":
         return "cancelled; the pod was deleted before the engine could report, its hooks may not have run"
     if state.exit_code == 137:
-        return (
-            f"cancelled; killed after its grace of {s.pod.grace_seconds} s (exit code 137), not all hooks may have run"
-        )
+        return f"cancelled; killed after its grace of {s.policy.grace} s (exit code 137), not all hooks may have run"
     return f"cancelled; exit code {state.exit_code} without a report, not all hooks may have run"

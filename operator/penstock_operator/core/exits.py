@@ -6,6 +6,7 @@ Neighbours: `fates` has judged disruptions, pod reasons and OOM kills before; `m
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from .faults import Need
 from .model import Look
 from .observe import ContainerState, PodEvent
 from .verdict import Budget, Verdict
+
+_LOCAL_STORAGE = re.compile(r"local (ephemeral )?storage|EmptyDir volume", re.IGNORECASE)
 
 
 def judge_exit(facts: Facts) -> Verdict | None:
@@ -37,28 +40,44 @@ def _judge(facts: Facts, code: int, state: ContainerState) -> Verdict:
     if code == 0:
         return _zero(facts)
     if code == k.EXIT_LOAD_ERROR:
-        return _crashed(facts, code, "LoadError", f"exit code 66: the flow could not be loaded{_said(state)}", None)
+        return crashed(facts, "LoadError", f"exit code 66: the flow could not be loaded{_said(state)}", None, code)
     if code == k.EXIT_ENGINE_ERROR:
-        return _crashed(
-            facts, code, "EngineError", f"exit code 70: the engine crashed{_said(state)}", Budget.APPLICATION
+        return crashed(
+            facts, "EngineError", f"exit code 70: the engine crashed{_said(state)}", Budget.APPLICATION, code
         )
     if code in (126, 127):
         what = "is not executable" if code == 126 else "was not found"
-        return _crashed(facts, code, "StartError", f"exit code {code}: the command {what}{_said(state)}", None)
+        return crashed(facts, "StartError", f"exit code {code}: the command {what}{_said(state)}", None, code)
     if code in (130, 143):
         return _interrupted(facts, code)
     if code == 137:
         return _killed(facts)
     name = _signal_name(code)
     if name:
-        return _crashed(facts, code, "Signal", f"exit code {code} ({name}){facts.where}", Budget.APPLICATION)
-    return _crashed(facts, code, "ExitCode", f"exit code {code} without a report{_said(state)}", Budget.APPLICATION)
+        return crashed(facts, "Signal", f"exit code {code} ({name}){facts.where}", Budget.APPLICATION, code)
+    return crashed(facts, "ExitCode", f"exit code {code} without a report{_said(state)}", Budget.APPLICATION, code)
 
 
-def _crashed(facts: Facts, code: int, name: str, message: str, budget: Budget | None) -> Verdict:
+def crashed(facts: Facts, name: str, message: str, budget: Budget | None, code: int | None = None) -> Verdict:
+    """Return Crashed/`name`; what the infrastructure did to an engine that never started is counted in neverStarted.
+
+    Args:
+        facts: of the pod.
+        name: of the state.
+        message: told in one line.
+        budget: that a repeat is counted in.
+        code: the exit code; by default the engine's container's, if it ran.
+    """
     if budget is Budget.INFRASTRUCTURE and not facts.started:
         budget = Budget.NEVER_STARTED
+    if code is None and facts.started and facts.engine_state is not None:
+        code = facts.engine_state.exit_code
     return Verdict(StateType.CRASHED, name, " ".join(message.split()), budget, exit_code=code)
+
+
+def over_own_limit(words: str) -> bool:
+    """Whether a pod was evicted for a storage limit of its own, and not for what its node lacks."""
+    return _LOCAL_STORAGE.search(words) is not None and "low on resource" not in words
 
 
 def _said(state: ContainerState) -> str:
@@ -77,12 +96,12 @@ def _signal_name(code: int) -> str:
 def _zero(facts: Facts) -> Verdict:
     if facts.pod.deletion_timestamp is not None:
         text = f"the pod was deleted{facts.where}; the process left with exit code 0 and no report"
-        return _crashed(facts, 0, "Interrupted", text, Budget.INFRASTRUCTURE)
+        return crashed(facts, "Interrupted", text, Budget.INFRASTRUCTURE, 0)
     cause = _by_events(facts, 0)
     if cause is not None:
         return cause
     text = "exit code 0 without a report: the process ended by itself before the flow did (os._exit, exec?), or was stopped from outside"
-    return _crashed(facts, 0, "NoReport", text, Budget.INFRASTRUCTURE)
+    return crashed(facts, "NoReport", text, Budget.INFRASTRUCTURE, 0)
 
 
 def _interrupted(facts: Facts, code: int) -> Verdict:
@@ -91,7 +110,7 @@ def _interrupted(facts: Facts, code: int) -> Verdict:
         return cause
     by = "the pod was deleted" if facts.pod.deletion_timestamp is not None else "interrupted"
     text = f"{by}{facts.where}: exit code {code} ({_signal_name(code)}) without a report"
-    return _crashed(facts, code, "Interrupted", text, Budget.INFRASTRUCTURE)
+    return crashed(facts, "Interrupted", text, Budget.INFRASTRUCTURE, code)
 
 
 def _killed(facts: Facts) -> Verdict:
@@ -99,7 +118,7 @@ def _killed(facts: Facts) -> Verdict:
         text = (
             f"the pod was deleted{facts.where}; the process did not end within its grace and was killed (exit code 137)"
         )
-        return _crashed(facts, 137, "PodDeleted", text, Budget.INFRASTRUCTURE)
+        return crashed(facts, "PodDeleted", text, Budget.INFRASTRUCTURE, 137)
     cause = _by_events(facts, 137)
     if cause is not None and cause.name != "Interrupted":
         return cause
@@ -107,7 +126,7 @@ def _killed(facts: Facts) -> Verdict:
         f"killed{facts.where}: exit code 137 (SIGKILL), no eviction, no deletion, no memory limit hit by the main process;"
         " a child's OOM kill is one cause"
     )
-    return _crashed(facts, 137, "Killed", text, Budget.INFRASTRUCTURE)
+    return crashed(facts, "Killed", text, Budget.INFRASTRUCTURE, 137)
 
 
 def _refused(facts: Facts, state: ContainerState) -> Verdict:
@@ -121,7 +140,7 @@ def _refused(facts: Facts, state: ContainerState) -> Verdict:
         assert before.exit_code is not None
         return _judge(replace(facts, pod=pod), before.exit_code, before)
     text = f"exit code 77: the engine was refused{facts.where}{_said(state)}"
-    return _crashed(facts, k.EXIT_REFUSED, "Refused", text, Budget.INFRASTRUCTURE)
+    return crashed(facts, "Refused", text, Budget.INFRASTRUCTURE, k.EXIT_REFUSED)
 
 
 # --- events -------------------------------------------------------------------------------------------------------------------------------
@@ -139,21 +158,21 @@ def _by_events(facts: Facts, code: int) -> Verdict | None:
             return verdict
     if stopped:
         text = f"the kubelet stopped the container{facts.where}; it left with exit code {code} and no report"
-        return _crashed(facts, code, "Interrupted", text, Budget.INFRASTRUCTURE)
+        return crashed(facts, "Interrupted", text, Budget.INFRASTRUCTURE, code)
     return None
 
 
 def _by_event(facts: Facts, code: int, event: PodEvent, *, stopped: bool) -> Verdict | None:
     said = " ".join(event.message.split())
     if event.reason == "Evicted":
-        if ("storage" in said and "low on resource" not in said) or "EmptyDir" in said:
-            return _crashed(facts, code, "StorageLimitExceeded", said, Budget.APPLICATION)
-        return _crashed(facts, code, "Evicted", f"evicted{facts.where}: {said}", Budget.INFRASTRUCTURE)
+        if over_own_limit(said):
+            return crashed(facts, "StorageLimitExceeded", said, Budget.APPLICATION, code)
+        return crashed(facts, "Evicted", f"evicted{facts.where}: {said}", Budget.INFRASTRUCTURE, code)
     if event.reason == "Preempting":
-        return _crashed(facts, code, "Preempted", f"preempted{facts.where}: {said}", Budget.INFRASTRUCTURE)
+        return crashed(facts, "Preempted", f"preempted{facts.where}: {said}", Budget.INFRASTRUCTURE, code)
     if event.reason == "Unhealthy" and stopped and said.startswith(("Liveness", "Startup")):
         text = f"{said.rstrip(': ')}; the kubelet ended the container{facts.where}"
-        return _crashed(facts, code, "Unresponsive", text, Budget.INFRASTRUCTURE)
+        return crashed(facts, "Unresponsive", text, Budget.INFRASTRUCTURE, code)
     if event.reason == "FailedPostStartHook":
-        return _crashed(facts, code, "StartError", f"the postStart hook failed: {said}", None)
+        return crashed(facts, "StartError", f"the postStart hook failed: {said}", None, code)
     return None

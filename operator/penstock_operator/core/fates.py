@@ -11,7 +11,7 @@ import re
 
 from penstock_operator.api.flowrun import StateType
 
-from .exits import judge_exit
+from .exits import crashed, judge_exit, over_own_limit
 from .facts import Facts
 from .observe import Container
 from .verdict import Budget, Verdict
@@ -22,7 +22,6 @@ _DISRUPTIONS = {
     "EvictionByEvictionAPI": ("Evicted", "evicted through the API (a drain, or an autoscaler)"),
     "DeletionByPodGC": ("NodeLost", "its node is gone"),
 }
-_LOCAL_STORAGE = re.compile(r"local (ephemeral )?storage|ephemeral local storage|EmptyDir volume", re.IGNORECASE)
 # The kubelet refused the pod; another node, or the same one later, may take it …
 _REJECTED_FOR_NOW = re.compile(
     r"^(OutOf.*|NodeAffinity|NodePorts|UnexpectedAdmissionError|TopologyAffinityError|InvalidNodeInfo|UnknownReason)$"
@@ -42,15 +41,6 @@ def judge_fate(facts: Facts) -> Verdict:
         if verdict is not None:
             return verdict
     return judge_exit(facts) or _absence(facts)
-
-
-def crashed(facts: Facts, name: str, message: str, budget: Budget | None) -> Verdict:
-    """Return Crashed/`name`; what the infrastructure did to an engine that never started is counted in neverStarted."""
-    if budget is Budget.INFRASTRUCTURE and not facts.started:
-        budget = Budget.NEVER_STARTED
-    state = facts.engine_state
-    code = state.exit_code if state is not None and facts.started else None
-    return Verdict(StateType.CRASHED, name, " ".join(message.split()), budget, exit_code=code)
 
 
 def _disruption(facts: Facts) -> Verdict | None:
@@ -87,7 +77,7 @@ def _deleted_unstarted(facts: Facts) -> Verdict | None:
 def _pod_reason(facts: Facts) -> Verdict | None:
     reason, said = facts.pod.reason, facts.pod.message
     if reason == "Evicted":
-        if _LOCAL_STORAGE.search(said) and "low on resource" not in said:
+        if over_own_limit(said):
             return crashed(facts, "StorageLimitExceeded", said, Budget.APPLICATION)
         return crashed(facts, "Evicted", f"evicted{facts.where}: {said}", Budget.INFRASTRUCTURE)
     if reason == "Preempting":

@@ -42,8 +42,7 @@ def clean_up(seen: Observed) -> Decision:
     status = with_generation(run.status, run.metadata.generation)
     if run.metadata.deletion_timestamp is not None:
         return Decision(status=status)
-    pods = [*_own(run, (seen.pod, seen.previous_pod)), *seen.older_pods]
-    tidying = tidy(run, pods, policy, seen.now)
+    tidying = tidy(run, _own(run, (seen.pod, seen.previous_pod, *seen.older_pods)), policy, seen.now)
     expiry = _expiry(run, policy)
     if expiry is not None and seen.now >= expiry:
         return Decision(status=status, effects=(*tidying.effects, DeleteRun(run.metadata.uid)))
@@ -52,11 +51,13 @@ def clean_up(seen: Observed) -> Decision:
 
 def earlier_pods(seen: Observed) -> list[Pod]:
     """Return the run's pods of earlier attempts, as far as the store has them."""
-    return [*_own(seen.run, (seen.previous_pod,)), *seen.older_pods]
+    return _own(seen.run, (seen.previous_pod, *seen.older_pods))
 
 
 def _own(run: FlowRun, pods: Iterable[object]) -> list[Pod]:
-    return [pod for pod in pods if isinstance(pod, Pod) and pod.owner_uid == run.metadata.uid]
+    """Return the pods that are there and the run's, each once."""
+    own = {pod.uid: pod for pod in pods if isinstance(pod, Pod) and pod.owner_uid == run.metadata.uid}
+    return list(own.values())
 
 
 def tidy(run: FlowRun, pods: Iterable[Pod], policy: Policy, now: datetime) -> Tidying:

@@ -26,13 +26,9 @@ EVENTS_SECONDS = 20
 # A container runs, and no claim has come: the image has no penstock in it, or the API server can't be reached from the node.
 CLAIM_SECONDS = 60
 
-_CREATION_EVENTS = (
-    "FailedMount",
-    "FailedAttachVolume",
-    "FailedCreatePodSandBox",
-    "FailedScheduling",
-    "FailedMapVolume",
-)
+# A later pull, or a container that was made, leaves them behind. (FailedScheduling is told by the condition PodScheduled.)
+_CREATION_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"})
+_PROGRESS_EVENTS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +176,11 @@ def _creating(facts: Facts) -> Showing:
         return Showing(
             StateType.PENDING, "Initializing", f"init container {running.name} runs{facts.where}", again_at=again
         )
-    trouble = next((e for e in reversed(facts.events) if e.type == "Warning" and e.reason in _CREATION_EVENTS), None)
-    if trouble is not None:
-        message = f"{trouble.reason}: {' '.join(trouble.message.split())}"
+    newest = next((e for e in reversed(facts.events) if e.reason in _CREATION_EVENTS | _PROGRESS_EVENTS), None)
+    if newest is not None and newest.reason in _CREATION_EVENTS:
+        message = f"{newest.reason}: {' '.join(newest.message.split())}"
+    elif newest is not None and newest.reason == "Pulling":
+        message = f"{' '.join(newest.message.split())}{facts.where}"
     else:
         image = facts.container.image if facts.container is not None else ""
         message = f"the container is being created{facts.where}: image {image}, volumes"
