@@ -19,7 +19,7 @@ from .manifests import read
 from .runs import Run, attempts_pods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .api import Api, Json
     from .kinds import Kind, Target
@@ -60,14 +60,15 @@ def get(
     namespace: str,
     everywhere: bool,
     output: str,
-    selector: str,
+    selectors: Mapping[str, str],
     watch: bool,
 ) -> int:
     """Show objects: tables as the server makes them, YAML, JSON or names; returns the exit code."""
     wanted = targets(api, words)
     where = None if everywhere else namespace
+    query = {name: value for name, value in selectors.items() if value}
     if output in ("yaml", "json"):
-        _documents(api, wanted, where, selector, output)
+        _documents(api, wanted, where, query, output)
         return 0
     failed = False
     for at, (kind, group) in enumerate(itertools.groupby(wanted, key=lambda target: target.kind)):
@@ -76,12 +77,11 @@ def get(
         # Where several kinds are shown each name says of which it is.
         several = any(target.kind is not kind for target in wanted)
         names = [target.name for target in group]
-        failed |= not _table(api, kind, names, where, selector, output, watch=watch, several=several)
+        failed |= not _table(api, kind, names, where, query, output, watch=watch, several=several)
     return int(failed)
 
 
-def _documents(api: Api, wanted: Sequence[Target], where: str | None, selector: str, output: str) -> None:
-    query = {"labelSelector": selector} if selector else {}
+def _documents(api: Api, wanted: Sequence[Target], where: str | None, query: Mapping[str, str], output: str) -> None:
     found: list[Json] = []
     for target in wanted:
         answer = api.get(target.kind.path(where, target.name), {} if target.name else query)
@@ -103,7 +103,7 @@ def _table(
     kind: Kind,
     names: Sequence[str],
     where: str | None,
-    selector: str,
+    selectors: Mapping[str, str],
     output: str,
     *,
     watch: bool,
@@ -112,7 +112,7 @@ def _table(
     """Show objects of one kind in a table; returns whether all that were named exist."""
     if any(names) and where is None:
         raise CliError("error: a resource cannot be retrieved by name across all namespaces")
-    query = {"labelSelector": selector} if selector else {}
+    query = dict(selectors)
     if watch and any(names):
         query["fieldSelector"] = f"metadata.name={names[0]}"
     documents, refusals = [], []

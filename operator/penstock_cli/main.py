@@ -164,6 +164,7 @@ def _get(
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
     output: Annotated[str, typer.Option("--output", "-o", help="wide, yaml, json or name.")] = "",
     selector: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
+    fields: Annotated[str, typer.Option("--field-selector", help="A field selector: status.state.type=Running.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show changes as they come.")] = False,
 ) -> int:
     """Show objects in a table, or as YAML, JSON or names."""
@@ -180,7 +181,7 @@ def _get(
             namespace=namespace or api.namespace,
             everywhere=everywhere,
             output=output,
-            selector=selector,
+            selectors={"labelSelector": selector, "fieldSelector": fields},
             watch=watch,
         )
 

@@ -153,6 +153,32 @@ def test_interrupted_while_it_starts(tmp_path: Path) -> None:
             operator_of(tmp_path)
 
 
+def test_an_example_with_everything(tmp_path: Path) -> None:
+    """A ConfigMap beside it, a schema, tasks side by side, retries: examples/etl.yaml."""
+    example = Path(__file__).parents[2] / "examples/etl.yaml"
+    command = [sys.executable, "-m", "penstock_cli", "dev", "--apply", str(example), "--exit-when-finished"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "north does not answer" in done.stdout
+    assert re.search(r"loaded 3 rows, \d+ EUR in all", done.stdout)
+    assert re.search(r"etl-2026-11-21: returned \d+", done.stdout)
+
+
+def test_the_node_alone_needs_a_server(tmp_path: Path) -> None:
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {"token": "t"}}],
+        "clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    }  # fmt: skip
+    (tmp_path / "config").write_text(json.dumps(config))
+    command = [sys.executable, "-m", "penstock_cli", "dev", "node"]
+    env = {**os.environ, "KUBECONFIG": str(tmp_path / "config")}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 1
+    assert "http://127.0.0.1:9 does not let the node work" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_bad_manifest_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("kind: [")
     command = [sys.executable, "-m", "penstock_cli", "dev", "--apply", "bad.yaml"]

@@ -12,7 +12,6 @@ import logging
 import os
 import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -270,12 +269,12 @@ class Node:
         worker = self._workers.pop(uid, None)
         if worker is not None:
             worker.removed()
-            self._tasks.append(asyncio.create_task(self._clear(uid, worker)))
+        self._tasks.append(asyncio.create_task(self._clear(uid, worker)))
 
-    async def _clear(self, uid: str, worker: PodWorker) -> None:
+    async def _clear(self, uid: str, worker: PodWorker | None) -> None:
         """Remove what is left of a pod that is gone, once its processes have ended."""
-        with suppress(asyncio.CancelledError):
-            await worker.task
+        if worker is not None:
+            await asyncio.wait([worker.task])
         for folder in (self._logs.root / uid, self._root / folder_name(uid)):
             shutil.rmtree(folder, ignore_errors=True)
         self._tasks.remove(asyncio.current_task())  # type: ignore[arg-type]

@@ -242,17 +242,19 @@ class PodWorker:
             delay = min(delay * 2, _RETRY_LONGEST)
 
     async def _refresh(self) -> None:
-        """Bring the files of volumes up to date when the pod's object changes, and now and then."""
+        """Bring the files of volumes up to date when the pod's object changes, and now and then with what they are made from."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _REFRESH_SECONDS
         while True:
-            try:
-                await asyncio.wait_for(self._changed.wait(), _REFRESH_SECONDS)
-                fetch = False
-            except TimeoutError:
-                fetch = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), max(due - loop.time(), 0.0))
             self._changed.clear()
             # Whatever came with the news that ends the pod is never seen, just as on a real node.
             if self._ending is not None:
                 return
+            fetch = loop.time() >= due
+            if fetch:
+                due = loop.time() + _REFRESH_SECONDS
             with suppress(Missing, ApiError, ApiUnreachable, FieldError, OSError):
                 await self._volumes.refresh(self._pod, self._around.clock(), fetch=fetch)
 
