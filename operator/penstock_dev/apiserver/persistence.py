@@ -1,7 +1,7 @@
 """Keeps the objects over a restart: a snapshot, and behind it a log of every change.
 
-`<folder>/snapshot.json` is replaced whole at start and at stop; `<folder>/changes.jsonl` grows by a line a change and begins anew with
-each snapshot. Nothing is synced to disk: this is a development tool, and a torn last line is dropped. `<folder>/keys.json` holds what
+`<folder>/snapshot.json` is replaced whole at start, at stop and every few thousand changes; `<folder>/changes.jsonl` grows by a line a
+change and begins anew with each snapshot. Nothing is synced to disk: this is a development tool, and a torn last line is dropped. `<folder>/keys.json` holds what
 authenticates clients and server, so that a kubeconfig stays good.
 """
 
@@ -44,10 +44,13 @@ class Persistence:
 
     Args:
         folder: made if it is not there.
+        compact_after: a new snapshot is written after so many changes.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, compact_after: int = 5000) -> None:
         self._folder = folder
+        self._compact_after = compact_after
+        self._written = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._snapshot = folder / "snapshot.json"
         self._changes = folder / "changes.jsonl"
@@ -106,12 +109,16 @@ class Persistence:
         """Write a snapshot, then every change from now on."""
         self.compact(store)
         self._log = self._changes.open("a", buffering=1)
-        store.listen(self._write)
+        store.listen(lambda change: self._write(change, store))
 
-    def _write(self, change: Change) -> None:
-        if self._log is not None:
-            line = json.dumps([change.bucket, change.type, change.new], separators=(",", ":"))
-            self._log.write(line + "\n")
+    def _write(self, change: Change, store: Store) -> None:
+        if self._log is None:
+            return
+        line = json.dumps([change.bucket, change.type, change.new], separators=(",", ":"))
+        self._log.write(line + "\n")
+        self._written += 1
+        if self._written >= self._compact_after:
+            self.compact(store)
 
     def compact(self, store: Store) -> None:
         """Replace the snapshot by what is there now and begin the log anew."""
@@ -119,7 +126,8 @@ class Persistence:
         partial = self._snapshot.with_suffix(".partial")
         partial.write_text(json.dumps(content, separators=(",", ":")))
         partial.replace(self._snapshot)
-        self._changes.write_text("")
+        self._changes.write_text("")  # an open log goes on at the new end: it appends
+        self._written = 0
 
     def close(self, store: Store) -> None:
         """Write the last snapshot and let the files go."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from penstock_dev.apiserver.persistence import Persistence
+from penstock_dev.apiserver.store import Store
 from tests.dev.apiserver.rows import definition, widget
 from tests.support.apiserver import Client, Embedded
 
@@ -57,6 +59,18 @@ def test_the_log_alone_is_enough_after_a_crash(tmp_path: Path) -> None:
     with Embedded(data=tmp_path) as server, server.client() as client:
         assert names(client) == ["a"]
         assert client.call("GET", WIDGETS)["metadata.resourceVersion"] == last
+
+
+def test_the_log_is_compacted_while_it_grows(tmp_path: Path) -> None:
+    store, kept = Store(), Persistence(tmp_path, compact_after=10)
+    kept.follow(store)
+    for i in range(25):
+        store.put("a", {"metadata": {"name": f"x{i % 3}"}})
+    assert len((tmp_path / "changes.jsonl").read_text().splitlines()) == 5
+    again = Store()
+    Persistence(tmp_path).load(again)
+    assert (again.version, again.objects("a")) == (25, store.objects("a"))
+    kept.close(store)
 
 
 def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
