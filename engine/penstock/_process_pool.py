@@ -168,6 +168,9 @@ class ProcessPoolTaskRunner(TaskRunner):
         """An unstarted copy with the same options."""
         return type(self)(self._given, self.initializer, self.initargs, self.subprocess_message_processor_factories)
 
+    def __reduce__(self) -> Any:
+        return type(self), (self._given, self.initializer, self.initargs)
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._max_workers == other._max_workers
 

@@ -134,7 +134,7 @@ class RunKey:
 
     __slots__ = ("_id", "flow", "is_flow")
 
-    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | None = None) -> None:  # noqa: A002
+    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | None = None) -> None:
         self.flow = flow
         self.is_flow = is_flow
         self._id = id

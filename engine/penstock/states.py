@@ -9,16 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock._state import (
-    CANCELLED,
     COMPLETED,
-    CRASHED,
-    FAILED,
     PAUSED,
     TERMINAL_STATES,
     State,
     StateDetails,
     StateType,
 )
+from penstock.core.failures import RUN_ERRORS, exception_of
 from penstock.core.outcome import (
     StateGroup,
     crashed_state,
@@ -27,9 +25,6 @@ from penstock.core.outcome import (
     value_state,
 )
 from penstock.exceptions import (
-    CancelledRun,
-    CrashedRun,
-    FailedRun,
     MissingResult,
     PausedRun,
     UnfinishedRun,
@@ -236,52 +231,9 @@ def _resolved(state: State, raise_on_failure: bool) -> Any:
     return state.data
 
 
-_RUN_ERRORS: dict[StateType, tuple[type[Exception], str]] = {
-    FAILED: (FailedRun, "Run failed."),
-    CRASHED: (CrashedRun, "Run crashed."),
-    CANCELLED: (CancelledRun, "Run cancelled."),
-}
-
-
-def exception_of(state: State) -> BaseException:
-    """The exception that a FAILED, CRASHED or CANCELLED state stands for.
-
-    Raises:
-        TypeError: the data is neither an exception, a text, nor states.
-        ValueError: the state is of another type.
-    """
-    if state.type not in _RUN_ERRORS:
-        raise ValueError(f"Expected failed or crashed state got {state!r}.")
-    wrapper, default = _RUN_ERRORS[state.type]
-    data = state.data
-    if isinstance(data, BaseException):
-        return data
-    if data is None:
-        return wrapper(state.message or default)
-    if isinstance(data, str):
-        return wrapper(data)
-    if isinstance(data, State):
-        return _first_failure([data])
-    if is_states(data):
-        return _first_failure(list(data))
-    raise TypeError(
-        f"Unexpected result for failed state: {data!r} —— {type(data).__name__} cannot be resolved into an exception"
-    )
-
-
-def _first_failure(states: list[State]) -> BaseException:
-    for state in states:
-        if state.type in _RUN_ERRORS:
-            return exception_of(state)
-    for state in states:
-        if state.type is not COMPLETED:
-            return UnfinishedRun(f"Run is in {state.type.name} state, its result is not available.")
-    return FailedRun("Run failed.")
-
-
 def raise_now(state: State) -> None:
     """Raise what the state stands for, with the traceback it was caught with; COMPLETED raises nothing."""
-    if state.type not in _RUN_ERRORS:
+    if state.type not in RUN_ERRORS:
         return
     exc = exception_of(state)
     if exc is state.data and state._traceback is not None:

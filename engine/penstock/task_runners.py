@@ -195,6 +195,9 @@ class ThreadPoolTaskRunner(TaskRunner):
         """An unstarted copy with the same bound."""
         return type(self)(self._given)
 
+    def __reduce__(self) -> Any:
+        return type(self), (self._given,)
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._max_workers == other._max_workers
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+
 from penstock.drivers.world import WORLD
 from penstock.settings import temporary_settings
 

@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from penstock import flow, states, task
 from penstock._state import StateDetails
 from penstock.core import transitions
@@ -57,7 +58,7 @@ def test_constructors(make: Callable[..., State], kind: str, name: str) -> None:
 
 
 def test_a_type_may_be_given_as_text_and_naive_times_are_utc() -> None:
-    state = State("COMPLETED", timestamp=datetime(2026, 1, 1))  # noqa: DTZ001
+    state = State("COMPLETED", timestamp=datetime(2026, 1, 1))
     assert state.type is StateType.COMPLETED
     assert state.timestamp == datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -162,7 +163,12 @@ def test_results_that_raise(state: State, error: type[Exception], match: str) ->
 
 @pytest.mark.parametrize(
     ("state", "want"),
-    [(Completed(data=0), 0), (Failed(data="text"), "text"), (Failed(data={"a": 1}), {"a": 1}), (Failed(data=BOOM), BOOM)],
+    [
+        (Completed(data=0), 0),
+        (Failed(data="text"), "text"),
+        (Failed(data={"a": 1}), {"a": 1}),
+        (Failed(data=BOOM), BOOM),
+    ],
 )
 def test_results_without_raising(state: State, want: Any) -> None:
     assert state.result(raise_on_failure=False) == want

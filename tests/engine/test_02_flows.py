@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pytest
+
 from penstock import Flow, flow, runtime, tags, task
 from penstock.exceptions import (
     InvalidNameError,
@@ -120,7 +121,14 @@ class Plain:
 
 @pytest.mark.parametrize(
     ("annotation", "given", "want"),
-    [(int, "3", 3), (float, 1, 1.0), (Model, {"x": "4"}, Model(x=4)), (list[int], ["1"], [1]), (int | None, None, None), (str, "s", "s")],
+    [
+        (int, "3", 3),
+        (float, 1, 1.0),
+        (Model, {"x": "4"}, Model(x=4)),
+        (list[int], ["1"], [1]),
+        (int | None, None, None),
+        (str, "s", "s"),
+    ],
 )
 def test_parameters_are_coerced(annotation: Any, given: Any, want: Any) -> None:
     def f(value: Any) -> Any:
@@ -174,7 +182,11 @@ def test_validate_and_serialize() -> None:
         pass
 
     assert f.validate_parameters({"value": "3", "thing": None}) == {"value": 3, "thing": None}
-    assert f.serialize_parameters({"value": 3, "thing": Plain(), "m": Model(x=1)}) == {"value": 3, "thing": "<Plain>", "m": {"x": 1}}
+    assert f.serialize_parameters({"value": 3, "thing": Plain(), "m": Model(x=1)}) == {
+        "value": 3,
+        "thing": "<Plain>",
+        "m": {"x": 1},
+    }
     assert f.parameters.properties["value"]["type"] == "integer"
 
 
@@ -336,7 +348,7 @@ def test_a_subflows_timeout_starts_after_its_wait_for() -> None:
 @flow
 def numbers(n: int) -> Iterator[int]:
     yield from range(n)
-    return "end"  # type: ignore[return-value]  # noqa: B901
+    return "end"  # type: ignore[return-value]
 
 
 @flow
@@ -497,7 +509,9 @@ def test_results_and_failures_of_a_call() -> None:
     with pytest.raises(ValueError, match="mine") as caught:
         f()
     assert caught.value is error
-    ours = [frame for frame in traceback.extract_tb(caught.value.__traceback__) if "/engine/penstock/" in frame.filename]
+    ours = [
+        frame for frame in traceback.extract_tb(caught.value.__traceback__) if "/engine/penstock/" in frame.filename
+    ]
     assert len(ours) <= 2
 
     @flow

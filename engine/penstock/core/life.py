@@ -31,6 +31,7 @@ from penstock._state import (
 from penstock.core import given as given_states
 from penstock.core import retry, reuse, transitions
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Call, Effect, Sleep, Wait
+from penstock.core.failures import exception_of
 from penstock.core.inputs import Found, Upstream, given_value, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, TimedOut, cancelled_state, crashed_state, failed_state, value_state
 from penstock.core.runs import Run
@@ -269,7 +270,9 @@ def _settle_inputs(run: Run, world: World) -> Steps:
         if is_future(item):
             item.seen()
         result = None
-        if state.type is COMPLETED or (state.type is FAILED and allow):
+        if state.type is FAILED and allow:
+            result = exception_of(state)
+        elif state.type is COMPLETED:
             result = yield from reuse.read_state(state)
             if isinstance(result, Raised):
                 return (

@@ -120,17 +120,17 @@ def start_by_call(runner: Any, run: TaskRun, future: Any) -> None:
     def start() -> None:
         if not claim():
             return
-        call: Any = Call(run, context)
-        if runner.remote:
-            from penstock.drivers.remote import RemoteCall
-
-            call = RemoteCall.of(run, context)
-            if call is None:
-                finish(None)
-                return
         try:
+            call: Any = Call(run, context)
+            if runner.remote:
+                from penstock.drivers.remote import RemoteCall
+
+                call = RemoteCall.of(run, context)
+                if call is None:
+                    finish(None)
+                    return
             handle = runner.run(call)
-        except BaseException as exc:  # noqa: BLE001  (the runner refused: the run ends)
+        except BaseException as exc:  # noqa: BLE001  (it cannot be sent, or the runner refused: the run ends)
             crash(run, exc)
             finish(None)
             return

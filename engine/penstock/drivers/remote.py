@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from penstock._state import State
+from penstock.core.failures import exception_of
 from penstock.core.inputs import Found, Upstream, not_ready, refuse, replace, scan
 from penstock.core.life import put
 from penstock.core.runs import FlowRun, TaskRun
@@ -111,7 +112,7 @@ def _result(item: Any, allow: bool) -> Any:
 
     state = item.state if isinstance(item, Upstream) else item  # type: ignore[attr-defined]
     if not state.is_completed():
-        return state.data if state.is_failed() and allow else None
+        return exception_of(state) if state.is_failed() and allow else None
     return get_state_result(state)
 
 
