@@ -1,8 +1,8 @@
 """Keeps the objects over a restart: a snapshot, and behind it a log of every change.
 
 `<folder>/snapshot.json` is replaced whole at start, at stop and every few thousand changes; `<folder>/changes.jsonl` grows by a line a
-change and begins anew with each snapshot. Nothing is synced to disk: this is a development tool, and a torn last line is dropped. `<folder>/keys.json` holds what
-authenticates clients and server, so that a kubeconfig stays good.
+change and begins anew with each snapshot. Nothing is synced to disk: this is a development tool, and a torn last line is dropped.
+`<folder>/keys.json` holds what authenticates clients and server, so that a kubeconfig stays good.
 """
 
 from __future__ import annotations
