@@ -13,14 +13,15 @@ import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .client import ApiError, ApiUnreachable
 from .container import Process, StartError, start_error
 from .downward import FieldError
 from .launch import prepare
+from .records import first_record, lost_record
 from .sources import Missing
-from .status import Container, Fate, Record, Running, Terminated, Waiting, seconds
+from .status import Fate, Running, Terminated, Waiting
 from .status_writer import StatusWriter
 from .surroundings import folder_name
 from .volumes import Volumes, with_account_volume
@@ -71,7 +72,7 @@ class PodWorker:
         self._folder = around.root / folder_name(pod["metadata"]["uid"])
         self._volumes = Volumes(self._folder / "v", around.claims, around.sources, around.host)
         self._lost = lost
-        self._record = _lost_record(pod, around.clock()) if lost else Record(around.clock(), _containers(pod))
+        self._record = lost_record(pod, around.clock()) if lost else first_record(pod, around.clock())
         self._processes: dict[str, Process] = {}
         self._ending: Ending | None = None
         self._ends = asyncio.Event()
@@ -374,39 +375,3 @@ class PodWorker:
         mains = [c.state for c in self._record.containers if not c.init]
         if self._record.over or (self._ending is None and not all(isinstance(state, Terminated) for state in mains)):
             self._writer.publish(self._record)
-
-
-def _containers(pod: Json) -> tuple[Container, ...]:
-    inits = pod["spec"].get("initContainers") or []
-    waiting = Waiting("PodInitializing" if inits else "ContainerCreating")
-
-    def one(spec: dict[str, Any], *, init: bool) -> Container:
-        sidecar = init and spec.get("restartPolicy") == "Always"
-        return Container(spec["name"], spec.get("image", ""), waiting, init=init, sidecar=sidecar)
-
-    return (*(one(c, init=True) for c in inits), *(one(c, init=False) for c in pod["spec"]["containers"]))
-
-
-def _lost_record(pod: Json, now: float) -> Record:
-    """Return what is known of a pod whose processes died with the node: exit 255, as after a reboot."""
-    status = pod["status"]
-    started: dict[str, Terminated] = {}
-    for found in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        state = found.get("state") or {}
-        if running := state.get("running"):
-            started[found["name"]] = Terminated(255, "Unknown", started=seconds(running["startedAt"]), finished=now)
-        elif ended := state.get("terminated"):
-            begun, end = ended.get("startedAt"), ended.get("finishedAt")
-            started[found["name"]] = Terminated(
-                ended["exitCode"],
-                ended.get("reason", ""),
-                ended.get("message", ""),
-                started=seconds(begun) if begun else None,
-                finished=seconds(end) if end else None,
-            )
-    containers = tuple(
-        replace(c, state=started[c.name], container_id=f"process://{c.name}") if c.name in started else c
-        for c in _containers(pod)
-    )
-    begun = status.get("startTime")
-    return Record(seconds(begun) if begun else now, containers)
