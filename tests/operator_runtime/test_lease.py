@@ -202,7 +202,7 @@ def test_an_answer_that_is_late_buys_no_time() -> None:
     async def late(*arguments: Any, **more: Any) -> Any:
         answer = await FakeApi.send(api, *arguments, **more)
         if slow:
-            await asyncio.sleep(9)  # written, and the answer is on its way
+            await asyncio.sleep(7)  # written, and the answer is on its way
         return answer
 
     async def tell(candidate: Callable[[str], Candidate]) -> None:
@@ -210,8 +210,8 @@ def test_an_answer_that_is_late_buys_no_time() -> None:
         a = candidate("a")
         task = asyncio.create_task(a.lead())
         await asyncio.sleep(5)  # renewed at 2 and 4
-        slow.append(True)  # asked at 6, written then, answered at 15
-        await asyncio.sleep(9.9)
+        slow.append(True)  # asked at 6, written then, answered at 13
+        await asyncio.sleep(8.5)
         api.faults.append(lambda _: refusal(503, "ServiceUnavailable", "away"))
         await asyncio.sleep(30)
         assert a.until is not None
@@ -222,7 +222,8 @@ def test_an_answer_that_is_late_buys_no_time() -> None:
 
 
 @pytest.mark.parametrize("answer", [refusal(403, "Forbidden", "no"), refusal(422, "Invalid", "no")])
-def test_a_lease_that_may_not_be_made_is_not_held(answer: httpx.Response) -> None:
+def test_a_lease_that_may_not_be_made_is_not_held(answer: httpx.Response, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     api = FakeApi()
     api.fail("create", "leases", *[answer] * 100)
 
@@ -234,6 +235,7 @@ def test_a_lease_that_may_not_be_made_is_not_held(answer: httpx.Response) -> Non
         await stop(task)
 
     story(api, tell)
+    assert "the lease can't be read or taken" in caplog.text
 
 
 @pytest.mark.parametrize("deleted", [False, True])

@@ -151,7 +151,9 @@ def test_it_ends_at_once_when_cancelled_and_leaves_no_thread() -> None:
 
 
 @pytest.mark.parametrize("failure", [False, True])
-def test_its_connections_are_closed(failure: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_connections_are_closed(
+    failure: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     made: list[aiohttp.ClientSession] = []
 
     def make(*arguments: Any) -> aiohttp.ClientSession:
@@ -170,6 +172,7 @@ def test_its_connections_are_closed(failure: bool, monkeypatch: pytest.MonkeyPat
         assert len(made) == 1, "and none is opened on the way out"
 
     watching(story)
+    assert not [record for record in caplog.records if record.levelname == "ERROR" and record.name == "asyncio"]
 
 
 def test_an_object_that_cannot_be_taken_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:

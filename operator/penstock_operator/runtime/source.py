@@ -15,10 +15,8 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
-
-import aiohttp
 
 from penstock_operator.api.constants import GROUP
 
@@ -29,7 +27,6 @@ from .session import Beats, session
 
 LOGIN_SECONDS = 600.0  # kopf asks for credentials anew after so long: tokens are replaced at 80 % of an hour or more
 JOIN_SECONDS = 0.6
-END_SECONDS = 0.4
 
 log = logging.getLogger(__name__)
 
@@ -93,15 +90,12 @@ class EventSource:
         for resource in WATCHED:
             listen(resource)
 
-        sessions: list[aiohttp.ClientSession] = []
-
         async def login(**_: Any) -> Any:
             # An exec plugin may take its time; the watches of this loop must not wait for it.
             await asyncio.to_thread(self._credentials.token)
-            sessions.append(session(self._credentials, self._beats))
             return kopf.AiohttpSession(
                 server=self._credentials.endpoint.server,
-                aiohttp_session=sessions[-1],
+                aiohttp_session=session(self._credentials, self._beats),
                 default_namespace=self._credentials.endpoint.namespace,
                 expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
             )
@@ -115,26 +109,11 @@ class EventSource:
             namespaces=self._namespaces,
             stop_flag=stop,
         )
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            await _end(sessions)
-
-
-async def _end(sessions: Iterable[aiohttp.ClientSession]) -> None:
-    """End everything on kopf's loop: its own ending leaves the other watches open for five seconds when one has failed."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    if left:
-        done, _ = await asyncio.wait(left, timeout=END_SECONDS)
+        # The first one that ends is the end: kopf's own way keeps the other watches for five seconds when one has failed. What is left
+        # is cancelled with this loop, and closes its connections then.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            if not task.cancelled():
-                task.exception()  # looked at: why the first one failed is told, the others follow from it
-    for one in sessions:
-        await one.close()
+            task.result()
 
 
 def settings(kopf: Any) -> Any:
