@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from penstock_dev.guard import Guard
 
+    from .probe import Liveness
+
 __all__ = ["Launch", "Process", "StartError", "host_command", "start_error"]
 
 _PYTHON = re.compile(r"^python(3(\.\d+)?)?$")
@@ -59,6 +61,7 @@ class Launch:
         message_file: the termination message's file.
         fallback: where that is empty and the container failed, the end of its log is the message.
         mark: what tells its processes from all others (`guard.MARK`).
+        liveness: its liveness probe, if it has one that runs a command.
     """
 
     command: Sequence[str]
@@ -68,6 +71,12 @@ class Launch:
     message_file: Path
     fallback: bool
     mark: str
+    liveness: Liveness | None = None
+
+    @property
+    def marked_environment(self) -> dict[str, str]:
+        """Return the environment with the mark, by which everything that it starts is found."""
+        return {**self.environment, MARK: self.mark}
 
 
 class Process:
@@ -84,9 +93,9 @@ class Process:
         guard: Guard,
         clock: Callable[[], float],
     ) -> None:
+        self.launch = launch
         self.id = f"process://{uuid.uuid4().hex}{uuid.uuid4().hex}"
         self.started = clock()
-        self._launch = launch
         self._process = process
         self._output = output
         self._guard = guard
@@ -139,7 +148,7 @@ class Process:
         finished = self._clock()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await asyncio.to_thread(kill_marked, self._launch.mark)
+        await asyncio.to_thread(kill_marked, self.launch.mark)
         self._guard.remove(self._process.pid)
         await self._output.finish(_DRAIN_SECONDS)
         # A signal's number n is told as 128 + n, as shells and runtimes do.
@@ -154,11 +163,11 @@ class Process:
 
     def _message(self, *, failed: bool) -> str:
         try:
-            content = self._launch.message_file.read_bytes()
+            content = self.launch.message_file.read_bytes()
         except OSError:
             content = b""
-        if not content and failed and self._launch.fallback:
-            return tail(self._launch.log, _FALLBACK_BYTES)
+        if not content and failed and self.launch.fallback:
+            return tail(self.launch.log, _FALLBACK_BYTES)
         return content[-_MESSAGE_BYTES:].decode(errors="replace")
 
 
@@ -170,7 +179,7 @@ async def _spawn(launch: Launch, output: int) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**launch.environment, MARK: launch.mark},
+            env=launch.marked_environment,
             cwd=launch.directory,
             start_new_session=True,
         )

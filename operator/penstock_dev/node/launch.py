@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import environment
 from .container import Launch, StartError
 from .mounts import PathMap, expand
+from .probe import liveness
 from .surroundings import folder_name
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ async def prepare(pod: Json, spec: Json, volumes: Volumes, folder: Path, around:
         message_file=message_file,
         fallback=spec.get("terminationMessagePolicy") == "FallbackToLogsOnError",
         mark=f"{around.mark}.{folder_name(pod['metadata']['uid'])}.{spec['name']}.",
+        liveness=liveness(spec, paths.rewrite),
     )
 
 

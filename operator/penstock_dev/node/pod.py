@@ -19,6 +19,7 @@ from .client import ApiError, ApiUnreachable
 from .container import Process, StartError, start_error
 from .downward import FieldError
 from .launch import prepare
+from .probe import until_failed
 from .records import first_record, lost_record
 from .sources import Missing
 from .status import Fate, Running, Terminated, Waiting
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .client import Json
+    from .probe import Liveness
     from .surroundings import Surroundings
 
 __all__ = ["Ending", "PodWorker"]
@@ -293,7 +295,25 @@ class PodWorker:
         self._set(name, Running(process.started), process.id)
         self._around.events.post(self._pod, "Normal", "Started", "Container started", container=path)
         process.ended.add_done_callback(lambda ended: self._ended(name, ended))
+        if launch.liveness is not None:
+            probing = asyncio.create_task(
+                self._probe(process, launch.liveness, name, path), name=f"probe of {self._name}"
+            )
+            process.ended.add_done_callback(lambda _: probing.cancel())
         return process.ended
+
+    async def _probe(self, process: Process, probe: Liveness, name: str, path: str) -> None:
+        """End a container that its liveness probe gives up."""
+
+        def failed(said: str) -> None:
+            self._around.events.post(
+                self._pod, "Warning", "Unhealthy", f"Liveness probe failed: {said}", container=path
+            )
+
+        launch = process.launch
+        await until_failed(probe, launch.marked_environment, launch.directory, failed)
+        self._around.events.post(self._pod, "Normal", "Killing", f"Stopping container {name}", container=path)
+        await process.stop(self._grace if probe.grace is None else probe.grace)
 
     def _ended(self, name: str, ended: asyncio.Task[Terminated]) -> None:
         if not ended.cancelled() and ended.exception() is None:

@@ -358,3 +358,51 @@ async def test_what_cannot_run_here_says_so(plane: RealServer | None, tmp_path: 
         terminated = state(await at.ended("image"))["terminated"]
         assert (terminated["exitCode"], terminated["reason"]) == (128, "StartError")
         assert "no command" in terminated["message"]
+
+
+async def test_a_liveness_probe_that_runs_a_command(plane: RealServer | None, tmp_path: Path) -> None:
+    """It sees what the container sees; so many failures in a row end the container, and Events tell of them."""
+    gate = tmp_path / "gate"
+    probe = {
+        "exec": {"command": ["sh", "-c", 'echo "$WHO"; test ! -e /tmp/ill']},
+        "periodSeconds": 1,
+        "failureThreshold": 2,
+    }
+    code = f"""
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+while not os.path.exists({str(gate)!r}): time.sleep(0.02)
+open('/tmp/ill', 'w')
+time.sleep(600)
+"""
+    spec = {
+        "env": [{"name": "WHO", "value": "me"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "livenessProbe": probe,
+    }
+    async with bench(plane, tmp_path) as at:
+        await at.python("probed", code, volumes=[{"name": "tmp", "emptyDir": {}}], container=spec)
+        pod = await at.until("probed", lambda p: "running" in state(p), "runs")
+        begun = state(pod)["running"]["startedAt"]
+        await at.until("probed", lambda p: seconds_since(begun) > 2.2, "was probed twice at least")
+        assert "Unhealthy" not in dict(await at.events("probed"))
+        gate.touch()
+        terminated = state(await at.ended("probed"))["terminated"]
+        assert (terminated["exitCode"], terminated["reason"]) == (143, "Error")
+
+        async def told() -> bool:
+            events = await at.events("probed")
+            return ("Unhealthy", "Liveness probe failed: me\n") in events and (
+                "Killing",
+                "Stopping container main",
+            ) in events
+
+        await until("Events tell of it", told, 10)
+
+
+async def test_a_liveness_probe_that_hangs(plane: RealServer | None, tmp_path: Path) -> None:
+    probe = {"exec": {"command": ["sleep", "600"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 1}
+    async with bench(plane, tmp_path) as at:
+        await at.python("hangs", "import time; time.sleep(600)", container={"livenessProbe": probe})
+        assert state(await at.ended("hangs"))["terminated"]["exitCode"] == 143
+        assert "Liveness probe failed: command timed out after 1s" in dict(await at.events("hangs"))["Unhealthy"]
