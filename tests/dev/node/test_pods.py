@@ -364,7 +364,7 @@ async def test_a_liveness_probe_that_runs_a_command(plane: RealServer | None, tm
     """It sees what the container sees; so many failures in a row end the container, and Events tell of them."""
     gate = tmp_path / "gate"
     probe = {
-        "exec": {"command": ["sh", "-c", 'echo "$WHO"; test ! -e /tmp/ill']},
+        "exec": {"command": ["sh", "-c", 'echo "$WHO"; test ! -e /state/ill']},
         "periodSeconds": 1,
         "failureThreshold": 2,
     }
@@ -372,12 +372,12 @@ async def test_a_liveness_probe_that_runs_a_command(plane: RealServer | None, tm
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 while not os.path.exists({str(gate)!r}): time.sleep(0.02)
-open('/tmp/ill', 'w')
+open('/state/ill', 'w')
 time.sleep(600)
 """
     spec = {
         "env": [{"name": "WHO", "value": "me"}],
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "tmp", "mountPath": "/state"}],
         "livenessProbe": probe,
     }
     async with bench(plane, tmp_path) as at:
