@@ -5,7 +5,6 @@ Neighbours: `flows` and `tasks` ask at decoration; `core.reuse` asks for a plan 
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock._current import current_transaction
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 def settle_task_options(task: Any) -> None:
     """Check the options of a task that concern stored results against each other, and settle its cache policy."""
+    import logging
+
     from penstock.cache_policies import DEFAULT, NO_CACHE, CachePolicy, _None
     from penstock.settings import get_current_settings
 

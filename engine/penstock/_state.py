@@ -145,9 +145,9 @@ class RunKey:
         if self._id is None:
             with LAZY:
                 if self._id is None:
-                    from uuid import uuid4
+                    from penstock.utilities.ids import new_id
 
-                    self._id = uuid4()
+                    self._id = new_id()
         return self._id
 
     @id.setter
@@ -205,9 +205,9 @@ class State:
         if self._id is None:
             with LAZY:
                 if self._id is None:
-                    from uuid import uuid4
+                    from penstock.utilities.ids import new_id
 
-                    self._id = uuid4()
+                    self._id = new_id()
         return self._id
 
     @id.setter
@@ -406,6 +406,8 @@ class State:
         return f"{self.name}(message={self.message!r}, type={self.type.value}, result={self.data!r})"
 
     def __str__(self) -> str:
+        if not self.message and self.name == DEFAULT_NAMES[self.type]:
+            return self.name + "()"
         parts = []
         if self.message:
             parts.append(repr(self.message))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, overload
 
-from penstock._current import current_run
+from penstock._current import current_run, current_transaction
 from penstock._definition import Definition, check_retries, check_timeout, hash_of_source
+from penstock._persisting import task_stores
+from penstock.settings import get_current_settings
 from penstock.utilities.annotations import NotSet
 
 if TYPE_CHECKING:
@@ -211,16 +213,26 @@ class Task(Definition, Generic[P, R]):
 
     def stores(self, run: Run) -> bool:
         """Whether this run has anything to do with stores or transactions."""
-        from penstock._persisting import task_stores
-
+        if (
+            self.persist_result is None
+            and not self.on_commit_hooks
+            and not self.on_rollback_hooks
+            and current_transaction.get() is None
+        ):
+            flow = run.flow
+            parent = run.parent
+            settings = get_current_settings()
+            if (
+                flow is not None and flow.persist is False and (parent is None or parent.transaction is None)
+                and settings.tasks.default_persist_result is None
+            ):  # fmt: skip
+                return False  # the usual case, told without a call
         return task_stores(self, run)
 
     @property
     def tries_after_first(self) -> int:
         """`retries`, or the setting."""
         if self._retries is None:
-            from penstock.settings import get_current_settings
-
             return int(get_current_settings().tasks.default_retries)
         return self._retries
 
@@ -233,8 +245,6 @@ class Task(Definition, Generic[P, R]):
     def delays(self) -> Any:
         """Seconds between tries: own, or the setting."""
         if self._delays is None:
-            from penstock.settings import get_current_settings
-
             return get_current_settings().tasks.default_retry_delay_seconds
         return self._delays
 
@@ -443,8 +453,6 @@ def _delays(given: Any, retries: int | None) -> Any:
         ValueError: the list is longer than 50.
     """
     if callable(given):
-        from penstock.settings import get_current_settings
-
         given = given(retries if retries is not None else get_current_settings().tasks.default_retries)
     if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
         return given

@@ -220,6 +220,7 @@ class FlowRun(Run):
         "kept",
         "keys",
         "lineage",
+        "log_members",
         "namespace",
         "parent_task_run",
         "persist",
@@ -280,6 +281,7 @@ class FlowRun(Run):
         self.suspend: Any = None
         self.unseen: dict[Run, int] | None = None
         self.flow_name: str | None = None
+        self.log_members: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:

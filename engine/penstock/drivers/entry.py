@@ -17,6 +17,7 @@ from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.drivers.interrupt import Control, roots
 from penstock.drivers.world import WORLD
 from penstock.exceptions import Pause, PausedRun, TerminationSignal, UnfinishedRun
+from penstock.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,8 +148,6 @@ def prints_of(parent: Run | None) -> bool:
     """Whether `print` becomes log lines where nothing of its own says so."""
     if parent is not None:
         return bool(parent.inherited)
-    from penstock.settings import get_current_settings
-
     return bool(get_current_settings().logging.log_prints)
 
 

@@ -23,7 +23,7 @@ Observer = tuple["Callable[[Any, Any, Any], None]", str]
 class ProcessWorld:
     """What runs of this process share: nothing but their observers and loggers."""
 
-    __slots__ = ("complained", "configured", "flow_logger", "observers", "task_logger")
+    __slots__ = ("complained", "configured", "emit", "flow_logger", "observers", "task_logger")
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
@@ -35,12 +35,14 @@ class ProcessWorld:
         self.configured = False
         self.flow_logger: Any = None
         self.task_logger: Any = None
+        self.emit: Any = None
 
     def configure(self) -> None:
         """Before the first run: loggers, and a handler if nobody has one."""
-        from penstock.logging.setup import configure
+        from penstock.logging.setup import configure, emit
 
         self.flow_logger, self.task_logger = configure()
+        self.emit = emit
         self.configured = True
 
     def notify(self, run: Run, old: State | None, new: State) -> None:
@@ -68,9 +70,7 @@ class ProcessWorld:
             self.configure()
         logger = self.flow_logger if run.is_flow else self.task_logger
         if logger.isEnabledFor(level):
-            from penstock.logging.setup import emit
-
-            emit(logger, run, level, message, args, exc)
+            self.emit(logger, run, level, message, args, exc)
 
     def closed(self, run: Run, state: State) -> None:
         """The last line of a run."""
@@ -79,9 +79,7 @@ class ProcessWorld:
         logger = self.flow_logger if run.is_flow else self.task_logger
         level = 20 if state.type == "COMPLETED" else 40
         if logger.isEnabledFor(level):
-            from penstock.logging.setup import emit
-
-            emit(logger, run, level, "Finished in state %s", (state,), None)
+            self.emit(logger, run, level, "Finished in state %s", (state,), None)
 
 
 WORLD = ProcessWorld()

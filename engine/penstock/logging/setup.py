@@ -6,7 +6,9 @@ A record nobody wants costs a level check. Neighbours: `loggers` are for user co
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -96,12 +98,15 @@ def configure() -> tuple[logging.Logger, logging.Logger]:
 
 def members_of(run: Run) -> dict[str, Any]:
     """What a record of this run carries; members that do not apply are absent."""
-    members: dict[str, Any] = {}
     flow = run.flow
+    members: dict[str, Any] = {}
     if flow is not None:
-        members["flow_run_id"] = flow.id
-        members["flow_run_name"] = flow.name
-        members["flow_name"] = flow.definition.name
+        known = flow.log_members
+        if known is None or known["flow_run_name"] != flow._name:
+            known = flow.log_members = {
+                "flow_run_id": flow.id, "flow_run_name": flow.name, "flow_name": flow.definition.name,
+            }  # fmt: skip
+        members.update(known)
     if not run.is_flow:
         members["task_run_id"] = run.id
         members["task_run_name"] = run.name
@@ -109,9 +114,43 @@ def members_of(run: Run) -> dict[str, Any]:
     return members
 
 
+# What is equal in every record that the engine makes itself: there is no place in the user's code to point to.
+_CONSTANT: dict[str, Any] = {
+    "pathname": __file__,
+    "filename": "setup.py",
+    "module": "setup",
+    "exc_text": None,
+    "stack_info": None,
+    "lineno": 0,
+    "funcName": None,
+    "processName": "MainProcess",
+    "taskName": None,
+}
+_start = logging._startTime if hasattr(logging, "_startTime") else time.time()
+
+
 def emit(logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: Any) -> None:
     """Make a record of the run and hand it to the logger, without walking the stack for a place."""
     exc_info = (type(exc), exc, exc.__traceback__) if exc is not None else None
-    record = logging.LogRecord(logger.name, level, __file__, 0, message, args, exc_info, None)
+    if logging.getLogRecordFactory() is logging.LogRecord:
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        members = record.__dict__
+        members.update(_CONSTANT)
+        now = time.time()
+        thread = threading.current_thread()
+        members["name"] = logger.name
+        members["msg"] = message
+        members["args"] = args
+        members["levelname"] = logging.getLevelName(level)
+        members["levelno"] = level
+        members["exc_info"] = exc_info
+        members["created"] = now
+        members["msecs"] = int((now - int(now)) * 1000)
+        members["relativeCreated"] = (now - _start) * 1000
+        members["thread"] = thread.ident
+        members["threadName"] = thread.name
+        members["process"] = os.getpid()
+    else:
+        record = logging.getLogRecordFactory()(logger.name, level, __file__, 0, message, args, exc_info, None)
     record.__dict__.update(members_of(run))
     logger.handle(record)
