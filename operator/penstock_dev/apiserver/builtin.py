@@ -118,7 +118,7 @@ class Builtin:
                 ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", CountedStrategy(),
                 columns.POLICY_BINDINGS, categories=("api-extensions",), namespaced=False,
             ),
-            self._kind("apps", "v1", "deployments", "Deployment", CountedStrategy(), columns.AGED, ("deploy",), ("all",), STATUS),
+            self._kind("apps", "v1", "deployments", "Deployment", CountedStrategy(), columns.DEPLOYMENTS, ("deploy",), ("all",), STATUS),
             self._kind(
                 "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", DefinitionStrategy(),
                 columns.DEFINITIONS, ("crd", "crds"), ("api-extensions",), STATUS, namespaced=False,

@@ -185,12 +185,61 @@ def _roles(obj: Mapping[str, Any], now: float) -> str:
     return ",".join(names) or "<none>"
 
 
+def _address(kind: str) -> Cell:
+    def cell(obj: Mapping[str, Any], now: float) -> str:
+        addresses = (obj.get("status") or {}).get("addresses") or ()
+        return next((a.get("address", "") for a in addresses if a.get("type") == kind), "<none>")
+
+    return cell
+
+
+def _info(name: str) -> Cell:
+    value = _at("status", "nodeInfo", name)
+    return lambda obj, now: value(obj, now) or "<unknown>"
+
+
 NODES = (
     NAME,
     Column("Status", _node_status),
     Column("Roles", _roles),
     AGE,
     Column("Version", _at("status", "nodeInfo", "kubeletVersion")),
+    Column("Internal-IP", _address("InternalIP"), priority=1),
+    Column("External-IP", _address("ExternalIP"), priority=1),
+    Column("OS-Image", _info("osImage"), priority=1),
+    Column("Kernel-Version", _info("kernelVersion"), priority=1),
+    Column("Container-Runtime", _info("containerRuntimeVersion"), priority=1),
+)
+
+
+def _replicas(*path: str) -> Cell:
+    return _at(*path, default=0)
+
+
+def _ready_replicas(obj: Mapping[str, Any], now: float) -> str:
+    wanted = _at("spec", "replicas", default=1)(obj, now)
+    return f"{_replicas('status', 'readyReplicas')(obj, now)}/{wanted}"
+
+
+def _containers(field: str) -> Cell:
+    found = _at("spec", "template", "spec", "containers", default=())
+    return lambda obj, now: ",".join(container.get(field, "") for container in found(obj, now))
+
+
+def _selector(obj: Mapping[str, Any], now: float) -> str:
+    labels = _at("spec", "selector", "matchLabels", default={})(obj, now)
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>"
+
+
+DEPLOYMENTS = (
+    NAME,
+    Column("Ready", _ready_replicas),
+    Column("Up-to-date", _replicas("status", "updatedReplicas")),
+    Column("Available", _replicas("status", "availableReplicas")),
+    AGE,
+    Column("Containers", _containers("name"), priority=1),
+    Column("Images", _containers("image"), priority=1),
+    Column("Selector", _selector, priority=1),
 )
 
 

@@ -327,7 +327,9 @@ class Verbs:
         errors = metadata.validate(new, old, resource)
         if resource.custom or resource.strategy.checks_schema:
             found = [required(name) for name in resource.schema.required if name not in new]
-            for name, value in new.items():
+            # a built-in kind always has its spec, be it empty
+            judged = new if resource.custom or "spec" not in resource.schema.properties else {"spec": {}, **new}
+            for name, value in judged.items():
                 below = resource.schema.properties.get(name)
                 if name not in ("metadata", "apiVersion", "kind") and below is not None:
                     validate(value, below, name, found)

@@ -16,6 +16,23 @@ from tests.dev.apiserver.rows import (
     widget,
 )
 
+DEPLOYMENTS = "/apis/apps/v1/namespaces/table/deployments"
+DEPLOYMENT = {
+    "metadata": {"name": "d"},
+    "spec": {
+        "replicas": 0,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "x"}]}},
+    },
+}
+NODE_STATUS = {
+    "status": {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "nodeInfo": {"kubeletVersion": "v1", "osImage": "os"},
+    }
+}
+
 DATA = [
     Row(
         "cm: created",
@@ -220,4 +237,38 @@ DATA = [
         says="cannot change roleRef",
     ),
     Row("binding: table", 200, "GET", f"{RBAC}/namespaces/table/rolebindings", accept=TABLE, ignore=("cells",)),
+    Row("node", 201, "POST", "/api/v1/nodes", {"metadata": {"name": "table-node"}}, ignore=("object",)),
+    Row("node: status", 200, "PATCH", "/api/v1/nodes/table-node/status", NODE_STATUS, STRATEGIC, ignore=("object",)),
+    Row(
+        "node: table",
+        200,
+        "GET",
+        "/api/v1/nodes?fieldSelector=metadata.name%3Dtable-node",
+        accept=TABLE,
+        ignore=("object", "rows"),
+    ),
+    Row("node: deleted", 200, "DELETE", "/api/v1/nodes/table-node", ignore=("object",)),
+    Row(
+        "deployment: nothing in it", 422, "POST", DEPLOYMENTS, {"metadata": {"name": "d"}}, ignore=("message", "causes")
+    ),
+    Row(
+        "deployment: unknown field",
+        400,
+        "POST",
+        DEPLOYMENTS + "?fieldValidation=Strict",
+        {**DEPLOYMENT, "extra": 1},
+        says="unknown field",
+    ),
+    Row("deployment", 201, "POST", DEPLOYMENTS, DEPLOYMENT, ignore=("object",)),
+    Row(
+        "deployment: scaled",
+        200,
+        "PATCH",
+        f"{DEPLOYMENTS}/d",
+        {"spec": {"replicas": 3}},
+        STRATEGIC,
+        says='"generation": 2',
+        ignore=("object",),
+    ),
+    Row("deployment: deleted", 200, "DELETE", f"{DEPLOYMENTS}/d"),
 ]

@@ -53,6 +53,18 @@ READING = [
         accept=TABLE,
         ignore=("cells",),
     ),
+    *(
+        Row(f"table of {path}", 200, "GET", f"/{path}", accept=TABLE, ignore=("rows",))
+        for path in (
+            "api/v1/nodes",
+            "apis/apps/v1/namespaces/table/deployments",
+            "apis/rbac.authorization.k8s.io/v1/clusterroles",
+            "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+            "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+            "apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+            "apis/events.k8s.io/v1/namespaces/table/events",
+        )
+    ),
     Row("metadata only", 200, "GET", A, accept="application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
     Row(
         "metadata list",
