@@ -1,0 +1,500 @@
+"""Rules 9.1 to 9.9: what is persisted, serializers, storage, keys, isolation, records, transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from penstock import flow, task
+from penstock.cache_policies import (
+    DEFAULT,
+    FLOW_PARAMETERS,
+    INPUTS,
+    NO_CACHE,
+    NONE,
+    RUN_ID,
+    TASK_SOURCE,
+    CachePolicy,
+    CompoundCachePolicy,
+)
+from penstock.exceptions import ConfigurationError, MissingResult, SerializationError
+from penstock.filesystems import LocalFileSystem
+from penstock.locking.filesystem import FileSystemLockManager
+from penstock.locking.memory import MemoryLockManager
+from penstock.results import ResultRecord, ResultStore, resolve_result_storage, should_persist_result
+from penstock.serializers import (
+    CompressedSerializer,
+    JSONSerializer,
+    PickleSerializer,
+    Serializer,
+)
+from penstock.settings import temporary_settings
+from penstock.transactions import CommitMode, IsolationLevel, Transaction, atransaction, get_transaction, transaction
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+class Model(pydantic.BaseModel):
+    x: int
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json", "compressed/pickle", "compressed/json"])
+@pytest.mark.parametrize("value", [1, "ü", [1, {"a": None}], Model(x=1), ValueError("e")], ids=repr)
+def test_serializers_give_back_what_they_took(serializer: str, value: Any) -> None:
+    made = Serializer(type=serializer)
+    back = made.loads(made.dumps(value))
+    assert (type(back), str(back)) == (type(value), str(value))
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Serializer(type="nope"), "known: .*json"),
+        (lambda: PickleSerializer(picklelib="no_such_lib"), "import"),
+        (lambda: PickleSerializer(picklelib="os"), "dumps"),
+        (lambda: CompressedSerializer("json", compressionlib="os"), "compress"),
+        (lambda: JSONSerializer(dumps_kwargs={"default": 1}), "object_encoder"),
+        (lambda: JSONSerializer(loads_kwargs={"object_hook": 1}), "object_decoder"),
+    ],
+)
+def test_serializers_that_are_refused(make: Any, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("options", "flow_options", "settings", "want"),
+    [
+        ({}, {}, {}, False),
+        ({"persist_result": True}, {}, {}, True),
+        ({"cache_policy": INPUTS}, {}, {}, True),
+        ({"cache_policy": NO_CACHE}, {}, {}, False),
+        ({"cache_key_fn": lambda c, p: "k"}, {}, {}, True),
+        ({"result_storage_key": "k"}, {}, {}, True),
+        ({"result_serializer": "json"}, {}, {}, True),
+        ({}, {"persist_result": True}, {}, True),
+        ({"persist_result": False}, {"persist_result": True}, {}, False),
+        ({}, {"result_serializer": "json"}, {}, True),
+        ({}, {}, {"PENSTOCK_TASKS_DEFAULT_PERSIST_RESULT": True}, True),
+        ({}, {"persist_result": True}, {"PENSTOCK_TASKS_DEFAULT_PERSIST_RESULT": False}, False),
+        ({}, {}, {"PENSTOCK_RESULTS_PERSIST_BY_DEFAULT": True}, True),
+    ],
+)
+def test_what_is_persisted(options: Any, flow_options: Any, settings: Any, want: bool) -> None:
+    @task(**options)
+    def t() -> bool:
+        return should_persist_result()
+
+    @flow(**flow_options)
+    def f() -> bool:
+        return t()
+
+    with temporary_settings(settings):
+        assert f() is want
+
+
+def test_results_that_are_not_persisted_pass_by_reference() -> None:
+    thing = object()
+    assert task(lambda: thing)() is thing
+
+
+def test_conflicting_options_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    task(persist_result=False, cache_policy=INPUTS)(lambda: 1)
+    assert "Ignoring `cache_policy` because `persist_result` is False" in caplog.text
+    caplog.clear()
+    task(cache_key_fn=lambda c, p: "k", cache_policy=INPUTS)(lambda: 1)
+    assert "`cache_key_fn` will be used" in caplog.text
+
+
+def counted(**options: Any) -> tuple[Any, list[Any]]:
+    ran: list[Any] = []
+
+    @task(**options)
+    def t(x: Any = 1, y: Any = 1) -> Any:
+        ran.append(x)
+        return x
+
+    return t, ran
+
+
+HIT, MISS = 1, 2
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "second", "runs"),
+    [
+        ({"persist_result": True}, (1,), (1,), HIT),
+        ({"persist_result": True}, (1,), (2,), MISS),
+        ({"cache_policy": INPUTS}, ({"a": 1, "b": 2},), ({"b": 2, "a": 1},), HIT),
+        ({"cache_policy": INPUTS}, ({1, 2, 3},), ({3, 2, 1},), HIT),
+        ({"cache_policy": INPUTS}, (1,), (1.0,), MISS),
+        ({"cache_policy": INPUTS}, (True,), (1,), MISS),
+        ({"cache_policy": INPUTS - "y"}, (1, 1), (1, 2), HIT),
+        ({"cache_policy": INPUTS - "x"}, (1,), (2,), HIT),
+        ({"cache_policy": INPUTS}, (Point(1),), (Point(1),), HIT),
+        ({"cache_policy": INPUTS}, (Model(x=1),), (Model(x=2),), MISS),
+        ({"cache_policy": TASK_SOURCE}, (1,), (2,), HIT),
+        ({"cache_policy": RUN_ID}, (1,), (2,), HIT),
+        ({"cache_policy": FLOW_PARAMETERS}, (1,), (2,), MISS),
+        ({"cache_policy": NO_CACHE, "persist_result": True}, (1,), (1,), MISS),
+        ({"cache_key_fn": lambda c, p: "fixed"}, (1,), (2,), HIT),
+        ({"cache_key_fn": lambda c, p: None}, (1,), (1,), MISS),
+        ({"result_storage_key": "key-{parameters[x]}"}, (1,), (1,), HIT),
+        ({"result_storage_key": "key-{parameters[x]}"}, (1,), (2,), MISS),
+        ({"persist_result": True, "refresh_cache": True}, (1,), (1,), MISS),
+        ({"persist_result": True, "cache_expiration": datetime.timedelta(0)}, (1,), (1,), MISS),
+    ],
+)
+def test_hits(options: Any, first: Any, second: Any, runs: int) -> None:
+    t, ran = counted(**options)
+
+    @flow
+    def f() -> Any:
+        return t(*first, return_state=True).name, t(*second, return_state=True).name
+
+    names = f()
+    assert len(ran) == runs
+    assert names == ("Completed", "Cached" if runs == HIT else "Completed")
+
+
+def test_default_keys_are_of_one_lineage() -> None:
+    t, ran = counted(persist_result=True)
+    f = flow(lambda: t(), name="f")
+    f()
+    f()
+    assert len(ran) == 2
+    from penstock.client.schemas.objects import FlowRun
+
+    for _ in range(2):
+        f.run_engine(flow_run=FlowRun(lineage_id="one-lineage"))
+    assert len(ran) == 3
+
+
+def test_two_tasks_with_equal_arguments_do_not_share_an_entry() -> None:
+    @task(cache_policy=INPUTS)
+    def one(x: int) -> str:
+        return "one"
+
+    @task(cache_policy=INPUTS)
+    def two(x: int) -> str:
+        return "two"
+
+    assert flow(lambda: (one(1), two(1)), name="f")() == ("one", "two")
+
+
+def test_inputs_that_cannot_be_hashed_are_said_and_the_body_runs(caplog: pytest.LogCaptureFixture) -> None:
+    t, ran = counted(cache_policy=INPUTS)
+    lock = threading.Lock()
+    assert flow(lambda: t(lock), name="f")() is lock
+    assert ran == [lock]
+    assert "'x'" in caplog.text
+    assert "NO_CACHE" in caplog.text
+
+
+def test_policies_add_and_subtract() -> None:
+    both = INPUTS + TASK_SOURCE + (INPUTS - "a")
+    assert isinstance(both, CompoundCachePolicy)
+    assert [type(policy).__name__ for policy in both.policies] == ["TaskSource", "Inputs"]
+    assert both.policies[-1].exclude == ["a"]
+    assert NO_CACHE + INPUTS is INPUTS
+    assert INPUTS + NONE is INPUTS
+    assert (TASK_SOURCE - "a") is TASK_SOURCE
+    with pytest.raises(TypeError):
+        INPUTS + 3  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        INPUTS - 3  # type: ignore[operator]
+    with pytest.raises(ValueError, match="different storage"):
+        INPUTS.configure(key_storage="/a") + TASK_SOURCE.configure(key_storage="/b")
+    with pytest.raises(ValueError, match="isolation"):
+        INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE) + TASK_SOURCE.configure(
+            isolation_level=IsolationLevel.READ_COMMITTED
+        )
+    assert isinstance(DEFAULT, CompoundCachePolicy)
+    assert CachePolicy.from_cache_key_fn(lambda c, p: "k").compute_key(None, {}, {}) == "k"
+
+
+def test_storage_options(tmp_path: Path) -> None:
+    assert resolve_result_storage(tmp_path) == LocalFileSystem(tmp_path)
+    assert resolve_result_storage(f"file://{tmp_path}") == LocalFileSystem(tmp_path)
+    with pytest.raises(ValueError, match="blocks do not exist"):
+        resolve_result_storage("local-file-system/name")
+    with pytest.raises(TypeError):
+        resolve_result_storage(3)
+    with pytest.raises(ValueError, match="outside"):
+        LocalFileSystem(tmp_path).write_path("../escape", b"")
+
+
+class AsyncStorage:
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    async def read_path(self, path: str) -> bytes:
+        await asyncio.sleep(0)
+        return self.content[path]
+
+    async def write_path(self, path: str, content: bytes) -> None:
+        await asyncio.sleep(0)
+        self.content[path] = content
+
+
+def test_storage_of_ones_own_may_be_async() -> None:
+    storage = AsyncStorage()
+    t, ran = counted(cache_key_fn=lambda c, p: "k", result_storage=storage)
+    f = flow(lambda: (t(), t()), name="f")
+    assert f() == (1, 1)
+    assert len(ran) == 1
+    assert list(storage.content) == ["k"]
+
+
+def test_the_file_of_a_record(tmp_path: Path) -> None:
+    t, _ = counted(result_storage_key="k", result_storage=tmp_path, result_serializer="json")
+    flow(lambda: t([1]), name="f")()
+    header, payload = (tmp_path / "k").read_bytes().split(b"\n", 1)
+    form = json.loads(header)
+    assert set(form) == {
+        "penstock", "kind", "key", "created", "expiration", "serializer", "length", "sha256", "run", "python", "version",
+    }  # fmt: skip
+    assert (form["kind"], form["key"], form["run"]["task"], form["run"]["address"]) == ("value", "k", "t", "t:0")
+    assert json.loads(payload) == [1]
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a record", None])
+def test_torn_records_count_as_absent(tmp_path: Path, damage: bytes | None) -> None:
+    t, ran = counted(result_storage_key="k", result_storage=tmp_path)
+    f = flow(lambda: t(), name="f")
+    f()
+    content = (tmp_path / "k").read_bytes()
+    (tmp_path / "k").write_bytes(content[:-3] if damage is None else damage)
+    f()
+    assert len(ran) == 2
+    f()
+    assert len(ran) == 2
+
+
+def test_records_of_a_newer_version_are_refused() -> None:
+    store = ResultStore()
+    content = store.create_result_record(1, "k").serialize().replace(b'"penstock": 1', b'"penstock": 9')
+    with pytest.raises(SerializationError, match="newer"):
+        ResultRecord.deserialize(content)
+
+
+def test_stores_by_hand(tmp_path: Path) -> None:
+    store = ResultStore(result_storage=tmp_path, lock_manager=MemoryLockManager())
+    store.write(obj={"a": 1}, key="k")
+    assert store.exists("k")
+    assert store.read("k").result == {"a": 1}
+    with pytest.raises(ValueError, match="nope"):
+        store.read("nope")
+    assert store.acquire_lock("k", "me")
+    assert store.is_lock_holder("k", "me")
+    with pytest.raises(RuntimeError, match="locked"):
+        store.write(obj=2, key="k", holder="you")
+    store.release_lock("k", "me")
+
+    async def later() -> Any:
+        await store.awrite(obj=3, key="a")
+        return (await store.aread("a")).result, await store.aexists("a")
+
+    assert asyncio.run(later()) == (3, True)
+
+
+def test_results_dropped_from_memory_are_read_on_demand(tmp_path: Path) -> None:
+    t, _ = counted(result_storage_key="k", result_storage=tmp_path, cache_result_in_memory=False)
+    state = flow(lambda: t([5], return_state=True), name="f")()
+    state = state if not isinstance(state, list) else state[0]
+    assert state.result() == [5] if hasattr(state, "result") else True
+
+
+def test_results_that_cannot_be_stored_leave_the_run_completed(caplog: pytest.LogCaptureFixture) -> None:
+    thing = threading.Lock()
+
+    @task(persist_result=True, cache_policy=NO_CACHE)
+    def t() -> Any:
+        return thing
+
+    state = flow(lambda: t(return_state=True).name, name="f")
+    assert state() == "Completed"
+    assert "lock" in caplog.text
+    assert "try result_serializer" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["memory", "files"])
+def test_locks(kind: str, tmp_path: Path) -> None:
+    locks: Any = MemoryLockManager() if kind == "memory" else FileSystemLockManager(tmp_path)
+    key = f"key-{kind}"
+    assert locks.acquire_lock(key, "a")
+    assert locks.acquire_lock(key, "a")
+    assert locks.is_locked(key)
+    assert not locks.acquire_lock(key, "b", acquire_timeout=0.01)
+    with pytest.raises(ValueError, match="No lock held by b"):
+        locks.release_lock(key, "b")
+    assert not locks.wait_for_lock(key, timeout=0.01)
+    locks.release_lock(key, "a")
+    assert locks.wait_for_lock(key)
+    assert locks.acquire_lock(key, "b", hold_timeout=0.05)
+    assert locks.acquire_lock(key, "c", acquire_timeout=2)
+    locks.release_lock(key, "c")
+
+
+def test_serializable_runs_equal_calls_one_after_the_other() -> None:
+    ran: list[int] = []
+
+    @task(cache_policy=INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=MemoryLockManager()))
+    def t(x: int) -> int:
+        time.sleep(0.05)
+        ran.append(x)
+        return x
+
+    assert flow(lambda: t.map([1, 1, 1]).result(), name="f")() == [1, 1, 1]
+    assert ran == [1]
+
+
+def test_serializable_needs_locks() -> None:
+    t, _ = counted(cache_policy=INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE))
+    with pytest.raises(ConfigurationError, match="lock manager"):
+        flow(lambda: t(), name="f")()
+
+
+LOG: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log() -> None:
+    LOG.clear()
+
+
+@task
+def step(x: Any) -> Any:
+    LOG.append(("ran", x))
+    get_transaction().set("own", x)  # type: ignore[union-attr]
+    return x
+
+
+@step.on_rollback
+def undo(txn: Transaction) -> None:
+    LOG.append(("undone", txn.get("own")))
+
+
+@step.on_commit
+def confirm(txn: Transaction) -> None:
+    LOG.append(("confirmed", txn.get("own")))
+
+
+@task
+def breaks() -> None:
+    raise ValueError("broken")
+
+
+@breaks.on_rollback
+def never(txn: Transaction) -> None:
+    pytest.fail("the failing task never staged")
+
+
+def test_a_failure_that_leaves_the_block_rolls_back_in_reverse() -> None:
+    @flow
+    def f() -> None:
+        with transaction():
+            step(1)
+            step(2)
+            breaks()
+
+    with pytest.raises(ValueError, match="broken"):
+        f()
+    assert LOG == [("ran", 1), ("ran", 2), ("undone", 2), ("undone", 1)]
+
+
+def test_a_failure_caught_inside_decides_nothing() -> None:
+    @flow
+    def f() -> None:
+        with transaction():
+            step(1)
+            breaks(return_state=True)
+            step(2)
+
+    f()
+    assert LOG == [("ran", 1), ("ran", 2), ("confirmed", 1), ("confirmed", 2)]
+
+
+def test_rolled_back_runs_are_completed_and_named_so() -> None:
+    kept: list[Any] = []
+
+    @flow
+    def f() -> None:
+        with transaction():
+            kept.append(step.submit(1))
+            kept[0].wait()
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        f()
+    assert (kept[0].state.type, kept[0].state.name) == ("COMPLETED", "RolledBack")
+
+
+def test_commit_modes_and_values() -> None:
+    with transaction(commit_mode=CommitMode.OFF) as off:
+        off.stage(1)
+    assert off.is_rolled_back()
+    with transaction() as outer:
+        outer.set("v", [1])
+        with transaction() as inner:
+            assert inner.get("v") == [1]
+            inner.get("v").append(2)
+            assert inner.get("v") == [1]
+            assert inner.get_parent() is outer
+        assert not inner.is_committed()
+        with transaction(commit_mode=CommitMode.EAGER) as eager:
+            pass
+        assert eager.is_committed()
+        with pytest.raises(ValueError, match="unknown key"):
+            outer.get("nope")
+        assert outer.get("nope", None) is None
+    assert inner.is_committed()
+
+
+def test_keyed_transactions_skip_what_is_stored() -> None:
+    with transaction(key="once") as first:
+        assert not first.is_committed()
+        first.stage({"a": 1})
+    with transaction(key="once") as second:
+        assert second.is_committed()
+        assert second.read().result == {"a": 1}
+
+
+def test_an_error_in_a_commit_hook_rolls_back() -> None:
+    def bad(txn: Transaction) -> None:
+        raise RuntimeError
+
+    with transaction() as txn:
+        txn.stage(1, on_rollback_hooks=[lambda txn: LOG.append("undone")], on_commit_hooks=[bad])
+    assert txn.is_rolled_back()
+    assert LOG == ["undone"]
+
+
+def test_async_transactions_do_not_mix() -> None:
+    async def body() -> None:
+        async with atransaction() as txn:
+            assert get_transaction() is txn
+            with pytest.raises(NotImplementedError):
+                txn.__enter__()
+
+    asyncio.run(body())
+    assert get_transaction() is None
+
+
+def test_missing_results_are_said() -> None:
+    store = ResultStore()
+    record = store.create_result_record(1, "never-written")
+    record.forget()
+    with pytest.raises(MissingResult):
+        record.result  # noqa: B018
