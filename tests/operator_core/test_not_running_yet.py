@@ -55,6 +55,7 @@ def refusal_message(words: str) -> str:
     return f'pods "{pod_name()}" is forbidden: {words}'
 
 
+EPOCH = -NOW.timestamp()  # 1970, as a kubelet writes of a container that could not be started
 GATED = condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
 NO_CPU = "0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint(s). preemption: 0/3 nodes are available."
 
@@ -587,7 +588,7 @@ CONTAINERS = [
     *(
         Case(
             f"terminated {reason}: Crashed/StartError at once",
-            pending(pod(terminated(128, reason, "exec: not found", started=-1_000_000_000))),
+            pending(pod(terminated(128, reason, "exec: not found", started=EPOCH))),
             "Crashed/StartError",
             budget="T",
             says=("exec: not found",),
@@ -598,6 +599,31 @@ CONTAINERS = [
         "terminated StartError, a cgroup error: another attempt",
         pending(pod(terminated(128, "StartError", "failed to create cgroup: busy", started=None))),
         "Crashed/StartError",
+        budget="neverStarted",
+    ),
+    Case(
+        "terminated StartError in 1970, no space left: it never started",
+        pending(pod(terminated(128, "StartError", "no space left on device", started=EPOCH))),
+        "Crashed/StartError",
+        budget="neverStarted",
+    ),
+    Case(
+        "a container that was lost in 1970 never started",
+        pending(pod(terminated(255, "Unknown", started=EPOCH))),
+        "Crashed/ContainerLost",
+        budget="neverStarted",
+    ),
+    Case(
+        "evicted before it ran: by its disruption, and nothing is lost",
+        pending(
+            pod(
+                waiting(),
+                phase="Failed",
+                deleted=9,
+                conditions=(condition("DisruptionTarget", "True", "EvictionByEvictionAPI", "drain"),),
+            )
+        ),
+        "Crashed/Evicted",
         budget="neverStarted",
     ),
     *(

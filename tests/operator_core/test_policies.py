@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from penstock_operator.core.budgets import backoff, count_loss, forgiven
 from penstock_operator.core.canonical import canonical_json, digest
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.intent import Intent, parse_intent, wanted_intent
-from penstock_operator.core.limits import STATUS_BYTES, cut, size, within_bounds
+from penstock_operator.core.limits import cut, size, within_bounds
 from penstock_operator.core.model import MISSING, Revision
 from penstock_operator.core.observe import parse_event, parse_pod, parse_time
 from penstock_operator.core.parameters import bad_parameter
@@ -149,6 +150,7 @@ def test_a_revision_holds_the_flow_and_its_file() -> None:
         "etl.py": SOURCE,
     }
     assert manifest["metadata"]["name"] == definition.revision
+    assert re.fullmatch(r"etl-[0-9a-f]{10}", definition.revision or "")
     assert manifest["metadata"]["labels"]["penstock.dev/flow"] == "etl"
     assert manifest["metadata"]["ownerReferences"][0]["uid"] == "flow-1"
 
@@ -318,9 +320,9 @@ def huge() -> FlowRunStatus:
 
 def test_a_status_is_cut_to_its_cap_and_keeps_what_matters() -> None:
     status = huge()
-    assert size(status) > STATUS_BYTES
+    assert size(status) > 65_536
     bounded = within_bounds(status)
-    assert size(bounded) <= STATUS_BYTES
+    assert size(bounded) <= 32_768
     assert bounded.state == status.state
     assert bounded.result == status.result
     assert bounded.error is not None

@@ -228,6 +228,11 @@ CANCEL = [
 
 SUSPEND = [
     Case(
+        "sent, and then cancelled, the pod terminal: Cancelled goes over it",
+        wanted("Cancelled", "Cancelling", None, pod(terminated(143), phase="Failed", intent="Suspended")),
+        "Cancelled/Cancelled",
+    ),
+    Case(
         "Running: annotation and a deadline 15 s ahead",
         wanted("Suspended", the_pod=pod(running())),
         None,

@@ -1,7 +1,7 @@
 """What an engine's exit code means where no report does, with the pod's Events for the codes that hide a cause.
 
 The engine's own codes: 66 the flow could not be loaded, 70 engine or body crashed, 77 refused before any user code. 128+n: signal n.
-Neighbours: `fates` has judged disruptions, pod reasons and OOM kills before; `messages` reads the termination message.
+Neighbours: `fates` has judged disruptions, pod reasons and OOM kills before; `reports` reads the termination message.
 """
 
 from __future__ import annotations
