@@ -90,11 +90,12 @@ class Registration:
         except ApiError as error:
             if error.status != 409:
                 raise
+        # Whole lists: of an object that an earlier node left behind nothing may stay.
         await self._client.request(
             "PATCH",
             f"/api/v1/nodes/{name}/status",
             body={"status": self._status()},
-            content_type="application/strategic-merge-patch+json",
+            content_type="application/merge-patch+json",
         )
 
     def _status(self) -> Json:

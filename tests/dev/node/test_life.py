@@ -235,6 +235,31 @@ async def test_the_api_server_is_away(tmp_path: Path) -> None:
             await second.stop()
 
 
+async def test_the_node_object_is_whole_and_goes_with_the_node(plane: RealServer | None, tmp_path: Path) -> None:
+    """Also where an earlier one left its own."""
+    async with server(plane) as credentials, Client(credentials) as client:
+        path = "/api/v1/nodes/other-name"
+        await client.request("POST", "/api/v1/nodes", body={"metadata": {"name": "other-name"}})
+        stale = {"status": {"addresses": [{"type": "Hostname", "address": "gone.example"}]}}
+        await client.request("PATCH", f"{path}/status", body=stale, content_type="application/merge-patch+json")
+        node = Node(credentials, logs=tmp_path / "logs", name="other-name", cluster=True)
+        await node.start()
+        try:
+
+            async def ready() -> bool:
+                found = await client.request("GET", path)
+                return [a["type"] for a in found["status"].get("addresses", [])] == ["InternalIP"]
+
+            await until("it is registered", ready, 10)
+            found = await client.request("GET", path)
+            assert found["status"]["conditions"][0]["type"] == "Ready"
+            assert found["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] > 0
+        finally:
+            await node.stop()
+        listed = await client.request("GET", "/api/v1/nodes")
+        assert "other-name" not in [item["metadata"]["name"] for item in listed["items"]]
+
+
 @pytest.mark.real
 async def test_kubectl_logs_on_a_real_server(real_server: RealServer, tmp_path: Path) -> None:
     """The API server gets the log from the node, as from a kubelet."""
