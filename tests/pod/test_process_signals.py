@@ -102,6 +102,16 @@ SITUATIONS = [
         "@flow(**HOOKS)\ndef main():\n    mark('body')\n    try:\n        time.sleep(100)\n    except Exception:\n"
         "        mark('seen')\n        time.sleep(100)\n",
     ),
+    Situation(
+        "process pool",
+        "from penstock.task_runners import ProcessPoolTaskRunner\n@task\ndef work():\n    mark('body')\n    time.sleep(100)\n"
+        "@flow(task_runner=ProcessPoolTaskRunner(max_workers=1), **HOOKS)\ndef main():\n    work.submit().result()\n",
+    ),
+    Situation(
+        "flow in a subprocess",
+        "from penstock.flow_engine import run_flow_in_subprocess\n@flow\ndef child():\n    mark('body')\n    time.sleep(100)\n"
+        "@flow(**HOOKS)\ndef main():\n    run_flow_in_subprocess(child).join()\n",
+    ),
     Situation("loading the flow", "mark('body')\ntime.sleep(100)\n@flow(**HOOKS)\ndef main(): ...\n", hooks=False),
 ]
 
