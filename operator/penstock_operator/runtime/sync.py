@@ -16,7 +16,8 @@ from .client import ApiClient
 from .errors import ApiError
 from .metrics import Metrics
 from .resources import WATCHED, Resource, selector
-from .store import Store, key_of
+from .store import Store
+from .table import key_of
 
 SAY_AGAIN_SECONDS = 60.0
 LONGEST_WAIT = 10.0
