@@ -138,7 +138,9 @@ def test_sigterm_without_an_intent(start: StartPod, server: PodServer, situation
     assert pod.wait() == 143, pod.output
     assert time.monotonic() - at < situation.within
     first = server.accepted[1]
-    assert (first["type"], first["ending"], first["signal"]) == ("Interrupted", True, "SIGTERM")
+    assert (first["type"], first["signal"]) == ("Interrupted", "SIGTERM")
+    # On a machine too busy to bring it within a second the last word has taken its place.
+    assert first.get("ending") or len(server.accepted) == 2
     report = server.report
     assert report is not None
     assert (report["type"], report["name"], report["intent"]) == ("Interrupted", "Interrupted", "Running")
@@ -281,7 +283,7 @@ def test_a_shielded_block_is_not_torn(start: StartPod, server: PodServer) -> Non
     pod = start(SHIELDED.format(after="time.sleep(100)"))
     pod.marked("body")
     pod.signal()
-    server.wait_report("Interrupted")
+    assert server.wait_report("Interrupted")["ending"] is True
     pod.mark("go")
     assert pod.wait() == 143, pod.output
     assert pod.has_mark("hook-crashed")
