@@ -33,7 +33,7 @@ class LogReader:
                 self._names[record["taskRun"]] = str(record.get("task", ""))
             return None
         shown = f"{_time(record.get('ts'))} | {record.get('level', '')!s:<7} | {self._who(record)} - {text}"
-        return f"{shown}\n{record['exc']}" if record.get("exc") else shown
+        return f"{shown}\n{str(record['exc']).rstrip()}" if record.get("exc") else shown
 
     def _who(self, record: dict[str, Any]) -> str:
         if record.get("task"):

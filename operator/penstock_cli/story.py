@@ -39,7 +39,8 @@ def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
     for event in follow(api, runs):
         if isinstance(event, LogLine):
             who = f"{event.run.name}  " if several else ""
-            console.print(Text(f"    {who}{event.text}"), soft_wrap=True)
+            text = event.text.replace("\n", "\n    ")
+            console.print(Text(f"    {who}{text}"), soft_wrap=True)
         else:
             latest[event.run.uid] = event.run
             kind, name, message = event.run.state

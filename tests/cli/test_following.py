@@ -35,7 +35,7 @@ COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.f
         (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-1"}), "INFO    | Task run 'load-7' - hi"),
         (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-2"}), "INFO    | Task run 'load' - hi"),
         (json.dumps({**COMMON, "msg": "hi", "logger": "my.module", "level": "WARNING"}), "WARNING | my.module - hi"),
-        (json.dumps({**COMMON, "msg": "bad", "exc": "Traceback\nValueError"}), "INFO    | Flow run 'one' - bad\nTraceback\nValueError"),
+        (json.dumps({**COMMON, "msg": "bad", "exc": "Traceback\nValueError\n"}), "INFO    | Flow run 'one' - bad\nTraceback\nValueError"),
         (json.dumps({**COMMON, "msg": "one: Running", "event": "state"}), None),
     ],
 )  # fmt: skip
