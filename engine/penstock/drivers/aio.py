@@ -9,6 +9,7 @@ Neighbours: `sync` (same effects), `entry`, `loops`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from penstock._current import current_run
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class LoopTarget:
     """An asyncio task that executes bodies: where an interruption is delivered."""
 
-    __slots__ = ("loop", "on_raise", "pending", "reached", "shields", "task")
+    __slots__ = ("busy", "loop", "on_raise", "pending", "reached", "shields", "task")
 
     def __init__(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.task = task
@@ -40,15 +41,19 @@ class LoopTarget:
         self.shields = 0
         self.pending = False
         self.reached = 0
+        self.busy = 0  # how many runs await something here; with none there is nothing to interrupt
         self.on_raise: Callable[[Any], None] | None = None
 
     def deliver(self, exc: BaseException, on_raise: Callable[[Any], None] | None = None) -> None:
         """Cancel the task, from whatever thread or signal handler."""
         self.on_raise = on_raise
-        self.loop.call_soon_threadsafe(self.cancel)
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nothing runs there any more
+            self.loop.call_soon_threadsafe(self.cancel)
 
     def cancel(self) -> None:
         """Cancel now, or when the shield ends."""
+        if not self.busy:
+            return
         if self.shields:
             self.pending = True
             return
@@ -120,6 +125,7 @@ async def guarded(run: Run, work: Any) -> Any:
     target = target_of(run)
     control.active[run] = target
     before = target.reached
+    target.busy += 1
     out: Any
     try:
         if control.cause is not None and run.root is run:
@@ -129,6 +135,7 @@ async def guarded(run: Run, work: Any) -> Any:
         out = await work
     except asyncio.CancelledError as exc:
         if control.cause is not None or (run.reached and target.reached > before):
+            run.reached = True
             uncancel(target, before)
             signal = TerminationSignal((control.cause.signal if control.cause is not None else None) or 15)
             signal.__traceback__ = trimmed(exc.__traceback__)
@@ -138,6 +145,7 @@ async def guarded(run: Run, work: Any) -> Any:
     except BaseException as exc:  # noqa: BLE001  (whatever a body raises is its outcome)
         exc.__traceback__ = trimmed(exc.__traceback__)
         out = Raised(exc)
+    target.busy -= 1
     if control.active.pop(run, None) is None:
         raise Dropped
     return out
@@ -145,6 +153,8 @@ async def guarded(run: Run, work: Any) -> Any:
 
 def uncancel(target: LoopTarget, before: int) -> None:
     """Take back the cancellations that delivered the interruption."""
+    if target.reached == before:  # it came by way of another task, as `gather` passes it on
+        target.task.uncancel()
     while target.reached > before:
         target.reached -= 1
         target.task.uncancel()

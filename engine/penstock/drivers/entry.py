@@ -199,12 +199,16 @@ class RootScope:
         self.signals = SignalScope(self.run.control)
         self.signals.install(sigint=not self.run.is_async)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        from penstock.drivers.sync import Dropped
+
         control = self.run.control
         control.finished = True
         roots.remove(control)
         self.signals.restore()
         self.signals.redeliver()
+        if kind is Dropped:
+            raise SystemExit from None  # another thread has ended this run: quietly leave
 
 
 def cancel_run(run: Any, message: str) -> None:

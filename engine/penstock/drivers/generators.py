@@ -95,7 +95,7 @@ def generate(make: Callable[[], Run]) -> Generator[Any, Any, Any]:
         return _finished(run, step)
     finally:
         if scope is not None:
-            scope.__exit__()
+            scope.__exit__(None)
 
 
 def _pull_all(run: Run) -> Generator[Any, Any, Any]:
@@ -234,4 +234,4 @@ async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
         _finished(run, step)
     finally:
         if scope is not None:
-            scope.__exit__()
+            scope.__exit__(None)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 WAKE_SIGNAL = signal.SIGURG
 """Wakes the main thread. Its default action is to do nothing, so a stray one is harmless; it is never SIGTERM, so that
 whoever listens to SIGTERM (the pod's guard, by its wakeup fd) does not hear our own wake-ups."""
+
+
+WAKE_SECONDS = 5.0
+"""For how long the main thread is woken again if it does not react; a C call that keeps the GIL cannot be ended anyway."""
 
 
 class Section:
@@ -92,7 +97,7 @@ class Section:
             self.pending = exc
             if threading.get_ident() != self.thread_id:
                 signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
-            self._wake()
+                threading.Thread(target=self._insist, args=(exc,), name="penstock-wake", daemon=True).start()
             return
         with self.lock:
             self.pending = exc
@@ -108,9 +113,23 @@ class Section:
             else:
                 self.injected = False
 
+    def _insist(self, exc: BaseException) -> None:
+        """Wake the main thread again until it has noticed.
+
+        A signal that comes after the interpreter's last look and before a blocking call is entered does not end that
+        call; the next one does.
+        """
+        pause, until = 0.001, time.monotonic() + WAKE_SECONDS
+        while time.monotonic() < until:
+            time.sleep(pause)
+            if self.pending is not exc:
+                return
+            signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
+            pause = min(pause * 2, 0.05)
+
     def _wake(self) -> None:
         waiter = self.waiter
-        if waiter is not None and not self.is_main:
+        if waiter is not None:
             self.waiter = None
             waiter.release()
 

@@ -13,6 +13,7 @@ from penstock._state import CANCELLED, COMPLETED
 from penstock.core.address import quote_name
 from penstock.core.mapping import children_of
 from penstock.drivers.entry import new_task_run
+from penstock.drivers.section import current_section
 from penstock.drivers.world import WORLD
 from penstock.futures import PrefectConcurrentFuture, PrefectFutureIterator, PrefectFutureList
 
@@ -48,11 +49,17 @@ def runner_here(what: str) -> Any:
 
 def submit(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> Any:
     """Submit one run of the task."""
-    parameters = task.binder.bind(args, kwargs)
-    runner = runner_here(f"Task {task.name!r}.submit()")
-    if runner.overrides_submit:
-        return runner.submit(task, parameters, wait_for)
-    return submit_run(runner, task, args, kwargs, parameters, wait_for)
+    section = current_section()
+    was_open, section.open = section.open, False
+    try:
+        parameters = task.binder.bind(args, kwargs)
+        runner = runner_here(f"Task {task.name!r}.submit()")
+        if runner.overrides_submit:
+            return runner.submit(task, parameters, wait_for)
+        return submit_run(runner, task, args, kwargs, parameters, wait_for)
+    finally:
+        if was_open:
+            section.reopen(True)
 
 
 def submit_run(
@@ -74,11 +81,17 @@ def submit_run(
 
 def map_task(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any, window: int | None) -> Any:
     """Submit one run for each element of the iterable arguments."""
-    parameters = task.binder.bind(args, kwargs)
-    runner = runner_here(f"Task {task.name!r}.map()")
-    if runner.overrides_submit and window is None:
-        return runner.map(task, parameters, wait_for)
-    return map_run(runner, task, parameters, wait_for, window)
+    section = current_section()
+    was_open, section.open = section.open, False
+    try:
+        parameters = task.binder.bind(args, kwargs)
+        runner = runner_here(f"Task {task.name!r}.map()")
+        if runner.overrides_submit and window is None:
+            return runner.map(task, parameters, wait_for)
+        return map_run(runner, task, parameters, wait_for, window)
+    finally:
+        if was_open:
+            section.reopen(True)
 
 
 def map_run(runner: Any, task: Any, parameters: dict[str, Any], wait_for: Any, window: int | None = None) -> Any:

@@ -1,0 +1,96 @@
+"""Rules 7.1, 12.1 to 12.3: every name exists where the table says, absent ones teach, importing loads nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+from penstock import flow, task
+from penstock._absent import ABSENT_METHODS, ABSENT_MODULES
+from penstock._names import OURS, names_table
+
+NAMES = [(module, name) for module, names in OURS.items() for name in names]
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=[f"{module}.{name}" for module, name in NAMES])
+def test_every_name_is_there(module: str, name: str) -> None:
+    assert getattr(importlib.import_module(module), name) is not None
+
+
+@pytest.mark.parametrize("module", ABSENT_MODULES)
+def test_absent_modules_say_what_to_use(module: str) -> None:
+    sys.modules.pop(f"penstock.{module}", None)
+    with pytest.raises(ImportError, match="does not exist here; use"):
+        importlib.import_module(f"penstock.{module}")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("penstock", "serve"), ("penstock", "deploy"), ("penstock", "get_client"), ("penstock.task_runners", "PrefectTaskRunner"), ("penstock.flows", "serve")],
+)
+def test_absent_names_say_what_to_use(module: str, name: str) -> None:
+    with pytest.raises(ImportError, match="does not exist here; use"):
+        exec(f"from {module} import {name}")
+
+
+def test_absent_methods_say_what_to_use() -> None:
+    @flow
+    def f() -> None:
+        pass
+
+    @task
+    def t() -> None:
+        pass
+
+    for kind, target in (("Flow", f), ("Task", t)):
+        for name in ABSENT_METHODS[kind]:
+            with pytest.raises(NotImplementedError, match="does not exist here; use"):
+                getattr(target, name)()
+    with pytest.raises(AttributeError):
+        f.nonsense  # noqa: B018
+    with pytest.raises(AttributeError):
+        importlib.import_module("penstock").nonsense  # noqa: B018
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys\nbefore = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    assert loaded_after("import penstock") == {"penstock"}
+
+
+HEAVY = ("pydantic", "httpx", "asyncio", "anyio", "cloudpickle", "logging", "concurrent.futures", "multiprocessing")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from penstock import flow, task",
+        "from penstock import flow, task\n@flow\ndef f(n: int = 1): pass\n@task\ndef t(): pass",
+        "from penstock import tags, unmapped, allow_failure, State, runtime",
+    ],
+)
+def test_definitions_load_nothing_heavy(statement: str) -> None:
+    assert not [name for name in HEAVY if name in loaded_after(statement)]
+
+
+def test_a_sync_flow_with_exact_parameters_loads_neither_pydantic_nor_asyncio() -> None:
+    loaded = loaded_after("from penstock import flow\n@flow\ndef f(n: int): return n\nf(1)")
+    assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]
+
+
+@pytest.mark.parametrize("module", [m for m in OURS if m not in ("penstock.input", "penstock.testing.utilities")])
+def test_modules_load_neither_pydantic_nor_asyncio(module: str) -> None:
+    loaded = loaded_after(f"import {module}")
+    assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]
+
+
+def test_the_table_renders() -> None:
+    page = names_table()
+    assert "`PrefectFuture`" in page
+    assert "| `Task.delay` |" in page
