@@ -137,10 +137,10 @@ def test_sigterm_without_an_intent(start: StartPod, server: PodServer, situation
     at = pod.signal()
     assert pod.wait() == 143, pod.output
     assert time.monotonic() - at < situation.within
-    first = server.accepted[1]
+    first, *later = (report for report in server.accepted if report["type"] != "Running")
     assert (first["type"], first["signal"]) == ("Interrupted", "SIGTERM")
     # On a machine too busy to bring it within a second the last word has taken its place.
-    assert first.get("ending") or len(server.accepted) == 2
+    assert first.get("ending") or not later
     report = server.report
     assert report is not None
     assert (report["type"], report["name"], report["intent"]) == ("Interrupted", "Interrupted", "Running")
@@ -179,7 +179,7 @@ def test_sigterm_and_the_answer_tells_of_a_cancellation(
     server.change(lambda run: run["spec"].update(desiredState="Cancelled"))
     pod.signal()
     assert pod.wait() == 0, pod.output
-    assert server.accepted[1]["type"] == "Interrupted"
+    assert "Interrupted" in [report["type"] for report in server.accepted]
     check_cancelled(pod, server, situation, signalled=True)
 
 
