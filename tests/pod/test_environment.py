@@ -36,7 +36,7 @@ def test_defaults_are_those_of_a_pod_in_a_cluster() -> None:
         log_format="auto",
         log_level="INFO",
         previews=True,
-        timings=Timings(300.0, 60.0, 30.0, 0.2, 60.0, 10.0),
+        timings=Timings(300.0, 60.0, 30.0, 0.2, 10.0),
     )
     assert parse(REQUIRED).status_path == "/apis/penstock.dev/v1alpha1/namespaces/team-a/flowruns/etl/status"
 
@@ -62,7 +62,8 @@ def test_defaults_are_those_of_a_pod_in_a_cluster() -> None:
         ("PENSTOCK_POD_REPORT_TIMEOUT_SECONDS", "2", "timings", Timings(report_timeout=2.0)),
         ("PENSTOCK_POD_PROGRESS_SECONDS", "3", "timings", Timings(progress=3.0)),
         ("PENSTOCK_POD_INTENT_POLL_SECONDS", "4", "timings", Timings(intent_poll=4.0)),
-        ("PENSTOCK_POD_LONG_WAIT_SECONDS", "0", "timings", Timings(long_wait=0.0)),
+        ("POD_UID", "p-1", "pod_uid", "p-1"),
+        ("NODE_NAME", "n-1", "node_name", "n-1"),
         ("PENSTOCK_POD_SUSPEND_WAIT_SECONDS", "6", "timings", Timings(suspend_wait=6.0)),
     ],
 )

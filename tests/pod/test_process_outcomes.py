@@ -227,13 +227,16 @@ def test_atexit_functions_run_and_threads_do_not_hold_the_process(start: StartPo
 def test_prints_pass_through_and_records_are_lines_of_json(start: StartPod, server: PodServer) -> None:
     pod = start(
         "import logging\n@flow\ndef main():\n    print('plain')\n    get_run_logger().info('told %s', 3)\n"
-        "    logging.getLogger('mine').warning('mine')\n    read()\n@task\ndef read():\n    get_run_logger().info('in it')\n"
+        "    logging.getLogger('mine').warning('mine')\n    read()\n@task\ndef read():\n    get_run_logger().info('in it')\n",
+        env={"NODE_NAME": "n-1"},
     )
     assert pod.wait() == 0, pod.output
     assert "plain" in pod.stdout.splitlines()
     by_message: dict[str, dict[str, Any]] = {line["msg"]: line for line in pod.lines}
     told = by_message["told 3"]
     assert (told["run"], told["namespace"], told["attempt"], told["flow"]) == ("etl", "team-a", 1, "main")
+    assert (told["pod"], told["node"]) == ("etl-7f3c2-1", "n-1")
+    assert "podUid" not in told
     assert told["level"] == "INFO"
     assert by_message["mine"]["logger"] == "mine"
     assert by_message["in it"]["task"].startswith("read")

@@ -192,7 +192,6 @@ class Attempt:
                 ending=ending,
                 hooks=hooks,
                 resume_time=outcome.resume_time,
-                waiting=outcome.waiting,
                 pause=outcome.pause,
                 progress=self.progress.part(),
             )

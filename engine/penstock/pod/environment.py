@@ -31,7 +31,6 @@ class Timings:
     report_timeout: float = 60.0
     progress: float = 30.0
     intent_poll: float = 0.2
-    long_wait: float = 60.0
     suspend_wait: float = 10.0
 
 
@@ -108,7 +107,6 @@ def parse(environ: Mapping[str, str]) -> PodEnvironment:
             report_timeout=given.seconds("PENSTOCK_POD_REPORT_TIMEOUT_SECONDS", timings.report_timeout),
             progress=given.seconds("PENSTOCK_POD_PROGRESS_SECONDS", timings.progress),
             intent_poll=given.seconds("PENSTOCK_POD_INTENT_POLL_SECONDS", timings.intent_poll),
-            long_wait=given.seconds("PENSTOCK_POD_LONG_WAIT_SECONDS", timings.long_wait),
             suspend_wait=given.seconds("PENSTOCK_POD_SUSPEND_WAIT_SECONDS", timings.suspend_wait),
         ),
     )

@@ -55,7 +55,15 @@ class Life:
 
     def _live(self) -> NoReturn:
         env = self._env
-        common = {"run": env.flow_run, "namespace": env.namespace, "attempt": env.attempt}
+        common = {
+            "run": env.flow_run,
+            "namespace": env.namespace,
+            "attempt": env.attempt,
+            "pod": env.pod_name,
+            "podUid": env.pod_uid,
+            "node": env.node_name,
+        }
+        common = {name: value for name, value in common.items() if value is not None}
         lines = logs.install(env.log_format, env.log_level, common)
         ahead = loading.compile_ahead(env.entrypoint, env.source_dir)
         flow_run = self._claimed()

@@ -35,7 +35,6 @@ class Outcome:
     error: ErrorPart | None = None
     result: ResultPart | None = None
     resume_time: datetime | None = None
-    waiting: str | None = None
     pause: PausePart | None = None
 
 
