@@ -30,7 +30,8 @@ from penstock_operator.core.revisions import (
 from penstock_operator.core.spec_hash import spec_hash
 from penstock_operator.core.unschedulable import parse_scheduler_message
 from penstock_operator.core.verdict import Budget
-from tests.support.builders import SOURCE, at, flow, flow_spec, observed, pod, run, running, status_json
+from tests.support.builders import SOURCE, at, flow, flow_spec, observed, pod, report, run, running, status_json
+from tests.support.cases import decide, state_of
 
 JSON = dict[str, Any]
 
@@ -245,6 +246,44 @@ def test_canonical_json_does_not_depend_on_the_order_of_keys(value: JSON) -> Non
     backwards = dict(reversed(value.items()))
     assert canonical_json(backwards) == canonical_json(value)
     assert digest(backwards) == digest(value)
+
+
+def nested(levels: int) -> JSON:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("spec", "state"),
+    [
+        ({"flowSpec": flow_spec(), "parameters": nested(90)}, "Pending/Submitting"),
+        ({"flowSpec": flow_spec(), "parameters": nested(2000)}, "Failed/InvalidParameters"),
+        ({"flowSpec": flow_spec(), "context": nested(300)}, "Failed/InvalidFlow"),
+        ({"flowSpec": flow_spec(), "template": {"spec": nested(300)}}, "Failed/InvalidFlow"),
+        ({"flowSpec": flow_spec(), "env": [{"name": "A", "valueFrom": nested(300)}]}, "Failed/InvalidFlow"),
+        ({"flowSpec": flow_spec(parameters=nested(300))}, "Failed/InvalidFlow"),
+        ({"flowSpec": flow_spec(parametersSchema=nested(300))}, "Failed/InvalidFlow"),
+    ],
+)
+def test_what_is_nested_too_deep_ends_with_a_word(spec: JSON, state: str) -> None:
+    decision = decide(observed(run(spec)))
+    assert state_of(decision) == state
+    assert decision.status is not None
+    assert decision.status.state is not None
+    assert state.startswith("Pending") or "nested deeper than 100 levels" in (decision.status.state.message or "")
+
+
+def test_a_flow_that_is_nested_too_deep_is_told() -> None:
+    decision = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(flow_spec(parameters=nested(300)))))
+    assert state_of(decision) == "Scheduled/AwaitingFlow"
+
+
+def test_inputs_that_are_nested_too_deep_do_not_hold_up_a_cancellation() -> None:
+    status = status_json("Running", report=report(), started=1)
+    spec = {"flowSpec": flow_spec(), "inputs": nested(2000), "desiredState": "Cancelled"}
+    assert state_of(decide(observed(run(spec, status), pod=pod(running())))) == "Cancelling/Cancelling"
 
 
 # --- intent -------------------------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,25 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+# Serialisers give up at some depth (pydantic's at 255, Python's json near 1,000); what people write has ten levels.
+DEEPEST = 100
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a JSON value is nested deeper than `DEEPEST` levels. It does not recurse itself."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return any(isinstance(item, dict | list) for item in level)
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON, 64 hex digits."""
     return digest_text(canonical_json(value))

@@ -17,9 +17,10 @@ from penstock_operator.api import constants as k
 from penstock_operator.api.execution import Execution
 from penstock_operator.api.flow import Flow
 
-from .canonical import canonical_json, digest
+from .canonical import DEEPEST, canonical_json, digest, too_deep
 from .faults import Need, Unusable
 from .model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from .spec_hash import deep_fields
 
 # etcd refuses objects beyond 1.5 MB; a revision is copied whole into every watch of ConfigMaps.
 SOURCE_MAXIMUM = 900_000
@@ -49,8 +50,11 @@ def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
         source: the data of its `source.configMap`, None where it names none.
 
     Raises:
-        Unusable: the source's ConfigMap can't be copied into a revision.
+        Unusable: it is nested too deep, or the source's ConfigMap can't be copied into a revision.
     """
+    deep = next((name for name, value in deep_fields(flow.spec).items() if too_deep(value)), None)
+    if deep is not None:
+        raise Unusable(f"{deep} is nested deeper than {DEEPEST} levels")
     fields = flow.spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_EXECUTION)
     execution = Execution.model_validate(fields)
     files: dict[str, str] = {}

@@ -16,6 +16,7 @@ from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowR
 
 from .attempts import finish, timed_out
 from .cancel import cancelled
+from .canonical import DEEPEST
 from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
@@ -30,6 +31,7 @@ from .refusals import judge_refusal
 from .reports import own_report
 from .revisions import Definition, current_definition
 from .situation import Situation
+from .spec_hash import deep_field
 from .standing import STUCK_SECONDS
 from .stopping import hard_seconds
 from .verdict import Degraded, Showing, Verdict
@@ -108,6 +110,10 @@ def _begin_first(s: Situation) -> Plan:
     """Check everything that a pod would be created in vain for, and create it."""
     run, scheduled = s.run, s.run.spec.scheduled_time
     waits = {"scheduled_time": scheduled}
+    deep = deep_field(run.spec)
+    if deep is not None:
+        name = "InvalidParameters" if deep == "parameters" else "InvalidFlow"
+        return _end(s, Verdict(StateType.FAILED, name, f"{deep} is nested deeper than {DEEPEST} levels"), waits)
     try:
         definition = current_definition(s.seen)
         if definition is None:
