@@ -18,7 +18,7 @@ from .api import ServerError
 from .errors import CliError
 from .kinds import FLOWRUN, POD
 from .loglines import LogReader
-from .runs import Run
+from .runs import Run, attempts_pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,10 +117,13 @@ def _changed(
 ) -> Iterator[StateChange | LogLine]:
     known.run = run
     if run.pod and run.pod not in known.readers:
-        before = next(reversed(known.readers.values()), None)
-        reader = threading.Thread(target=_read_log, args=(api, run, run.pod, events, stop, before), daemon=True)
-        known.readers[run.pod] = reader
-        reader.start()
+        # Whoever comes late, or misses an attempt that was soon over, still reads all of them.
+        earlier = [pod for _, pod in attempts_pods(api, run)] if run.attempt > 1 else []
+        for pod in [pod for pod in earlier if pod != run.pod and pod not in known.readers] + [run.pod]:
+            before = next(reversed(known.readers.values()), None)
+            reader = threading.Thread(target=_read_log, args=(api, run, pod, events, stop, before), daemon=True)
+            known.readers[pod] = reader
+            reader.start()
     if run.finished:
         # What the flow said last comes before its end.
         deadline = time.monotonic() + _DRAIN_SECONDS

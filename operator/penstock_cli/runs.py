@@ -68,6 +68,11 @@ class Run:
         return str((self.status.get("attempt") or {}).get("podName", ""))
 
     @property
+    def attempt(self) -> int:
+        """Number of the present attempt; 0 before the first."""
+        return int((self.status.get("attempt") or {}).get("number", 0))
+
+    @property
     def flow(self) -> str:
         """Name of its flow."""
         known = (self.status.get("flow") or {}).get("name") or (self.body["spec"].get("flowRef") or {}).get("name")

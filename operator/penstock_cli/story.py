@@ -59,8 +59,7 @@ def summary(runs: Sequence[Run], console: Console) -> None:
     for run in runs:
         kind, name, _ = run.state
         state = Text(kind if name == kind else f"{kind}/{name}", style=_COLOURS.get(kind, ""))
-        attempts = str((run.status.get("attempt") or {}).get("number", 0))
-        table.add_row(run.name, run.flow, state, attempts, _took(run))
+        table.add_row(run.name, run.flow, state, str(run.attempt), _took(run))
     console.print(table)
     for run in runs:
         console.print(Text(f"{run.name}: {_outcome(run)}"), soft_wrap=True)

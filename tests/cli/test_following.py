@@ -100,11 +100,14 @@ def test_follow_several_runs(at: Stage, api: Api) -> None:
 def test_the_first_attempts_lines_come_first(at: Stage, api: Api) -> None:
     """Although its pod is still ending while the second one works."""
     run = Run(at.run("a"))
+    first = at.pod("a-1", run.body, 1)
+    at.log(first, "first")
     at.status("a", "Running", attempt={"number": 1, "podName": "a-1"})
+    lines: list[str] = []
 
     def happens() -> None:
-        first, second = at.pod("a-1", run.body, 1), at.pod("a-2", run.body, 2)
-        at.log(first, "first")
+        until("the first attempt is followed", lambda: lines == ["first"])
+        second = at.pod("a-2", run.body, 2)
         at.status("a", "Running", "Retrying", attempt={"number": 2, "podName": "a-2"})
         at.log(second, "third", "fourth")
         time.sleep(0.5)  # for a reader of the second log that does not wait
@@ -114,9 +117,21 @@ def test_the_first_attempts_lines_come_first(at: Stage, api: Api) -> None:
         at.status("a", "Completed", attempt={"number": 2, "podName": "a-2"})
 
     life = play(happens)
-    lines = [event.text for event in follow(api, [run]) if isinstance(event, LogLine)]
+    for event in follow(api, [run]):
+        if isinstance(event, LogLine):
+            lines.append(event.text)  # one by one: the world waits for it
     life.join()
     assert lines == ["first", "second", "third", "fourth"]
+
+
+def test_who_comes_late_reads_all_attempts(at: Stage, api: Api) -> None:
+    run = Run(at.run("a"))
+    for number in (1, 2):
+        at.log(at.pod(f"a-{number}", run.body, number), f"attempt {number}")
+        at.end_pod(f"a-{number}")
+    at.status("a", "Completed", attempt={"number": 2, "podName": "a-2"})
+    found = [event.text if isinstance(event, LogLine) else event.run.state[0] for event in follow(api, [run])]
+    assert found == ["attempt 1", "attempt 2", "Completed"]
 
 
 def test_follow_ends_when_the_run_is_deleted(at: Stage, api: Api) -> None:
@@ -143,6 +158,7 @@ def test_the_story_and_its_summary(at: Stage, api: Api) -> None:
                 startTime="2026-11-21T12:00:00Z",
                 attempt={"number": 2, "podName": f"{name}-2"},
             )
+        until("both are told", lambda: text.getvalue().count("  Running") == 2)
         uid = at.pod("good-2", runs[0].body, 2)
         at.log(uid, json.dumps({**COMMON, "run": "good", "msg": "[bold]brackets are text[/]"}))
         at.end_pod("good-2")
