@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,12 @@ def test_get_watches(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPa
             raise KeyboardInterrupt
 
     monkeypatch.setattr("builtins.print", interrupted)
-    changer = threading.Timer(0.3, lambda: at.status("one", "Running"))
+
+    def change() -> None:
+        until("the table is shown", lambda: bool(lines))
+        at.status("one", "Running")
+
+    changer = threading.Thread(target=change)
     changer.start()
     done = penstock("get", "fr", "-w")
     changer.join()
@@ -385,22 +391,24 @@ def test_delete(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
 
 def test_delete_waits_until_it_is_gone(at: Stage, penstock: Penstock) -> None:
     """A finalizer holds it; --no-wait does not wait."""
-    body = {
-        "apiVersion": API,
-        "kind": "FlowRun",
-        "metadata": {"name": "held", "finalizers": ["test.dev/hold"]},
-        "spec": SPEC,
-    }
-    at.post(at.runs, body)
-    assert penstock("delete", "fr", "held", "--no-wait").code == 0
-    assert at.get(f"{at.runs}/held")["metadata"]["deletionTimestamp"]
 
-    def release() -> None:
+    def held(name: str) -> str:
+        meta = {"name": name, "finalizers": ["test.dev/hold"]}
+        at.post(at.runs, {"apiVersion": API, "kind": "FlowRun", "metadata": meta, "spec": SPEC})
+        return f"{at.runs}/{name}"
+
+    def release(path: str) -> None:
+        until("it is being deleted", lambda: "deletionTimestamp" in at.get(path)["metadata"])
+        time.sleep(0.3)  # for a command that does not wait
         headers = {"Content-Type": "application/merge-patch+json"}
-        at.client.patch(f"{at.runs}/held", json={"metadata": {"finalizers": None}}, headers=headers)
+        at.client.patch(path, json={"metadata": {"finalizers": None}}, headers=headers)
 
-    releaser = threading.Timer(0.3, release)
+    one, two = held("one"), held("two")
+    assert penstock("delete", "fr", "one", "--no-wait").code == 0
+    assert at.get(one)["metadata"]["deletionTimestamp"]
+    release(one)
+    releaser = threading.Thread(target=release, args=(two,))
     releaser.start()
-    assert penstock("delete", "fr", "held").code == 0
+    assert penstock("delete", "fr", "two").code == 0
+    assert at.client.get(two).status_code == 404
     releaser.join()
-    until("it is gone", lambda: at.client.get(f"{at.runs}/held").status_code == 404)

@@ -137,9 +137,16 @@ def test_who_comes_late_reads_all_attempts(at: Stage, api: Api) -> None:
 def test_follow_ends_when_the_run_is_deleted(at: Stage, api: Api) -> None:
     run = Run(at.run("a"))
     at.status("a", "Running")
-    deleting = threading.Timer(0.3, lambda: at.client.delete(f"{at.runs}/a"))
-    deleting.start()
-    assert [event.run.state[0] for event in follow(api, [run]) if isinstance(event, StateChange)] == ["Running"]
+    seen: list[str] = []
+
+    def delete() -> None:
+        until("it is followed", lambda: seen == ["Running"])
+        at.client.delete(f"{at.runs}/a")
+
+    deleting = play(delete)
+    for event in follow(api, [run]):
+        seen.append(event.run.state[0])  # one by one: the world waits for it
+    assert seen == ["Running"]
     deleting.join()
     until("it is gone", lambda: at.client.get(f"{at.runs}/a").status_code == 404)
 
