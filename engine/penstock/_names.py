@@ -141,7 +141,12 @@ ONLY_OURS = frozenset(
 
 def names_table() -> str:
     """The page of the documentation: every name, and for each absent one what to use instead."""
-    lines = ["# Names", "", "Names are those of Prefect, under `penstock`; *ours* marks those that only Penstock has.", ""]
+    lines = [
+        "# Names",
+        "",
+        "Names are those of Prefect, under `penstock`; *ours* marks those that only Penstock has.",
+        "",
+    ]
     for module, names in OURS.items():
         lines.append(f"## `{module}`")
         lines.append("")

@@ -341,6 +341,8 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
         """The value of the run; see `PrefectFuture.result`."""
         if self._run is None:
             return super().result(timeout, raise_on_failure)
+        if timeout is not None:
+            check_timeout(timeout)
         if not self._done:
             self.wait(timeout)
             if not self._done:

@@ -25,6 +25,8 @@ def own_home(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_world() -> Iterator[None]:
     """Observers and log levels of a test end with it."""
+    if not WORLD.configured:
+        WORLD.configure()
     before = WORLD.observers
     logger = logging.getLogger("penstock")
     level = logger.level

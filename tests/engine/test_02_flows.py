@@ -257,11 +257,11 @@ def test_run_names_from_callables() -> None:
 
     assert f() == "named-f"
     assert calls == [1]
+
+    def bad() -> Any:
+        return 3
+
     with pytest.raises(TypeError, match=r"bad.*returned type int"):
-
-        def bad() -> Any:
-            return 3
-
         flow(flow_run_name=bad)(nothing)()
     with pytest.raises(KeyError):
         flow(flow_run_name="{nope}")(nothing)()

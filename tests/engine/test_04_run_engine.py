@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from penstock import flow, runtime, task
 from penstock.core.address import parse, quote_name
 from penstock.exceptions import InvalidTransition, ParameterBindError
@@ -196,7 +197,7 @@ def test_initial_flow_states(given: State | None, kind: str, ran: bool, running_
     )
     state = f.run_engine(state=given)
     assert state.type == kind
-    assert RAN == (["body"] if ran else [])
+    assert (["body"] if ran else []) == RAN
     assert seen.count("running") == running_hooks
     assert ("cancellation" in seen) is (given is not None and given.is_cancelling())
 
@@ -278,7 +279,8 @@ def test_handlers_see_each_transition_and_their_chain_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("returned", "match"), [("text", "TypeError"), (Scheduled, "cannot follow"), (ZeroDivisionError, "ZeroDivisionError")]
+    ("returned", "match"),
+    [("text", "TypeError"), (Scheduled, "cannot follow"), (ZeroDivisionError, "ZeroDivisionError")],
 )
 def test_bad_handlers_fail_the_run(returned: Any, match: str) -> None:
     def bad(engine: Any, old: State, new: State) -> Any:

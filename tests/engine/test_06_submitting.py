@@ -330,9 +330,8 @@ def test_as_completed() -> None:
         slow, quick = held.submit(), same.submit("quick")
         quick.wait()
         seen = []
-        with pytest.raises(TimeoutError, match="1 .of 2. futures unfinished"):
-            for future in as_completed([slow, quick, quick], timeout=0):
-                seen.append(future.result())
+        with pytest.raises(TimeoutError, match=r"1 \(of 2\) futures unfinished"):
+            seen.extend(future.result() for future in as_completed([slow, quick, quick], timeout=0))
         with pytest.raises(ValueError, match="0 or more"):
             as_completed([slow], timeout=-1)
         release.set()

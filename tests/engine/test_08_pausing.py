@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pytest
+
 from penstock import flow, pause_flow_run, resume_flow_run, runtime, suspend_flow_run, task
 from penstock.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound
 from penstock.input import RunInput, receive_input, send_input

@@ -13,6 +13,7 @@ from typing import Any
 
 import pydantic
 import pytest
+
 from penstock import flow, task
 from penstock.cache_policies import (
     DEFAULT,

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from penstock import flow, get_run_logger, runtime, tags, task
 from penstock.context import FlowRunContext, TagsContext, TaskRunContext, get_run_context
 from penstock.exceptions import MissingContextError
@@ -51,7 +52,7 @@ ALL = ("on_running", "on_completion", "on_failure", "on_cancellation", "on_crash
 )
 def test_which_flow_hooks_run(value: Any, want: list[str]) -> None:
     flow(**{name: [hook(name)] for name in ALL})(lambda: value)(return_state=True)
-    assert SEEN == want
+    assert want == SEEN
 
 
 def test_task_hooks() -> None:
@@ -82,7 +83,9 @@ def test_hooks_are_called_positionally_in_order_inside_the_run(caplog: pytest.Lo
     def with_more(flow: Any, run: Any, state: Any, extra: int) -> None:
         SEEN.append(extra)
 
-    @flow(on_completion=[first, raising, second, functools.partial(with_more, extra=5), Callable_()], flow_run_name="run")
+    @flow(
+        on_completion=[first, raising, second, functools.partial(with_more, extra=5), Callable_()], flow_run_name="run"
+    )
     def f() -> int:
         return 1
 
@@ -153,7 +156,9 @@ def test_run_loggers_can_be_silenced(caplog: pytest.LogCaptureFixture) -> None:
     assert "hush" not in caplog.text
 
 
-def test_prints_become_lines_only_where_they_are_wanted(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_become_lines_only_where_they_are_wanted(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     import sys
 
     @task
@@ -314,7 +319,10 @@ def test_settings(name: str, text: str, path: str, want: Any) -> None:
 
 
 def test_settings_that_are_refused() -> None:
-    with temporary_settings({"PENSTOCK_TASKS_DEFAULT_RETRIES": "many"}), pytest.raises(ValueError, match="PENSTOCK_TASKS_DEFAULT_RETRIES='many'"):
+    with (
+        temporary_settings({"PENSTOCK_TASKS_DEFAULT_RETRIES": "many"}),
+        pytest.raises(ValueError, match="PENSTOCK_TASKS_DEFAULT_RETRIES='many'"),
+    ):
         get_current_settings().tasks.default_retries  # noqa: B018
     with pytest.raises(ValueError, match="no setting"):
         temporary_settings({"PENSTOCK_NOPE": 1}).__enter__()

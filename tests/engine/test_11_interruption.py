@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
 from penstock.drivers.interrupt import Cause, Control, interrupt
@@ -31,9 +32,7 @@ def _fresh() -> None:
 
 
 def hooks() -> dict[str, Any]:
-    return {
-        name: [lambda flow, run, state, name=name: LOG.append(name)] for name in ("on_cancellation", "on_crashed")
-    }
+    return {name: [lambda flow, run, state, name=name: LOG.append(name)] for name in ("on_cancellation", "on_crashed")}
 
 
 def once_running(act: Callable[[], Any]) -> threading.Thread:
@@ -93,7 +92,11 @@ BODIES: list[tuple[str, Callable[[], Any]]] = [
 @pytest.mark.parametrize("body", [row[1] for row in BODIES], ids=[row[0] for row in BODIES])
 @pytest.mark.parametrize(
     ("kind", "hook", "error"),
-    [("cancelled", "on_cancellation", CancelledRun), ("terminated", "on_crashed", TerminationSignal), ("suspended", None, PausedRun)],
+    [
+        ("cancelled", "on_cancellation", CancelledRun),
+        ("terminated", "on_crashed", TerminationSignal),
+        ("suspended", None, PausedRun),
+    ],
 )
 def test_whatever_runs_it_ends_at_once(body: Any, kind: Any, hook: str | None, error: type[BaseException]) -> None:
     f = flow(body, name="f", **hooks())
@@ -308,7 +311,9 @@ except BaseException as exc:
 def test_signals_in_a_plain_process(tmp_path: Path, name: str, number: int, code: int, lines: list[str]) -> None:
     file = tmp_path / "script.py"
     file.write_text(SCRIPT)
-    process = subprocess.Popen([sys.executable, str(file), name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        [sys.executable, str(file), name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     began = time.monotonic()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from penstock import flow, task
 from penstock._absent import ABSENT_METHODS, ABSENT_MODULES
 from penstock._names import OURS, names_table
@@ -28,7 +29,13 @@ def test_absent_modules_say_what_to_use(module: str) -> None:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("penstock", "serve"), ("penstock", "deploy"), ("penstock", "get_client"), ("penstock.task_runners", "PrefectTaskRunner"), ("penstock.flows", "serve")],
+    [
+        ("penstock", "serve"),
+        ("penstock", "deploy"),
+        ("penstock", "get_client"),
+        ("penstock.task_runners", "PrefectTaskRunner"),
+        ("penstock.flows", "serve"),
+    ],
 )
 def test_absent_names_say_what_to_use(module: str, name: str) -> None:
     with pytest.raises(ImportError, match="does not exist here; use"):

@@ -62,7 +62,7 @@ def decide(
     retries = definition.tries_after_first
     tries = run.run_count - base
     what = exc if exc is not None else state.message
-    if tries > retries:
+    if tries > retries or run.last_try:
         if not run.is_flow:
             suffix = "Retries are exhausted" if retries else "No retries configured for this task."
             world.log(run, 40, "Task run failed with exception: %r - " + suffix, what, exc=exc)

@@ -36,9 +36,9 @@ class Run:
     """What flow runs and task runs have in common."""
 
     __slots__ = (
-        "__weakref__", "_address", "_counter", "_dropped", "_end", "_expected", "_index", "_label", "_map_index",
+        "__weakref__", "_address", "_counter", "_end", "_expected", "_index", "_label", "_map_index",
         "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "flow", "given", "handlers",
-        "inherited", "is_async", "key", "kwargs", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
+        "inherited", "is_async", "key", "kwargs", "last_try", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
         "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ class Run:
         self._end: float | None = None
         self._expected: float | None = None
         self._total = 0.0
-        self._dropped = False
+        self.last_try = False
         self.run_count = 0
         self.tags: Any = ()
         self.parameters = None

@@ -141,7 +141,7 @@ def in_own_thread(
 
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(target,), name=name, daemon=True).start()
-    while not outer.block(done, scope.left()):
+    while not outer.block(done, min(scope.left(), 0.25)):  # a pause may move the deadline, both ways
         if scope.left() > 0:
             continue
         if inner:

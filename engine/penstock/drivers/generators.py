@@ -121,7 +121,7 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
         except BaseException as exc:  # noqa: BLE001  (an outcome)
             exc.__traceback__ = trimmed(exc.__traceback__)
             if pulling.yielded:
-                run._dropped = True  # nothing that was yielded is yielded again
+                run.last_try = True  # nothing that was yielded is yielded again
             return TimedOut(exc) if getattr(exc, "_owner", None) is run else Raised(exc)
         finally:
             run.control.active.pop(run, None)
@@ -225,7 +225,7 @@ async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
                 except BaseException as exc:  # noqa: BLE001  (thrown in by the caller: the body's business)
                     thrown = exc
             if isinstance(out, Raised) and pulling.yielded:
-                run._dropped = True
+                run.last_try = True
             token = current_run.set(run)
             try:
                 step = await advance_async(run, out)

@@ -244,7 +244,7 @@ def take_over(run: Run, exc: BaseException) -> State | None:
     future = getattr(run, "future", None)
     token = current_run.set(run)
     try:
-        run._dropped = True
+        run.last_try = True
         step = advance(run, Raised(exc))
         while step is BODY:  # a retry that a handler asked for: there is nobody to run it
             step = advance(run, Raised(exc))
