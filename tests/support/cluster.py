@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,7 +214,7 @@ class Space:
 
     def apply(self, *documents: dict[str, Any], ok: bool = True) -> str:
         """kubectl apply, all documents at once."""
-        return self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(d) for d in documents), ok=ok)
+        return self.kubectl("apply", "-f", "-", stdin=listed(documents), ok=ok)
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
         """Return an object, or None if there is none."""
@@ -415,7 +415,12 @@ def helm_template(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     documents = [d for d in yaml.safe_load_all(done.stdout) if d and d["kind"] != "Deployment"]
-    return "\n---\n".join(json.dumps(d) for d in documents)
+    return listed(documents)
+
+
+def listed(documents: Iterable[dict[str, Any]]) -> str:
+    """Return the documents as one List: kubectl takes a stream for JSON or YAML by its beginning, and then refuses the other's separators."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
 
 
 def alive(pid: int) -> bool:
