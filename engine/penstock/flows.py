@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     class FlowStateHook(Protocol):
         """A hook: `hook(flow, flow_run, state)`, sync or async."""
 
-        def __call__(self, flow: Flow[..., Any], flow_run: FlowRun, state: State) -> Any:
+        def __call__(self, flow: Flow[..., Any], flow_run: FlowRun, state: State, /) -> Any:
             """React to the state."""
 
 

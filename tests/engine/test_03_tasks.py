@@ -349,7 +349,7 @@ def test_tasks_nest() -> None:
         return x + 1
 
     @task
-    def branch(x: int) -> int:
+    def branch(x: int) -> Any:
         return leaf(x) + sum(future.result() for future in leaf.map([1, 2]))
 
     @flow
@@ -378,11 +378,11 @@ def test_a_future_that_a_task_returns_is_its_value() -> None:
 @pytest.mark.parametrize("depth", [4, 33])
 def test_nested_submits_end_with_one_worker(depth: int) -> None:
     @task
-    def down(n: int) -> int:
+    def down(n: int) -> Any:
         return 0 if n == 0 else 1 + down.submit(n - 1).result()
 
     @flow(task_runner=ThreadPoolTaskRunner(max_workers=1))
-    def f() -> int:
+    def f() -> Any:
         return down.submit(depth).result()
 
     assert f() == depth
@@ -402,7 +402,7 @@ def test_a_waiting_worker_gives_up_its_slot() -> None:
         return time.monotonic()
 
     @flow(task_runner=ThreadPoolTaskRunner(max_workers=1))
-    def f() -> float:
+    def f() -> Any:
         began = time.monotonic()
         waits.submit()
         return quick.submit().result() - began

@@ -73,8 +73,9 @@ def test_addresses_count_calls_by_task_and_restart_at_a_retry() -> None:
 
     @task
     def other() -> str:
-        seen.append(runtime.task_run.address)
-        return runtime.task_run.address
+        address: str = runtime.task_run.address
+        seen.append(address)
+        return address
 
     same_name = task(lambda: runtime.task_run.address, name="other")
 

@@ -12,6 +12,7 @@ import pickle
 import signal
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -187,7 +188,7 @@ def test_futures_are_found_at_any_depth(wrap: Any, unwrap: Any) -> None:
 
 def test_collections_without_futures_are_passed_as_the_same_object() -> None:
     for value in ([1, [2]], {"a": 1}, Data([1]), (1, 2), Model(items=[1])):
-        assert in_flow(lambda value=value: same(value)) is value
+        assert in_flow(partial(same, value)) is value
 
 
 def test_cycles_end() -> None:
@@ -329,7 +330,7 @@ def test_as_completed() -> None:
     def body() -> Any:
         slow, quick = held.submit(), same.submit("quick")
         quick.wait()
-        seen = []
+        seen: list[Any] = []
         with pytest.raises(TimeoutError, match=r"1 \(of 2\) futures unfinished"):
             seen.extend(future.result() for future in as_completed([slow, quick, quick], timeout=0))
         with pytest.raises(ValueError, match="0 or more"):

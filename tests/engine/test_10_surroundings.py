@@ -102,9 +102,10 @@ def test_hooks_may_be_added_by_decorator() -> None:
     def f() -> int:
         return 1
 
-    @f.on_completion
     def added(flow: Any, run: Any, state: Any) -> None:
         SEEN.append("added")
+
+    assert f.on_completion(added) is added
 
     f()
     assert SEEN == ["added"]

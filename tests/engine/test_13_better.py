@@ -21,7 +21,7 @@ from penstock.exceptions import CancelledRun, UnfinishedRun
 from penstock.flow_engine import FlowRunEngine, send_heartbeats_sync
 from penstock.observers import subscribe
 from penstock.settings import temporary_settings
-from penstock.states import Cancelling, Completed, Pending, Running
+from penstock.states import Cancelling, Completed, Pending, Running, State
 from penstock.task_runners import ThreadPoolTaskRunner
 from penstock.transactions import transaction
 
@@ -87,9 +87,11 @@ def b3() -> None:
 
 
 def b4() -> None:
+    returned: list[State] = []
+    f = flow(lambda: returned[-1], name="f")
     for state in (Running(), Pending()):
-        returned = [state]
-        ended = flow(lambda: returned[0], name="f")(return_state=True)
+        returned.append(state)
+        ended = f(return_state=True)
         assert ended.is_failed()
         assert "cannot return it" in ended.message
 

@@ -137,7 +137,7 @@ def live(run: Run, world: World) -> Life:
             last.ended = True
             return last
     if run.pending_inputs or run.wait_for:
-        failure = yield from _settle_inputs(run, world)
+        failure: State | None = yield from _settle_inputs(run, world)
         if failure is not None:
             return failure
     definition = run.definition

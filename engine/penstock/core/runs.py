@@ -46,6 +46,8 @@ class Run:
     kind = "Task"
 
     if TYPE_CHECKING:
+        key: RunKey
+        run_count: int
         parent: Run | None
         root: Run
         flow: FlowRun | None
@@ -237,6 +239,9 @@ class FlowRun(Run):
 
     is_flow = True
     kind = "Flow"
+
+    if TYPE_CHECKING:
+        namespace: str | None
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from penstock import states
 from penstock._current import current_tags
 from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES, State
 from penstock.core.address import quote_name
+from penstock.core.failures import exception_of
 from penstock.core.inputs import SCALARS, Found, scan
 from penstock.core.life import create, put
 from penstock.core.runs import FlowRun, Run, TaskRun
@@ -257,7 +258,7 @@ def conclude(run: Run, state: State, return_state: bool) -> Any:
     if kind is PAUSED:
         return Failure(PausedRun("Run is paused, its result is not available.", state=state))
     if kind in TERMINAL_STATES:
-        exc = states.exception_of(state)
+        exc = exception_of(state)
         if exc is not state.data:
             return Failure(exc, exc.__traceback__)
         return Failure(exc, state._traceback if state._traceback is not None else exc.__traceback__)

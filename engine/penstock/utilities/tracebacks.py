@@ -67,7 +67,7 @@ class ErrorReport(NamedTuple):
 
 def error_of(state: Any) -> ErrorReport | None:
     """The error that a FAILED, CRASHED or CANCELLED state stands for; None for other states."""
-    from penstock.states import exception_of
+    from penstock.core.failures import exception_of
 
     try:
         exc = exception_of(state)
