@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from penstock_operator.core.canonical import canonical_json, digest
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.intent import Intent, parse_intent, wanted_intent
 from penstock_operator.core.limits import cut, size, within_bounds
-from penstock_operator.core.model import MISSING, Revision
+from penstock_operator.core.model import MISSING, Look, Revision
 from penstock_operator.core.observe import parse_event, parse_pod, parse_time
 from penstock_operator.core.parameters import bad_parameter
 from penstock_operator.core.policy import Policy, effective_parameters, effective_policy
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.core.revisions import (
     current_definition,
     of_flow,
@@ -278,6 +280,13 @@ def test_what_is_nested_too_deep_ends_with_a_word(spec: JSON, state: str) -> Non
 def test_a_flow_that_is_nested_too_deep_is_told() -> None:
     decision = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(flow_spec(parameters=nested(300)))))
     assert state_of(decision) == "Scheduled/AwaitingFlow"
+
+
+def test_that_there_is_no_flow_is_a_conclusion_from_a_live_read() -> None:
+    """A Flow and its run are applied together, and the run is seen first: it does not wait for what is there."""
+    seen = observed(run({"flowRef": {"name": "etl"}}))
+    assert reconcile(seen).looks == {Look.FLOW}
+    assert state_of(reconcile(replace(seen, flow=MISSING))) == "Scheduled/AwaitingFlow"
 
 
 def test_inputs_that_are_nested_too_deep_do_not_hold_up_a_cancellation() -> None:

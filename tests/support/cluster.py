@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.support.realserver import GivenServer, RealServer
 from tests.support.world import until
@@ -405,8 +406,6 @@ class RealCluster(Cluster):
 
 def helm_template(*arguments: str) -> str:
     """Return what the chart renders, without its Deployment (there is no node that could run an image)."""
-    import yaml
-
     done = subprocess.run(
         [program("helm"), "template", "penstock", str(ROOT / "charts/penstock"), "--namespace", NAMESPACE, *arguments],
         capture_output=True,
@@ -419,8 +418,8 @@ def helm_template(*arguments: str) -> str:
 
 
 def listed(documents: Iterable[dict[str, Any]]) -> str:
-    """Return the documents as one List: kubectl takes a stream for JSON or YAML by its beginning, and then refuses the other's separators."""
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
+    """Return the documents as YAML: kubectl takes what begins like JSON for a JSON stream, and then may refuse the separators."""
+    return yaml.safe_dump_all(documents, sort_keys=False)
 
 
 def alive(pid: int) -> bool:

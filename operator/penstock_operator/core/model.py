@@ -58,7 +58,7 @@ class Look(StrEnum):
     PREVIOUS_POD = "previous-pod"  # the pod of the attempt before
     REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
     SOURCE = "source"  # the ConfigMap source.configMap of the Flow
-    FLOW = "flow"  # the Flow of spec.flowRef: only before a run ends because its Flow was deleted
+    FLOW = "flow"  # the Flow of spec.flowRef, where the store has none
     POD_EVENTS = "pod-events"  # the pod's Events, newest last
 
 

@@ -117,6 +117,8 @@ def _begin_first(s: Situation) -> Plan:
     try:
         definition = current_definition(s.seen)
         if definition is None:
+            if s.seen.flow is UNKNOWN:
+                raise Need(Look.FLOW)  # applied together, the run may be seen first
             assert run.spec.flow_ref is not None
             text = f"there is no Flow {run.spec.flow_ref.name!r} in namespace {run.metadata.namespace!r} (yet)"
             return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=waits)
