@@ -1,0 +1,5 @@
+"""Process that imports the library."""
+
+import _lib
+
+_lib.module()

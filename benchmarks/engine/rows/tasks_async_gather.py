@@ -1,0 +1,23 @@
+"""Async tasks by `asyncio.gather`."""
+
+import asyncio
+import time
+
+import _lib
+
+lib = _lib.module()
+
+
+@lib.task
+async def noop() -> None:
+    pass
+
+
+@lib.flow
+async def flow() -> None:
+    began = time.perf_counter()
+    await asyncio.gather(*(noop() for _ in range(_lib.N)))
+    _lib.report(ms_each=(time.perf_counter() - began) / _lib.N * 1e3)
+
+
+asyncio.run(flow())

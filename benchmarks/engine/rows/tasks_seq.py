@@ -1,0 +1,23 @@
+"""Direct no-op sync tasks, with default logging."""
+
+import _lib
+
+lib = _lib.module()
+
+
+@lib.task
+def noop() -> None:
+    pass
+
+
+@lib.flow
+def flow() -> None:
+    def work() -> None:
+        for _ in range(_lib.N):
+            noop()
+
+    noop()
+    _lib.timed(work, _lib.N)
+
+
+flow()
