@@ -137,6 +137,7 @@ def store_of(run: Run) -> ResultStore:
         above = run.parent.flow if run.parent is not None else None
         base = store_of(above) if above is not None else ResultStore()
         store = base.update_for_flow(run.definition)
+        store.result_storage, store.serializer  # noqa: B018  (made once here, shared by the stores of its tasks)
         run.store = store  # type: ignore[attr-defined]
     return store
 

@@ -6,10 +6,10 @@ Paths are keys below a base; nothing leaves it. Neighbours: `results` resolves o
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
-from uuid import uuid4
 
 __all__ = ["LocalFileSystem", "NullFileSystem", "ReadableFileSystem", "RemoteFileSystem", "WritableFileSystem"]
 
@@ -47,21 +47,21 @@ class LocalFileSystem:
             basepath = get_current_settings().storage_path()
         self.basepath = str(basepath)
         self._base = Path(basepath).expanduser()
-        self._made: set[Path] = set()
+        self._root = str(self._base)
+        self._made: set[str] = set()
 
-    def _resolve_path(self, path: str) -> Path:
+    def _resolve_path(self, path: str) -> str:
         """The file of a key.
 
         Raises:
             ValueError: the key leads outside the base.
         """
-        base = self._base
         if ".." not in path and not path.startswith(("/", "~")):
-            return base / path
-        full = (base / path).resolve()
-        if not full.is_relative_to(base.resolve()):
+            return f"{self._root}/{path}"
+        full = (self._base / path).resolve()
+        if not full.is_relative_to(self._base.resolve()):
             raise ValueError(f"Provided path {path!r} is outside of the base path {self.basepath!r}.")
-        return full
+        return str(full)
 
     def read_now(self, path: str) -> bytes:
         """The content of a key, in plain blocking style.
@@ -71,7 +71,8 @@ class LocalFileSystem:
         """
         full = self._resolve_path(path)
         try:
-            return full.read_bytes()
+            with open(full, "rb", buffering=0) as file:
+                return file.read()
         except FileNotFoundError:
             raise ValueError(f"Path {full} does not exist.") from None
         except IsADirectoryError:
@@ -80,16 +81,16 @@ class LocalFileSystem:
     def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
         """Store content under a key, all or nothing; the file's name."""
         full = self._resolve_path(path)
-        parent = full.parent
+        parent, _, name = full.rpartition("/")
         if parent not in self._made:
-            parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(parent, exist_ok=True)
             self._made.add(parent)
-        beside = parent / f".{full.name[:180]}.{uuid4().hex[:12]}.tmp"
+        beside = f"{parent}/.{name[:180]}.{os.urandom(6).hex()}.tmp"
         try:
             try:
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             except FileNotFoundError:  # the directory was removed meanwhile
-                parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(parent, exist_ok=True)
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             try:
                 view = memoryview(content)
@@ -101,17 +102,19 @@ class LocalFileSystem:
                 os.close(descriptor)
             os.replace(beside, full)
         except BaseException:
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
             raise
-        return str(full)
+        return full
 
     def exists_now(self, path: str) -> bool:
         """Whether the key has content."""
-        return self._resolve_path(path).is_file()
+        return os.path.isfile(self._resolve_path(path))
 
     def delete_now(self, path: str) -> None:
         """Remove the key, if it is there."""
-        self._resolve_path(path).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._resolve_path(path))
 
     def read_path(self, path: str) -> Any:
         """`read_now`; an awaitable of it in async code."""

@@ -240,8 +240,6 @@ class Flow(Definition, Generic[P, R]):
             ParameterBindError: the arguments do not fit the signature.
             Exception: what the body raised, the same object.
         """
-        from penstock.drivers import calls
-
         if calls.LOADING.active:
             calls.refuse_while_loading(self)
         parameters = self.binder.bind(args, kwargs)
@@ -458,3 +456,5 @@ if TYPE_CHECKING:
     )
 else:
     FlowStateHook = object
+
+from penstock.drivers import calls  # noqa: E402  (needs this module's classes at run time only)

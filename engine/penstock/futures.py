@@ -60,6 +60,8 @@ class PrefectFuture(Upstream, Generic[R]):
         task_run_id: id of the task run; the engine's own futures make it when first read.
     """
 
+    __slots__ = ("__weakref__", "_final_state", "_task_run_id")
+
     def __init__(self, task_run_id: UUID | None = None) -> None:
         self._task_run_id = task_run_id
         self._final_state: State | None = None
@@ -128,6 +130,8 @@ class PrefectFuture(Upstream, Generic[R]):
 class PrefectTaskRunFuture(PrefectFuture[R]):
     """A future of a task run."""
 
+    __slots__ = ()
+
 
 class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
     """Wraps a `concurrent.futures.Future` whose result is the final state.
@@ -136,6 +140,8 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
         task_run_id: id of the task run.
         wrapped_future: what a task runner got from its executor.
     """
+
+    __slots__ = ("_wrapped_future",)
 
     def __init__(self, task_run_id: UUID | None, wrapped_future: Any) -> None:
         super().__init__(task_run_id)
@@ -277,6 +283,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
             if self._done:
                 return
             self._done = True
+            self._cancel = None
             callbacks, self._callbacks = self._callbacks, None
             waiters, self._waiters = self._waiters, None
         run = self._run

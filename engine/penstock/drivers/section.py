@@ -31,6 +31,10 @@ WAKE_SECONDS = 5.0
 """For how long the main thread is woken again if it does not react; a C call that keeps the GIL cannot be ended anyway."""
 
 
+SLICE_SECONDS = 0.2
+"""Longest single wait of the main thread in one go."""
+
+
 class Section:
     """What one thread is doing: in user code (open) or in the engine (closed)."""
 
@@ -152,7 +156,15 @@ class Section:
                 self.open = True
                 if self.pending is not None:
                     self.fire()
-                acquired = waiter.acquire(True, -1 if timeout is None else max(0.0, timeout))
+                # In slices: a signal that comes just before a wait begins is noticed at the next slice.
+                left = timeout
+                while not (
+                    acquired := waiter.acquire(
+                        True, SLICE_SECONDS if left is None else max(0.0, min(left, SLICE_SECONDS))
+                    )
+                ):
+                    if left is not None and (left := left - SLICE_SECONDS) <= 0:
+                        break
                 self.open = was_open
             except BaseException:
                 self.open = was_open

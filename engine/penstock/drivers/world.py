@@ -5,7 +5,7 @@ Neighbours: `observers` subscribes here; `logging` configures what becomes of th
 
 from __future__ import annotations
 
-import random as _random
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,11 @@ class ProcessWorld:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
-    random = staticmethod(_random.random)
+
+    @staticmethod
+    def random() -> float:
+        """A number in [0, 1)."""
+        return (int.from_bytes(os.urandom(7), "big") >> 3) * 2.0**-53
 
     def __init__(self) -> None:
         self.observers: tuple[Observer, ...] = ()

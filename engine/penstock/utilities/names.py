@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from os import urandom
 
 
 def _words(text: str) -> list[str]:
@@ -31,4 +31,5 @@ NOUNS = _words("""
 
 def generate_name() -> str:
     """A random name such as `brave-otter`."""
-    return f"{random.choice(ADJECTIVES)}-{random.choice(NOUNS)}"
+    number = int.from_bytes(urandom(8), "big")
+    return f"{ADJECTIVES[number % len(ADJECTIVES)]}-{NOUNS[(number >> 32) % len(NOUNS)]}"
