@@ -37,7 +37,7 @@ class Run:
 
     __slots__ = (
         "__weakref__", "_address", "_counter", "_end", "_expected", "_index", "_label", "_map_index",
-        "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "flow", "given", "handlers",
+        "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "exempt", "flow", "given", "handlers",
         "inherited", "is_async", "key", "kwargs", "last_try", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
         "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
     )  # fmt: skip
@@ -87,6 +87,7 @@ class Run:
         self.is_async = False
         self.pending_inputs = False
         self.submitted = False
+        self.exempt = False  # made after the interruption of its root, by a hook or a cleanup: not interrupted again
         self.check_cached = True
         self.wait_for: Any = None
         self.life: Iterator[Any] | None = None

@@ -128,7 +128,7 @@ async def guarded(run: Run, work: Any) -> Any:
     target.busy += 1
     out: Any
     try:
-        if control.cause is not None and run.root is run:
+        if control.cause is not None and not run.exempt and not run.reached:
             run.reached = True
             work.close()
             raise TerminationSignal(control.cause.signal or 15)  # noqa: TRY301

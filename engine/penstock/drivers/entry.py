@@ -63,6 +63,7 @@ def new_task_run(
             place = parent.counter.take(task.count_key, task.name)
         run._label, run._index = place
         run._map_index = map_index
+        run.exempt = run.control.cause is not None
     run.args = args
     run.kwargs = kwargs
     run.parameters = parameters
@@ -130,6 +131,7 @@ def new_flow_run(
         run.context = context if context is not None else {}
     else:
         run.control = parent.control
+        run.exempt = run.control.cause is not None
         run._label, run._index = parent.counter.take(flow.count_key, flow.name)
         run.context = parent.root.context
         run.attempt = getattr(parent.root, "attempt", 1)

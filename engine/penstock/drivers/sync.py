@@ -90,7 +90,7 @@ def perform_body(run: Run, section: Section) -> Any:
     active = control.active
     active[run] = section
     try:
-        if control.cause is not None and run.root is run:
+        if control.cause is not None and not run.exempt and not run.reached:
             section.pending = section.pending or _termination(control)
             section.on_raise = control.mark_reached
         timed = run.definition.timeout_seconds is not None
@@ -173,10 +173,15 @@ def perform_wait(run: Run, effect: Wait) -> Any:
 
 def guarded(run: Run, work: Callable[[], Any]) -> Raised | None:
     """Do a blocking effect of the run: interruptible, and another thread may end the run meanwhile."""
-    active = run.control.active
+    control = run.control
+    active = control.active
     active[run] = current_section()
     out = None
     try:
+        if control.cause is not None and not run.exempt and not run.reached:
+            # It was asked to stop between two effects, when nothing of it was there to be interrupted.
+            run.reached = True
+            raise _termination(control)  # noqa: TRY301
         work()
     except BaseException as exc:  # noqa: BLE001  (an outcome)
         out = Raised(exc)
