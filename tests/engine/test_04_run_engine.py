@@ -386,3 +386,33 @@ def test_a_scheduled_time_within_the_limit_is_waited_for() -> None:
     due = datetime.now(UTC) + timedelta(seconds=0.15)
     assert load.run_engine(state=Scheduled(scheduled_time=due)).is_completed()
     assert time.time() - began >= 0.14
+
+
+def test_a_submitted_task_that_waits_for_long_ends_the_root_when_the_rest_is_done() -> None:
+    @task(retries=1, retry_delay_seconds=1000)
+    def slow() -> None:
+        raise ValueError
+
+    @task
+    def other() -> None:
+        time.sleep(0.05)
+        RAN.append("other")
+
+    @flow
+    def looks() -> None:
+        other.submit()
+        try:
+            slow.submit().result()
+        except Exception:  # noqa: BLE001
+            RAN.append("swallowed")
+
+    @flow
+    def leaves() -> None:
+        slow.submit()
+        other.submit()
+
+    for f in (looks, leaves):
+        RAN.clear()
+        state = f.run_engine()
+        assert (state.type, state.name) == ("SCHEDULED", "AwaitingRetry")
+        assert RAN == ["other"]

@@ -52,6 +52,7 @@ def begin(run: Run, world: World) -> Steps:
         delay = 0.0 if due is None else due.timestamp() - world.now()
         if delay > 0:
             if retry.leaves_process(run, delay):
+                life.suspend_root(run, state)
                 if run.state is not state:
                     life.put(run, state, world)
                 return state

@@ -190,6 +190,8 @@ def live(run: Run, world: World) -> Life:
                 out, exc = drained, drained.exc
         if control is not None and control.cause is not None and (run.reached or isinstance(exc, TerminationSignal)):
             return (yield from _interrupted(run, out, world, stored))
+        if run.root is run and run.is_flow and run.suspension is not None and (exc is None or isinstance(exc, Pause)):  # type: ignore[attr-defined]
+            return (yield from _end(run, run.suspension.fresh_copy(), world, stored=stored))  # type: ignore[attr-defined]
         if exc is None:
             value = out
             if run.is_flow:
@@ -366,6 +368,7 @@ def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
         else:
             waiting.state_details.run_count = run.run_count
         if retry.leaves_process(run, delay):
+            suspend_root(run, waiting)
             return waiting
         put(run, waiting, world)
         stopped = yield Sleep(delay)
@@ -377,6 +380,13 @@ def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
             return crashed_state(stopped.exc)
     run.outcome_tb = None
     return None
+
+
+def suspend_root(run: Run, state: State) -> None:
+    """A submitted run waits for longer than this process does: its root ends in that state, when the rest is done."""
+    root = run.root
+    if run.submitted and root.is_flow:
+        root.suspension = state  # type: ignore[attr-defined]
 
 
 def interrupted_state(run: Run, out: Any) -> State:
