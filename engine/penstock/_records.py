@@ -48,7 +48,7 @@ class ResultRecordMetadata:
         **_: Any,
     ) -> None:
         from penstock import __version__
-        from penstock._state import aware
+        from penstock._state_details import aware
 
         self.storage_key = storage_key
         self.serializer = serializer

@@ -13,9 +13,9 @@ from penstock._state import (
     PAUSED,
     TERMINAL_STATES,
     State,
-    StateDetails,
     StateType,
 )
+from penstock._state_details import StateDetails
 from penstock.core.failures import RUN_ERRORS, exception_of
 from penstock.core.outcome import (
     StateGroup,
@@ -127,7 +127,7 @@ def Scheduled(cls: type[State] = State, scheduled_time: datetime | None = None, 
     elif details.scheduled_time is not None:
         raise ValueError("An extra scheduled_time was provided in state_details")
     else:
-        from penstock._state import aware
+        from penstock._state_details import aware
 
         details.scheduled_time = aware(scheduled_time)
     return cls(type=StateType.SCHEDULED, state_details=details, **kwargs)
@@ -181,7 +181,7 @@ def Paused(  # noqa: N802
 
         pause_expiration_time = datetime.now(UTC) + timedelta(seconds=timeout_seconds)
     if pause_expiration_time is not None:
-        from penstock._state import aware
+        from penstock._state_details import aware
 
         details.pause_timeout = aware(pause_expiration_time)
     details.pause_reschedule = reschedule

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock import flow, states, task
-from penstock._state import StateDetails
+from penstock._state_details import StateDetails
 from penstock.core import transitions
 from penstock.exceptions import (
     CancelledRun,

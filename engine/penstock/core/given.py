@@ -24,7 +24,7 @@ from penstock.core.effects import Call, Effect, Hold, Sleep
 from penstock.core.outcome import Raised, crashed_state, failed_state
 
 if TYPE_CHECKING:
-    from penstock.core.life import World
+    from penstock.core.changes import World
     from penstock.core.runs import Run
 
 Steps = Generator[Effect, Any, Any]
@@ -32,7 +32,7 @@ Steps = Generator[Effect, Any, Any]
 
 def begin(run: Run, world: World) -> Steps:
     """Go on from the given state; the state that ends the run at once, or None to go on."""
-    from penstock.core import life, retry
+    from penstock.core import changes, retry
 
     state = run.given
     assert state is not None
@@ -44,7 +44,7 @@ def begin(run: Run, world: World) -> Steps:
     if kind is CANCELLING:
         if run.is_flow:
             return state
-        life.put(run, State(CANCELLED, message=state.message), world)
+        changes.put(run, State(CANCELLED, message=state.message), world)
         return run.state
     if kind is SCHEDULED:
         run.run_count = max(run.run_count, _count(state))
@@ -52,20 +52,20 @@ def begin(run: Run, world: World) -> Steps:
         delay = 0.0 if due is None else due.timestamp() - world.now()
         if delay > 0:
             if retry.leaves_process(run, delay):
-                life.suspend_root(run, state)
+                changes.suspend_root(run, state)
                 if run.state is not state:
-                    life.put(run, state, world)
+                    changes.put(run, state, world)
                 return state
             stopped = yield Sleep(delay)
             if stopped is not None:
-                life.put(run, crashed_state(stopped.exc), world)
+                changes.put(run, crashed_state(stopped.exc), world)
                 return run.state
     elif kind is RUNNING:
         run.run_count = max(1, run.run_count, _count(state, default=0))
     elif kind is PAUSED:
         stopped = yield Hold(state)
         if stopped is not None:
-            life.put(run, failed_state(stopped.exc, f"{run.kind} run was not resumed: "), world)
+            changes.put(run, failed_state(stopped.exc, f"{run.kind} run was not resumed: "), world)
             return run.state
     return None
 
@@ -78,7 +78,7 @@ def _count(state: State, default: int = 1) -> int:
 
 
 def _reuse(run: Run, state: State, world: World) -> Steps:
-    from penstock.core import life
+    from penstock.core import changes
 
     if state.type is COMPLETED:
         value = yield from reuse.read_state(state)
@@ -87,7 +87,7 @@ def _reuse(run: Run, state: State, world: World) -> Steps:
             return None
         if run.root.flow is not None and not run.is_flow:
             run.root.flow.progress.cached += 1
-    life.put(run, state, world)
+    changes.put(run, state, world)
     return state
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from penstock._state import State
+    from penstock.core.changes import World
     from penstock.core.effects import Effect
-    from penstock.core.life import World
     from penstock.core.runs import Run
 
 

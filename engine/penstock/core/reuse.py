@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import COMPLETED, RUNNING, State, StateDetails
+from penstock._state import COMPLETED, RUNNING, State
+from penstock._state_details import StateDetails
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
 from penstock.exceptions import SerializationError
 
 if TYPE_CHECKING:
-    from penstock.core.life import World
+    from penstock.core.changes import World
     from penstock.core.runs import Run
 
 Steps = Generator[Effect, Any, Any]
@@ -82,11 +83,11 @@ def begin(run: Run, world: World) -> Steps:
         if record is None:
             txn.state = type(txn.state).ACTIVE
         else:
-            from penstock.core import life
+            from penstock.core import changes
 
-            life.put(run, State(RUNNING), world)
+            changes.put(run, State(RUNNING), world)
             if definition.on_running_hooks:
-                yield from life._hooks(run, definition.on_running_hooks, run.state, world)
+                yield from changes.run_hooks(run, definition.on_running_hooks, run.state, world)
             stored.hit = State(COMPLETED, "Cached", data=record, state_details=StateDetails(cache_key=plan.key))
             txn._unlock()
     return stored
@@ -155,13 +156,13 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
 
 def _rolled_back(run: Run, world: World) -> Any:
     def tell() -> None:
-        from penstock.core import life
+        from penstock.core import changes
 
         if run.state.type is COMPLETED:
             data = run.state.data
             if getattr(data, "__penstock_stored__", False) is True and data._value is not None:
                 data = data._value
-            life.put(run, State(COMPLETED, "RolledBack", data=data), world)
+            changes.put(run, State(COMPLETED, "RolledBack", data=data), world)
 
     return tell
 

@@ -11,25 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._state import LAZY, RunKey, State, StateType
 from penstock.core.address import Counter
+from penstock.core.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
-
-
-class Progress:
-    """Counters of the task runs of one root run; bumped without locks, read by whoever wants to know."""
-
-    __slots__ = ("cached", "completed", "failed", "running", "total")
-
-    def __init__(self) -> None:
-        self.total = self.running = self.completed = self.failed = self.cached = 0
-
-    @property
-    def summary(self) -> str:
-        """How many of how many are completed."""
-        return f"{self.completed}/{self.total}"
 
 
 class Run:
@@ -47,6 +34,7 @@ class Run:
 
     if TYPE_CHECKING:
         key: RunKey
+        definition: Any
         run_count: int
         parent: Run | None
         root: Run
@@ -243,6 +231,7 @@ class FlowRun(Run):
 
     if TYPE_CHECKING:
         namespace: str | None
+        attempt: int
 
     def __init__(
         self,

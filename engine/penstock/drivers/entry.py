@@ -11,9 +11,9 @@ from penstock import states
 from penstock._current import current_tags
 from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES, State
 from penstock.core.address import quote_name
+from penstock.core.changes import create, put
 from penstock.core.failures import exception_of
 from penstock.core.inputs import SCALARS, Found, scan
-from penstock.core.life import create, put
 from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.drivers.interrupt import Control, roots
 from penstock.drivers.world import WORLD

@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from penstock._state import TERMINAL_STATES, State
+from penstock.core.changes import put
 from penstock.core.inputs import Found, Upstream, scan
-from penstock.core.life import put
 from penstock.core.outcome import crashed_state
 from penstock.drivers.entry import note_kept
 from penstock.drivers.sync import Dropped, execute, release

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock._state import PAUSED, PENDING, RUNNING, SCHEDULED, State
-from penstock.core.life import put
+from penstock.core.changes import put
 from penstock.drivers.waiting import block
 from penstock.drivers.world import WORLD
 from penstock.exceptions import FlowPauseTimeout

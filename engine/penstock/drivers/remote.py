@@ -12,9 +12,9 @@ import sys
 from typing import Any
 
 from penstock._state import State
+from penstock.core.changes import put
 from penstock.core.failures import exception_of
 from penstock.core.inputs import Found, Upstream, not_ready, refuse, replace, scan
-from penstock.core.life import put
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.drivers.sync import release
 from penstock.drivers.world import WORLD

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock._state import PAUSED, PENDING, RUNNING, State
-from penstock.core.life import put
+from penstock.core.changes import put
 from penstock.drivers.pausing import freeze, thaw
 from penstock.drivers.world import WORLD
 

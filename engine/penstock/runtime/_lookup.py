@@ -25,7 +25,7 @@ def overridden(group: str, name: str, real: Any) -> Any:
     from datetime import datetime
 
     if isinstance(real, datetime):
-        from penstock._state import aware
+        from penstock._state_details import aware
 
         return aware(datetime.fromisoformat(text))
     if isinstance(real, list):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock._state import TERMINAL_STATES, State, StateDetails, StateType
+from penstock._state import TERMINAL_STATES, State, StateType
+from penstock._state_details import StateDetails
 from penstock.core.runs import FlowRun, TaskRun
 
 __all__ = [

@@ -1,0 +1,89 @@
+"""From options and settings to file systems and serializers. Neighbours: `results` offers these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def resolve_serializer(serializer: Any) -> Any:
+    """The serializer that an option means: an object, or the name of one."""
+    from penstock import serializers
+
+    return serializers.resolve(serializer)
+
+
+def resolve_result_storage(result_storage: Any, _sync: bool = True) -> Any:
+    """The file system that an option means.
+
+    Args:
+        result_storage: a directory, a URL, or an object with `read_path` and `write_path`.
+
+    Raises:
+        ValueError: it is the name of a block, which do not exist here.
+        TypeError: it is something else.
+    """
+    from penstock.filesystems import LocalFileSystem, RemoteFileSystem
+
+    if isinstance(result_storage, Path):
+        return LocalFileSystem(result_storage)
+    if isinstance(result_storage, str):
+        if result_storage.startswith("file://"):
+            return LocalFileSystem(result_storage.removeprefix("file://"))
+        if "://" in result_storage:
+            return RemoteFileSystem(result_storage)
+        if not result_storage.startswith(("/", ".", "~")) and result_storage.count("/") == 1:
+            raise ValueError(
+                f"{result_storage!r} looks like the name of a storage block; blocks do not exist here. Pass a directory "
+                "(an absolute path, or one that begins with ./), a URL such as 's3://bucket/prefix', or an object with "
+                "read_path and write_path."
+            )
+        return LocalFileSystem(Path(result_storage).expanduser())
+    if hasattr(result_storage, "read_path") and hasattr(result_storage, "write_path"):
+        return result_storage
+    raise TypeError(
+        "Result storage must be a directory, a URL, or an object with read_path and write_path; "
+        f"{type(result_storage).__name__} was given."
+    )
+
+
+async def aresolve_result_storage(result_storage: Any) -> Any:
+    """`resolve_result_storage` as a coroutine."""
+    return resolve_result_storage(result_storage)
+
+
+def get_default_result_storage(_sync: bool = True) -> Any:
+    """The storage of the settings: `results.storage`, else the local default path."""
+    from penstock.filesystems import LocalFileSystem
+    from penstock.settings import get_current_settings
+
+    settings = get_current_settings()
+    configured = settings.results.storage
+    return resolve_result_storage(configured) if configured else LocalFileSystem(settings.storage_path())
+
+
+async def aget_default_result_storage() -> Any:
+    """`get_default_result_storage` as a coroutine."""
+    return get_default_result_storage()
+
+
+def get_default_result_serializer() -> Any:
+    """The serializer of the settings."""
+    from penstock.settings import get_current_settings
+
+    return resolve_serializer(get_current_settings().results.default_serializer)
+
+
+def get_default_persist_setting() -> bool:
+    """Whether results are stored where nothing else says so."""
+    from penstock.settings import get_current_settings
+
+    return bool(get_current_settings().results.persist_by_default)
+
+
+def get_default_persist_setting_for_tasks() -> bool | None:
+    """The same for tasks; None when the setting for tasks is not made."""
+    from penstock.settings import get_current_settings
+
+    value: bool | None = get_current_settings().tasks.default_persist_result
+    return value

@@ -1,0 +1,125 @@
+"""From a new run to one whose body may be called: inputs, parameters, name; and the futures in what a body returned.
+
+Neighbours: `life` goes through these in order; `inputs` finds and replaces.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock._state import COMPLETED, FAILED, PENDING, State
+from penstock.core import reuse
+from penstock.core.changes import Steps, World, put
+from penstock.core.effects import Wait
+from penstock.core.failures import exception_of
+from penstock.core.inputs import Found, Upstream, given_value, is_future, not_ready, refuse, replace, scan
+from penstock.core.outcome import Raised, failed_state
+from penstock.core.runs import Run
+from penstock.exceptions import UpstreamTaskError
+
+
+def settle_inputs(run: Run, world: World) -> Steps:
+    """Wait for upstreams and put their results in place.
+
+    Returns:
+        None: go on. `Raised`: the wait was interrupted. FAILED: an input cannot be read. Else the state that was set.
+    """
+    found: Found = []
+    parameters = run.parameters or {}
+    for value in parameters.values():
+        scan(value, found)
+    order: Found = []
+    if run.wait_for:
+        scan(list(run.wait_for) if not isinstance(run.wait_for, Upstream | State) else [run.wait_for], order)
+    futures = [item for item, _ in found + order if is_future(item)]
+    if futures:
+        stopped: Any = yield Wait(futures)
+        if stopped is not None:
+            return stopped
+    values: dict[int, Any] = {}
+    for item, allow in found + order:
+        state = item.state if is_future(item) else item
+        if not_ready(state, allow):
+            run_id = item.task_run_id if is_future(item) else (state.state_details.task_run_id or state.id)
+            return hold(run, refuse(run_id), world)
+    for item, allow in found:
+        state = item.state if is_future(item) else item
+        if is_future(item):
+            item.seen()
+        result = None
+        if state.type is FAILED and allow:
+            result = exception_of(state)
+        elif state.type is COMPLETED:
+            result = yield from reuse.read_state(state)
+            if isinstance(result, Raised):
+                return failed_state(result.exc, f"{run.kind} run could not read an input: ")
+        values[id(item)] = given_value(state, allow, result)
+    if run.pending_inputs:
+        run.parameters = {
+            name: replace(value, lambda item, _allow: values[id(item)]) for name, value in parameters.items()
+        }
+        run.definition.rebind(run)
+        run.pending_inputs = False
+    run.wait_for = None
+    return None
+
+
+def hold(run: Run, reason: UpstreamTaskError, world: World) -> State:
+    """Hold a run back for good: an upstream did not complete."""
+    state = put(run, State(PENDING, "NotReady", message=str(reason)), world)
+    world.closed(run, state)
+    return state
+
+
+def validate(run: Run) -> Raised | None:
+    """Validate the parameters of a flow run; the failure, if there is one."""
+    definition = run.definition
+    if not definition.should_validate_parameters:
+        return None
+    try:
+        validated = definition.validated(run.parameters)
+    except Exception as exc:  # noqa: BLE001  (whatever a validator of the user raises is the run's failure)
+        return Raised(exc)
+    if validated is not run.parameters:
+        run.parameters = validated
+        definition.rebind(run)
+    return None
+
+
+def name_run(run: Run) -> Steps:
+    """Make the name by the template or callable of the definition, once per call."""
+    if run._name is not None and run.run_count:
+        return
+    call = run.definition.name_call(run)
+    name = yield call
+    if isinstance(name, Raised):
+        raise name.exc
+    run._name = run.definition.checked_name(name)
+
+
+def resolve_returned(value: Any) -> Steps:
+    """Replace the futures in a returned value by their final states."""
+    found: Found = []
+    if not scan(value, found):
+        return value
+    futures = [item for item, _ in found if is_future(item)]
+    if not futures:
+        return value
+    yield Wait(futures)
+    return replace_futures(value)
+
+
+def replace_futures(value: Any) -> Any:
+    """The value with each future replaced by its state; annotations stay."""
+    from penstock.utilities.annotations import BaseAnnotation
+
+    if isinstance(value, BaseAnnotation):
+        return value
+
+    def give(item: Any, _allow: bool) -> Any:
+        if is_future(item):
+            item.seen()
+            return item.state
+        return item
+
+    return replace(value, give)
