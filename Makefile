@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 REALNODE ?= ../shared/realnode
-.PHONY: help demo install test e2e e2e-node lint type contracts generate bench clean
+.PHONY: help demo install test e2e e2e-node lint type contracts generate bench bench-engine clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,15 @@ generate: $(VENV)/.test ## write the generated files again: CRDs, the chart's co
 
 bench: $(VENV)/.test ## figures: JSON and a table under benchmarks/results
 	$(BIN)/python -m benchmarks
+
+PREFECT := .penstock/prefect/bin/python
+
+$(PREFECT):
+	$(PYTHON) -m venv .penstock/prefect
+	$(PREFECT) -m pip install --quiet --disable-pip-version-check 'prefect==3.9.1'
+
+bench-engine: $(VENV)/.test $(PREFECT) ## the engine beside Prefect, row by row; Prefect has an environment of its own
+	$(BIN)/python -m benchmarks.engine --prefect $(PREFECT)
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -16,9 +16,14 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "engine.json"
@@ -122,13 +127,46 @@ def measure(row: Row, runs: int, prefect: str | None) -> dict[str, Any]:
     return {side: medians(found) for side, found in seen.items()}
 
 
+@contextmanager
+def prefect_server(python: str | None) -> Iterator[None]:
+    """An API server on loopback for Prefect's rows; it is idle before each run."""
+    if python is None:
+        yield
+        return
+    port = 14200
+    command = [python, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-services"]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        until = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=1).close()
+                break
+            except OSError:
+                if time.monotonic() > until or server.poll() is not None:
+                    raise SystemExit("Prefect's server did not start") from None
+                time.sleep(0.2)
+        os.environ["PREFECT_API_URL"] = url
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main() -> None:
-    """Measure the rows asked for, print the table, write JSON."""
+    """Read the command line, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--prefect")
     options = parser.parse_args()
+    with prefect_server(options.prefect):
+        compare(options)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Measure and print row by row, then write JSON."""
     table: dict[str, Any] = {}
     print(f"{'row':26} {'figure':12} {'penstock':>11} {'prefect':>11} {'ratio':>8} {'goal':>8}")
     for row in _rows():
