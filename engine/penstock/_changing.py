@@ -1,4 +1,4 @@
-"""Copies of tasks with some options changed. Neighbours: `Task.with_options`."""
+"""Copies of flows and tasks with some options changed. Neighbours: `Flow.with_options`, `Task.with_options`."""
 
 from __future__ import annotations
 
@@ -55,4 +55,45 @@ def changed_task(task: Any, options: dict[str, Any]) -> Any:
         current[name] = value
     new = type(task)(task._raw_function(), **current)
     new.count_key = task.count_key
+    return new
+
+
+def changed_flow(flow: Any, options: dict[str, Any]) -> Any:
+    """A copy of a flow with some options changed.
+
+    Raises:
+        TypeError: an option is unknown.
+    """
+    from penstock.utilities.annotations import NotSet
+
+    current = {
+        "name": flow.name,
+        "version": flow._version,
+        "flow_run_name": flow.flow_run_name,
+        "retries": flow._retries,
+        "retry_delay_seconds": flow._retry_delay_seconds,
+        "task_runner": flow.task_runner,
+        "description": flow.description,
+        "timeout_seconds": flow.timeout_seconds,
+        "validate_parameters": flow.should_validate_parameters,
+        "persist_result": flow.persist_result,
+        "result_storage": flow.result_storage,
+        "result_serializer": flow.result_serializer,
+        "cache_result_in_memory": flow.cache_result_in_memory,
+        "log_prints": flow.log_prints,
+        "on_completion": flow.on_completion_hooks,
+        "on_failure": flow.on_failure_hooks,
+        "on_cancellation": flow.on_cancellation_hooks,
+        "on_crashed": flow.on_crashed_hooks,
+        "on_running": flow.on_running_hooks,
+    }
+    none_resets = {"persist_result", "result_storage", "result_serializer", "log_prints"}
+    for name, value in options.items():
+        if name not in current:
+            raise TypeError(f"with_options() got an unexpected keyword argument {name!r}")
+        if value is NotSet or (value is None and name not in none_resets):
+            continue
+        current[name] = value
+    new = type(flow)(flow._raw_function(), **current)
+    new.count_key = flow.count_key
     return new

@@ -184,6 +184,15 @@ def _waited(expr: Any) -> Any:
     return expr
 
 
+def states_of(futures: Iterable[PrefectFuture[Any]]) -> list[State]:
+    """The last states of the futures, in order, after waiting for each."""
+    states = []
+    for future in futures:
+        future.wait()
+        states.append(future.state)
+    return states
+
+
 class PrefectFutureIterator(Generic[R]):
     """The children of `map(window=n)`: at most n exist at a time; iterating yields their futures in order.
 

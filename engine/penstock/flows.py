@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 from penstock._current import current_run
 from penstock._definition import Definition, check_retries, check_timeout
 from penstock.exceptions import InvalidNameError
-from penstock.utilities.annotations import NotSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -298,61 +297,19 @@ class Flow(Definition, Generic[P, R]):
             flow_run=flow_run, retry_wait_limit=retry_wait_limit,
         )  # fmt: skip
 
-    def with_options(
-        self,
-        *,
-        name: str | None = None,
-        version: str | None = None,
-        flow_run_name: Callable[[], str] | str | None = None,
-        retries: int | None = None,
-        retry_delay_seconds: int | float | list[float] | None = None,
-        task_runner: Any = None,
-        description: str | None = None,
-        timeout_seconds: int | float | None = None,
-        validate_parameters: bool | None = None,
-        persist_result: Any = NotSet,
-        result_storage: Any = NotSet,
-        result_serializer: Any = NotSet,
-        cache_result_in_memory: bool | None = None,
-        log_prints: Any = NotSet,
-        on_completion: Iterable[FlowStateHook] | None = None,
-        on_failure: Iterable[FlowStateHook] | None = None,
-        on_cancellation: Iterable[FlowStateHook] | None = None,
-        on_crashed: Iterable[FlowStateHook] | None = None,
-        on_running: Iterable[FlowStateHook] | None = None,
-    ) -> Flow[P, R]:
-        """A copy with some options changed; None keeps the old value, where `NotSet` is the default None resets."""
+    def with_options(self, **options: Any) -> Flow[P, R]:
+        """A copy with some options changed, named as in `flow`.
 
-        def kept(new: Any, old: Any) -> Any:
-            return old if new is None else new
+        None keeps the old value; for `persist_result`, `result_storage`, `result_serializer` and `log_prints` it
+        resets, and `NotSet` keeps.
 
-        def reset(new: Any, old: Any) -> Any:
-            return old if new is NotSet else new
+        Raises:
+            TypeError: an option is unknown.
+        """
+        from penstock._changing import changed_flow
 
-        new = type(self)(
-            self._raw_function(),
-            name=kept(name, self.name),
-            version=kept(version, self._version),
-            flow_run_name=kept(flow_run_name, self.flow_run_name),
-            retries=kept(retries, self._retries),
-            retry_delay_seconds=kept(retry_delay_seconds, self._retry_delay_seconds),
-            task_runner=kept(task_runner, self.task_runner),
-            description=kept(description, self.description),
-            timeout_seconds=kept(timeout_seconds, self.timeout_seconds),
-            validate_parameters=kept(validate_parameters, self.should_validate_parameters),
-            persist_result=reset(persist_result, self.persist_result),
-            result_storage=reset(result_storage, self.result_storage),
-            result_serializer=reset(result_serializer, self.result_serializer),
-            cache_result_in_memory=kept(cache_result_in_memory, self.cache_result_in_memory),
-            log_prints=reset(log_prints, self.log_prints),
-            on_completion=kept(on_completion, self.on_completion_hooks),
-            on_failure=kept(on_failure, self.on_failure_hooks),
-            on_cancellation=kept(on_cancellation, self.on_cancellation_hooks),
-            on_crashed=kept(on_crashed, self.on_crashed_hooks),
-            on_running=kept(on_running, self.on_running_hooks),
-        )
-        new.count_key = self.count_key
-        return new
+        copied: Flow[P, R] = changed_flow(self, options)
+        return copied
 
     def _raw_function(self) -> Any:
         if self.isclassmethod:

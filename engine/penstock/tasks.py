@@ -280,6 +280,7 @@ class Task(Definition, Generic[P, R]):
             MappingLengthMismatch: the iterables differ in length.
             MappingMissingIterable: nothing can be mapped over.
         """
+        from penstock import _future_sets as futures_module
         from penstock.drivers.submitting import map_task
 
         if deferred:
@@ -288,7 +289,7 @@ class Task(Definition, Generic[P, R]):
             )
         futures: PrefectFutureList[Any] = map_task(self, args, kwargs, wait_for, window)
         if return_state:
-            return [state_after_wait(future) for future in futures]
+            return futures_module.states_of(futures)
         return futures
 
     def run_engine(
@@ -377,13 +378,6 @@ class Task(Definition, Generic[P, R]):
         from penstock._absent import absent_method
 
         return absent_method("Task", name)
-
-
-def state_after_wait(future: Any) -> State:
-    """Wait for the future; its last state."""
-    future.wait()
-    state: State = future.state
-    return state
 
 
 @overload
