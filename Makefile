@@ -54,14 +54,15 @@ generate: $(VENV)/.test ## write the generated files again: CRDs, the chart's co
 bench: $(VENV)/.test ## figures: JSON and a table under benchmarks/results
 	$(BIN)/python -m benchmarks
 
-PREFECT := .penstock/prefect/bin/python
+PREFECT := .penstock/prefect
 
-$(PREFECT):
-	$(PYTHON) -m venv .penstock/prefect
-	$(PREFECT) -m pip install --quiet --disable-pip-version-check 'prefect==3.9.1'
+$(PREFECT)/.installed:
+	$(PYTHON) -m venv $(PREFECT)
+	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check 'prefect==3.9.1'
+	@touch $@
 
-bench-engine: $(VENV)/.test $(PREFECT) ## the engine beside Prefect, row by row; Prefect has an environment of its own
-	$(BIN)/python -m benchmarks.engine --prefect $(PREFECT)
+bench-engine: $(VENV)/.test $(PREFECT)/.installed ## the engine beside Prefect, row by row; Prefect has an environment of its own
+	$(BIN)/python -m benchmarks.engine --prefect $(PREFECT)/bin/python
 
 clean: ## remove the environment and what tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

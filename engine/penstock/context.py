@@ -7,11 +7,13 @@ values; `_current` holds the variables.
 from __future__ import annotations
 
 import contextvars
+import copy
 import functools
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock._current import current_run, current_tags
+from penstock._current import current_run
+from penstock._current import current_tags as tags_variable
 from penstock.exceptions import MissingContextError
 
 if TYPE_CHECKING:
@@ -40,19 +42,91 @@ __all__ = [
 
 
 class ContextModel:
-    """Base class; `get()` gives the context that holds here, or None."""
+    """Base class of contexts: values by name, entered for a block, found by `get()` inside it.
+
+    A subclass of one's own names its fields by annotations and its variable as `__var__ = ContextVar(...)`.
+    """
+
+    __var__: ClassVar[contextvars.ContextVar[Any]]
+    _token: Any = None
+
+    def __init__(self, **values: Any) -> None:
+        names = [name for kind in reversed(type(self).__mro__) for name in vars(kind).get("__annotations__", {})]
+        fields = [name for name in names if not name.startswith("_")]
+        unknown = set(values) - set(fields)
+        missing = [name for name in fields if name not in values and not hasattr(type(self), name)]
+        if unknown or missing:
+            raise ValueError(
+                f"{type(self).__name__} has the fields {', '.join(fields)}; missing: {missing}, unknown: {sorted(unknown)}."
+            )
+        self.__dict__.update(values)
 
     @classmethod
-    def get(cls) -> Self | None:
+    def get(cls) -> Any:
         """The context that holds here, or None."""
-        raise NotImplementedError(f"{cls.__name__}.get")
+        return cls.__var__.get(None)
+
+    def _set(self) -> Any:
+        return self.__var__.set(self)
+
+    def _reset(self, token: Any) -> None:
+        self.__var__.reset(token)
+
+    def __enter__(self) -> Self:
+        if self._token is not None:
+            raise RuntimeError("Context already entered. Context enter calls cannot be nested.")
+        self._token = self._set()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is None:
+            raise RuntimeError("Asymmetric use of context. Context exit called without an enter.")
+        token, self._token = self._token, None
+        self._reset(token)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some values replaced, not entered."""
+        new = copy.copy(self)
+        new._token = None
+        new.__dict__.update(update or {})
+        return new
+
+    def copy(self) -> Self:
+        """A copy, not entered."""
+        return self.model_copy()
 
 
 class RunContext(ContextModel):
-    """The context of a run."""
+    """The context of a run.
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    Args:
+        run: the record; or it is given by name, as `flow_run` or `task_run`.
+        values: `flow`, `task`, `parameters`: set on the record; other members are derived from it.
+    """
+
+    _definition = ""
+    _record = ""
+
+    def __init__(self, run: Run | None = None, **values: Any) -> None:
+        given = run if run is not None else values.get(self._record)
+        if given is None:
+            raise ValueError(f"{type(self).__name__} needs a {self._record}.")
+        self._run: Run = given
+        if values.get(self._definition) is not None:
+            given.definition = values[self._definition]
+        if values.get("parameters") is not None:
+            given.parameters = values["parameters"]
+
+    @classmethod
+    def model_construct(cls, **values: Any) -> Self:
+        """The context of the values."""
+        return cls(**values)
+
+    def _set(self) -> Any:
+        return current_run.set(self._run)
+
+    def _reset(self, token: Any) -> None:
+        current_run.reset(token)
 
     @property
     def start_time(self) -> datetime | None:
@@ -99,6 +173,9 @@ class RunContext(ContextModel):
 class FlowRunContext(RunContext):
     """The context of the nearest enclosing flow run."""
 
+    _definition = "flow"
+    _record = "flow_run"
+
     @classmethod
     def get(cls) -> FlowRunContext | None:
         """The context of the nearest enclosing flow run, or None."""
@@ -127,6 +204,9 @@ EngineContext = FlowRunContext
 class TaskRunContext(RunContext):
     """The context of the current task run."""
 
+    _definition = "task"
+    _record = "task_run"
+
     @classmethod
     def get(cls) -> TaskRunContext | None:
         """The context of the nearest enclosing task run inside the same flow run, or None."""
@@ -150,10 +230,16 @@ class TagsContext(ContextModel):
     def __init__(self, current_tags: set[str] | frozenset[str] = frozenset()) -> None:
         self.current_tags = set(current_tags)
 
+    def _set(self) -> Any:
+        return tags_variable.set(frozenset(self.current_tags))
+
+    def _reset(self, token: Any) -> None:
+        tags_variable.reset(token)
+
     @classmethod
     def get(cls) -> TagsContext:
         """The tags that hold here."""
-        return cls(current_tags.get())
+        return cls(tags_variable.get())
 
 
 class SettingsContext(ContextModel):
@@ -161,6 +247,16 @@ class SettingsContext(ContextModel):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def _set(self) -> Any:
+        from penstock.settings import _current as current_settings
+
+        return current_settings.set(self.settings)
+
+    def _reset(self, token: Any) -> None:
+        from penstock.settings import _current as current_settings
+
+        current_settings.reset(token)
 
     @classmethod
     def get(cls) -> SettingsContext:
@@ -190,17 +286,17 @@ def get_run_context() -> FlowRunContext | TaskRunContext:
 @contextmanager
 def tags(*new_tags: str) -> Iterator[set[str]]:
     """Give the runs made in the block these tags, besides those around it."""
-    united = current_tags.get() | frozenset(new_tags)
-    token = current_tags.set(united)
+    united = tags_variable.get() | frozenset(new_tags)
+    token = tags_variable.set(united)
     try:
         yield set(united)
     finally:
-        current_tags.reset(token)
+        tags_variable.reset(token)
 
 
 def serialize_context(asset_ctx_kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What another thread or process needs to go on in this context; given back to `hydrated_context`."""
-    return {"run": current_run.get(), "tags": current_tags.get(), "settings": SettingsContext.get().settings}
+    return {"run": current_run.get(), "tags": tags_variable.get(), "settings": SettingsContext.get().settings}
 
 
 @contextmanager
@@ -212,13 +308,13 @@ def hydrated_context(serialized_context: Mapping[str, Any] | None = None, client
     from penstock.settings import _current as current_settings
 
     run_token = current_run.set(serialized_context.get("run"))
-    tags_token = current_tags.set(frozenset(serialized_context.get("tags") or ()))
+    tags_token = tags_variable.set(frozenset(serialized_context.get("tags") or ()))
     settings_token = current_settings.set(serialized_context.get("settings"))
     try:
         yield
     finally:
         current_settings.reset(settings_token)
-        current_tags.reset(tags_token)
+        tags_variable.reset(tags_token)
         current_run.reset(run_token)
 
 

@@ -342,3 +342,43 @@ def test_settings_reach_runs() -> None:
     with temporary_settings({"PENSTOCK_TASKS_DEFAULT_RETRIES": 2}):
         t(return_state=True)
     assert len(tries) == 3
+
+
+def test_contexts_of_ones_own() -> None:
+    from contextvars import ContextVar
+
+    from penstock.context import ContextModel
+
+    class Mine(ContextModel):
+        __var__ = ContextVar("mine")
+        x: int
+        y: int = 2
+
+    assert Mine.get() is None
+    with Mine(x=1) as context:
+        assert Mine.get() is context
+        assert (context.x, context.y) == (1, 2)
+        with pytest.raises(RuntimeError, match="already entered"):
+            context.__enter__()
+        with context.model_copy(update={"x": 5}):
+            assert Mine.get().x == 5
+    assert Mine.get() is None
+    with pytest.raises(ValueError, match="missing"):
+        Mine()
+
+
+def test_contexts_entered_by_hand() -> None:
+    from penstock.client.schemas.objects import FlowRun
+    from penstock.settings import Settings
+
+    f = flow(lambda: 1, name="f")
+    with FlowRunContext(flow=f, flow_run=FlowRun(name="by-hand"), parameters={"x": 1}) as context:
+        assert runtime.flow_run.name == "by-hand"
+        assert runtime.flow_run.flow_name == "f"
+        assert FlowRunContext.get() == context
+    with TagsContext(current_tags={"a", "b"}):
+        assert TagsContext.get().current_tags == {"a", "b"}
+    from penstock.context import SettingsContext
+
+    with SettingsContext(Settings({"tasks.default_retries": 7})):
+        assert get_current_settings().tasks.default_retries == 7
