@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from penstock._state import COMPLETED, PENDING, State
+from penstock._state import CANCELLED, COMPLETED, PENDING, State
 from penstock.core.inputs import Upstream
 from penstock.core.runs import TaskRun
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _lock = threading.Lock()
+COUNTED = object()
 
 
 def check_timeout(timeout: float | None) -> None:
@@ -208,7 +209,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
         self._callbacks: list[Any] | None = None
         self._waiters: list[threading.Lock] | None = None
         self._cancel: Callable[[], bool] | None = None
-        self._unseen = True
+        self._unseen: Any = True  # until somebody looks; COUNTED once it failed meanwhile
 
     @property
     def task_run_id(self) -> UUID:
@@ -247,10 +248,17 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
     def seen(self) -> None:
         """Somebody looked at the outcome: it is not counted as overlooked."""
         if self._unseen:
-            self._unseen = False
-            run = self._run
-            if run is not None and run.flow is not None and run.flow.unseen:
-                run.flow.unseen.pop(run, None)
+            counted, self._unseen = self._unseen is COUNTED, False
+            if counted:
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        run = self._run
+        if run is not None and run.flow is not None:
+            unseen = run.flow.unseen
+            name = run.definition.name
+            with _lock:
+                unseen[name] = unseen.get(name, 0) + change
 
     def complete(self) -> None:
         """The run is over: wake whoever waits. Called once, by the thread that ended it."""
@@ -265,10 +273,9 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
         if run is not None:
             flow = run.flow
             if flow is not None:
-                if self._unseen and run.state.type is not COMPLETED:
-                    if flow.unseen is None:
-                        flow.unseen = {}
-                    flow.unseen[run] = 1
+                if self._unseen and run.state.type not in (COMPLETED, CANCELLED):
+                    self._unseen = COUNTED
+                    self._count(1)
                 flow.children.pop(self, None)
         for waiter in waiters or ():
             waiter.release()

@@ -274,7 +274,7 @@ class FlowRun(Run):
         self.store: Any = None
         self.suspension: Any = None
         self.suspend: Any = None
-        self.unseen: dict[Run, int] | None = None
+        self.unseen: dict[str, int] = {}
         self.flow_name: str | None = None
         self.log_members: dict[str, Any] | None = None
 

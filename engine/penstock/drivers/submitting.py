@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock._current import current_run, current_runner
-from penstock._state import CANCELLED, COMPLETED
 from penstock.core.address import quote_name
 from penstock.core.mapping import children_of
 from penstock.drivers.entry import new_task_run
@@ -121,14 +120,7 @@ _NOTHING = object()
 
 def report_unseen(run: FlowRun) -> None:
     """Say once how many submitted runs failed without anybody looking at them."""
-    names: dict[str, int] = {}
-    for child in list(run.unseen or ()):
-        state = child.state
-        if state.type is COMPLETED or state.type is CANCELLED:
-            continue
-        name = child.definition.name
-        names[name] = names.get(name, 0) + 1
-    run.unseen = None
-    if names:
-        listed = ", ".join(f"{count} of {name!r}" for name, count in names.items())
+    names, run.unseen = run.unseen, {}
+    listed = ", ".join(f"{count} of {name!r}" for name, count in names.items() if count > 0)
+    if listed:
         WORLD.log(run, 30, "Submitted task runs did not complete, and nobody looked at their results: %s.", listed)
