@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from penstock._futures import PrefectConcurrentFuture, PrefectFuture, check_timeout, result_of
 from penstock._state import COMPLETED, TERMINAL_STATES, State
 from penstock.core.inputs import Upstream, replace
+from penstock.drivers.section import ring
 from penstock.exceptions import UnfinishedRun
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
         with guard:
             finished.append(future)
             if bell:
-                bell.pop().release()
+                ring(bell.pop())
 
     for future in dict.fromkeys(unique):
         future.add_done_callback(tell)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from penstock._state import CANCELLED, COMPLETED, PENDING, State
 from penstock.core.inputs import Upstream
 from penstock.core.runs import TaskRun
+from penstock.drivers.section import ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -146,7 +147,7 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
         if not self._wrapped_future.done():
             waiter = threading.Lock()
             waiter.acquire()
-            self._wrapped_future.add_done_callback(lambda _: waiter.release())
+            self._wrapped_future.add_done_callback(lambda _: ring(waiter))
             from penstock.drivers.waiting import block
 
             if not block(waiter, timeout):
@@ -278,7 +279,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
                     self._count(1)
                 flow.children.pop(self, None)
         for waiter in waiters or ():
-            waiter.release()
+            ring(waiter)
         for fn in callbacks or ():
             _call_back(fn, self)
 

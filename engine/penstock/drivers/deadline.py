@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.drivers.section import Section, current_section
+from penstock.drivers.section import Section, current_section, ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +137,7 @@ def in_own_thread(
         except BaseException as exc:  # noqa: BLE001  (handed to the waiting thread)
             box.append((False, exc))
         finally:
-            done.release()
+            ring(done)
 
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(target,), name=name, daemon=True).start()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock._state import PAUSED, PENDING, RUNNING, SCHEDULED, State
 from penstock.core.changes import put
+from penstock.drivers.section import ring
 from penstock.drivers.waiting import block
 from penstock.drivers.world import WORLD
 from penstock.exceptions import FlowPauseTimeout
@@ -43,7 +44,7 @@ class Ticket:
             self.resumed = True
             self.value = value
             callbacks, self.callbacks = self.callbacks, []
-        self.waiter.release()
+        ring(self.waiter)
         for callback in callbacks:
             callback()
         return True

@@ -14,6 +14,7 @@ Neighbours: `interrupt` decides what to deliver, `deadline` delivers timeouts, t
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -135,7 +136,7 @@ class Section:
         waiter = self.waiter
         if waiter is not None:
             self.waiter = None
-            waiter.release()
+            ring(waiter)
 
     def withdraw(self) -> None:
         """Take back an injected exception that has not been raised yet."""
@@ -189,6 +190,12 @@ class Section:
         """Body of every signal handler: raise in an open section, keep for later otherwise."""
         if self.open and self.pending is not None and not self.shields:
             self.fire()
+
+
+def ring(waiter: threading.Lock) -> None:
+    """Release a waiter; what it waits for and a delivery may both do so, in either order."""
+    with contextlib.suppress(RuntimeError):
+        waiter.release()
 
 
 def set_async_exception(thread_id: int, exc: type[BaseException] | None) -> None:
