@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cluster import Cluster, DevCluster, RealCluster, Space
+from tests.support.cluster import Cluster, DevCluster, RealCluster, Space, program
 from tests.support.realserver import MISSING, real_server
 from tests.support.world import until
 
@@ -17,19 +17,11 @@ _numbers = itertools.count(1)
 PLANES = ["dev", "real"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the stories of one control plane in one test process: each has its own operator."""
-    for item in items:
-        if "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.e2e)
-            plane = next((p for p in PLANES if f"[{p}" in item.name or f"-{p}" in item.name), "dev")
-            item.add_marker(pytest.mark.xdist_group(f"e2e-{plane}"))
-
-
 @pytest.fixture(scope="session", params=PLANES)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A running Penstock: API server, operator, node."""
     made: Cluster
+    program("kubectl")
     if request.param == "dev":
         made = DevCluster()
     else:

@@ -16,8 +16,6 @@ import pytest
 from tests.support.cluster import ROOT, client_of, die_with_parent, program
 from tests.support.world import until
 
-pytestmark = pytest.mark.xdist_group("e2e-dev")
-
 
 def penstock(folder: Path, *arguments: str, seconds: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""

@@ -16,7 +16,7 @@ from tests.support.cluster import Space
 from tests.support.flows import run
 from tests.support.world import until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.timeout(300)
 Action = Callable[[NodeCluster, Space, str], None]
 ONCE: dict[str, Any] = {"retries": {"infrastructure": 0, "neverStarted": 0}}
 

@@ -11,7 +11,7 @@ from tests.node.test_fates import BODY, SECOND, pod_of, running
 from tests.support.cluster import Space
 from tests.support.flows import run
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

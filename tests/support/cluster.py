@@ -42,11 +42,11 @@ def die_with_parent() -> None:
 
 
 def program(name: str) -> str:
-    """Return kubectl or helm: those beside the real control plane first, then those on PATH."""
+    """Return kubectl or helm: those beside the real control plane first, then those on PATH; without one the test is skipped."""
     beside = Path(os.environ.get("KUBEBUILDER_ASSETS", "")) / name
     found = str(beside) if beside.is_file() else shutil.which(name)
     if not found:
-        raise FileNotFoundError(f"{name} is neither in KUBEBUILDER_ASSETS nor on PATH")
+        pytest.skip(f"{name} is neither in KUBEBUILDER_ASSETS nor on PATH")
     return found
 
 

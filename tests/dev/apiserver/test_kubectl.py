@@ -20,10 +20,7 @@ from tests.support.realserver import MISSING, RealServer, assets
 KUBECTL = shutil.which(
     "kubectl", path=os.environ.get("KUBEBUILDER_ASSETS", "") + os.pathsep + os.environ.get("PATH", "")
 )
-pytestmark = [
-    pytest.mark.skipif(KUBECTL is None, reason="kubectl is neither in KUBEBUILDER_ASSETS nor in PATH"),
-    pytest.mark.xdist_group("apiserver-kubectl"),  # one real server for all of them
-]
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is neither in KUBEBUILDER_ASSETS nor on PATH")
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -1,0 +1,49 @@
+"""Which tests share a process, so that a control plane is started once; and one clear line for whatever was not run, with its reason."""
+
+from __future__ import annotations
+
+import collections
+import re
+
+import hypothesis
+import pytest
+
+# How long an example takes is a matter of the machine's load; what failed can be told again by its blob.
+hypothesis.settings.register_profile("penstock", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("penstock")
+
+# (pattern of the test's id, group): tests of a group run in one process, one after the other. The first that matches decides.
+GROUPS = (
+    (r"^tests/e2e/test_many", "e2e-many"),
+    (r"^tests/e2e/.*\[real", "e2e-real"),
+    (r"^tests/e2e/test_newcomer", "e2e-newcomer"),
+    (r"^tests/e2e/", "e2e-dev"),
+    (r"^tests/crds/.*\[oldest", "crds-oldest"),
+    (r"^tests/crds/.*\[newest", "crds-newest"),
+    (r"^tests/dev/node/.*\[real", "node-real"),
+    (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
+    (r"^tests/dev/apiserver/test_table", "apiserver-table"),
+    (r"^tests/operator_runtime/test_process", "operator-process"),
+    (r"^tests/node/", "node"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the stories, and give each test its group."""
+    for item in items:
+        if item.nodeid.startswith("tests/e2e/"):
+            item.add_marker(pytest.mark.e2e)
+        group = next((name for pattern, name in GROUPS if re.search(pattern, item.nodeid)), None)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was skipped and why: a line for each reason, not for each test."""
+    reasons: collections.Counter[str] = collections.Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        where = report.longrepr
+        reasons[where[2].removeprefix("Skipped: ") if isinstance(where, tuple) else str(where)] += 1
+    for reason, number in sorted(reasons.items()):
+        terminalreporter.write_line(f"{number} tests not run: {reason}")
