@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (the library under test is picked at run time, so there are no types to check)
 """Async tasks by `asyncio.gather`."""
 
 import asyncio
