@@ -3,6 +3,8 @@
 A slot is the permission to execute; at most `size` are out. A worker that blocks gives its slot up, and another worker
 (also a new thread) may take it; before the blocked one goes on, it takes a slot back, ahead of queued work. So any
 depth of nested submits ends, even with one slot. Threads are made on demand, reused, daemon.
+One worker is woken at a time; it wakes the next one when it finds more work than its own. So a burst of short jobs is
+done by few threads without a wake-up for each, and blocking jobs still get one each.
 Neighbours: `task_runners.ThreadPoolTaskRunner` owns one; `waiting` gives up and takes back.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.drivers.section import current_section
 
@@ -23,33 +25,30 @@ if TYPE_CHECKING:
 class Worker:
     """One thread of the pool; parked when it has nothing to do."""
 
-    __slots__ = ("job", "loop", "pool", "wake")
+    __slots__ = ("pool", "wake")
 
-    def __init__(self, pool: Pool, job: Job | None) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.job: Job | None = job
         self.wake = threading.Lock()
         self.wake.acquire()
-        self.loop: Any = None
 
     def run(self) -> None:
         """Execute jobs until the pool stops."""
-        section = current_section()
-        section.slot = self
+        current_section().slot = self
         pool = self.pool
+        job = pool.first_job(self)
         while True:
-            job, self.job = self.job, None
             if job is None:
-                break
+                if pool.stopped:
+                    return
+                self.wake.acquire()
+                job = pool.first_job(self)
+                continue
             try:
                 job()
             except BaseException as exc:  # noqa: BLE001  (a job ends its own run; nothing may kill a worker)
                 pool.on_error(exc)
-            del job
-            if not pool.next_job(self):
-                self.wake.acquire()
-        if self.loop is not None:
-            close_loop(self.loop)
+            job = pool.next_job(self)
 
     def give_up(self) -> None:
         """Let another worker execute while this one blocks."""
@@ -58,14 +57,6 @@ class Worker:
     def take_back(self) -> None:
         """Wait for a slot, ahead of queued work."""
         self.pool.regain_slot()
-
-
-def close_loop(loop: Any) -> None:
-    """Close a worker's kept event loop."""
-    try:
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        loop.close()
 
 
 class Pool:
@@ -87,47 +78,66 @@ class Pool:
         self.back: deque[threading.Lock] = deque()
         self.out = 0
         self.made = 0
+        self.waking = False
         self.stopped = False
 
     def submit(self, job: Job) -> None:
         """Execute the job when a slot is free, in the order of submission."""
         with self.lock:
-            if self.out >= self.size or self.back:
-                self.jobs.append(job)
+            self.jobs.append(job)
+            if self.waking or self.out >= self.size:
                 return
-            self.out += 1
-            worker = self._assign(job)
-        self._start(worker, job)
+            worker = self._rouse()
+        self._start(worker)
 
-    def _assign(self, job: Job) -> Worker | None:
+    def _rouse(self) -> Worker | None:
+        """Choose who is woken, with a slot; None: a new thread. Under the lock."""
+        self.waking = True
+        self.out += 1
         if self.idle:
-            worker = self.idle.pop()
-            worker.job = job
-            return worker
+            return self.idle.pop()
         self.made += 1
         return None
 
-    def _start(self, worker: Worker | None, job: Job) -> None:
+    def _start(self, worker: Worker | None) -> None:
         if worker is not None:
             worker.wake.release()
             return
-        fresh = Worker(self, job)
+        fresh = Worker(self)
         threading.Thread(target=fresh.run, name=f"{self.name}-{self.made}", daemon=True).start()
 
-    def next_job(self, worker: Worker) -> bool:
-        """After a job: take the next one and keep the slot, or give the slot on and park."""
+    def first_job(self, worker: Worker) -> Job | None:
+        """A woken worker, which has a slot: its job, and the next worker is woken if there is more; None: park."""
         with self.lock:
-            if self.back:
-                self.back.popleft().release()
-            elif self.jobs:
-                worker.job = self.jobs.popleft()
-                return True
-            else:
-                self.out -= 1
-            if not self.stopped:
-                self.idle.append(worker)
-                return False
-            return True
+            self.waking = False
+            job = self._take(worker)
+            if job is None or not self.jobs or self.out >= self.size:
+                return job
+            another = self._rouse()
+        self._start(another)
+        return job
+
+    def next_job(self, worker: Worker) -> Job | None:
+        """After a job: the next one, with the same slot; None: the slot is given on, park."""
+        with self.lock:
+            job = self._take(worker)
+            if job is None or not self.jobs or self.waking or self.out >= self.size:
+                return job
+            another = self._rouse()
+        self._start(another)
+        return job
+
+    def _take(self, worker: Worker) -> Job | None:
+        """A job for the slot that the worker has; else the slot goes on, and the worker is idle. Under the lock."""
+        if self.back:
+            self.back.popleft().release()
+        elif self.jobs:
+            return self.jobs.popleft()
+        else:
+            self.out -= 1
+        if not self.stopped:
+            self.idle.append(worker)
+        return None
 
     def release_slot(self) -> None:
         """A worker blocks: its slot goes to who waits for one, else to queued work."""
@@ -135,12 +145,11 @@ class Pool:
             if self.back:
                 self.back.popleft().release()
                 return
-            if not self.jobs:
-                self.out -= 1
+            self.out -= 1
+            if not self.jobs or self.waking:
                 return
-            job = self.jobs.popleft()
-            worker = self._assign(job)
-        self._start(worker, job)
+            worker = self._rouse()
+        self._start(worker)
 
     def regain_slot(self) -> None:
         """A worker goes on: wait until a slot is free."""
