@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock._state import State, StateDetails
+from penstock.client.schemas.objects import State, StateDetails
 from penstock.exceptions import ParameterTypeError, TerminationSignal
 from penstock.pod.errors import describe, last_lines
 from penstock.pod.outcome import CauseKind, Outcome, exit_code, from_state, provisional
