@@ -118,3 +118,50 @@ def test_cancellation_on_the_main_thread(body: Callable[[], Any]) -> None:
         timer.start()
         assert flow(body).run_engine(flow_run=FlowRun(control=control)).name == "Cancelled"
         timer.join()
+
+
+class Finalized:
+    """Its finalizer is where the interruption arrives; Python drops what is raised there."""
+
+    def __del__(self) -> None:
+        IN_FINALIZER.set()
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            pass
+
+
+IN_FINALIZER = threading.Event()
+
+
+@pytest.mark.parametrize("own_thread", [False, True])
+def test_an_interruption_that_a_finalizer_would_lose_is_raised_afterwards(own_thread: bool) -> None:
+    control = Control()
+    IN_FINALIZER.clear()
+
+    def body() -> None:
+        Finalized()
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            pass
+
+    def stop() -> None:
+        assert IN_FINALIZER.wait(5)
+        control.interrupt(Cause("cancelled"))
+
+    ended: list[str] = []
+
+    def run() -> None:
+        ended.append(flow(body).run_engine(flow_run=FlowRun(control=control)).name)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    began = time.monotonic()
+    if own_thread:
+        runner = threading.Thread(target=run)
+        runner.start()
+        runner.join(8)
+    else:
+        run()
+    stopper.join()
+    assert ended == ["Cancelled"]
+    assert time.monotonic() - began < 5

@@ -61,8 +61,8 @@ def call_task_async(
     return_state: bool, wait_for: Any,
 ) -> Any:  # fmt: skip
     """A direct call of an async task: a coroutine in async code, its value in a sync run."""
-    coroutine = task_coroutine(task, args, kwargs, parameters, parent, return_state, wait_for)
-    return coroutine if parent is None or parent.is_async else in_sync_run(coroutine)
+    call = (task, args, kwargs, parameters, parent, return_state, wait_for)
+    return task_coroutine(*call) if parent is None or parent.is_async else in_sync_run(task_coroutine, call)
 
 
 async def task_coroutine(
@@ -81,15 +81,15 @@ async def task_coroutine(
     return value
 
 
-def in_sync_run(coroutine: Any) -> Any:
-    """Run the coroutine to its end inside a sync run."""
+def in_sync_run(make: Any, call: tuple[Any, ...]) -> Any:
+    """Run the coroutine of a call to its end inside a sync run; made in a closed section, so that none is left unawaited."""
     from penstock.drivers.section import current_section
     from penstock.utilities.asyncutils import run_coro_as_sync
 
     section = current_section()
     was_open, section.open = section.open, False
     try:
-        return run_coro_as_sync(coroutine)
+        return run_coro_as_sync(make(*call))
     finally:
         if was_open:
             section.reopen(True)
@@ -123,8 +123,8 @@ def call_flow_async(
     flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any
 ) -> Any:
     """A direct call of an async flow: a coroutine in async code, its value in a sync run."""
-    coroutine = flow_coroutine(flow, parameters, parent, return_state, wait_for)
-    return coroutine if parent is None or parent.is_async else in_sync_run(coroutine)
+    call = (flow, parameters, parent, return_state, wait_for)
+    return flow_coroutine(*call) if parent is None or parent.is_async else in_sync_run(flow_coroutine, call)
 
 
 async def flow_coroutine(

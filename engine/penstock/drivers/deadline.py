@@ -80,7 +80,7 @@ class MainTimer:
         nearest = min(scope.deadline for scope in self.scopes)
         signal.setitimer(signal.ITIMER_REAL, max(1e-6, nearest - time.monotonic()))
 
-    def _on_alarm(self, _signum: int, _frame: Any) -> None:
+    def _on_alarm(self, _signum: int, frame: Any) -> None:
         section = current_section()
         now = time.monotonic()
         due = [scope for scope in self.scopes if scope.deadline <= now and not getattr(scope.error, "_raised", False)]
@@ -93,7 +93,7 @@ class MainTimer:
         error._raised = True  # type: ignore[attr-defined]
         if section.pending is None:
             section.pending = error
-        section.on_wake()
+        section.on_wake(frame)
 
 
 MAIN_TIMER = MainTimer()

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 WAKE_SIGNAL = signal.SIGURG
 """Wakes the main thread. Its default action is to do nothing, so a stray one is harmless; it is never SIGTERM, so that
@@ -39,7 +41,20 @@ SLICE_SECONDS = 0.2
 class Section:
     """What one thread is doing: in user code (open) or in the engine (closed)."""
 
-    __slots__ = ("injected", "is_main", "lock", "on_raise", "open", "pending", "shields", "slot", "thread_id", "waiter")
+    __slots__ = (
+        "injected",
+        "injected_type",
+        "insisting",
+        "is_main",
+        "lock",
+        "on_raise",
+        "open",
+        "pending",
+        "shields",
+        "slot",
+        "thread_id",
+        "waiter",
+    )
 
     def __init__(self) -> None:
         self.thread_id = threading.get_ident()
@@ -47,7 +62,9 @@ class Section:
         self.open = False
         self.pending: BaseException | None = None
         self.on_raise: Callable[[Section], None] | None = None
+        self.insisting = False
         self.injected = False
+        self.injected_type: type[BaseException] | None = None
         self.shields = 0
         self.lock = threading.Lock()
         self.waiter: threading.Lock | None = None
@@ -114,9 +131,18 @@ class Section:
                 if self.on_raise is not None:
                     self.on_raise(self)
                 self.pending = None
-                set_async_exception(self.thread_id, type(exc))
+                self.injected_type = type(exc)
+                watch_lost()
+                set_async_exception(self.thread_id, self.injected_type)
             else:
                 self.injected = False
+
+    def inject_again(self) -> None:
+        """A moment later, unless the section was left meanwhile: the hook itself must not be hit."""
+        time.sleep(0.002)
+        with self.lock:
+            if self.injected and self.open and not self.shields:
+                set_async_exception(self.thread_id, self.injected_type)
 
     def _insist(self, exc: BaseException) -> None:
         """Wake the main thread again until it has noticed.
@@ -124,13 +150,15 @@ class Section:
         A signal that comes after the interpreter's last look and before a blocking call is entered does not end that
         call; the next one does.
         """
+        self.insisting = True
         pause, until = 0.001, time.monotonic() + WAKE_SECONDS
         while time.monotonic() < until:
             time.sleep(pause)
             if self.pending is not exc:
-                return
+                break
             signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
             pause = min(pause * 2, 0.05)
+        self.insisting = False
 
     def _wake(self) -> None:
         waiter = self.waiter
@@ -186,10 +214,57 @@ class Section:
                 self.open = was_open
         return acquired
 
-    def on_wake(self) -> None:
-        """Body of every signal handler: raise in an open section, keep for later otherwise."""
+    def on_wake(self, frame: FrameType | None) -> None:
+        """Body of every signal handler: raise in an open section, keep for later otherwise.
+
+        Args:
+            frame: what the signal interrupted; where an exception would get lost, it is raised a moment later.
+        """
         if self.open and self.pending is not None and not self.shields:
+            if loses_exceptions(frame):
+                if self.insisting:
+                    return
+                self.insisting = True
+                threading.Thread(target=self._insist, args=(self.pending,), name="penstock-wake", daemon=True).start()
+                return
             self.fire()
+
+
+_CALLBACKS = ("_weakrefset.py", "weakref.py")
+
+
+def loses_exceptions(frame: FrameType | None) -> bool:
+    """Whether the frame runs on behalf of the garbage collector: what a finalizer or a weakref callback raises is lost."""
+    for _ in range(60):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name == "__del__" or code.co_filename.endswith(_CALLBACKS):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class _Lost:
+    """The hook for exceptions that a finalizer or a weakref callback lost: an injected one is injected once more."""
+
+    __slots__ = ("previous",)
+
+    def __init__(self, previous: Callable[[Any], Any]) -> None:
+        self.previous = previous
+
+    def __call__(self, unraisable: Any) -> None:
+        section = current_section()
+        if section.injected is True and unraisable.exc_type is section.injected_type:
+            threading.Thread(target=section.inject_again, name="penstock-wake", daemon=True).start()
+            return
+        self.previous(unraisable)
+
+
+def watch_lost() -> None:
+    """Install the hook, once; whatever hook there was is still called for everything else."""
+    if not isinstance(sys.unraisablehook, _Lost):
+        sys.unraisablehook = _Lost(sys.unraisablehook)
 
 
 def ring(waiter: threading.Lock) -> None:

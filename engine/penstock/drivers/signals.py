@@ -64,19 +64,19 @@ class SignalScope:
         if self.received is not None and signal.getsignal(self.received) != signal.SIG_IGN:
             os.kill(os.getpid(), self.received)
 
-    def _on_wake(self, _number: int, _frame: Any) -> None:
-        current_section().on_wake()
+    def _on_wake(self, _number: int, frame: Any) -> None:
+        current_section().on_wake(frame)
 
-    def _on_terminate(self, number: int, _frame: Any) -> None:
+    def _on_terminate(self, number: int, frame: Any) -> None:
         if self.received is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         self.received = number
         self.control.interrupt(Cause("terminated", signal=number))
-        current_section().on_wake()
+        current_section().on_wake(frame)
 
-    def _on_interrupt(self, _number: int, _frame: Any) -> None:
+    def _on_interrupt(self, _number: int, frame: Any) -> None:
         section = current_section()
         section.pending = KeyboardInterrupt()
-        section.on_wake()
+        section.on_wake(frame)

@@ -139,7 +139,7 @@ def _timed_body(run: Run, section: Section) -> Any:
         )  # fmt: skip
         raise error from None
     except BaseException as exc:
-        if type(exc) is type(error) and exc is not error and not exc.args and scope.left() <= 0:
+        if isinstance(exc, type(error)) and exc is not error and not exc.args and scope.left() <= 0:
             raise error from None  # the injected one: its class was raised in the body's thread
         raise
     finally:
