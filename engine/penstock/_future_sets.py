@@ -10,6 +10,7 @@ from penstock._futures import PrefectConcurrentFuture, PrefectFuture, check_time
 from penstock._state import COMPLETED, TERMINAL_STATES, State
 from penstock.core.inputs import Upstream, replace
 from penstock.drivers.section import ring
+from penstock.drivers.waiting import block
 from penstock.exceptions import UnfinishedRun
 
 if TYPE_CHECKING:
@@ -134,8 +135,6 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                 waiter.acquire()
                 bell.append(waiter)
         if waiter is not None:
-            from penstock.drivers.waiting import block
-
             left = None if until is None else max(0.0, until - time.monotonic())
             if not block(waiter, left):
                 with guard:

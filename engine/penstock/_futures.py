@@ -9,6 +9,7 @@ from penstock._state import CANCELLED, COMPLETED, PENDING, State
 from penstock.core.inputs import Upstream
 from penstock.core.runs import TaskRun
 from penstock.drivers.section import ring
+from penstock.drivers.waiting import block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -148,8 +149,6 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
             waiter = threading.Lock()
             waiter.acquire()
             self._wrapped_future.add_done_callback(lambda _: ring(waiter))
-            from penstock.drivers.waiting import block
-
             if not block(waiter, timeout):
                 return
         self._take()
@@ -313,8 +312,6 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
                 self._waiters = [waiter]
             else:
                 self._waiters.append(waiter)
-        from penstock.drivers.waiting import block
-
         block(waiter, timeout)
 
     def wait_quietly(self, timeout: float) -> None:
