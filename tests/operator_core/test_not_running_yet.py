@@ -373,14 +373,17 @@ REFUSED = [
 ]
 
 SCHEDULING = [
-    Case("pod without PodScheduled: unchanged for 5 s", pending(pod(node=None), seconds=4), None, again=1),
+    Case("pod without PodScheduled: unchanged for 30 s", pending(pod(node=None), seconds=29), None, again=1),
     Case(
-        "pod without PodScheduled for longer: told", pending(pod(node=None)), "Pending/Submitting", says=("scheduler",)
+        "pod without PodScheduled for longer: told",
+        pending(pod(node=None), seconds=30),
+        "Pending/Submitting",
+        says=("scheduler",),
     ),
-    Case("scheduled, no container status: unchanged for 5 s", pending(pod(), seconds=4), None),
+    Case("scheduled, no container status: unchanged for 30 s", pending(pod(), seconds=29), None, again=1),
     Case(
         "scheduled, no container status for longer: told",
-        pending(pod()),
+        pending(pod(), seconds=30),
         "Pending/Submitting",
         says=("waits for its node on node node-1",),
     ),

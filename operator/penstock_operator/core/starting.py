@@ -21,6 +21,8 @@ from .verdict import Budget, Degraded, Showing, Verdict
 
 # Every healthy pod creates its container for a moment; before this it is not worth a write.
 CREATING_SECONDS = 5
+# A pod that scheduler and node have not looked at yet: with many at once that takes seconds, and a write for each would come just then.
+SUBMITTING_SECONDS = 30
 # The cause of a long creation stands only in Events, which nothing announces.
 EVENTS_SECONDS = 20
 # A container runs, and no claim has come: the image has no penstock in it, or the API server can't be reached from the node.
@@ -116,9 +118,9 @@ def _pending(name: str, message: str) -> Showing:
     return Showing(StateType.PENDING, name, message)
 
 
-def _submitting(facts: Facts, message: str) -> Showing:
+def _submitting(facts: Facts, message: str, moment: int = SUBMITTING_SECONDS) -> Showing:
     """Every healthy pod passes here for a moment: what it waits for is told, and written, when the moment has become long."""
-    tells_at = facts.pending_since + timedelta(seconds=CREATING_SECONDS)
+    tells_at = facts.pending_since + timedelta(seconds=moment)
     if facts.now >= tells_at:
         return _pending("Submitting", message)
     state = facts.state
@@ -167,7 +169,7 @@ def _troubled(facts: Facts, container: Container, row: _Row) -> Showing | Verdic
 
 def _creating(facts: Facts) -> Showing:
     if not facts.older(facts.pending_since, CREATING_SECONDS):
-        return _submitting(facts, f"the pod is being started{facts.where}")
+        return _submitting(facts, f"the pod is being started{facts.where}", CREATING_SECONDS)
     if facts.events is None:
         raise Need(Look.POD_EVENTS)
     again = facts.now + timedelta(seconds=EVENTS_SECONDS)

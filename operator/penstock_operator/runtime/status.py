@@ -90,6 +90,7 @@ class StatusWriter:
                 log.error("the status was refused, and is written with less detail: %s", error)  # noqa: TRY400
                 continue
             answer = self._store.learn_run(raw)
+            log.debug("wrote %s", patch)
             self._count(run.status, answer.status)
             return answer
 
