@@ -94,6 +94,11 @@ class Definition:
         copied._binder = None
         return copied
 
+    def _raw_function(self) -> Any:
+        if self.isclassmethod:
+            return classmethod(self.fn)
+        return staticmethod(self.fn) if self.isstaticmethod else self.fn
+
     def _add_hook(self, hooks: list[Any], fn: Any) -> Any:
         hooks.append(fn)
         return fn
@@ -223,3 +228,25 @@ def hash_of_source(fn: Any, digits: int = 8) -> str:
         code = getattr(fn, "__code__", None)
         text = code.co_code if code is not None else repr(type(fn)).encode()
     return sha256(text).hexdigest()[:digits]
+
+
+def doc_of(fn: Any) -> str | None:
+    """The docstring of a function, as its description."""
+    return inspect.getdoc(fn) if getattr(fn, "__doc__", None) else None
+
+
+def runner_of(given: Any) -> Any:
+    """The task runner of a flow.
+
+    Raises:
+        TypeError: it is none.
+    """
+    from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+    if given is None:
+        return ThreadPoolTaskRunner()
+    if isinstance(given, type) and issubclass(given, TaskRunner):
+        return given()
+    if isinstance(given, TaskRunner):
+        return given
+    raise TypeError(f"'task_runner' must be a TaskRunner or its class; {type(given).__name__} was given.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from penstock._current import current_run
-from penstock._definition import Definition, check_retries, check_timeout
+from penstock._definition import Definition, check_retries, check_timeout, doc_of, runner_of
 from penstock.exceptions import InvalidNameError
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ class Flow(Definition, Generic[P, R]):
         self.name = name
         self.flow_run_name = self.run_name = self._run_name("flow_run_name", flow_run_name)
         self._version = version
-        self.description = description if description is not None else _doc_of(self.fn)
+        self.description = description if description is not None else doc_of(self.fn)
         self._retries = check_retries(retries)
         self._retry_delay_seconds = retry_delay_seconds
         self.timeout_seconds = check_timeout(timeout_seconds)
-        self.task_runner = _runner(task_runner)
+        self.task_runner = runner_of(task_runner)
         self.should_validate_parameters = validate_parameters
         self.persist_result = persist_result
         self.result_storage = result_storage
@@ -311,11 +311,6 @@ class Flow(Definition, Generic[P, R]):
         copied: Flow[P, R] = changed_flow(self, options)
         return copied
 
-    def _raw_function(self) -> Any:
-        if self.isclassmethod:
-            return classmethod(self.fn)
-        return staticmethod(self.fn) if self.isstaticmethod else self.fn
-
     def on_completion(self, fn: FlowStateHook) -> FlowStateHook:
         """Add a hook for COMPLETED; returns the function."""
         return self._add_hook(self.on_completion_hooks, fn)  # type: ignore[no-any-return]
@@ -343,29 +338,6 @@ class Flow(Definition, Generic[P, R]):
         from penstock._absent import absent_method
 
         return absent_method("Flow", name)
-
-
-def _doc_of(fn: Any) -> str | None:
-    import inspect
-
-    return inspect.getdoc(fn) if getattr(fn, "__doc__", None) else None
-
-
-def _runner(given: Any) -> Any:
-    """The task runner of a flow.
-
-    Raises:
-        TypeError: it is none.
-    """
-    from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
-
-    if given is None:
-        return ThreadPoolTaskRunner()
-    if isinstance(given, type) and issubclass(given, TaskRunner):
-        return given()
-    if isinstance(given, TaskRunner):
-        return given
-    raise TypeError(f"'task_runner' must be a TaskRunner or its class; {type(given).__name__} was given.")
 
 
 class FlowDecorator:

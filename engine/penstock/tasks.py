@@ -346,11 +346,6 @@ class Task(Definition, Generic[P, R]):
         copied: Task[P, R] = changed_task(self, options)
         return copied
 
-    def _raw_function(self) -> Any:
-        if self.isclassmethod:
-            return classmethod(self.fn)
-        return staticmethod(self.fn) if self.isstaticmethod else self.fn
-
     def on_completion(self, fn: Any) -> Any:
         """Add a hook for COMPLETED; returns the function."""
         return self._add_hook(self.on_completion_hooks, fn)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from penstock._names import names_table
 from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
 from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
@@ -40,6 +41,7 @@ def generated() -> dict[str, str]:
     files["charts/penstock/files/rights.yaml"] = _yaml(
         {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
     )
+    files["docs/names.md"] = "<!-- Generated from penstock._names by `make generate`; do not edit. -->\n" + names_table()
     return files
 
 
