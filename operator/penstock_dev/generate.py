@@ -41,7 +41,9 @@ def generated() -> dict[str, str]:
     files["charts/penstock/files/rights.yaml"] = _yaml(
         {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
     )
-    files["docs/names.md"] = "<!-- Generated from penstock._names by `make generate`; do not edit. -->\n" + names_table()
+    files["docs/names.md"] = (
+        "<!-- Generated from penstock._names by `make generate`; do not edit. -->\n" + names_table()
+    )
     return files
 
 

@@ -95,7 +95,9 @@ def test_two_hundred_at_once(cluster: RealCluster, space: Space) -> None:
     counted = writes(cluster, space.name)
     ensured = counted.pop("operator create configmaps", 0)
     assert ensured <= 20, "the revision is made once, but for those who looked at the same moment"
-    shown = collections.Counter(re.findall(r'"message": "([A-Z][A-Za-z]+/[A-Z][A-Za-z]+)', cluster.operator.tail(10**7)))
+    shown = collections.Counter(
+        re.findall(r'"message": "([A-Z][A-Za-z]+/[A-Z][A-Za-z]+)', cluster.operator.tail(10**7))
+    )
     assert sum(counted.values()) <= 6 * RUNS, (counted, shown)
     before = writes(cluster, space.name)
     start = time.monotonic()
