@@ -58,7 +58,7 @@ PREFECT := .penstock/prefect
 
 $(PREFECT)/.installed:
 	$(PYTHON) -m venv $(PREFECT)
-	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check 'prefect>=3.8,<3.10'
+	$(PREFECT)/bin/python -m pip install --quiet --disable-pip-version-check 'prefect>=3.8,<3.10' 'fastapi<0.140'
 	@touch $@
 
 bench-engine: $(VENV)/.test $(PREFECT)/.installed ## the engine beside Prefect, row by row; Prefect has an environment of its own
