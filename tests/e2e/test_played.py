@@ -1,0 +1,427 @@
+"""16. The rows of the contract on the real control plane: the test plays kubelet and engine, the real operator judges.
+
+The rows are those of the core's hand-written tables that a real API server can hold, and the last status of each recorded pod; what an API
+server refuses by itself, it refuses here. Rows whose point is a clock far ahead, or an operator's memory, stay with the core.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from penstock_operator.api import constants as k
+from penstock_operator.core.canonical import digest_text
+from penstock_operator.core.observe import Pod, parse_pod
+from tests.operator_core import test_not_running_yet as waiting_rows
+from tests.operator_core import test_running_and_ending as ending_rows
+from tests.operator_core.test_recordings import EXPECTED, REFUSED, Recording
+from tests.support.builders import NOW, RUN_UID, flow_spec, running
+from tests.support.builders import pod as pod_of
+from tests.support.cases import Case
+from tests.support.cluster import RealCluster
+from tests.support.played import Row, Stage, met, seen
+from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.world import MERGE, until
+
+JSON = dict[str, Any]
+NODE = "node-1"
+NO_RETRIES = {"infrastructure": 0, "neverStarted": 0, "application": 0}
+LONG = {"backoff": {"initialSeconds": 3600, "maximumSeconds": 3600}}
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+
+class WithoutNode(RealCluster):
+    """The real control plane and the operator; the test plays the node."""
+
+    def start_node(self) -> Any:
+        return None
+
+
+# --- rows: recordings ---------------------------------------------------------------------------------------------------------------
+
+# The step that decides, where a later one hides it: how many steps are played.
+DECIDED_BY = {
+    "36-image-appears-later": 5,  # the image came when the attempt had been judged
+    "92-delete-finished": 8,  # deleted when it had ended
+    "118-sidecar-stays": 8,  # ended by a deadline when the engine had been judged
+    "147-node-rebooted-restart-always": 6,  # restarted in spite of Never
+}
+
+
+def recorded(name: str) -> Row:
+    """The last object of a recording; its container is the engine."""
+    recording, fate = Recording(name), EXPECTED[name]
+    last = recording.steps[: DECIDED_BY.get(name)][-1]
+    return Row(
+        id=f"recorded {name}",
+        spec={"flowSpec": flow_spec(), "runPolicy": {"retries": NO_RETRIES}},
+        state=fate.states[-1],
+        pod=parse_pod(recording.pod(last, "unnamed")),
+        claims="Running/Running" in fate.states,
+        events=tuple(event for at, event in recording.events if at <= last.at + 1),
+        gone=last.type == "DELETED",
+        degraded=DEGRADED.get(fate.states[-1]),
+    )
+
+
+# Of the states in which a recording may stay, those that the contract calls Degraded.
+DEGRADED = {"Pending/ImagePullBackOff": "ImagePullBackOff", "Pending/ConfigError": "ConfigError"}
+
+# --- rows: the core's tables -----------------------------------------------------------------------------------------------------------
+
+TABLES = (
+    *waiting_rows.SCHEDULING, *waiting_rows.CONTAINERS, *ending_rows.SHOWN, *ending_rows.DISRUPTED, *ending_rows.POD_REASONS,
+    *ending_rows.CONTAINERS, *ending_rows.CODES, *ending_rows.REPORTS,
+)  # fmt: skip
+# Rows whose situation is made in another way than by a pod's and a report's last word.
+ELSEWHERE = {
+    "report Interrupted, the run's deadline passed: Failed/TimedOut",  # by time alone: the operator's own clock
+    "Unschedulable for longer than pendingDeadline: Crashed/Unschedulable, the pod goes",  # by time alone: below
+    "a pod of ours with another UID than the recorded: the recorded one is gone",
+    "the pod waits for a revision that is gone with its Flow: Crashed/FlowDeleted",
+}
+
+
+def from_table(case: Case) -> Row | None:
+    """The row of a case, or None: a real API server can't be brought there, or only by waiting for long."""
+    told = case.observed
+    status = told.run.status
+    pod = told.pod if isinstance(told.pod, Pod) else told.last_pod
+    claimed = status.report is not None
+    begins = status.state is not None and (status.state.type.value, status.state.name) in {
+        ("Pending", "Submitting"), ("Pending", "Unschedulable"), ("Running", "Running"),
+    }  # fmt: skip
+    if pod is None and (claimed or told.pod_created):
+        pod = pod_of(running()) if claimed else pod_of()
+        gone = True
+    else:
+        gone = told.last_pod is not None
+    if (
+        case.state is None or case.id in ELSEWHERE or pod is None or not begins
+        or (told.now - NOW).total_seconds() > 20 or told.refusal is not None or told.running_at is not None
+        or status.attempt is None or status.attempt.number != 1 or pod.owner_uid != RUN_UID
+    ):  # fmt: skip
+        return None
+    spec = told.run.to_json()["spec"]
+    policy = {**spec.get("runPolicy", {}), **LONG}
+    if case.state == "Paused/Suspended":  # asked by nobody, it would be resumed at once
+        spec["desiredState"] = "Suspended"
+    said = status.report.to_json() if status.report is not None else {}
+    if "resumeTime" in said:
+        said["resumeTime"] = "2099-01-01T00:00:00Z"
+    return Row(
+        id=case.id,
+        spec={**spec, "runPolicy": policy},
+        state=case.state,
+        pod=pod,
+        claims=claimed,
+        report=said if said.get("type", "Running") != "Running" or said.get("ending") else None,
+        events=told.events or (),
+        gone=gone,
+        says=case.says,
+        degraded=case.degraded,
+        budget=None if case.budget == "T" else case.budget,
+    )
+
+
+ROWS: dict[str, Row] = {
+    f"recorded-{name.split('-')[0]}": recorded(name) for name in EXPECTED if name not in REFUSED
+} | {f"row-{n:03}": row for n, case in enumerate(TABLES) if (row := from_table(case)) is not None}  # fmt: skip
+
+# --- the stage -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[RealCluster]:
+    """A control plane and an operator."""
+    folder = assets()
+    if folder is None:
+        pytest.skip(MISSING)
+    made = WithoutNode(server=RealServer(folder))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def client(plane: RealCluster) -> Iterator[httpx.Client]:
+    """An administrator's."""
+    with plane.client() as made:
+        yield made
+
+
+def stage(client: httpx.Client, namespace: str, **labels: str) -> Stage:
+    """A namespace with its ServiceAccount."""
+    made = Stage(client, namespace)
+    made.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}})
+    path = f"{made.core}/serviceaccounts/default"
+    until("the namespace has its account", lambda: client.get(path).status_code == 200)
+    return made
+
+
+@pytest.fixture(scope="module")
+def played(client: httpx.Client) -> Stage:
+    """All rows of pods and reports, played side by side."""
+    made = stage(client, "rows")
+    # The garbage collector of pods takes those away whose node does not exist.
+    made.send("POST", "/api/v1/nodes", {"metadata": {"name": NODE}, "spec": {}})
+    made.play(ROWS)
+    return made
+
+
+@pytest.mark.parametrize("name", ROWS, ids=lambda name: str(ROWS[name]))
+def test_row(played: Stage, name: str) -> None:
+    row, status = ROWS[name], played.statuses.get(name, {})
+    assert name not in played.failures, played.failures[name]
+    assert met(row, status), f"{row.state} {row.budget} {row.degraded} {row.says} became {json.dumps(seen(status))}"
+
+
+# --- what the API server refuses by itself, and what needs no pod --------------------------------------------------------------------
+
+ENGINE = k.ENGINE_CONTAINER
+
+
+def with_template(**spec: Any) -> JSON:
+    return {"flowSpec": flow_spec(), "template": {"spec": spec}, "runPolicy": LONG}
+
+
+def limited(**resources: Any) -> JSON:
+    return with_template(containers=[{"name": ENGINE, "resources": resources}])
+
+
+@pytest.fixture(scope="module")
+def refusing(client: httpx.Client) -> dict[str, Stage]:
+    """Namespaces that refuse pods, each for a reason of its own."""
+    stages = {
+        name: stage(client, name, **labels)
+        for name, labels in {
+            "quota": {},
+            "security": {"pod-security.kubernetes.io/enforce": "restricted"},
+            "limits": {},
+            "policy": {},
+            "webhook": {},
+            "free": {},
+        }.items()
+    }
+    quota = stages["quota"].core + "/resourcequotas"
+    stages["quota"].send("POST", quota, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    until("the quota counts", lambda: "hard" in client.get(f"{quota}/none").json().get("status", {}))
+    limits = [{"type": "Container", "max": {"memory": "128Mi"}}]
+    body: JSON = {"metadata": {"name": "small"}, "spec": {"limits": limits}}
+    stages["limits"].send("POST", stages["limits"].core + "/limitranges", body)
+    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+    group = "/apis/admissionregistration.k8s.io/v1"
+    only = {"matchLabels": {"kubernetes.io/metadata.name": "policy"}}
+    policy = {"matchConstraints": {"namespaceSelector": only, "resourceRules": rules}}
+    policy |= {"validations": [{"expression": "false", "message": "no pods on Saturdays"}]}  # type: ignore[dict-item]
+    stages["policy"].send("POST", f"{group}/validatingadmissionpolicies", {"metadata": {"name": "x"}, "spec": policy})
+    binding = {"metadata": {"name": "x"}, "spec": {"policyName": "x", "validationActions": ["Deny"]}}
+    stages["policy"].send("POST", f"{group}/validatingadmissionpolicybindings", binding)
+    hook = {
+        "name": "nobody.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": rules,
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "webhook"}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+    stages["webhook"].send(
+        "POST", f"{group}/validatingwebhookconfigurations", {"metadata": {"name": "x"}, "webhooks": [hook]}
+    )
+    pod: JSON = {"metadata": {"generateName": "probe-"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    for name in ("policy", "webhook"):  # what admits is read by the server from its caches
+        path = f"{stages[name].core}/pods?dryRun=All"
+        until(f"{name} refuses", lambda path=path: client.post(path, json=pod).status_code >= 400)  # type: ignore[misc]
+    for name, rows in REFUSING.items():
+        for row in rows:
+            stages[name].apply(_name(row), row.spec)
+    for name, rows in REFUSING.items():
+        stages[name].watch_for({_name(row): lambda s, row=row: met(row, s) for row in rows}, 20)  # type: ignore[misc]
+    return stages
+
+
+def _name(row: Row) -> str:
+    return "run-" + digest_text(row.id)[:8]
+
+
+REFUSING: dict[str, tuple[Row, ...]] = {
+    "quota": (
+        Row(
+            "quota: Pending/QuotaExceeded, the numbers",
+            {"flowSpec": flow_spec()},
+            "Pending/QuotaExceeded",
+            says=("requested: pods=1, used: pods=0, limited: pods=0",),
+        ),
+        Row(
+            "quota for longer than pendingDeadline: Crashed/QuotaExceeded",
+            {"flowSpec": flow_spec(), "runPolicy": {"pendingDeadlineSeconds": 3}},
+            "Crashed/QuotaExceeded",
+            says=("pendingDeadlineSeconds (3 s)", "exceeded quota"),
+        ),
+    ),
+    "security": (
+        Row(
+            "PodSecurity: Crashed/PodRejected, the API's message",
+            with_template(hostNetwork=True),
+            "Crashed/PodRejected",
+            says=("violates PodSecurity", "host namespaces"),
+        ),
+    ),
+    "limits": (
+        Row(
+            "LimitRange: Crashed/PodRejected",
+            limited(limits={"memory": "1Gi"}),
+            "Crashed/PodRejected",
+            says=("maximum memory usage per Container is 128Mi, but limit is 1Gi",),
+        ),
+    ),
+    "policy": (
+        Row(
+            "denied by an admission policy: Crashed/PodRejected",
+            {"flowSpec": flow_spec()},
+            "Crashed/PodRejected",
+            says=("no pods on Saturdays",),
+        ),
+    ),
+    "webhook": (
+        Row(
+            "webhook failed: Pending/Submitting, tried again",
+            {"flowSpec": flow_spec()},
+            "Pending/Submitting",
+            says=("failed calling webhook",),
+        ),
+    ),
+    "free": (
+        Row(
+            "422: Crashed/PodRejected",
+            limited(requests={"cpu": "2"}, limits={"cpu": "1"}),
+            "Crashed/PodRejected",
+            says=("must be less than or equal to cpu limit",),
+        ),
+        Row(
+            "nobody schedules it for longer than pendingDeadline: Crashed/Submitting",
+            {"flowSpec": flow_spec(), "runPolicy": {"pendingDeadlineSeconds": 3}},
+            "Crashed/Submitting",
+            says=("pendingDeadlineSeconds (3 s)",),
+        ),
+        Row(
+            "scheduledTime ahead: Scheduled/Scheduled",
+            {"flowSpec": flow_spec(), "scheduledTime": "2099-01-01T00:00:00Z"},
+            "Scheduled/Scheduled",
+            says=("2099-01-01T00:00:00Z",),
+        ),
+        Row(
+            "flowRef finds no Flow: Scheduled/AwaitingFlow",
+            {"flowRef": {"name": "nowhere"}},
+            "Scheduled/AwaitingFlow",
+            says=("no Flow 'nowhere'",),
+        ),
+        Row(
+            "rerunOf names no run: Scheduled/AwaitingFlow, Degraded",
+            {"flowSpec": flow_spec(), "rerunOf": {"name": "before"}},
+            "Scheduled/AwaitingFlow",
+            says=("'before'",),
+            degraded="AwaitingFlow",
+        ),
+        Row(
+            "flowSpec unusable: Failed/InvalidFlow",
+            {"flowSpec": flow_spec(parametersSchema={"type": "nonsense"})},
+            "Failed/InvalidFlow",
+            says=("parametersSchema",),
+        ),
+        Row(
+            "parameters fail the schema: Failed/InvalidParameters, path of the value",
+            {
+                "flowSpec": flow_spec(parametersSchema={"properties": {"a": {"minimum": 3}}}),
+                "parameters": {"a": 1},
+            },
+            "Failed/InvalidParameters",
+            says=("parameters.a", "1 is less than the minimum of 3"),
+        ),
+        *(
+            Row(
+                f"{desired} before there is a pod: Paused/{desired}",
+                {"flowSpec": flow_spec(), "desiredState": desired},
+                f"Paused/{desired}",
+            )
+            for desired in ("Paused", "Suspended")
+        ),
+        Row(
+            "Cancelled before there is a pod: Cancelled/Cancelled",
+            {"flowSpec": flow_spec(), "scheduledTime": "2099-01-01T00:00:00Z", "desiredState": "Cancelled"},
+            "Cancelled/Cancelled",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "row"), [(name, row) for name, rows in REFUSING.items() for row in rows], ids=str)
+def test_refused(refusing: dict[str, Stage], name: str, row: Row) -> None:
+    status = refusing[name].statuses.get(_name(row), {})
+    assert met(row, status), f"{row.state} {row.says} became {json.dumps(seen(status))}"
+
+
+def test_a_missing_service_account_heals(refusing: dict[str, Stage]) -> None:
+    """Pending/ConfigError, Degraded, with the name; when the account is there, the pod is made."""
+    free = refusing["free"]
+    row = Row("", with_template(serviceAccountName="late"), "Pending/ConfigError", degraded="ConfigError")
+    row = replace(row, says=('serviceaccount "late" not found',))
+    free.apply("account", row.spec)
+    free.watch_for({"account": lambda s: met(row, s)}, 15)
+    assert met(row, free.statuses["account"]), seen(free.statuses["account"])
+    free.send("POST", f"{free.core}/serviceaccounts", {"metadata": {"name": "late"}})
+    free.await_pods(["account"])
+    free.watch_for({"account": lambda s: seen(s)["state"] == "Pending/Submitting"}, 15)
+    assert seen(free.statuses["account"])["degraded"] is None
+
+
+def test_a_foreign_pod_under_our_name(refusing: dict[str, Stage]) -> None:
+    """Crashed/PodNameConflict; the other's pod is left alone."""
+    free = refusing["free"]
+    free.apply("taken", {"flowSpec": flow_spec(), "desiredState": "Paused"})
+    uid = free.send("GET", f"{free.runs}/taken")["metadata"]["uid"]
+    name = f"taken-{digest_text(uid)[:5]}-1"
+    pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    theirs = free.send("POST", f"{free.core}/pods", pod)["metadata"]["uid"]
+    free.send("PATCH", f"{free.runs}/taken", {"spec": {"desiredState": "Running"}}, MERGE)
+    free.watch_for({"taken": lambda s: bool(s.get("completionTime"))}, 15)
+    assert seen(free.statuses["taken"])["state"] == "Crashed/PodNameConflict"
+    left = free.send("GET", f"{free.core}/pods/{name}")["metadata"]
+    assert left["uid"] == theirs
+    assert "deletionTimestamp" not in left
+
+
+def test_a_gate_that_opens(refusing: dict[str, Stage]) -> None:
+    """Gated for longer than pendingDeadline it waits; the deadline counts from the moment at which the gate opens."""
+    free = refusing["free"]
+    gated = {"flowSpec": flow_spec(), "template": {"spec": {"schedulingGates": [{"name": "example.com/wait"}]}}}
+    free.apply("gated", {**gated, "runPolicy": {"pendingDeadlineSeconds": 4}})
+    pod = free.pod("gated")["metadata"]["name"]
+    began = datetime.now(UTC)
+    until("six seconds behind the gate", lambda: (datetime.now(UTC) - began).total_seconds() > 6)
+    assert seen(free.look()["gated"])["state"] == "Pending/SchedulingGated"
+    free.send("PATCH", f"{free.core}/pods/{pod}", {"spec": {"schedulingGates": None}}, MERGE)
+    # The word of the gate stays until the scheduler has looked at the pod.
+    false = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes: 1 Insufficient cpu.",
+    }
+    free.patch_pod_status("gated", {"conditions": [false]})
+    opened = datetime.now(UTC)
+    free.watch_for({"gated": lambda s: bool(s.get("completionTime"))}, 20)
+    status = free.statuses["gated"]
+    assert seen(status)["state"] == "Crashed/Unschedulable"
+    assert "pendingDeadlineSeconds (4 s)" in seen(status)["message"]
+    assert (datetime.fromisoformat(status["completionTime"]) - opened).total_seconds() > 3
