@@ -131,6 +131,31 @@ def test_two_operators_and_one_lease(
     until("both have pods", lambda: len(pods(world)) == 2)
 
 
+def test_two_that_decide_at_once_make_one_pod_each(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """As after a partition, when each takes itself for the leader: names and resourceVersions are enough, no lease is needed."""
+    both = [begin(server, world, tmp_path, operators).ready() for _ in range(2)]
+    names = [f"run-{number:02}" for number in range(20)]
+    for name in names:
+        apply(world, name)
+    for name in names:
+        wait(world, name, "Pending")
+    until("all have pods", lambda: len(pods(world)) >= len(names))
+    for one in both:
+        text = one.ask("/metrics")[1]
+        assert "penstock_leader 1.0" in text
+        asked = [
+            line
+            for line in text.splitlines()
+            if line.startswith("penstock_api_requests_total") and 'verb="patch"' in line
+        ]
+        assert asked, f"it wrote nothing, and was refused nothing:\n{text}"
+        assert one.stop()[0] == 0
+    assert sorted(pod["metadata"]["labels"]["penstock.dev/flow-run"] for pod in pods(world)) == names
+    assert {status(world, name)["attempt"]["number"] for name in names} == {1}
+
+
 def test_a_leader_that_lost_the_lease_ends(
     server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
 ) -> None:
@@ -206,6 +231,28 @@ def test_its_rights_are_enough_and_all_are_listed(
 
 def _resource(reference: dict[str, Any]) -> str:
     return "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
+
+
+# What an administrator's alerts and boards are written for.
+METRICS = (
+    "penstock_runs", "penstock_run_transitions_total", "penstock_attempts_judged_total", "penstock_queue_depth",
+    "penstock_queue_wait_seconds", "penstock_reconcile_seconds", "penstock_api_requests_total", "penstock_api_request_seconds",
+    "penstock_event_to_status_seconds", "penstock_leader", "penstock_watch_age_seconds", "penstock_status_conflicts_total",
+)  # fmt: skip
+
+
+def test_its_metrics(server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]) -> None:
+    one = begin(server, world, tmp_path, operators).ready()
+    apply(world, "etl")
+    wait(world, "etl", "Pending")
+    text = one.ask("/metrics")[1]
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
+    assert set(METRICS) <= families
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert values['penstock_runs{type="Pending"}'] == "1.0"
+    assert values["penstock_leader"] == "1.0"
+    assert float(values["penstock_event_to_status_seconds_count"]) >= 1
+    assert any("flowruns" in name for name in values if name.startswith("penstock_watch_age_seconds"))
 
 
 def test_an_idle_operator_asks_for_nothing(
