@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,22 @@ def test_kill_and_restart_make_one_pod_each(
     until("all have pods", lambda: len(pods(world)) >= count)
     names = [pod["metadata"]["labels"]["penstock.dev/flow-run"] for pod in pods(world)]
     assert sorted(names) == sorted(f"run-{n}" for n in range(count))
+
+
+def test_a_deadline_outlives_the_operator(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """It counts from the first one's observation, not from the second one's start."""
+    first = begin(server, world, tmp_path, operators).ready()
+    apply(world, "etl", {**SPEC, "runPolicy": {"pendingDeadlineSeconds": 5}})
+    wait(world, "etl", "Pending")
+    since = datetime.fromisoformat(status(world, "etl")["state"]["since"])
+    until("three seconds are over", lambda: (datetime.now(UTC) - since).total_seconds() > 3)
+    first.kill()
+    begin(server, world, tmp_path, operators).ready()
+    wait(world, "etl", "Crashed")
+    waited = (datetime.fromisoformat(status(world, "etl")["completionTime"]) - since).total_seconds()
+    assert 5 <= waited < 7.5, f"the pending deadline of 5 s came after {waited:g} s"
 
 
 def test_two_operators_and_one_lease(
