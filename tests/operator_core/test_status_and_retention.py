@@ -25,7 +25,7 @@ from tests.support.builders import (
     terminated,
     waiting,
 )
-from tests.support.cases import condition_of, decide, verbs
+from tests.support.cases import condition_of, decide, state_of, verbs
 from tests.support.stage import Stage, World
 
 
@@ -152,6 +152,18 @@ def test_an_outcome_that_comes_at_once_still_has_a_start() -> None:
     status = decide(observed(run(status=status_json("Pending", report=report("Completed"))), pod=pod(running()))).status
     assert status is not None
     assert status.start_time == status.completion_time == observed().now
+
+
+@pytest.mark.parametrize("sight", [pod(node=None), pod(waiting())], ids=["not scheduled", "not started"])
+def test_a_report_may_overtake_the_kubelets_status(sight: Any) -> None:
+    """The pod is shown as it was before it started: it has claimed and reported, so it is kept for its logs, now and later."""
+    decision = decide(observed(run(status=status_json("Pending", report=report("Completed"))), pod=sight))
+    assert state_of(decision) == "Completed/Completed"
+    assert [type(effect).__name__ for effect in decision.effects] == ["Emit"]
+    assert decision.status is not None
+    after = decide(observed(run(status=decision.status.to_json()), pod=sight, seconds=11))
+    assert after.effects == ()
+    assert after.requeue_at is not None
 
 
 def test_a_run_that_ran_for_ten_minutes_is_forgiven() -> None:

@@ -16,6 +16,7 @@ from penstock_operator.api.flowrun import Attempt, FinishedAttempt, Pause, State
 
 from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
 from .limits import cut
+from .model import Effect
 from .plan import Plan
 from .pod import pod_name
 from .situation import Situation
@@ -82,8 +83,12 @@ def finish(s: Situation, verdict: Verdict) -> Plan:
         verdict.name,
         verdict.message,
         changes=changes,
-        effects=leave_nothing(s.pod, s.now) if s.pod is not None and not s.gone else (),
+        effects=_leave_nothing(s),
     )
+
+
+def _leave_nothing(s: Situation) -> tuple[Effect, ...]:
+    return leave_nothing(s.pod, s.now, claimed=s.report is not None) if s.pod is not None and not s.gone else ()
 
 
 def claimed_at(s: Situation) -> dict[str, Any]:
@@ -150,7 +155,7 @@ def _switch(s: Situation, verdict: Verdict, type_: StateType, name: str, message
         name,
         message,
         changes=changes,
-        effects=leave_nothing(s.pod, s.now) if s.pod is not None and not s.gone else (),
+        effects=_leave_nothing(s),
         again_at=due,
         drop_report=True,
     )

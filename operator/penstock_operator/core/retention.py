@@ -65,7 +65,7 @@ def tidy(run: FlowRun, pods: Iterable[Pod], policy: Policy, now: datetime) -> Ti
     effects: list[Effect] = []
     again: datetime | None = None
     for pod in pods:
-        tidying = _retire(pod, _judged_at(run, pod, now), policy, now)
+        tidying = _retire(pod, _judged_at(run, pod, now), policy, now, claimed=_claimed(run, pod))
         effects += tidying.effects
         again = earliest(again, tidying.again_at)
     return Tidying(tuple(effects), again)
@@ -76,7 +76,13 @@ def _judged_at(run: FlowRun, pod: Pod, now: datetime) -> datetime:
     return ended.get(pod.name) or run.status.completion_time or now
 
 
-def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime) -> Tidying:
+def _claimed(run: FlowRun, pod: Pod) -> bool:
+    """Whether the pod's attempt was claimed: its start was noted."""
+    attempts = (run.status.attempt, *(run.status.attempts or ()))
+    return any(a is not None and a.pod_name == pod.name and a.start_time is not None for a in attempts)
+
+
+def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claimed: bool) -> Tidying:
     if pod.deletion_timestamp is not None:
         return Tidying()
     if pod.terminal:
@@ -84,8 +90,8 @@ def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime) -> Tidyin
             return Tidying()
         due = judged + timedelta(seconds=policy.keep_pods)
         return Tidying(delete(pod)) if now >= due else Tidying(again_at=due)
-    if has_ended(pod) or not has_started(pod):
-        return Tidying(leave_nothing(pod, now))
+    if has_ended(pod) or not (claimed or has_started(pod)):
+        return Tidying(leave_nothing(pod, now, claimed=claimed))
     leaves = judged + timedelta(seconds=LEAVE_SECONDS)
     if now < leaves:
         return Tidying(again_at=leaves)
