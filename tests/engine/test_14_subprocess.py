@@ -1,4 +1,4 @@
-"""Rule 9.10: flows in a process of their own; rule 10.2: what a bare process shows."""
+"""Flows in a process of their own; what a bare process shows."""
 
 from __future__ import annotations
 
