@@ -21,7 +21,7 @@ from penstock_operator.core.observe import Pod, parse_pod
 from tests.operator_core import test_not_running_yet as waiting_rows
 from tests.operator_core import test_running_and_ending as ending_rows
 from tests.operator_core.test_recordings import EXPECTED, REFUSED, Recording
-from tests.support.builders import NOW, RUN_UID, flow_spec, running
+from tests.support.builders import NOW, RUN_UID, flow_spec, running, waiting
 from tests.support.builders import pod as pod_of
 from tests.support.cases import Case
 from tests.support.cluster import RealCluster
@@ -32,7 +32,10 @@ from tests.support.world import MERGE, until
 JSON = dict[str, Any]
 NODE = "node-1"
 NO_RETRIES = {"infrastructure": 0, "neverStarted": 0, "application": 0}
+SPEC: JSON = {"flowSpec": flow_spec()}
 LONG = {"backoff": {"initialSeconds": 3600, "maximumSeconds": 3600}}
+
+POLICY = {"retries": {"infrastructure": 1, "neverStarted": 1, "application": 1}, **LONG}
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -131,9 +134,49 @@ def from_table(case: Case) -> Row | None:
     )
 
 
+# Rows of the tables that wait there for longer than anybody wants to wait here, with waits of their own.
+BACK_OFF = pod_of(waiting("ImagePullBackOff", "not found"))
+SOON = {**POLICY, "imagePullGraceSeconds": 3}
+SHORTENED = (
+    *(
+        Row(
+            f"{reason}: Pending/SandboxError",
+            SPEC,
+            "Pending/SandboxError",
+            pod_of(waiting(reason, "cni")),
+            says=("cni",),
+        )
+        for reason in ("CreatePodSandboxError", "ConfigPodSandboxError")
+    ),
+    Row(
+        "imagePullGrace of the run's own: Crashed/ImagePullFailed",
+        {**SPEC, "runPolicy": SOON},
+        "Crashed/ImagePullFailed",
+        BACK_OFF,
+        says=("image registry.example/engine:1", "not found", "3 s"),
+    ),
+    Row(
+        "the registry throttles after imagePullGrace: another attempt, neverStarted",
+        {**SPEC, "runPolicy": SOON},
+        "Crashed/ImagePullFailed",
+        pod_of(waiting("ErrImagePull", "toomanyrequests: 429 Too Many Requests")),
+        says=("429",),
+        budget="neverStarted",
+    ),
+    Row(
+        "deletionTimestamp while Pending, not ours: stays Pending",
+        SPEC,
+        "Pending/Submitting",
+        pod_of(waiting(), deleted=9),
+        says=("being deleted",),
+    ),
+)
+
 ROWS: dict[str, Row] = {
     f"recorded-{name.split('-')[0]}": recorded(name) for name in EXPECTED if name not in REFUSED
-} | {f"row-{n:03}": row for n, case in enumerate(TABLES) if (row := from_table(case)) is not None}  # fmt: skip
+} | {f"row-{n:03}": row for n, case in enumerate(TABLES) if (row := from_table(case)) is not None} | {
+    f"short-{n}": row for n, row in enumerate(SHORTENED)
+}  # fmt: skip
 
 # --- the stage -------------------------------------------------------------------------------------------------------------------------
 
@@ -425,3 +468,24 @@ def test_a_gate_that_opens(refusing: dict[str, Stage]) -> None:
     assert seen(status)["state"] == "Crashed/Unschedulable"
     assert "pendingDeadlineSeconds (4 s)" in seen(status)["message"]
     assert (datetime.fromisoformat(status["completionTime"]) - opened).total_seconds() > 3
+
+
+def test_retention(refusing: dict[str, Stage]) -> None:
+    """The pod goes after `podSeconds`, the run after `runSeconds`; one that Helm tracks stays, and says so while it lives."""
+    free = refusing["free"]
+    ended = {"flowSpec": flow_spec(parametersSchema={"required": ["a"]})}  # ends before there is a pod
+    soon = {"runPolicy": {"retries": NO_RETRIES, "retention": {"runSeconds": 2}}}
+    free.apply("short", {**ended, **soon})
+    free.apply("tracked", {**ended, **soon}, **{"app.kubernetes.io/managed-by": "Helm"})
+    free.apply("living", {**SPEC, **soon}, **{"app.kubernetes.io/managed-by": "Helm"})
+    free.apply("logs", {**SPEC, "runPolicy": {"retries": NO_RETRIES, "retention": {"podSeconds": 2}}})
+    free.patch_pod_status("logs", {"phase": "Failed", "reason": "OutOfcpu"})
+    free.watch_for({"logs": lambda s: seen(s)["state"] == "Crashed/NodeRejected"}, 15)
+    pod = free.pod("logs")["metadata"]["name"]
+    until("the pod is gone", lambda: free.client.get(f"{free.core}/pods/{pod}").status_code == 404, 20)
+    until("the run is gone", lambda: "short" not in free.look(), 20)
+    status = free.look()
+    assert seen(status["logs"])["state"] == "Crashed/NodeRejected"
+    assert seen(status["tracked"])["state"] == "Failed/InvalidParameters"
+    assert seen(status["living"])["state"] == "Pending/Submitting"
+    assert seen(status["living"])["degraded"] == "RetentionIgnored"

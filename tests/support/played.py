@@ -120,9 +120,10 @@ class Stage:
         assert answer.status_code < 300, f"{method} {path} {content}: {answer.status_code} {answer.text}"
         return dict(answer.json())
 
-    def apply(self, name: str, spec: JSON) -> None:
+    def apply(self, name: str, spec: JSON, **labels: str) -> None:
         """Create a FlowRun."""
-        body = {"apiVersion": k.API_VERSION, "kind": "FlowRun", "metadata": {"name": name}, "spec": spec}
+        metadata = {"name": name, "labels": labels}
+        body = {"apiVersion": k.API_VERSION, "kind": "FlowRun", "metadata": metadata, "spec": spec}
         self._runs[name] = self.send("POST", self.runs, body)
 
     def pod(self, name: str) -> JSON:
