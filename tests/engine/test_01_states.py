@@ -1,4 +1,4 @@
-"""Rules 1.1 to 1.7: types, names, transitions, constructors, results, aggregation."""
+"""Types, names, transitions, constructors, results, aggregation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 2.1 to 2.13: options, binding, validation, retries, names, timeouts, generators, async rules, subflows, loading."""
+"""Options, binding, validation, retries, names, timeouts, generators, async rules, subflows, loading."""
 
 from __future__ import annotations
 

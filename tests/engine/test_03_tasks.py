@@ -1,4 +1,4 @@
-"""Rules 3.1 to 3.11: options, direct calls, retries, timeouts, names, tags, generators, nesting."""
+"""Options, direct calls, retries, timeouts, names, tags, generators, nesting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 4.1 to 4.10 and 5.1 to 5.8: runs that start from given states, handlers, kept states, engine classes."""
+"""Runs that start from given states, handlers, kept states, engine classes."""
 
 from __future__ import annotations
 

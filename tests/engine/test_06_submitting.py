@@ -1,4 +1,4 @@
-"""Rules 6.1 to 6.9: submit, map, futures, inputs, annotations, runners, and that nothing is dropped."""
+"""Submit, map, futures, inputs, annotations, runners, and that nothing is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 8.1 and 8.4: pausing and resuming in one process."""
+"""Pausing and resuming in one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 9.1 to 9.9: what is persisted, serializers, storage, keys, isolation, records, transactions."""
+"""What is persisted, serializers, storage, keys, isolation, records, transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules 10.1 to 10.9: hooks, logging, runtime, progress, observers, heartbeats, settings."""
+"""Hooks, logging, runtime, progress, observers, heartbeats, settings."""
 
 from __future__ import annotations
 

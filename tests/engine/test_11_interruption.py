@@ -1,4 +1,4 @@
-"""Rules 4.9, 7.8 in process, 10.8: cancellation, termination, hooks, shields; what the process leaves behind."""
+"""Cancellation, termination, hooks, shields; what the process leaves behind."""
 
 from __future__ import annotations
 

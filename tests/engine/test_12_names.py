@@ -1,4 +1,4 @@
-"""Rules 7.1, 12.1 to 12.3: every name exists where the table says, absent ones teach, importing loads nothing heavy."""
+"""Every name exists where the table says, absent ones teach, importing loads nothing heavy."""
 
 from __future__ import annotations
 
