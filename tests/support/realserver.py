@@ -144,16 +144,19 @@ class RealServer:
         self.start_apiserver()
         self.write_kubeconfig("kubeconfig", self.admin_token)
         if self.controllers:
-            config = self.write_kubeconfig("kcm.kubeconfig", manager)
-            self._run(
-                "kcm", self._program("kube-controller-manager"), f"--kubeconfig={config}",
-                f"--service-account-private-key-file={key}", f"--root-ca-file={self.ca}",
-                "--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
-                "--controllers=*,-nodelifecycle,-nodeipam",
-            )  # fmt: skip
+            self.write_kubeconfig("kcm.kubeconfig", manager)
+            self._start_controllers()
             with self.client(self.admin_token) as client:
                 path = "/api/v1/namespaces/default/serviceaccounts/default"
                 until("the default ServiceAccount", lambda: client.get(path).status_code == 200)
+
+    def _start_controllers(self) -> None:
+        self._run(
+            "kcm", self._program("kube-controller-manager"), "--kubeconfig=kcm.kubeconfig",
+            "--service-account-private-key-file=sa.key", f"--root-ca-file={self.ca}",
+            "--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
+            "--controllers=*,-nodelifecycle,-nodeipam",
+        )  # fmt: skip
 
     def _program(self, name: str) -> Path:
         other = self.apiserver / name if self.apiserver else None
@@ -163,6 +166,11 @@ class RealServer:
         """Start kube-apiserver (again, after `stop_apiserver`) and wait until it is ready."""
         self._run("apiserver", self._program("kube-apiserver"), *self._apiserver)
         until("the API server is ready", self._ready, 60)
+        if "kcm" in self._processes:  # after an outage its watches come back by a backoff of up to half a minute
+            manager = self._processes.pop("kcm")
+            manager.kill()
+            manager.wait()
+            self._start_controllers()
 
     def stop_apiserver(self) -> None:
         """Take the API server away; etcd keeps what it stored."""
