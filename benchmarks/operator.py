@@ -10,19 +10,12 @@ import time
 from datetime import datetime
 from typing import Any
 
-from tests.support.cluster import RealCluster, Space
+from tests.support.cluster import Space, WithoutNode
 from tests.support.flows import QUICK_FLOW, flow, run
 from tests.support.realserver import MISSING, RealServer, assets
 from tests.support.simulated import SimulatedNodes
 
 from .measure import Figure, cpu_seconds, resident_mb
-
-
-class _WithoutNode(RealCluster):
-    """The real control plane and the operator; the benchmark plays the node."""
-
-    def start_node(self) -> Any:
-        return None
 
 
 async def _steady(space: Space, nodes: SimulatedNodes, count: int, per_second: float) -> list[dict[str, Any]]:
@@ -53,7 +46,7 @@ def figures(count: int = 150, per_second: float = 5) -> list[Figure]:
     folder = assets()
     if folder is None:
         raise SystemExit(MISSING)
-    cluster = _WithoutNode(server=RealServer(folder))
+    cluster = WithoutNode(server=RealServer(folder))
     try:
         cluster.start()
         assert cluster.operator

@@ -19,19 +19,6 @@ def cancel(space: Space, name: str) -> float:
     return before
 
 
-def pid_of(space: Space, name: str) -> int:
-    """The pid that the body printed."""
-    found: list[int] = []
-
-    def printed() -> bool:
-        words = [w for w in space.log(name).replace('"', " ").split() if w.startswith("PID=")]
-        found[:] = [int(w.removeprefix("PID=")) for w in words]
-        return bool(found)
-
-    until("the body has printed its pid", printed)
-    return found[0]
-
-
 def test_while_scheduled(space: Space) -> None:
     """At once; no pod was ever made."""
     space.apply(run("later", SLEEPER, scheduledTime="2099-01-01T00:00:00Z"))
@@ -68,7 +55,7 @@ def test_while_running(space: Space) -> None:
     """
     space.apply(run("running", text))
     space.wait_type("running", "Running")
-    pid = pid_of(space, "running")
+    pid = space.pid("running")
     before = cancel(space, "running")
     space.kubectl("wait", "--for=condition=Finished", "fr/running", "--timeout=20s")
     took = time.monotonic() - before
@@ -99,7 +86,7 @@ def test_a_body_that_ignores_everything(space: Space) -> None:
     """
     space.apply(run("stubborn", text, runPolicy={"gracePeriodSeconds": 2}))
     space.wait_type("stubborn", "Running")
-    pid = pid_of(space, "stubborn")
+    pid = space.pid("stubborn")
     cancel(space, "stubborn")
     status = space.finish("stubborn", 20)
     assert status["state"]["type"] == "Cancelled"

@@ -29,14 +29,12 @@ def test_a_run_keeps_its_revision(space: Space) -> None:
     import os
     import signal
 
-    from tests.e2e.test_interruption import pid_of
-
     space.apply(flow("versions", versioned("first")))
     space.apply(run("kept", ref="versions"))
     status = space.wait_type("kept", "Running")
     revision = status["flow"]["revision"]
     space.apply(flow("versions", versioned("second")))
-    os.kill(pid_of(space, "kept"), signal.SIGTERM)
+    os.kill(space.pid("kept"), signal.SIGTERM)
     status = space.finish("kept")
     assert status["state"]["type"] == "Completed"
     assert status["result"]["json"] == '"first"'

@@ -25,23 +25,11 @@ TWICE = """
 """
 
 
-def pid_of(space: Space, name: str, attempt: int = 1) -> int:
-    found: list[int] = []
-
-    def printed() -> bool:
-        words = [w for w in space.log(name, attempt).replace('"', " ").split() if w.startswith("PID=")]
-        found[:] = [int(w.removeprefix("PID=")) for w in words]
-        return bool(found)
-
-    until("the body has printed its pid", printed)
-    return found[0]
-
-
 def test_sigterm_without_a_cancel_is_an_interruption(space: Space) -> None:
     """6. Exit 143, told in `attempts`; a new attempt completes."""
     space.apply(run("moved", TWICE, parameters={"marker": "x"}))
     space.wait_type("moved", "Running")
-    os.kill(pid_of(space, "moved"), signal.SIGTERM)
+    os.kill(space.pid("moved"), signal.SIGTERM)
     status = space.finish("moved")
     assert status["state"]["type"] == "Completed"
     assert status["result"]["json"] == "2"
@@ -71,12 +59,12 @@ def test_sigkill_uses_the_budget_up(space: Space) -> None:
         )
     )
     space.wait_type("shot", "Running")
-    os.kill(pid_of(space, "shot"), signal.SIGKILL)
+    os.kill(space.pid("shot"), signal.SIGKILL)
     space.wait(
         "shot", lambda s: s["attempt"]["number"] == 2 and s["state"]["type"] == "Running", "the second attempt runs"
     )
     assert space.state("shot") == ("Running", "Retrying")
-    os.kill(pid_of(space, "shot", 2), signal.SIGKILL)
+    os.kill(space.pid("shot", 2), signal.SIGKILL)
     status = space.finish("shot")
     assert (status["state"]["type"], status["state"]["name"]) == ("Crashed", "Killed")
     assert "137" in status["state"]["message"] or "SIGKILL" in status["state"]["message"]
@@ -102,7 +90,7 @@ def test_a_deleted_run_leaves_nothing(space: Space) -> None:
     folder.mkdir()
     space.apply(run("deleted", text, parameters={"folder": str(folder)}))
     space.wait_type("deleted", "Running")
-    pid = pid_of(space, "deleted")
+    pid = space.pid("deleted")
     space.kubectl("delete", "fr", "deleted", "--timeout=20s")
     until("its pod is gone", lambda: space.pods("deleted") == [], 20)
     assert not alive(pid)
@@ -128,7 +116,7 @@ def test_applied_again_under_the_same_name(space: Space) -> None:
     """
     space.apply(run("again", text, parameters={"who": "old"}))
     space.wait_type("again", "Running")
-    pid = pid_of(space, "again")
+    pid = space.pid("again")
     old = space.run("again")["metadata"]["uid"]
     space.kubectl("delete", "fr", "again", "--wait=true")
     space.apply(run("again", text, parameters={"who": "new"}))

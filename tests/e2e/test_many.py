@@ -7,11 +7,10 @@ import collections
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.support.cluster import RealCluster, Space
+from tests.support.cluster import RealCluster, Space, WithoutNode
 from tests.support.flows import QUICK_FLOW, flow, run
 from tests.support.realserver import MISSING, RealServer, assets
 from tests.support.simulated import SimulatedNodes
@@ -20,13 +19,6 @@ from tests.support.world import until
 RUNS = 200
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 OPERATOR = "system:serviceaccount:penstock-system:penstock"
-
-
-class WithoutNode(RealCluster):
-    """The real control plane and the operator; the test plays the node."""
-
-    def start_node(self) -> Any:
-        return None
 
 
 @pytest.fixture

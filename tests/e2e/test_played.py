@@ -24,7 +24,7 @@ from tests.operator_core.test_recordings import EXPECTED, REFUSED, Recording
 from tests.support.builders import NOW, RUN_UID, flow_spec, running, waiting
 from tests.support.builders import pod as pod_of
 from tests.support.cases import Case
-from tests.support.cluster import RealCluster
+from tests.support.cluster import RealCluster, WithoutNode
 from tests.support.played import Row, Stage, met, seen
 from tests.support.realserver import MISSING, RealServer, assets
 from tests.support.world import MERGE, until
@@ -38,13 +38,6 @@ LONG = {"backoff": {"initialSeconds": 3600, "maximumSeconds": 3600}}
 POLICY = {"retries": {"infrastructure": 1, "neverStarted": 1, "application": 1}, **LONG}
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
-
-
-class WithoutNode(RealCluster):
-    """The real control plane and the operator; the test plays the node."""
-
-    def start_node(self) -> Any:
-        return None
 
 
 # --- rows: recordings ---------------------------------------------------------------------------------------------------------------

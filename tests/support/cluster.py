@@ -16,7 +16,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -271,6 +270,18 @@ class Space:
         """Wait for a terminal state and return the status."""
         return self.wait_type(name, "Completed", "Failed", "Crashed", "Cancelled", seconds=seconds)
 
+    def pid(self, run: str, attempt: int = 1) -> int:
+        """The pid that the body printed as `PID=...`."""
+        found: list[int] = []
+
+        def printed() -> bool:
+            words = [w for w in self.log(run, attempt).replace('"', " ").split() if w.startswith("PID=")]
+            found[:] = [int(w.removeprefix("PID=")) for w in words]
+            return bool(found)
+
+        until("the body has printed its pid", printed)
+        return found[0]
+
     def log(self, run: str, attempt: int = 1) -> str:
         """The log of an attempt's pod."""
         pod = next(p for p in self.pods(run) if p["metadata"]["labels"]["penstock.dev/attempt"] == str(attempt))
@@ -404,6 +415,13 @@ class RealCluster(Cluster):
         self.real.stop()
 
 
+class WithoutNode(RealCluster):
+    """The real control plane and the operator; whoever uses it plays the node."""
+
+    def start_node(self) -> Any:
+        return None
+
+
 def helm_template(*arguments: str) -> str:
     """Return what the chart renders, without its Deployment (there is no node that could run an image)."""
     done = subprocess.run(
@@ -428,7 +446,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def seconds_since(start: float) -> float:
-    return time.monotonic() - start
