@@ -67,7 +67,7 @@ class RunKey:
 
     __slots__ = ("_id", "flow", "is_flow")
 
-    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | None = None) -> None:
+    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | str | None = None) -> None:
         self.flow = flow
         self.is_flow = is_flow
         self._id = id
@@ -75,17 +75,27 @@ class RunKey:
     @property
     def id(self) -> UUID:
         """The id."""
+        made = self._id
+        if made is None or made.__class__ is str:
+            from uuid import UUID
+
+            made = self._id = UUID(self.text)
+        return made  # type: ignore[return-value]
+
+    @id.setter
+    def id(self, value: UUID | str) -> None:
+        self._id = value
+
+    @property
+    def text(self) -> str:
+        """The id as text, which is all that a log line needs: `uuid` is loaded for whoever wants the object."""
         if self._id is None:
             with LAZY:
                 if self._id is None:
-                    from penstock.utilities.ids import new_id
+                    from penstock.utilities.ids import new_id_text
 
-                    self._id = new_id()
-        return self._id
-
-    @id.setter
-    def id(self, value: UUID) -> None:
-        self._id = value
+                    self._id = new_id_text()
+        return self._id if self._id.__class__ is str else str(self._id)
 
 
 class State:

@@ -104,11 +104,11 @@ def members_of(run: Run) -> dict[str, Any]:
         known = flow.log_members
         if known is None or known["flow_run_name"] != flow._name:
             known = flow.log_members = {
-                "flow_run_id": str(flow.id), "flow_run_name": flow.name, "flow_name": flow.definition.name,
+                "flow_run_id": flow.key.text, "flow_run_name": flow.name, "flow_name": flow.definition.name,
             }  # fmt: skip
         members.update(known)
     if not run.is_flow:
-        members["task_run_id"] = str(run.id)
+        members["task_run_id"] = run.key.text
         members["task_run_name"] = run.name
         members["task_name"] = run.definition.name
         members["address"] = run.address
