@@ -114,7 +114,8 @@ FATES = [
     Fate("exit-code", "os._exit(7)", "Crashed/ExitCode", r"\b7\b"),
     Fate("exit-0", "os._exit(0)", "Crashed/NoReport", spec={"runPolicy": ONCE}),
     Fate("segfault", "import ctypes; ctypes.string_at(0)", "Crashed/Signal", "SIGSEGV"),
-    Fate("evicted", SECOND, "Completed/Completed", first="Interrupted|Evicted", budget="infrastructure", act=evict),
+    Fate("evicted", SECOND, "Completed/Completed", first="Evicted", budget="infrastructure", act=evict),
+    Fate("evicted-for-good", SLEEPS, "Crashed/Evicted", "through the API", act=evict, spec={"runPolicy": ONCE}),
     Fate("force-deleted", SECOND, "Completed/Completed", first="Interrupted|PodDeleted", budget="infrastructure", act=force_delete),
     Fate("cancelled", SLEEPS, "Cancelled/Cancelled", act=cancel),
     Fate(
@@ -140,6 +141,20 @@ FATES = [
     ),
     Fate("deadline", SLEEPS, "Failed/TimedOut", r"\b6\b", spec={"runPolicy": {"activeDeadlineSeconds": 6}}),
     Fate(
+        "deadline-of-the-pod",
+        SLEEPS,
+        "Crashed/Interrupted",
+        r"activeDeadlineSeconds \(5 s\)",
+        spec={"template": {"spec": {"activeDeadlineSeconds": 5}}, "runPolicy": ONCE},
+    ),
+    Fate(
+        "deadline-of-a-deaf-pod",
+        HUNG,
+        "Failed/TimedOut",
+        r"activeDeadlineSeconds \(5 s\)",
+        spec={"template": {"spec": {"activeDeadlineSeconds": 5}}, "runPolicy": {**ONCE, "gracePeriodSeconds": 1}},
+    ),
+    Fate(
         "node-rejects",
         SLEEPS,
         "Crashed/NodeRejected",
@@ -163,7 +178,8 @@ FATES = [
     Fate(
         "storage-limit",
         "open('/tmp/big', 'wb').write(b'x' * 2**26)\ntime.sleep(600)",
-        "Crashed/",
+        "Crashed/StorageLimitExceeded",
+        "(?i)ephemeral.storage.*16Mi",
         spec={**limits(**{"ephemeral-storage": "16Mi"}), "runPolicy": {"retries": {"infrastructure": 0, "application": 0}}},
     ),
     Fate("command-not-found", SLEEPS, "Crashed/StartError", "nonesuch", spec=engine(command=["/nonesuch"])),

@@ -55,7 +55,7 @@ def test_drain(node: NodeCluster, space: Space, name: str) -> None:
         assert "unschedulable" in status["state"]["message"].lower()
     finally:
         node.kubectl("uncordon", name)
-    lost_once(space, "drained", "Interrupted", "Evicted")
+    lost_once(space, "drained", "Evicted")
 
 
 def test_taint(node: NodeCluster, space: Space, name: str) -> None:
@@ -66,7 +66,7 @@ def test_taint(node: NodeCluster, space: Space, name: str) -> None:
         space.wait("tainted", lambda s: s["attempt"]["number"] == 2, "the attempt was judged", 60)
     finally:
         node.kubectl("taint", "node", name, "tests.penstock.dev/out-")
-    lost_once(space, "tainted", "Interrupted", "NodeTainted")
+    lost_once(space, "tainted", "NodeTainted")
 
 
 def test_kubelet_restart(node: NodeCluster, space: Space, name: str) -> None:

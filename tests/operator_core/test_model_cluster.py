@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from penstock_operator.api import constants as k
 from penstock_operator.api.base import rfc3339
 from penstock_operator.core import CreatePod, Decision, Effect
-from penstock_operator.core.observe import parse_time
+from penstock_operator.core.observe import PodEvent, parse_time
 from tests.support.builders import NOW, flow_json, flow_spec, run_json
 from tests.support.stage import Stage, World
 
@@ -29,6 +29,7 @@ TERMINAL = ("Completed", "Failed", "Crashed", "Cancelled")
 LIMITS = {"infrastructure": 2, "neverStarted": 2, "application": 1}
 POLICY = {"retries": LIMITS, "backoff": {"initialSeconds": 5, "maximumSeconds": 20}, "gracePeriodSeconds": 10}
 GRACE = 10
+LOW = "The node was low on resource: memory."
 OUTCOMES = ("Completed", "Failed", "Crashed", "Cancelled", "Interrupted", "Suspended", "AwaitingRetry")
 
 
@@ -316,6 +317,23 @@ class ModelCluster(RuleBasedStateMachine):
         pod["metadata"].setdefault("deletionTimestamp", rfc3339(self.now))
         self._touch(pod)
 
+    @precondition(lambda self: self.reporting())
+    @rule(data=st.data(), announced=st.booleans(), seen=st.booleans())
+    def the_kubelet_evicts(self, data: st.DataObject, announced: bool, seen: bool) -> None:
+        """Its engine reports and leaves; the pod says why only then: before or after the report was judged."""
+        process = data.draw(st.sampled_from(self.reporting()))
+        pod = self.world.pods.get(process.pod)
+        if pod is None or pod["metadata"]["uid"] != process.pod_uid or process.attempt in self.last_word:
+            return
+        if announced:
+            self.world.events.append(PodEvent("Warning", "Evicted", LOW))
+        self._terminate(pod, process)
+        if seen:
+            self._settle(self.operators[0])
+        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": LOW}
+        self._touch(pod)
+        self.world.events.clear()
+
     @precondition(lambda self: self.pods())
     @rule(data=st.data())
     def force_delete(self, data: st.DataObject) -> None:
@@ -433,10 +451,23 @@ class ModelCluster(RuleBasedStateMachine):
         counted = [a["number"] for a in status.get("attempts", ())]
         assert counted == sorted(set(counted)), "an attempt is counted once"
         assert not counted or counted[-1] == number - 1
+        self._attempts_are_sound(before, status)
         if self.last_word.get(number) == "Completed" and new is not None and new["type"] in TERMINAL:
             assert new["type"] == "Completed", "an engine that completed is Completed"
         claims = [p.attempt for p in self.processes if p.accepted]
         assert len(claims) == len(set(claims)), "one process of an attempt is past its claim"
+
+    def _attempts_are_sound(self, before: JSON, status: JSON) -> None:
+        """A judged attempt stays what it is; the cause of an interruption may come to light, once, while the run goes on."""
+        now = {a["number"]: a for a in status.get("attempts", ())}
+        for old in before.get("attempts", ()):
+            new = now.get(old["number"], old)
+            if new == old:
+                continue
+            assert old["reason"] == "Interrupted", "a reason is amended once"
+            assert before["state"]["type"] not in TERMINAL, "what has ended is told"
+            told = {"reason": new["reason"], "message": new["message"]}
+            assert new == {**old, **told}, "only the cause is amended"
 
     # --- the end ----------------------------------------------------------------------------------------------------------------------------
 

@@ -66,6 +66,8 @@ def target(reason: str, message: str = "because") -> Any:
     return condition("DisruptionTarget", "True", reason, message)
 
 
+EVICTION = target("EvictionByEvictionAPI")
+OWN_LIMIT = "Pod ephemeral local storage usage exceeds the total limit of containers 16Mi."
 NOT_HEARD_OF = (condition("Ready", "False"), condition("ContainersReady", "True"))
 
 SHOWN = [
@@ -616,6 +618,53 @@ REPORTS = [
     ),
     Case("report Interrupted, no budget", reported("Interrupted", retries=NONE), "Crashed/Interrupted"),
     Case(
+        "report Interrupted of an evicted engine: the cause in name and words, type and budget by the report",
+        reported("Interrupted", message="by SIGTERM", the_pod=pod(running(), conditions=(EVICTION,), deleted=9)),
+        "Crashed/Evicted",
+        says=("Evicted: evicted through the API", "because; by SIGTERM; attempt 2 of 4 at"),
+        budget="infrastructure",
+    ),
+    Case(
+        "report Interrupted of an evicted engine, no budget: Crashed/Evicted",
+        reported("Interrupted", retries=NONE, the_pod=pod(running(), conditions=(EVICTION,), deleted=9)),
+        "Crashed/Evicted",
+        says=("evicted through the API",),
+    ),
+    Case(
+        "report Interrupted, only an Event tells of the storage limit: StorageLimitExceeded, by the report's budget",
+        reported("Interrupted", events=(event("Evicted", OWN_LIMIT), event("Killing", "Stopping container engine"))),
+        "Crashed/StorageLimitExceeded",
+        says=(OWN_LIMIT,),
+        budget="infrastructure",
+    ),
+    Case(
+        "report Interrupted, only an Event tells of the pod's own deadline",
+        reported("Interrupted", events=(event("DeadlineExceeded", "Pod was active"), event("Killing"))),
+        "Crashed/Interrupted",
+        says=("the pod's own activeDeadlineSeconds passed",),
+        budget="infrastructure",
+    ),
+    Case(
+        "report Interrupted, the liveness probe failed: Unresponsive",
+        reported("Interrupted", events=(event("Unhealthy", "Liveness probe failed: "), event("Killing"))),
+        "Crashed/Unresponsive",
+        budget="infrastructure",
+    ),
+    Case(
+        "report Interrupted of a pod that somebody deleted: said so",
+        reported("Interrupted", the_pod=pod(running(), deleted=9)),
+        "Crashed/Interrupted",
+        says=("the pod was deleted on node node-1",),
+        budget="infrastructure",
+    ),
+    Case(
+        "report Interrupted of an evicted engine, cancellation asked: Cancelled",
+        reported(
+            "Interrupted", spec={"desiredState": "Cancelled"}, the_pod=pod(running(), conditions=(EVICTION,), deleted=9)
+        ),
+        "Cancelled/Cancelled",
+    ),
+    Case(
         "report Interrupted, cancellation asked: Cancelled",
         reported("Interrupted", spec={"desiredState": "Cancelled"}),
         "Cancelled/Cancelled",
@@ -733,6 +782,13 @@ def test_a_missing_report_is_looked_for_live() -> None:
     # The store has no report; the API server has one.
     stale = claimed(pod(terminated(0)))
     assert reconcile(stale).looks == {Look.RUN}
+
+
+def test_the_cause_of_an_interruption_is_looked_for_live() -> None:
+    # The store may lag behind the mark of an eviction, and an Event is announced to nobody.
+    assert reconcile(reported("Interrupted")).looks == {Look.POD, Look.POD_EVENTS}
+    marked = reported("Interrupted", the_pod=pod(running(), conditions=(EVICTION,)))
+    assert reconcile(marked).looks == frozenset()
 
 
 def test_a_missing_pod_is_looked_for_live() -> None:

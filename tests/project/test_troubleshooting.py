@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "operator/penstock_operator/core"
 # What makes a state: its second or third argument is the name.
-MAKERS = {"Verdict", "Showing", "Plan", "_crashed", "_failed", "_pending"}
+MAKERS = {"Verdict", "Showing", "Plan", "crashed", "_failed", "_pending"}
 NAME = re.compile(r"[A-Z][A-Za-z]+")
 
 

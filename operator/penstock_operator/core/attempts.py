@@ -15,6 +15,7 @@ from penstock_operator.api.constants import ENGINE_CONTAINER
 from penstock_operator.api.flowrun import Attempt, FinishedAttempt, Pause, StateType, Used
 
 from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
+from .cause import INTERRUPTED, finished_attempts
 from .limits import cut
 from .model import Effect
 from .plan import Plan
@@ -57,7 +58,7 @@ def timed_out(s: Situation) -> Verdict:
 
 def _interrupted(verdict: Verdict) -> bool:
     """Whether the engine was stopped from outside: who asked for it decides what it comes to."""
-    return verdict.type is StateType.CRASHED and verdict.name == "Interrupted"
+    return verdict.type is StateType.CRASHED and verdict.name == INTERRUPTED
 
 
 def _when_cancelled(verdict: Verdict) -> Verdict:
@@ -113,7 +114,8 @@ def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
     due = s.now + backoff(s.policy, losses, s.seen.jitter)
     number = s.attempt.number + 1
     last = number + budget_limit(s.policy, budget) - losses
-    message = f"{verdict.name}: {verdict.message}; attempt {number} of {last} at {_clock(due)}"
+    # The next attempt's number and time stand at the end: the cause must leave them room.
+    message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} of {last} at {_clock(due)}"
     plan = _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
     return replace(plan, changes={**plan.changes, "retries": used})
 
@@ -141,7 +143,7 @@ def _switch(s: Situation, verdict: Verdict, type_: StateType, name: str, message
         budget=verdict.budget.value if verdict.budget is not None else None,
     )
     changes: dict[str, Any] = {
-        "attempts": (*(s.status.attempts or ()), done)[-KEPT_ATTEMPTS:],
+        "attempts": (*finished_attempts(s), done)[-KEPT_ATTEMPTS:],
         "attempt": Attempt(number=number, pod_name=pod_name(s.run, number)),
         "scheduled_time": due,
         "pause": None,

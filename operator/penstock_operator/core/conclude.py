@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
 
+from .cause import with_causes
 from .conditions import conditions
 from .limits import MESSAGE, cut, within_bounds
 from .model import Decision, Effect, Emit
@@ -36,6 +37,7 @@ _WARNINGS = frozenset({StateType.FAILED, StateType.CRASHED})
 
 def conclude(s: Situation, plan: Plan) -> Decision:
     """Return the decision that carries a plan out."""
+    plan = with_causes(s, plan)
     old, run = s.status, s.run
     state = _enter(old.state, plan, s)
     hashed = spec_hash(run.spec)

@@ -80,6 +80,12 @@ def over_own_limit(words: str) -> bool:
     return _LOCAL_STORAGE.search(words) is not None and "low on resource" not in words
 
 
+def own_deadline(facts: Facts) -> str:
+    """Return the words for a pod whose own deadline has passed."""
+    limit = facts.pod.active_deadline_seconds
+    return f"the pod's own activeDeadlineSeconds{f' ({limit} s)' if limit else ''} passed"
+
+
 def _said(state: ContainerState) -> str:
     """The last words of a process that did not write a report there."""
     text = " ".join(state.message.split())
@@ -150,19 +156,34 @@ def _by_events(facts: Facts, code: int) -> Verdict | None:
     """Return the cause that only the pod's Events tell, newest first: an exit code of 0 erases every other trace of it."""
     if facts.events is None and not facts.gone:
         raise Need(Look.POD_EVENTS)
-    events = [e for e in facts.events or () if e.container in ("", facts.engine)]
-    stopped = any(event.reason == "Killing" for event in events)
-    for event in reversed(events):
-        verdict = _by_event(facts, code, event, stopped=stopped)
-        if verdict is not None:
-            return verdict
-    if stopped:
+    cause = told_by_events(facts, code)
+    if cause is not None:
+        return cause
+    if any(event.reason == "Killing" for event in _own(facts)):
         text = f"the kubelet stopped the container{facts.where}; it left with exit code {code} and no report"
         return crashed(facts, "Interrupted", text, Budget.INFRASTRUCTURE, code)
     return None
 
 
-def _by_event(facts: Facts, code: int, event: PodEvent, *, stopped: bool) -> Verdict | None:
+def told_by_events(facts: Facts, code: int | None = None) -> Verdict | None:
+    """Return by what the pod's Events say that its engine was stopped from outside, None if they do not say.
+
+    Args:
+        facts: of the pod, with its events.
+        code: the engine's exit code, if it has ended.
+    """
+    events = _own(facts)
+    stopped = any(event.reason == "Killing" for event in events)
+    found = (_by_event(facts, code, event, stopped=stopped) for event in reversed(events))
+    return next((verdict for verdict in found if verdict is not None), None)
+
+
+def _own(facts: Facts) -> list[PodEvent]:
+    """The events about the pod and its engine, oldest first."""
+    return [e for e in facts.events or () if e.container in ("", facts.engine)]
+
+
+def _by_event(facts: Facts, code: int | None, event: PodEvent, *, stopped: bool) -> Verdict | None:
     said = " ".join(event.message.split())
     if event.reason == "Evicted":
         if over_own_limit(said):
@@ -175,4 +196,6 @@ def _by_event(facts: Facts, code: int, event: PodEvent, *, stopped: bool) -> Ver
         return crashed(facts, "Unresponsive", text, Budget.INFRASTRUCTURE, code)
     if event.reason == "FailedPostStartHook":
         return crashed(facts, "StartError", f"the postStart hook failed: {said}", None, code)
+    if event.reason == "DeadlineExceeded":
+        return crashed(facts, "Interrupted", own_deadline(facts), Budget.INFRASTRUCTURE, code)
     return None

@@ -11,7 +11,7 @@ import re
 
 from penstock_operator.api.flowrun import StateType
 
-from .exits import crashed, judge_exit, over_own_limit
+from .exits import crashed, judge_exit, over_own_limit, own_deadline
 from .facts import Facts
 from .observe import Container
 from .verdict import Budget, Verdict
@@ -27,7 +27,17 @@ _REJECTED_FOR_NOW = re.compile(
     r"^(OutOf.*|NodeAffinity|NodePorts|UnexpectedAdmissionError|TopologyAffinityError|InvalidNodeInfo|UnknownReason)$"
 )
 _SHUTDOWN = frozenset({"Terminated", "Shutdown", "NodeShutdown"})
+# The pod's reasons for which a kubelet stops an engine that runs.
+_STOPPED = _SHUTDOWN | {"Evicted", "Preempting", "NodeLost"}
 _PASSING_START_ERROR = re.compile(r"no space left|cgroup", re.IGNORECASE)
+
+
+def told_by_pod(facts: Facts) -> Verdict | None:
+    """Return by what a pod says that its engine was stopped from outside, None if it does not say."""
+    verdict = _disruption(facts)
+    if verdict is None and facts.pod.reason in _STOPPED:
+        verdict = _pod_reason(facts)
+    return verdict
 
 
 def judge_fate(facts: Facts) -> Verdict:
@@ -87,9 +97,7 @@ def _pod_reason(facts: Facts) -> Verdict | None:
     if reason == "NodeLost":
         return crashed(facts, "NodeLost", f"the node was lost{facts.where}: {said}", Budget.INFRASTRUCTURE)
     if reason == "DeadlineExceeded":
-        limit = facts.pod.active_deadline_seconds
-        text = f"the pod's own activeDeadlineSeconds{f' ({limit} s)' if limit else ''} passed"
-        return Verdict(StateType.FAILED, "TimedOut", text)
+        return Verdict(StateType.FAILED, "TimedOut", own_deadline(facts))
     if reason and facts.pod.phase == "Failed" and not facts.started and not _any_ran(facts):
         text = f"the kubelet refused the pod{facts.where}: {reason}: {said}"
         passing = _REJECTED_FOR_NOW.match(reason) is not None

@@ -13,10 +13,10 @@ from penstock_operator.api.flowrun import ReportType, StateType
 
 from .attempts import claimed_at, finish, settle
 from .cancel import cancel
+from .cause import explain, finished_attempts
 from .classify import classify
 from .conclude import conclude
 from .deadlines import enforce_deadline, pending_deadline
-from .facts import Facts
 from .fates import judge_fate
 from .faults import Need
 from .model import CreateRevision, Decision, Observed
@@ -80,7 +80,7 @@ def _reported(s: Situation) -> Plan | None:
     if said is None and s.ended:
         s.need_run()
         said = last_words(s.run, s.report, s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None)
-    return settle(s, judge_report(said)) if said is not None else None
+    return settle(s, explain(s, judge_report(said))) if said is not None else None
 
 
 def _ended(s: Situation) -> Plan | None:
@@ -93,7 +93,7 @@ def _ended(s: Situation) -> Plan | None:
         budget = Budget.INFRASTRUCTURE if s.report is not None else Budget.NEVER_STARTED
         text = "the pod was deleted; its process may run for some seconds yet, and can't report any more"
         return settle(s, Verdict(StateType.CRASHED, "PodDeleted", text, budget))
-    return settle(s, judge_fate(_facts(s, s.pod)))
+    return settle(s, judge_fate(s.facts(s.pod)))
 
 
 def _unborn(s: Situation) -> Plan | None:
@@ -121,7 +121,7 @@ def _showing(s: Situation, pod: Pod) -> Plan:
     if report is not None and report.type is ReportType.PAUSED:
         text = " ".join((report.message or "").split()) or "paused"
         return shown(Showing(StateType.PAUSED, "Paused", text), pause=report.pause, **claimed_at(s))
-    verdict = classify(_facts(s, pod), _retrying(s))
+    verdict = classify(s.facts(pod), _retrying(s))
     if isinstance(verdict, Verdict):
         return settle(s, verdict)
     if report is not None:
@@ -139,24 +139,12 @@ def _mounted(s: Situation, plan: Plan) -> Plan:
     return replace(plan, effects=(CreateRevision(s.definition.manifest),))
 
 
-def _facts(s: Situation, pod: Pod) -> Facts:
-    return Facts(
-        pod=pod,
-        now=s.now,
-        gone=s.gone,
-        claimed=s.report is not None,
-        events=s.seen.events,
-        state=s.status.state,
-        running_at=s.seen.running_at,
-        image_pull_grace=s.policy.image_pull_grace,
-    )
-
-
 def _retrying(s: Situation) -> str:
     """The message of a later attempt: what became of the one before."""
     if s.attempt.number == 1:
         return ""
-    last = s.status.attempts[-1] if s.status.attempts else None
-    if last is None:
+    attempts = finished_attempts(s)
+    if not attempts:
         return f"attempt {s.attempt.number}"
+    last = attempts[-1]
     return f"attempt {s.attempt.number}; attempt {last.number}: {last.reason}: {last.message}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report
 
-from .facts import has_ended
+from .facts import Facts, has_ended
 from .faults import Need
 from .intent import pod_intent
 from .model import MISSING, UNKNOWN, Look, Observed
@@ -90,6 +90,20 @@ class Situation:
     def overdue(self) -> bool:
         """Whether the run's own deadline has passed."""
         return self.deadline is not None and self.now >= self.deadline
+
+    def facts(self, pod: Pod) -> Facts:
+        """Return what is known of a pod of this run's: its own events go with the present attempt's only."""
+        present = self.pod is pod
+        return Facts(
+            pod=pod,
+            now=self.now,
+            gone=present and self.gone,
+            claimed=not present or self.report is not None,
+            events=self.seen.events if present else None,
+            state=self.status.state,
+            running_at=self.seen.running_at,
+            image_pull_grace=self.policy.image_pull_grace,
+        )
 
     def need_run(self) -> None:
         """A missing report is a conclusion from absence.

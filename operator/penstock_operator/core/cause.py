@@ -1,0 +1,83 @@
+"""Why an engine was stopped that reported Interrupted: its report says that, but only the pod, or an Event, says by what.
+
+The report still decides (type and budget: it comes first, whatever the pod does later); the cause gives name and words. It is looked for live
+when the attempt is judged. What a kubelet tells only after its containers have ended (it withholds the end's reason until then) amends the
+attempt's entry, once, while the run is not finished. Neighbours: `fates` and `exits` hold the rows; `attempts` and `conclude` ask here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from penstock_operator.api.flowrun import FinishedAttempt
+
+from .exits import told_by_events
+from .fates import told_by_pod
+from .faults import Need
+from .limits import cut
+from .model import Look
+from .observe import Pod
+from .plan import Plan
+from .retention import earlier_pods
+from .situation import Situation
+from .verdict import Verdict
+
+INTERRUPTED = "Interrupted"
+_ATTEMPT_MESSAGE = 512
+_NUMBERS = "; attempt "  # what follows in AwaitingRetry's message is about the next attempt
+
+
+def explain(s: Situation, verdict: Verdict) -> Verdict:
+    """Return an interruption with its cause; anything else, and what was asked for by the run's own spec, as it is.
+
+    Raises:
+        Need: the pod and its events, where the pod in the store tells no cause.
+    """
+    if verdict.name != INTERRUPTED or s.cancelled or s.overdue or s.suspended or s.pod is None:
+        return verdict
+    facts = s.facts(s.pod)
+    cause = told_by_pod(facts)
+    if cause is not None:
+        return _because(verdict, cause.name, cause.message)
+    if s.pod.deletion_timestamp is not None or s.gone:
+        return _because(verdict, INTERRUPTED, f"the pod was deleted{facts.where}")
+    if s.seen.events is None:
+        raise Need(Look.POD, Look.POD_EVENTS)
+    cause = told_by_events(facts)
+    return _because(verdict, cause.name, cause.message) if cause is not None else verdict
+
+
+def _because(verdict: Verdict, name: str, words: str) -> Verdict:
+    return replace(verdict, name=name, message=f"{words}; {verdict.message}")
+
+
+def finished_attempts(s: Situation) -> tuple[FinishedAttempt, ...]:
+    """Return the judged attempts, with the causes that became known after their judgement."""
+    attempts = s.status.attempts or ()
+    if all(attempt.reason != INTERRUPTED for attempt in attempts):
+        return attempts
+    pods = {pod.name: pod for pod in earlier_pods(s.seen)}
+    return tuple(_amended(s, attempt, pods.get(attempt.pod_name or "")) for attempt in attempts)
+
+
+def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None) -> FinishedAttempt:
+    if attempt.reason != INTERRUPTED or pod is None:
+        return attempt
+    cause = told_by_pod(s.facts(pod))
+    if cause is None or cause.name == INTERRUPTED:
+        return attempt
+    message = cut(f"{cause.message}; {attempt.message}" if attempt.message else cause.message, _ATTEMPT_MESSAGE)
+    return attempt.model_copy(update={"reason": cause.name, "message": message})
+
+
+def with_causes(s: Situation, plan: Plan) -> Plan:
+    """Return the plan with the attempts as they are known now, told in the wait for the next one, too."""
+    known = finished_attempts(s)
+    if "attempts" in plan.changes or known == (s.status.attempts or ()):
+        return plan
+    before, now = s.status.attempts[-1] if s.status.attempts else None, known[-1]
+    message = plan.message
+    head, found, numbers = message.rpartition(_NUMBERS)
+    if plan.name == "AwaitingRetry" and found and before != now and head.startswith(f"{INTERRUPTED}: "):
+        message = f"{now.reason}: {now.message}{found}{numbers}"
+    return replace(plan, message=message, changes={**plan.changes, "attempts": known})
