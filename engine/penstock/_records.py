@@ -22,11 +22,22 @@ FORMAT = 1
 
 
 class ResultRecordMetadata:
-    """What is known of a stored result besides its value."""
+    """What is known of a stored result besides its value.
+
+    Args:
+        storage_key: where it is: a file, or the key in other storages.
+        serializer: default: by pickle.
+        expiration: after which it is not used any more.
+        kind: "value", "exception", "suspend" or "wait".
+        created: when it was made.
+        run: description of the run that made it.
+        key: under which it is stored; default: the `storage_key`.
+    """
 
     __slots__ = (
         "created",
         "expiration",
+        "key",
         "kind",
         "length",
         "prefect_version",
@@ -38,19 +49,25 @@ class ResultRecordMetadata:
 
     def __init__(
         self,
-        storage_key: str,
-        serializer: Serializer,
+        storage_key: str | None = None,
+        serializer: Serializer | None = None,
         expiration: datetime | None = None,
         *,
         kind: str = "value",
         created: datetime | None = None,
         run: dict[str, Any] | None = None,
+        key: str | None = None,
         **_: Any,
     ) -> None:
         from penstock import __version__
         from penstock._state_details import aware
 
+        if serializer is None:
+            from penstock.serializers import PickleSerializer
+
+            serializer = PickleSerializer()
         self.storage_key = storage_key
+        self.key: str = key if key is not None else storage_key or ""
         self.serializer = serializer
         self.expiration = aware(expiration)
         self.kind = kind
@@ -67,7 +84,7 @@ class ResultRecordMetadata:
         return {
             "penstock": FORMAT,
             "kind": self.kind,
-            "key": self.storage_key,
+            "key": self.key,
             "created": self.created.isoformat() if self.created is not None else None,
             "expiration": self.expiration.isoformat() if self.expiration is not None else None,
             "serializer": self.serializer.to_dict(),
@@ -90,13 +107,13 @@ class ResultRecordMetadata:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, ResultRecordMetadata)
-            and self.storage_key == other.storage_key
+            and self.key == other.key
             and self.expiration == other.expiration
             and self.serializer == other.serializer
         )
 
     def __hash__(self) -> int:
-        return hash(self.storage_key)
+        return hash(self.key)
 
 
 class Torn(ValueError):  # noqa: N818  (an outcome: counts as absent)
@@ -153,9 +170,10 @@ class ResultRecord:
     """
 
     __penstock_stored__ = True
-    __slots__ = ("_store", "_value", "metadata")
+    __slots__ = ("_persisted", "_store", "_value", "metadata")
 
     def __init__(self, result: Any, metadata: ResultRecordMetadata, store: Any = None) -> None:
+        self._persisted = False
         self._value = result
         self.metadata = metadata
         self._store = store
@@ -177,9 +195,9 @@ class ResultRecord:
         """
         if self._value is not ABSENT:
             return self._value
-        record = None if self._store is None else self._store.read_now(self.metadata.storage_key)
+        record = None if self._store is None else self._store.read_now(self.metadata.key)
         if record is None:
-            raise MissingResult(f"The stored result {self.metadata.storage_key!r} cannot be read.")
+            raise MissingResult(f"The stored result {self.metadata.key!r} cannot be read.")
         return record._value
 
     def forget(self) -> None:
@@ -197,12 +215,44 @@ class ResultRecord:
         return self.metadata.serializer
 
     @property
-    def storage_key(self) -> str:
-        """Its key."""
+    def storage_key(self) -> str | None:
+        """Where it is."""
         return self.metadata.storage_key
+
+    @property
+    def is_persisted(self) -> bool:
+        """Whether it was written, or read."""
+        return self._persisted
+
+    def mark_persisted(self) -> None:
+        """Note that it is stored."""
+        self._persisted = True
 
     def serialize(self) -> bytes:
         """Header and payload.
+
+        Raises:
+            SerializationError: the value cannot be serialized; names its type and a serializer to try.
+        """
+        payload = self.serialize_result()
+        return self.serialize_metadata() + b"\n" + payload
+
+    def serialize_metadata(self) -> bytes:
+        """The header; tells length and hash of the payload that was made last.
+
+        Raises:
+            SerializationError: the value cannot be serialized.
+        """
+        if not self.metadata.sha256:
+            self.serialize_result()
+        if self.metadata.created is None:
+            from datetime import UTC, datetime
+
+            self.metadata.created = datetime.now(UTC)
+        return self.metadata.dump_bytes()
+
+    def serialize_result(self) -> bytes:
+        """The payload.
 
         Raises:
             SerializationError: the value cannot be serialized; names its type and a serializer to try.
@@ -213,36 +263,44 @@ class ResultRecord:
         except Exception as exc:
             other = "'pickle'" if metadata.serializer.type == "json" else "'json', or a serializer of your own"
             raise SerializationError(
-                f"A result of type {type(self._value).__name__} cannot be serialized by {metadata.serializer.type!r} "
-                f"({type(exc).__name__}: {exc}); try result_serializer={other}, or persist_result=False."
+                f"Failed to serialize object of type {type(self._value).__name__!r} with serializer "
+                f"{metadata.serializer.type!r} ({type(exc).__name__}: {exc}); try result_serializer={other}, or persist_result=False."
             ) from exc
-        if metadata.created is None:
-            from datetime import UTC, datetime
-
-            metadata.created = datetime.now(UTC)
         metadata.length = len(payload)
         metadata.sha256 = hashlib.sha256(payload).hexdigest()
-        return metadata.dump_bytes() + b"\n" + payload
+        return payload
 
     @classmethod
     def deserialize(cls, data: bytes, backup_serializer: Serializer | None = None) -> ResultRecord:
         """The record of the bytes.
 
+        Args:
+            data: header and payload.
+            backup_serializer: reads bytes that have no header, as a payload alone.
+
         Raises:
             Torn: they are no whole record.
             SerializationError: the payload cannot be read, or a newer version wrote it.
         """
-        line, newline, payload = data.partition(b"\n")
-        if not newline:
-            raise Torn("no header line")
-        metadata = parse_header(line)
+        line, _, payload = data.partition(b"\n")
+        try:
+            metadata = parse_header(line)
+        except Torn:
+            if backup_serializer is None:
+                raise
+            return cls(backup_serializer.loads(data), ResultRecordMetadata(serializer=backup_serializer))
         if len(payload) != metadata.length or hashlib.sha256(payload).hexdigest() != metadata.sha256:
             raise Torn("length or hash differ")
         try:
             value = metadata.serializer.loads(payload)
         except Exception as exc:
-            raise SerializationError(f"The stored result {metadata.storage_key!r} cannot be read back: {exc}") from exc
+            raise SerializationError(f"The stored result {metadata.key!r} cannot be read back: {exc}") from exc
         return cls(value, metadata)
+
+    @classmethod
+    def deserialize_from_result_and_metadata(cls, result: bytes, metadata: bytes) -> ResultRecord:
+        """The record of a payload and a header; raises as `deserialize` does."""
+        return cls.deserialize(metadata + b"\n" + result)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ResultRecord) and self.metadata == other.metadata and bool(self.result == other.result)
@@ -252,7 +310,7 @@ class ResultRecord:
 
     def __repr__(self) -> str:
         shown = "<not in memory>" if self._value is ABSENT else repr(self._value)
-        return f"ResultRecord({shown}, key={self.metadata.storage_key!r})"
+        return f"ResultRecord({shown}, key={self.metadata.key!r})"
 
     def __getstate__(self) -> Any:
         return (self._value if self._value is not ABSENT else None, self._value is ABSENT, self.metadata)
@@ -261,3 +319,4 @@ class ResultRecord:
         value, absent, self.metadata = state
         self._value = ABSENT if absent else value
         self._store = None
+        self._persisted = True

@@ -42,8 +42,8 @@ def resolve_result_storage(result_storage: Any, _sync: bool = True) -> Any:
     if hasattr(result_storage, "read_path") and hasattr(result_storage, "write_path"):
         return result_storage
     raise TypeError(
-        "Result storage must be a directory, a URL, or an object with read_path and write_path; "
-        f"{type(result_storage).__name__} was given."
+        "Result storage must be a directory, a URL, or an object with read_path and write_path. "
+        f"Got unsupported type {type(result_storage).__name__!r}."
     )
 
 
@@ -81,9 +81,9 @@ def get_default_persist_setting() -> bool:
     return bool(get_current_settings().results.persist_by_default)
 
 
-def get_default_persist_setting_for_tasks() -> bool | None:
-    """The same for tasks; None when the setting for tasks is not made."""
+def get_default_persist_setting_for_tasks() -> bool:
+    """The same for tasks: their own setting, else that of all results."""
     from penstock.settings import get_current_settings
 
-    value: bool | None = get_current_settings().tasks.default_persist_result
-    return value
+    own = get_current_settings().tasks.default_persist_result
+    return get_default_persist_setting() if own is None else bool(own)

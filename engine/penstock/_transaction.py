@@ -196,8 +196,11 @@ class BaseTransaction:
             if isinstance(taken, Raised):
                 raise taken.exc
             self._locked = holder
-        if not self.overwrite and (yield from store._exists_steps(self.key)):
-            self.state = TransactionState.COMMITTED
+        if not self.overwrite:
+            # A task run looks at what it reads itself; for a block, an expired record counts as absent.
+            look = store._exists_steps if self.run is None else store._stored_steps
+            if (yield from look(self.key)):
+                self.state = TransactionState.COMMITTED
 
     def _unlock(self) -> None:
         if self._locked is not None and self.store is not None:

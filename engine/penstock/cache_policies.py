@@ -7,6 +7,7 @@ them; `core.keys` makes inputs canonical.
 from __future__ import annotations
 
 import copy
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.keys import Unhashable, canonical
@@ -160,7 +161,7 @@ class CompoundCachePolicy(CachePolicy):
         """A hash of the members' keys; None when all of them give none."""
         keys = [policy.compute_key(task_ctx, inputs, flow_parameters, **kwargs) for policy in self.policies]
         found = [key for key in keys if key is not None]
-        return stable_hash(*found) if found else None
+        return stable_hash(*found, hash_algo=sha256) if found else None
 
     def __sub__(self, other: str) -> CachePolicy:
         if not isinstance(other, str):
@@ -214,7 +215,7 @@ class FlowParameters(CachePolicy):
 
     def compute_key(self, task_ctx: Any, inputs: Any, flow_parameters: dict[str, Any], **kwargs: Any) -> str | None:
         """A hash of the parameters; None when there are none."""
-        return stable_hash(canonical(flow_parameters)) if flow_parameters else None
+        return stable_hash(canonical(flow_parameters), hash_algo=sha256) if flow_parameters else None
 
 
 class RunId(CachePolicy):
@@ -265,7 +266,7 @@ class Inputs(CachePolicy):
                     f"{type(value).__name__} ({exc}). Exclude it by `cache_policy = INPUTS - {key!r}` (or another policy "
                     f"- {key!r}), or switch caching off by `cache_policy=NO_CACHE`."
                 ) from exc
-        return stable_hash(*forms)
+        return stable_hash(*forms, hash_algo=sha256)
 
     def __sub__(self, other: str) -> CachePolicy:
         if not isinstance(other, str):

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from penstock._remote_filesystem import RemoteFileSystem
+
 __all__ = ["LocalFileSystem", "NullFileSystem", "ReadableFileSystem", "RemoteFileSystem", "WritableFileSystem"]
 
 
@@ -37,21 +39,25 @@ class LocalFileSystem:
     """A directory.
 
     Args:
-        basepath: default: the default storage path of the settings.
+        basepath: default: the working directory.
     """
 
     def __init__(self, basepath: str | Path | None = None) -> None:
-        if basepath is None:
-            from penstock.settings import get_current_settings
-
-            basepath = get_current_settings().storage_path()
-        self.basepath = str(basepath)
-        self._base = Path(basepath).expanduser()
+        self.basepath = None if basepath is None else str(basepath)
+        self._base = Path(basepath if basepath is not None else "").expanduser().absolute()
         self._root = str(self._base)
         self._made: set[str] = set()
 
-    def _resolve_path(self, path: str) -> str:
-        """The file of a key.
+    def _resolve_path(self, path: str) -> Path:
+        """The file of a key; that of the base for an empty one.
+
+        Raises:
+            ValueError: the key leads outside the base.
+        """
+        return Path(self._file(path))
+
+    def _file(self, path: str) -> str:
+        """The file of a key as text.
 
         Raises:
             ValueError: the key leads outside the base.
@@ -60,7 +66,7 @@ class LocalFileSystem:
             return f"{self._root}/{path}"
         full = (self._base / path).resolve()
         if not full.is_relative_to(self._base.resolve()):
-            raise ValueError(f"Provided path {path!r} is outside of the base path {self.basepath!r}.")
+            raise ValueError(f"Provided path {full} is outside of the base path {self._base.resolve()}.")
         return str(full)
 
     def read_now(self, path: str) -> bytes:
@@ -69,7 +75,7 @@ class LocalFileSystem:
         Raises:
             ValueError: there is no such file, or the key leads outside the base.
         """
-        full = self._resolve_path(path)
+        full = self._file(path)
         try:
             with open(full, "rb", buffering=0) as file:
                 return file.read()
@@ -80,7 +86,7 @@ class LocalFileSystem:
 
     def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
         """Store content under a key, all or nothing; the file's name."""
-        full = self._resolve_path(path)
+        full = self._file(path)
         parent, _, name = full.rpartition("/")
         if parent not in self._made:
             os.makedirs(parent, exist_ok=True)
@@ -109,12 +115,12 @@ class LocalFileSystem:
 
     def exists_now(self, path: str) -> bool:
         """Whether the key has content."""
-        return os.path.isfile(self._resolve_path(path))
+        return os.path.isfile(self._file(path))
 
     def delete_now(self, path: str) -> None:
         """Remove the key, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._resolve_path(path))
+            os.unlink(self._file(path))
 
     def read_path(self, path: str) -> Any:
         """`read_now`; an awaitable of it in async code."""
@@ -131,6 +137,31 @@ class LocalFileSystem:
     def delete(self, path: str) -> None:
         """Remove the key, if it is there."""
         self.delete_now(path)
+
+    def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> Any:
+        """Copy a directory below the base to another place; default: everything, into the working directory."""
+        return _either(self._copy, from_path, local_path, False)
+
+    def put_directory(self, local_path: str | None = None, to_path: str | None = None) -> Any:
+        """Copy a directory from elsewhere below the base; default: the working directory, to the base itself."""
+        return _either(self._copy, to_path, local_path, True)
+
+    async def aget_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
+        """`get_directory`, always as a coroutine."""
+        self._copy(from_path, local_path, False)
+
+    async def aput_directory(self, local_path: str | None = None, to_path: str | None = None) -> None:
+        """`put_directory`, always as a coroutine."""
+        self._copy(to_path, local_path, True)
+
+    def _copy(self, inside: str | None, outside: str | None, inwards: bool) -> None:
+        import shutil
+
+        here = self._resolve_path(inside or "").resolve()
+        there = Path(outside or ".").resolve()
+        if here != there:
+            source, target = (there, here) if inwards else (here, there)
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not inwards)
 
     async def aread_path(self, path: str) -> bytes:
         """`read_path`, always as a coroutine."""
@@ -160,73 +191,6 @@ def _either(fn: Any, *args: Any) -> Any:
         return fn(*args)
 
     return later()
-
-
-class RemoteFileSystem:
-    """An object store by URL: `s3://bucket/prefix`, `gs://`, `az://`.
-
-    Args:
-        basepath: the URL.
-        settings: options of the store's client.
-
-    Raises:
-        ValueError: the path has no scheme.
-    """
-
-    def __init__(self, basepath: str, settings: dict[str, Any] | None = None) -> None:
-        if "://" not in basepath:
-            raise ValueError(f"Base path must start with a scheme, as in 's3://bucket/prefix'; {basepath!r} was given.")
-        self.basepath = basepath.rstrip("/")
-        self.settings = dict(settings or {})
-        self._store: Any = None
-
-    @property
-    def store(self) -> Any:
-        """The client; made when first needed.
-
-        Raises:
-            ImportError: the extra for object stores is not installed.
-        """
-        if self._store is None:
-            try:
-                import obstore.store
-            except ImportError as exc:
-                raise ImportError(
-                    f"Results at {self.basepath!r} need an object-store client: pip install 'penstock[objects]'."
-                ) from exc
-            self._store = obstore.store.from_url(self.basepath, **self.settings)
-        return self._store
-
-    def read_path(self, path: str) -> bytes:
-        """The content of a key.
-
-        Raises:
-            ValueError: there is none.
-        """
-        try:
-            return bytes(self.store.get(path).bytes())
-        except FileNotFoundError:
-            raise ValueError(f"Path {self.basepath}/{path} does not exist.") from None
-
-    def write_path(self, path: str, content: bytes) -> str:
-        """Store content under a key; its URL."""
-        self.store.put(path, content)
-        return f"{self.basepath}/{path}"
-
-    def exists(self, path: str) -> bool:
-        """Whether the key has content."""
-        try:
-            self.store.head(path)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def delete(self, path: str) -> None:
-        """Remove the key."""
-        self.store.delete(path)
-
-    def __repr__(self) -> str:
-        return f"RemoteFileSystem(basepath={self.basepath!r})"
 
 
 class NullFileSystem:

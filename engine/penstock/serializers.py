@@ -6,8 +6,15 @@ Neighbours: `results` chooses one for each store and writes its type and options
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
-from typing import Any, ClassVar
+from inspect import get_annotations
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
 
 __all__ = [
     "CompressedJSONSerializer",
@@ -23,32 +30,64 @@ __all__ = [
 _known: dict[str, type[Serializer]] = {}
 
 
+def _invalid(title: str, field: str, message: str, given: Any) -> ValueError:
+    """The error of a bad option, in the form of pydantic's, which is a ValueError."""
+    from pydantic_core import PydanticCustomError, ValidationError
+
+    # The message is an argument, so that braces in it are not taken for a template.
+    error = PydanticCustomError("value_error", "{message}", {"message": message})
+    return ValidationError.from_exception_data(title, [{"type": error, "loc": (field,), "input": given}])
+
+
 class Serializer:
-    """Base class: give `type`, `dumps` and `loads`. `Serializer(type="json")` makes the one of that name.
+    """Base class: give `type`, `dumps` and `loads`; annotated members are options.
+
+    `Serializer(type="json")` makes the one of that name.
 
     Raises:
-        ValueError: no serializer has that name; lists the known ones.
+        ValueError: no serializer has that name, or an option is unknown, missing or of the wrong type.
     """
 
     type: str = ""
-    options: ClassVar[tuple[str, ...]] = ()
+    _options: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = {
+            name: hint
+            for name, hint in get_annotations(cls).items()
+            if name != "type" and not name.startswith("_") and "ClassVar" not in str(hint)
+        }
+        cls._options = {**cls._options, **own}
         name = cls.__dict__.get("type")
         if isinstance(name, str) and name:
             _known[name] = cls
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *_: Any, **kwargs: Any) -> Any:
         """Make an instance; of the named subclass when the base class is called with `type`."""
         if cls is Serializer and "type" in kwargs:
             return super().__new__(by_type(kwargs["type"]))
         return super().__new__(cls)
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.pop("type", None)
-        if kwargs:
-            raise TypeError(f"{type(self).__name__} takes no option {', '.join(kwargs)}.")
+    def __init__(self, *given: Any, **options: Any) -> None:
+        options.pop("type", None)
+        options.update(zip(self._options, given, strict=False))
+        kind = type(self)
+        for name in options:
+            if name not in self._options:
+                raise _invalid(kind.__name__, name, "Extra inputs are not permitted", options[name])
+        for name, hint in self._options.items():
+            if name in options:
+                self.__dict__[name] = _fitting(kind, name, hint, options[name])
+            elif hasattr(kind, name):
+                default = getattr(kind, name)
+                self.__dict__[name] = default.copy() if isinstance(default, dict | list | set) else default
+            else:
+                raise _invalid(kind.__name__, name, "Field required", options)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Check the options."""
 
     def dumps(self, obj: Any) -> bytes:
         """The object as bytes."""
@@ -60,9 +99,25 @@ class Serializer:
 
     def to_dict(self) -> dict[str, Any]:
         """Type and options, as needed to make an equal one."""
-        return {"type": self.type, **{name: getattr(self, name) for name in self.options}}
+        options = {name: getattr(self, name) for name in self._options}
+        forms = {name: value.to_dict() if isinstance(value, Serializer) else value for name, value in options.items()}
+        return {"type": self.type, **forms}
 
     model_dump = to_dict
+
+    def model_dump_json(self) -> str:
+        """`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
+        """A copy with some options changed."""
+        options = {name: getattr(self, name) for name in self._options}
+        return type(self)(**{**options, **(update or {})})
+
+    @classmethod
+    def model_validate(cls, form: Any) -> Serializer:
+        """The serializer that `to_dict` described, or the given one."""
+        return resolve(form)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.to_dict() == other.to_dict()
@@ -71,7 +126,30 @@ class Serializer:
         return hash(type(self))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.options)})"
+        shown = {"type": self.type, **{name: getattr(self, name) for name in self._options}}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _fitting(kind: type, name: str, hint: Any, value: Any) -> Any:
+    """The value of an option by its annotation; pydantic looks at it only when it is not exactly of the type."""
+    if hint in (type(value), type(value).__name__, Any, "Any"):
+        return value
+    import pydantic
+
+    hints = {}
+    with contextlib.suppress(Exception):  # names that only a type checker knows: such options are taken as they are
+        hints = get_type_hints(kind)
+    if name not in hints:
+        return value
+    adapter: Any = pydantic.TypeAdapter(hints[name], config=_config_for(hints[name]))
+    return adapter.validate_python(value)
+
+
+def _config_for(hint: Any) -> Any:
+    import pydantic
+
+    own = isinstance(hint, type) and (issubclass(hint, pydantic.BaseModel) or hasattr(hint, "__dataclass_fields__"))
+    return None if own else pydantic.ConfigDict(arbitrary_types_allowed=True)
 
 
 def by_type(name: str) -> type[Serializer]:
@@ -83,7 +161,8 @@ def by_type(name: str) -> type[Serializer]:
     try:
         return _known[name]
     except KeyError:
-        raise ValueError(f"There is no serializer {name!r}; known: {', '.join(sorted(_known))}.") from None
+        known = ", ".join(sorted(_known))
+        raise _invalid("Serializer", "type", f"There is no serializer {name!r}; known: {known}.", name) from None
 
 
 def from_dict(form: dict[str, Any]) -> Serializer:
@@ -109,19 +188,19 @@ class PickleSerializer(Serializer):
 
     Args:
         picklelib: name of the module.
+        picklelib_version: kept with the results; not compared.
 
     Raises:
         ValueError: the module cannot be imported, or lacks one of both functions.
     """
 
     type = "pickle"
-    options = ("picklelib",)
+    picklelib: str = "cloudpickle"
+    picklelib_version: str | None = None
 
-    def __init__(self, picklelib: str = "cloudpickle", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.picklelib = picklelib
-        if picklelib != "cloudpickle":
-            _check_module(picklelib, "pickle", "dumps", "loads")
+    def _settle(self) -> None:
+        if self.picklelib != "cloudpickle":
+            _check_module(self, "picklelib", "pickle", "dumps", "loads")
 
     def dumps(self, obj: Any) -> bytes:
         """The object as base64 text of its pickle."""
@@ -132,33 +211,56 @@ class PickleSerializer(Serializer):
         return _import(self.picklelib).loads(base64.decodebytes(blob))
 
 
-def _check_module(name: str, what: str, *functions: str) -> None:
+def _check_module(serializer: Serializer, option: str, what: str, *functions: str) -> None:
+    name = getattr(serializer, option)
+    title = type(serializer).__name__
     try:
         module = _import(name)
     except ImportError as exc:
-        raise ValueError(f"Failed to import requested {what} library: {name!r}.") from exc
+        raise _invalid(title, option, f"Failed to import requested {what} library: {name!r}.", name) from exc
     for function in functions:
         if not callable(getattr(module, function, None)):
-            raise ValueError(f"{what.capitalize()} library at {name!r} does not have a '{function}' method.")  # noqa: TRY004  (a bad option)
+            message = f"{what.capitalize()} library at {name!r} does not have a '{function}' method."
+            raise _invalid(title, option, message, name)
 
 
 def prefect_json_object_encoder(obj: Any) -> Any:
-    """What JSON cannot hold, as an object that names its class: exceptions by pickle, the rest by pydantic."""
+    """What JSON cannot hold, as an object that names its class; of streams only that there was one."""
     if isinstance(obj, BaseException):
-        return {"__exc_type__": _class_name(type(obj)), "message": str(obj), "args": _jsonable(obj.args)}
+        form = {"__exc_type__": _class_name(type(obj)), "message": str(obj)}
+        # An exception of several arguments is made again of them; of one, of its message.
+        return form if obj.args == (str(obj),) else {**form, "args": _jsonable(obj.args)}
+    if isinstance(obj, io.IOBase):
+        return {"__class__": _class_name(type(obj)), "data": f"<a stream that was not read: {obj!r}>"}
     import pydantic_core
 
-    return {"__class__": _class_name(type(obj)), "data": pydantic_core.to_jsonable_python(obj)}
+    kind = (getattr(type(obj), "__pydantic_generic_metadata__", None) or {}).get("origin") or type(obj)
+    return {"__class__": _class_name(kind), "data": pydantic_core.to_jsonable_python(obj)}
 
 
 def prefect_json_object_decoder(result: dict[str, Any]) -> Any:
-    """The object that `prefect_json_object_encoder` described; other objects are dicts."""
-    if "__class__" in result and "data" in result:
+    """The object that `prefect_json_object_encoder` described; other objects, and unknown classes, are dicts.
+
+    Raises:
+        ValueError: an exception type cannot be imported, or is none.
+    """
+    if "__class__" in result:
         import pydantic
 
-        return pydantic.TypeAdapter(_import(result["__class__"])).validate_python(result["data"])
+        try:
+            kind = _import(result["__class__"])
+        except (ImportError, AttributeError):
+            return result
+        return pydantic.TypeAdapter(kind).validate_python(result["data"])
     if "__exc_type__" in result:
-        return _import(result["__exc_type__"])(*(result.get("args") or [result["message"]]))
+        name = result["__exc_type__"]
+        try:
+            kind = _import(name)
+        except (ImportError, AttributeError):
+            kind = None
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise ValueError(f"Invalid exception type: {name!r}")
+        return kind(*(result.get("args") or [result["message"]]))
     return result
 
 
@@ -194,27 +296,21 @@ class JSONSerializer(Serializer):
     """
 
     type = "json"
-    options = ("jsonlib", "object_encoder", "object_decoder", "dumps_kwargs", "loads_kwargs")
+    jsonlib: str = "json"
+    object_encoder: str | None = "penstock.serializers.prefect_json_object_encoder"
+    object_decoder: str | None = "penstock.serializers.prefect_json_object_decoder"
+    dumps_kwargs: dict[str, Any] = {}  # noqa: RUF012  (a default, copied for each instance)
+    loads_kwargs: dict[str, Any] = {}  # noqa: RUF012
 
-    def __init__(
-        self,
-        jsonlib: str = "json",
-        object_encoder: str | None = "penstock.serializers.prefect_json_object_encoder",
-        object_decoder: str | None = "penstock.serializers.prefect_json_object_decoder",
-        dumps_kwargs: dict[str, Any] | None = None,
-        loads_kwargs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.jsonlib = jsonlib
-        self.object_encoder = object_encoder
-        self.object_decoder = object_decoder
-        self.dumps_kwargs = dict(dumps_kwargs or {})
-        self.loads_kwargs = dict(loads_kwargs or {})
-        if "default" in self.dumps_kwargs:
-            raise ValueError("`default` cannot be provided. Use `object_encoder` instead.")
-        if "object_hook" in self.loads_kwargs:
-            raise ValueError("`object_hook` cannot be provided. Use `object_decoder` instead.")
+    def _settle(self) -> None:
+        for option, key, instead in (
+            ("dumps_kwargs", "default", "object_encoder"),
+            ("loads_kwargs", "object_hook", "object_decoder"),
+        ):
+            given = getattr(self, option)
+            if key in given:
+                message = f"`{key}` cannot be provided. Use `{instead}` instead."
+                raise _invalid(type(self).__name__, option, message, given)
 
     def dumps(self, obj: Any) -> bytes:
         """The object as JSON."""
@@ -244,45 +340,34 @@ class CompressedSerializer(Serializer):
     """
 
     type = "compressed"
-    options = ("compressionlib",)
+    serializer: Any
+    compressionlib: str = "lzma"
 
-    def __init__(self, serializer: Any = "pickle", compressionlib: str = "lzma", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.serializer = resolve(serializer)
-        self.compressionlib = compressionlib
-        _check_module(compressionlib, "compression", "compress", "decompress")
+    def _settle(self) -> None:
+        self.serializer = resolve(self.serializer)
+        _check_module(self, "compressionlib", "compression", "compress", "decompress")
 
     def dumps(self, obj: Any) -> bytes:
-        """The object, serialized and compressed."""
-        return bytes(_import(self.compressionlib).compress(self.serializer.dumps(obj)))
+        """The object, serialized and compressed, as base64 text."""
+        return base64.encodebytes(_import(self.compressionlib).compress(self.serializer.dumps(obj)))
 
     def loads(self, blob: bytes) -> Any:
         """The object of the bytes."""
-        return self.serializer.loads(_import(self.compressionlib).decompress(blob))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Type and options."""
-        return {**super().to_dict(), "serializer": self.serializer.to_dict()}
-
-    model_dump = to_dict
+        return self.serializer.loads(_import(self.compressionlib).decompress(base64.decodebytes(blob)))
 
 
 class CompressedPickleSerializer(CompressedSerializer):
     """Compresses a pickle."""
 
     type = "compressed/pickle"
-
-    def __init__(self, serializer: Any = "pickle", compressionlib: str = "lzma", **kwargs: Any) -> None:
-        super().__init__(serializer, compressionlib, **kwargs)
+    serializer: Any = "pickle"
 
 
 class CompressedJSONSerializer(CompressedSerializer):
     """Compresses JSON."""
 
     type = "compressed/json"
-
-    def __init__(self, serializer: Any = "json", compressionlib: str = "lzma", **kwargs: Any) -> None:
-        super().__init__(serializer, compressionlib, **kwargs)
+    serializer: Any = "json"
 
 
 def resolve(given: Any) -> Serializer:
@@ -298,4 +383,6 @@ def resolve(given: Any) -> Serializer:
         return by_type(given)()
     if isinstance(given, dict):
         return from_dict(given)
-    raise TypeError(f"A serializer, or the name of one, is expected; {type(given).__name__} was given.")
+    raise TypeError(
+        f"Result serializer must be a Serializer or the name of one. Got unsupported type {type(given).__name__!r}."
+    )

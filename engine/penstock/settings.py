@@ -49,15 +49,15 @@ def _delays(text: str) -> Any:
     return float(text)
 
 
-def _level(text: str) -> int:
+def _level(text: str) -> str | int:
     import logging
 
     if text.strip().isdigit():
         return int(text)
-    level = logging.getLevelName(text.strip().upper())
-    if not isinstance(level, int):
+    name = text.strip().upper()
+    if not isinstance(logging.getLevelName(name), int):
         raise ValueError("the name of a log level is expected")  # noqa: TRY004  (a bad value, not a bad type)
-    return level
+    return name
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ SPECS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "results.local_storage_path": (_optional(str), None),
     "results.fsync": (_flag, False),
     "results.preview": (_choice("Always", "Never"), "Always"),
-    "logging.level": (_level, 20),
+    "logging.level": (_level, "INFO"),
     "logging.log_prints": (_flag, False),
     "logging.format": (_choice("auto", "text", "json"), "auto"),
     "logging.extra_loggers": (_names, ()),
@@ -111,6 +111,16 @@ SPECS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "pod.long_wait_seconds": (_seconds, 60.0),
     "pod.suspend_wait_seconds": (_seconds, 10.0),
     "pod.liveness_seconds": (_seconds, 300.0),
+}
+
+# Names by which some settings are known as well.
+OTHER_NAMES = {
+    "PENSTOCK_LOCAL_STORAGE_PATH": "results.local_storage_path",
+    "PENSTOCK_FLOW_DEFAULT_RETRIES": "flows.default_retries",
+    "PENSTOCK_FLOW_DEFAULT_RETRY_DELAY_SECONDS": "flows.default_retry_delay_seconds",
+    "PENSTOCK_TASK_DEFAULT_RETRIES": "tasks.default_retries",
+    "PENSTOCK_TASK_DEFAULT_RETRY_DELAY_SECONDS": "tasks.default_retry_delay_seconds",
+    "PENSTOCK_TASK_RUNNER_THREAD_POOL_MAX_WORKERS": "tasks.runner.thread_pool_max_workers",
 }
 
 
@@ -163,8 +173,13 @@ class Settings:
             return _cast(path, cast, value) if isinstance(value, str) else value
         if self._base is not None:
             return self._base.get(path)
-        text = os.environ.get(variable(path))
-        return default if text is None else _cast(path, cast, text)
+        for name in (variable(path), *(other for other, same in OTHER_NAMES.items() if same == path)):
+            text = os.environ.get(name)
+            if text is not None:
+                return _cast(path, cast, text)
+        if path == "logging.level" and self.get("debug_mode"):
+            return "DEBUG"
+        return default
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -215,32 +230,41 @@ def _cast(path: str, cast: Callable[[str], Any], text: str) -> Any:
 class Setting:
     """One setting as a constant, `PENSTOCK_...`: names it, and gives its current value."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, name: str | None = None) -> None:
         self.path = path
-        self.name = variable(path)
+        self.name = name or variable(path)
 
     def value(self) -> Any:
         """The current value."""
-        settings = get_current_settings()
-        return settings.home if self.path == "home" else settings.get(self.path)
+        return self.value_from(get_current_settings())
 
     def default(self) -> Any:
         """The value when nothing is set."""
         return SPECS[self.path][1]
 
+    def value_from(self, settings: Settings) -> Any:
+        """The value in other settings."""
+        return settings.home if self.path == "home" else settings.get(self.path)
+
+    def __bool__(self) -> bool:
+        return bool(self.value())
+
+    def __str__(self) -> str:
+        return str(self.value())
+
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.path)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Setting) and other.name == self.name
+        return other.path == self.path if isinstance(other, Setting) else bool(self.value() == other)
 
 
 _of_process = Settings()
 _current: ContextVar[Settings | None] = ContextVar("penstock_settings", default=None)
-_by_variable = {variable(path): path for path in SPECS}
+_by_variable = {**{variable(path): path for path in SPECS}, **OTHER_NAMES}
 
 
 def get_current_settings() -> Settings:
@@ -279,14 +303,20 @@ def temporary_settings(
 
 
 def _path(key: Any) -> str:
-    name = key.path if isinstance(key, Setting) else str(key)
+    name = key.path if isinstance(key, Setting) else _ours(str(key))
     path = _by_variable.get(name, name)
     if path not in SPECS:
         raise ValueError(f"There is no setting {name!r}; known: {', '.join(_by_variable)}.")
     return path
 
 
+def _ours(name: str) -> str:
+    """The name as it is here: `PREFECT_X` is `PENSTOCK_X`."""
+    return "PENSTOCK_" + name.removeprefix("PREFECT_") if name.startswith("PREFECT_") else name
+
+
 def __getattr__(name: str) -> Any:
-    if name in _by_variable:
-        return Setting(_by_variable[name])
+    known = _ours(name)
+    if known in _by_variable:
+        return Setting(_by_variable[known], known)
     raise AttributeError(f"module 'penstock.settings' has no attribute {name!r}")

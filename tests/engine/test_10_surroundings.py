@@ -307,7 +307,7 @@ def test_heartbeats() -> None:
     [
         ("PENSTOCK_TASKS_DEFAULT_RETRIES", "3", "tasks.default_retries", 3),
         ("PENSTOCK_RESULTS_PERSIST_BY_DEFAULT", "true", "results.persist_by_default", True),
-        ("PENSTOCK_LOGGING_LEVEL", "WARNING", "logging.level", 30),
+        ("PENSTOCK_LOGGING_LEVEL", "WARNING", "logging.level", "WARNING"),
         ("PENSTOCK_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS", "5", "tasks.runner.thread_pool_max_workers", 5),
     ],
 )

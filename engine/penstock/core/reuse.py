@@ -136,7 +136,7 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
     if txn is not None:
         txn.stage(record if record is not None else value, plan.rollback_hooks(), plan.commit_hooks())
         if record is not None:
-            txn.key = record.metadata.storage_key
+            txn.key = record.metadata.key
         txn.on_rolled_back = _rolled_back(run, world)
         yield from txn.exit_steps(None)
         if txn.is_rolled_back():

@@ -34,6 +34,9 @@ class FileSystemLockManager(PollingLockManager):
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
 
+    def __reduce__(self) -> tuple[type[FileSystemLockManager], tuple[Path]]:
+        return type(self), (self.lock_files_directory,)
+
     def _path(self, key: str) -> Path:
         return self.lock_files_directory / f"{quote(key, safe='')}.lock"
 

@@ -22,6 +22,9 @@ class MemoryLockManager(PollingLockManager):
             cls._instance._held = {}
         return cls._instance
 
+    def __reduce__(self) -> Any:
+        return type(self), ()
+
     _guard: threading.Lock
     _held: dict[str, tuple[str, float | None]]
 

@@ -295,7 +295,7 @@ def _stored(data: Any) -> tuple[object, str | None]:
     if getattr(data, "__penstock_stored__", False) is not True:
         return data, None
     base = str(getattr(data._store.result_storage, "basepath", ""))
-    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.storage_key}" if base else None
+    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None
     value = None
     # It may have to be read again, and may be gone: the run is Completed all the same.
     with contextlib.suppress(Exception):

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def stable_hash(*args: str | bytes, hash_algo: Callable[..., Any] = hashlib.sha256) -> str:
+def _md5(content: bytes = b"") -> Any:
+    return hashlib.md5(content, usedforsecurity=False)
+
+
+def stable_hash(*args: str | bytes, hash_algo: Callable[..., Any] = _md5) -> str:
     """The hex digest of texts and bytes, one after the other."""
     digest = hash_algo()
     for arg in args:
@@ -18,7 +22,7 @@ def stable_hash(*args: str | bytes, hash_algo: Callable[..., Any] = hashlib.sha2
     return str(digest.hexdigest())
 
 
-def file_hash(path: str | Path, hash_algo: Callable[..., Any] = hashlib.sha256) -> str:
+def file_hash(path: str | Path, hash_algo: Callable[..., Any] = _md5) -> str:
     """The hex digest of a file's content."""
     from pathlib import Path
 
@@ -26,7 +30,7 @@ def file_hash(path: str | Path, hash_algo: Callable[..., Any] = hashlib.sha256) 
 
 
 def hash_objects(
-    *args: Any, hash_algo: Callable[..., Any] = hashlib.sha256, raise_on_failure: bool = False, **kwargs: Any
+    *args: Any, hash_algo: Callable[..., Any] = _md5, raise_on_failure: bool = False, **kwargs: Any
 ) -> str | None:
     """The hex digest of objects: canonical for builtins, dataclasses, enums, dates, paths and models, else cloudpickle.
 
@@ -43,5 +47,5 @@ def hash_objects(
         return stable_hash(canonical((args, kwargs)), hash_algo=hash_algo)
     except Unhashable as exc:
         if raise_on_failure:
-            raise HashError(str(exc)) from exc
+            raise HashError(f"Unable to create hash - objects could not be serialized: {exc}") from exc
         return None
