@@ -1,3 +1,5 @@
-# mypy: ignore-errors
-# (the library under test is picked at run time, so there are no types to check)
 """Bare interpreter."""
+
+with open("/proc/self/status") as status:
+    peak = next(line for line in status if line.startswith("VmHWM")).split()[1]
+print('{"peak_mb": %f}' % (int(peak) / 1024))
