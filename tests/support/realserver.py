@@ -66,6 +66,7 @@ class RealServer:
     apiserver: Path | None = None
     controllers: bool = True
     arguments: tuple[str, ...] = ()
+    controller_arguments: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="realserver.")))
     admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = field(default_factory=_port)
@@ -130,11 +131,11 @@ class RealServer:
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
         self._run(
             "etcd", self.assets / "etcd", "--data-dir=etcd", "--unsafe-no-fsync", "--log-level=error",
-            f"--listen-client-urls=http://127.0.0.1:{etcd}", f"--advertise-client-urls=http://127.0.0.1:{etcd}",
+            f"--listen-client-urls={self.etcd_url}", f"--advertise-client-urls={self.etcd_url}",
             f"--listen-peer-urls=http://127.0.0.1:{peers}",
         )  # fmt: skip
         self._apiserver = [
-            f"--etcd-servers=http://127.0.0.1:{etcd}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
+            f"--etcd-servers={self.etcd_url}", "--bind-address=127.0.0.1", f"--secure-port={self.port}",
             "--cert-dir=certs", f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
             "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
             "--token-auth-file=tokens.csv", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
@@ -155,7 +156,7 @@ class RealServer:
             "kcm", self._program("kube-controller-manager"), "--kubeconfig=kcm.kubeconfig",
             "--service-account-private-key-file=sa.key", f"--root-ca-file={self.ca}",
             "--use-service-account-credentials", "--leader-elect=false", "--secure-port=0",
-            "--controllers=*,-nodelifecycle,-nodeipam",
+            "--controllers=*,-nodelifecycle,-nodeipam", *self.controller_arguments,
         )  # fmt: skip
 
     def _program(self, name: str) -> Path:
@@ -167,10 +168,19 @@ class RealServer:
         self._run("apiserver", self._program("kube-apiserver"), *self._apiserver)
         until("the API server is ready", self._ready, 60)
         if "kcm" in self._processes:  # after an outage its watches come back by a backoff of up to half a minute
-            manager = self._processes.pop("kcm")
-            manager.kill()
-            manager.wait()
-            self._start_controllers()
+            self.restart_controllers(*self.controller_arguments)
+
+    def restart_controllers(self, *arguments: str) -> None:
+        """End kube-controller-manager, and start it with these further arguments."""
+        manager = self._processes.pop("kcm")
+        manager.kill()
+        manager.wait()
+        self.controller_arguments = arguments
+        self._start_controllers()
+
+    def pids(self) -> dict[str, int]:
+        """The processes by name: etcd, apiserver, kcm."""
+        return {name: process.pid for name, process in self._processes.items()}
 
     def stop_apiserver(self) -> None:
         """Take the API server away; etcd keeps what it stored."""
