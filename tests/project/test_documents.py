@@ -1,0 +1,39 @@
+"""The scripts in the documents print what stands under them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^## (?P<title>.+?)$|^```python\n(?P<code>.*?)^```\n(?:```text\n(?P<text>.*?)^```\n)?", re.M | re.S)
+
+
+def _scripts() -> list[tuple[str, str, str | None]]:
+    found: list[tuple[str, str, str | None]] = []
+    title = ""
+    for match in BLOCK.finditer((ROOT / "docs/flows.md").read_text()):
+        title = match["title"] or title
+        if match["code"]:
+            found.append((f"{len(found)}: {title}", match["code"], match["text"]))
+    return found
+
+
+@pytest.mark.parametrize(("code", "text"), [row[1:] for row in _scripts()], ids=[row[0] for row in _scripts()])
+def test_a_script_prints_what_stands_under_it(code: str, text: str | None, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    env = {**os.environ, "PENSTOCK_LOGGING_LEVEL": "CRITICAL", "PENSTOCK_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    assert text is not None, "each script says what it prints"
+    assert done.stdout == text
+
+
+def test_there_are_scripts() -> None:
+    assert len(_scripts()) >= 9
