@@ -70,12 +70,17 @@ class RealServer:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="realserver.")))
     admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = field(default_factory=_port)
+    etcd_port: int = field(default_factory=_port)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def etcd_url(self) -> str:
+        return f"http://127.0.0.1:{self.etcd_port}"
 
     @property
     def ca(self) -> Path:
@@ -122,7 +127,7 @@ class RealServer:
         )
 
     def _start(self) -> None:
-        etcd, peers = _port(), _port()
+        peers = _port()
         manager = secrets.token_hex(16)
         (self.folder / "audit.json").write_text(json.dumps(AUDIT))
         users = f'{self.admin_token},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,kcm,""\n'
