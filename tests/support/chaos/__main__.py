@@ -1,0 +1,61 @@
+"""`python -m tests.support.chaos`: chaos for as long as one likes, round after round, each with a seed of its own.
+
+CHAOS_SEED: of the first round (default: random). CHAOS_RUNS: runs in all (default 300). CHAOS_SECONDS: instead of a number of runs, how long.
+CHAOS_ROUND: runs of a round (default 150). The exit code is 1 when anything was wrong; the timelines are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from tests.support.realserver import MISSING, RealServer, assets
+
+from .campaign import Arena, Campaign, Plan
+
+SECONDS_PER_RUN = 0.3
+LEAST_SECONDS = 20.0
+
+
+def main() -> int:
+    """Run rounds until the number or the time is reached."""
+    folder = assets()
+    if folder is None:
+        sys.stderr.write(f"{MISSING}\n")
+        return 2
+    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+    seconds = float(os.environ.get("CHAOS_SECONDS") or 0)
+    wanted = int(os.environ.get("CHAOS_RUNS") or (10**9 if seconds else 300))
+    size = int(os.environ.get("CHAOS_ROUND") or 150)
+    begun, done, wrong = time.monotonic(), 0, 0
+    while done < wanted and (not seconds or time.monotonic() - begun < seconds):
+        runs = min(size, wanted - done)
+        wrong += round_of(
+            folder, Plan(seed, runs, max(LEAST_SECONDS, runs * SECONDS_PER_RUN), outages=max(1, runs // 100))
+        )
+        done, seed = done + runs, seed + 1
+    print(f"{done} runs, {wrong} wrong, {time.monotonic() - begun:.0f} s", flush=True)
+    return 1 if wrong else 0
+
+
+def round_of(folder: Path, plan: Plan) -> int:
+    """One chaos on a control plane of its own; returns how much was wrong."""
+    print(f"chaos: CHAOS_SEED={plan.seed} CHAOS_RUNS={plan.runs} CHAOS_ROUND={plan.runs}", flush=True)
+    arena = Arena(server=RealServer(folder))
+    try:
+        arena.start()
+        outcome = Campaign(arena, plan).run()
+    finally:
+        arena.stop()
+    print(json.dumps(outcome.counts), flush=True)
+    if outcome.wrong:
+        print(outcome.report, flush=True)
+    return len(outcome.wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,366 @@
+"""One chaos from its beginning to its verdict: a control plane, a proxy before it, operators that are killed, nodes, a user, and the checker.
+
+Everything that is drawn is drawn from one seed. Neighbours: all of this folder; `tests.support.cluster` starts the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.cluster import Program, WithoutNode, die_with_parent
+from tests.support.realserver import RealServer
+
+from .api import Api
+from .checker import Wrong, check, finished, ran
+from .fates import GONE, Fate, fates
+from .history import History
+from .kubelet import NODES, Cast, Nodes
+from .observer import Observer
+from .proxy import Proxy
+from .timeline import Line, read_log, timeline
+from .user import User
+from .weather import Dice, Schedule, schedule
+
+SETTLE_SECONDS = 60.0  # after the faults; the slowest fate takes 35 s, a collected orphan up to 40
+LOOK_SECONDS = 0.1
+RESTART_SECONDS = 0.1
+TOLD = 3  # failed runs whose timeline is printed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a chaos is made of.
+
+    Attributes:
+        seed: of everything.
+        runs: how many.
+        seconds: how long the faults last; runs are applied during the first half.
+        outages: how often the API server is killed.
+        slow: whether fates that take longer than 20 s are among them.
+    """
+
+    seed: int
+    runs: int
+    seconds: float
+    outages: int = 1
+    slow: bool = True
+
+
+@dataclass
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        wrong: everything that must not be.
+        report: for a person: the timelines of the runs that went wrong.
+        counts: of what happened.
+    """
+
+    plan: Plan
+    wrong: list[Wrong] = field(default_factory=list)
+    report: str = ""
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+class Arena(WithoutNode):
+    """The real control plane with the chart; the chaos starts the operators."""
+
+    def start_operator(self) -> Any:
+        return None
+
+
+@dataclass
+class Campaign:
+    """One chaos.
+
+    Attributes:
+        arena: a control plane that runs.
+        plan: what to do.
+    """
+
+    arena: Arena
+    plan: Plan
+    history: History = field(default_factory=History)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _operators: dict[str, Program | None] = field(default_factory=dict)
+    _logs: list[Path] = field(default_factory=list)
+    _wrong: list[Wrong] = field(default_factory=list)
+    _storming: bool = True
+
+    @property
+    def server(self) -> RealServer:
+        return self.arena.own
+
+    def run(self) -> Outcome:
+        """Do it."""
+        return asyncio.run(self._run())
+
+    async def _run(self) -> Outcome:
+        plan, server = self.plan, self.server
+        times = schedule(plan.seed, plan.seconds, outages=plan.outages)
+        proxy = Proxy(server.url, str(server.ca), Dice(plan.seed), lambda: self._weather(times))
+        await proxy.start()
+        namespace = f"chaos-{plan.seed}"
+        direct = Api(server.url, server.admin_token, str(server.ca), namespace)
+        through = Api(proxy.url, server.admin_token, "", namespace)
+        cast = casting(plan, direct, through)
+        nodes = Nodes(direct, self.history, cast, plan.seed)
+        observer = Observer(direct, self.history, nodes.see)
+        tasks: list[asyncio.Task[Any]] = []
+        try:
+            await self._prepare(direct)
+            self.began = datetime.now(UTC)
+            self.history.now()
+            kubeconfig = self._kubeconfig(proxy.url)
+            user = User(direct, self.history, plan.seed)
+            await user.apply_flow()
+            rng = random.Random(f"{plan.seed} moments")
+            work: list[Awaitable[Any]] = [
+                observer.watch_runs(),
+                observer.watch_pods(),
+                self._operate("first", kubeconfig),
+                *(user.play(one, rng.uniform(0, plan.seconds * 0.6)) for one in cast.values()),
+                *self._appointments(times, proxy, kubeconfig),
+            ]
+            tasks = [asyncio.ensure_future(one) for one in work]
+            await self._until(plan.seconds, tasks)
+            await self._peace(proxy)
+            await self._settle(cast, observer, tasks, nodes)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await nodes.stop()
+            self._kill_all()
+            await asyncio.gather(direct.close(), through.close(), proxy.stop())
+        return self._verdict(cast, proxy, nodes)
+
+    # --- before -----------------------------------------------------------------------------------------------------------------------
+
+    async def _prepare(self, api: Api) -> None:
+        body = {"metadata": {"name": api.namespace}}
+        code, answer = await api.send("POST", "/api/v1/namespaces", body)
+        assert code in (201, 409), answer
+        for name in NODES:  # pods of nodes that do not exist are collected
+            await api.send("POST", "/api/v1/nodes", {"metadata": {"name": name}})
+        path = f"/api/v1/namespaces/{api.namespace}/serviceaccounts/default"
+        while (await api.send("GET", path))[0] != 200:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _kubeconfig(self, url: str) -> Path:
+        """The operator's own, with the proxy in the API server's place."""
+        document = json.loads(self.arena.operator_kubeconfig.read_text())
+        document["clusters"][0]["cluster"] = {"server": url}
+        path = self.arena.folder / f"proxied-{self.plan.seed}.kubeconfig"
+        path.write_text(json.dumps(document))
+        path.chmod(0o600)
+        return path
+
+    # --- the storm --------------------------------------------------------------------------------------------------------------------
+
+    def _weather(self, times: Schedule) -> str:
+        return times.weather(self.history.now()) if self._storming else "calm"
+
+    def _appointments(self, times: Schedule, proxy: Proxy, kubeconfig: Path) -> list[Awaitable[Any]]:
+        return [
+            *(self._at(at, self._kill, "first") for at in times.kills),
+            *(self._at(begin, self._second, kubeconfig, end) for begin, end in times.second),
+            *(self._at(at, self._outage, away) for at, away in times.outages),
+            *(self._at(at, self._compact) for at in times.compactions),
+            *(self._at(e.begin, self._change, e.kind, e.end, proxy) for e in times.episodes),
+        ]
+
+    async def _at(self, moment: float, what: Any, *arguments: Any) -> None:
+        await asyncio.sleep(max(0.0, moment - self.history.now()))
+        await what(*arguments)
+
+    async def _until(self, moment: float, tasks: list[asyncio.Task[Any]]) -> None:
+        while self.history.now() < moment:
+            self._raise(tasks)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    @staticmethod
+    def _raise(tasks: list[asyncio.Task[Any]]) -> None:
+        for task in tasks:
+            if task.done():
+                task.result()
+
+    async def _change(self, kind: str, end: float, proxy: Proxy) -> None:
+        self.history.note(f"weather: {kind}")
+        if kind == "refusal":
+            await proxy.refuse()
+            await asyncio.sleep(max(0.0, end - self.history.now()))
+            await proxy.listen()
+
+    async def _outage(self, away: float) -> None:
+        self.history.note("the API server is killed")
+        await asyncio.to_thread(self.server.stop_apiserver)
+        await asyncio.sleep(away)
+        await asyncio.to_thread(self.server.start_apiserver)
+        self.history.note("the API server is back")
+
+    async def _compact(self) -> None:
+        """Make etcd forget everything but what is now."""
+        async with httpx.AsyncClient(base_url=self.server.etcd_url, trust_env=False, timeout=10) as client:
+            found = await client.post("/v3/kv/range", json={"key": "AA==", "limit": 1})
+            revision = found.json()["header"]["revision"]
+            done = await client.post("/v3/kv/compaction", json={"revision": revision, "physical": True})
+        self.history.note(f"etcd is compacted at {revision}: {done.status_code}")
+
+    async def _peace(self, proxy: Proxy) -> None:
+        """Faults end; one operator stays."""
+        self._storming = False
+        await proxy.listen()
+        self.history.note("the faults end")
+
+    async def _settle(
+        self, cast: dict[str, Cast], observer: Observer, tasks: list[asyncio.Task[Any]], nodes: Nodes
+    ) -> None:
+        """Wait until all runs have ended and no pod may run code any more, or the patience is over."""
+        end = self.history.now() + SETTLE_SECONDS
+        calm = 0
+        while self.history.now() < end and calm < 5 and not nodes.errors:
+            self._raise(tasks)
+            calm = calm + 1 if self._quiet(cast, observer) else 0
+            await asyncio.sleep(LOOK_SECONDS)
+        self.history.note("the chaos is over")
+
+    def _quiet(self, cast: dict[str, Cast], observer: Observer) -> bool:
+        applied = {fact.run for fact in self.history.facts if getattr(fact, "text", "") == "applied"}
+        over = all(finished(one.fate, observer.runs.get(name), applied=name in applied) for name, one in cast.items())
+        if not over:
+            return False
+        for raw in observer.pods.values():
+            one = cast.get(raw["metadata"]["labels"]["penstock.dev/flow-run"])
+            ended = (raw.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+            if one is not None and one.fate.obeys != "never" and not ended:
+                return False
+        return True
+
+    # --- operators --------------------------------------------------------------------------------------------------------------------
+
+    async def _operate(self, name: str, kubeconfig: Path) -> None:
+        """Keep an operator alive: whenever it is killed, another is started. One that ends by itself is wrong."""
+        number = 0
+        while True:
+            number += 1
+            one = self._operators[name] = self._launch(f"{name}-{number}", kubeconfig)
+            while one.process.poll() is None:
+                await asyncio.sleep(LOOK_SECONDS / 2)
+            if one.process.returncode != -9:
+                tail = one.tail(2000)
+                self._wrong.append(Wrong(one.name, "an operator ended", f"with {one.process.returncode}:\n{tail}"))
+            await asyncio.sleep(RESTART_SECONDS)
+
+    def _launch(self, name: str, kubeconfig: Path) -> Program:
+        log = self.arena.folder / f"{self.plan.seed}-{name}.log"
+        self._logs.append(log)
+        command = [
+            sys.executable,
+            "-m",
+            "penstock_operator",
+            "--engine-image=engine",
+            "--log-format=json",
+            "--log-level=debug",
+        ]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                cwd=self.arena.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "KUBECONFIG": str(kubeconfig)},
+                preexec_fn=die_with_parent,
+            )
+        self.history.note(f"operator {name} is started")
+        return Program(name, process, log)
+
+    async def _kill(self, name: str) -> None:
+        one = self._operators.get(name)
+        if one is not None:
+            self.history.note(f"operator {one.name} is killed")
+            one.kill()
+
+    async def _second(self, kubeconfig: Path, end: float) -> None:
+        """A second operator for a while: no lease keeps the two apart."""
+        one = self._operators["second"] = self._launch(f"second-{len(self._logs)}", kubeconfig)
+        await asyncio.sleep(max(0.0, end - self.history.now()))
+        self.history.note(f"operator {one.name} is killed")
+        one.kill()
+
+    def _kill_all(self) -> None:
+        for one in self._operators.values():
+            if one is not None and one.process.poll() is None:
+                one.kill()
+
+    # --- after ------------------------------------------------------------------------------------------------------------------------
+
+    def _verdict(self, cast: dict[str, Cast], proxy: Proxy, nodes: Nodes) -> Outcome:
+        lines = [line for path in self._logs for line in read_log(path, self.began)]
+        found = [wrong for one in cast.values() for wrong in check(ran(one.name, one.fate, self.history.of(one.name)))]
+        found += self._wrong
+        found += [Wrong("kubelet", "the play itself", repr(error)) for error in nodes.errors]
+        # What kopf says of a watch that ended is no fault: the operator begins anew.
+        faults = [line for line in lines if line.error and line.logger.startswith("penstock_operator")]
+        found += [
+            Wrong(line.run or line.operator, "an exception was logged", f"{line.message}\n{line.error}")
+            for line in faults
+        ]
+        outcome = Outcome(self.plan, found)
+        outcome.counts = {
+            "runs": len(cast),
+            "fates": len({one.fate.id for one in cast.values()}),
+            "operators": len(self._logs),
+            "requests struck": sum(proxy.struck.values()),
+            "struck": {fault.value: number for fault, number in sorted(proxy.struck.items())},
+            "versions": sum(1 for fact in self.history.facts if type(fact).__name__ == "Version"),
+            "ends": dict(Counter(self._ends(cast)).most_common()),
+            "seconds": round(self.history.now(), 1),
+        }
+        outcome.report = self._report(found, cast, lines)
+        return outcome
+
+    def _ends(self, cast: dict[str, Cast]) -> list[str]:
+        last = {fact.run: fact for fact in self.history.facts if type(fact).__name__ == "Version"}
+        return [GONE if last[n].deleted else last[n].state for n in cast if n in last]  # type: ignore[union-attr]
+
+    def _report(self, found: list[Wrong], cast: dict[str, Cast], lines: list[Line]) -> str:
+        parts = [f"seed {self.plan.seed}: {len(found)} wrong", *map(str, found)]
+        for run in list(dict.fromkeys(w.run for w in found if w.run in cast))[:TOLD]:
+            fate = cast[run].fate
+            parts.append(f"\n=== {run}: {' | '.join(fate.scripts)}; obeys: {fate.obeys}; {fate.run_policy()}")
+            parts.append(timeline(self.history, run, lines))
+        return "\n".join(parts)
+
+
+def casting(plan: Plan, direct: Api, through: Api) -> dict[str, Cast]:
+    """Give each run its fate: every fate as often as any other, as far as the number goes, in an order of the seed's."""
+    rng = random.Random(f"{plan.seed} casting")
+    pool: list[Fate] = []
+    while len(pool) < plan.runs:
+        more = list(fates(slow=plan.slow))
+        rng.shuffle(more)
+        pool += more
+    made = {}
+    for number, fate in enumerate(pool[: plan.runs]):
+        name = f"r{number:03}-{slug(fate.id)}"
+        made[name] = Cast(name, fate, through if rng.random() < 0.25 else direct)
+    return made
+
+
+def slug(words: str) -> str:
+    """A fate's id as part of a name."""
+    return "-".join("".join(c if c.isalnum() else " " for c in words.lower()).split())[:40]
