@@ -14,12 +14,16 @@ from prometheus_client.registry import Collector
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+# The closed list of names has 70; a flow's own names come on top.
+NAMES_KEPT = 200
+
 
 class Metrics:
     """All metrics of one operator."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._names: set[tuple[str, str]] = set()
         r = self.registry
         self.transitions = Counter(
             "penstock_run_transitions", "Changes of a run's state type or name", ["type", "name"], registry=r
@@ -80,6 +84,14 @@ class Metrics:
         self.leader = Gauge("penstock_leader", "1: this operator decides; 0: it stands by", registry=r)
         self.synced = Gauge("penstock_caches_synced", "1: the caches hold what the API server listed", registry=r)
 
+    def transition(self, type_: str, name: str) -> None:
+        """Count a change of a run's state. A flow may bring names of its own: past NAMES_KEPT they are counted as Other."""
+        if (type_, name) not in self._names:
+            if len(self._names) >= NAMES_KEPT:
+                name = "Other"
+            self._names.add((type_, name))
+        self.transitions.labels(type_, name).inc()
+
     def watch(self, name: str, help_: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]) -> None:
         """Add a gauge that is read only when somebody asks.
 
@@ -94,10 +106,10 @@ class Metrics:
 
 class _Asked(Collector):
     def __init__(self, name: str, help_: str, label: str, read: Callable[[], Iterable[tuple[str, float]]]) -> None:
-        self._name, self._help, self._label, self._read = name, help_, label, read
+        self._name, self._help, self.label, self._read = name, help_, label, read
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(self._name, self._help, labels=[self._label] if self._label else None)
+        family = GaugeMetricFamily(self._name, self._help, labels=[self.label] if self.label else None)
         for value, number in self._read():
-            family.add_metric([value] if self._label else [], number)
+            family.add_metric([value] if self.label else [], number)
         yield family

@@ -104,7 +104,7 @@ class StatusWriter:
     def _count(self, before: FlowRunStatus, after: FlowRunStatus) -> None:
         old, new = before.state, after.state
         if new is not None and (old is None or (old.type, old.name) != (new.type, new.name)):
-            self._metrics.transitions.labels(new.type.value, new.name).inc()
+            self._metrics.transition(new.type.value, new.name)
             log.info("%s%s", f"{new.type.value}/{new.name}", f": {new.message}" if new.message else "")
         known = {attempt.number for attempt in before.attempts or ()}
         for attempt in after.attempts or ():
