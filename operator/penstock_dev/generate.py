@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from penstock._names import names_table
+from penstock_dev.reference import reference
 from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
 from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
@@ -44,6 +45,7 @@ def generated() -> dict[str, str]:
     files["docs/names.md"] = (
         "<!-- Generated from penstock._names by `make generate`; do not edit. -->\n" + names_table()
     )
+    files["docs/reference.md"] = reference()
     return files
 
 

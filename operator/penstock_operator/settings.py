@@ -57,6 +57,38 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return Settings(config, given.log_format, given.log_level)
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as the documents show it."""
+
+    name: str
+    default: str
+    help: str
+
+
+def options() -> list[Option]:
+    """Every option with its default, in the order of `--help`."""
+    found = []
+    for action in _parser({})._actions:
+        if action.dest == "help":
+            continue
+        default = (
+            "all"
+            if action.dest == "namespace"
+            else str(action.default).lower()
+            if isinstance(action.default, bool)
+            else str(action.default)
+        )
+        text = (
+            (action.help or "")
+            .replace(" (default: %(default)s)", "")
+            .replace(" (default: all)", "")
+            .replace(" (default)", "")
+        )
+        found.append(Option(action.dest.replace("_", "-"), default, text))
+    return found
+
+
 def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m penstock_operator",
