@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -20,15 +17,17 @@ from typing import Any
 
 import httpx
 
-from tests.support.cluster import Program, WithoutNode, die_with_parent
+from tests.support.cluster import WithoutNode
 from tests.support.realserver import RealServer
 
 from .api import Api
 from .checker import Wrong, check, finished, ran
 from .fates import GONE, Fate, fates
 from .history import History
-from .kubelet import NODES, Cast, Nodes
+from .kubelet import NODES, Cast
+from .nodes import Nodes
 from .observer import Observer
+from .operators import Operators
 from .proxy import Proxy
 from .timeline import Line, read_log, timeline
 from .user import User
@@ -36,7 +35,6 @@ from .weather import Dice, Schedule, schedule
 
 SETTLE_SECONDS = 60.0  # after the faults; the slowest fate takes 35 s, a collected orphan up to 40
 LOOK_SECONDS = 0.1
-RESTART_SECONDS = 0.1
 TOLD = 3  # failed runs whose timeline is printed
 
 
@@ -95,9 +93,6 @@ class Campaign:
     plan: Plan
     history: History = field(default_factory=History)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _operators: dict[str, Program | None] = field(default_factory=dict)
-    _logs: list[Path] = field(default_factory=list)
-    _wrong: list[Wrong] = field(default_factory=list)
     _storming: bool = True
 
     @property
@@ -119,21 +114,22 @@ class Campaign:
         cast = casting(plan, direct, through)
         nodes = Nodes(direct, self.history, cast, plan.seed)
         observer = Observer(direct, self.history, nodes.see)
+        operators = Operators(self.arena.folder, self.history, plan.seed)
         tasks: list[asyncio.Task[Any]] = []
         try:
             await self._prepare(direct)
             self.began = datetime.now(UTC)
             self.history.now()
-            kubeconfig = self._kubeconfig(proxy.url)
+            operators.kubeconfig = self._kubeconfig(proxy.url)
             user = User(direct, self.history, plan.seed)
             await user.apply_flow()
             rng = random.Random(f"{plan.seed} moments")
             work: list[Awaitable[Any]] = [
                 observer.watch_runs(),
                 observer.watch_pods(),
-                self._operate("first", kubeconfig),
+                operators.keep(),
                 *(user.play(one, rng.uniform(0, plan.seconds * 0.6)) for one in cast.values()),
-                *self._appointments(times, proxy, kubeconfig),
+                *self._appointments(times, proxy, operators),
             ]
             tasks = [asyncio.ensure_future(one) for one in work]
             await self._until(plan.seconds, tasks)
@@ -144,9 +140,9 @@ class Campaign:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await nodes.stop()
-            self._kill_all()
+            operators.kill_all()
             await asyncio.gather(direct.close(), through.close(), proxy.stop())
-        return self._verdict(cast, proxy, nodes)
+        return self._verdict(cast, proxy, nodes, operators)
 
     # --- before -----------------------------------------------------------------------------------------------------------------------
 
@@ -157,8 +153,10 @@ class Campaign:
         for name in NODES:  # pods of nodes that do not exist are collected
             await api.send("POST", "/api/v1/nodes", {"metadata": {"name": name}})
         path = f"/api/v1/namespaces/{api.namespace}/serviceaccounts/default"
-        while (await api.send("GET", path))[0] != 200:
+        code = 0
+        while code != 200:
             await asyncio.sleep(LOOK_SECONDS)
+            code, _ = await api.send("GET", path)
 
     def _kubeconfig(self, url: str) -> Path:
         """The operator's own, with the proxy in the API server's place."""
@@ -174,10 +172,10 @@ class Campaign:
     def _weather(self, times: Schedule) -> str:
         return times.weather(self.history.now()) if self._storming else "calm"
 
-    def _appointments(self, times: Schedule, proxy: Proxy, kubeconfig: Path) -> list[Awaitable[Any]]:
+    def _appointments(self, times: Schedule, proxy: Proxy, operators: Operators) -> list[Awaitable[Any]]:
         return [
-            *(self._at(at, self._kill, "first") for at in times.kills),
-            *(self._at(begin, self._second, kubeconfig, end) for begin, end in times.second),
+            *(self._at(at, operators.kill) for at in times.kills),
+            *(self._at(begin, operators.second, end) for begin, end in times.second),
             *(self._at(at, self._outage, away) for at, away in times.outages),
             *(self._at(at, self._compact) for at in times.compactions),
             *(self._at(e.begin, self._change, e.kind, e.end, proxy) for e in times.episodes),
@@ -250,68 +248,12 @@ class Campaign:
                 return False
         return True
 
-    # --- operators --------------------------------------------------------------------------------------------------------------------
-
-    async def _operate(self, name: str, kubeconfig: Path) -> None:
-        """Keep an operator alive: whenever it is killed, another is started. One that ends by itself is wrong."""
-        number = 0
-        while True:
-            number += 1
-            one = self._operators[name] = self._launch(f"{name}-{number}", kubeconfig)
-            while one.process.poll() is None:
-                await asyncio.sleep(LOOK_SECONDS / 2)
-            if one.process.returncode != -9:
-                tail = one.tail(2000)
-                self._wrong.append(Wrong(one.name, "an operator ended", f"with {one.process.returncode}:\n{tail}"))
-            await asyncio.sleep(RESTART_SECONDS)
-
-    def _launch(self, name: str, kubeconfig: Path) -> Program:
-        log = self.arena.folder / f"{self.plan.seed}-{name}.log"
-        self._logs.append(log)
-        command = [
-            sys.executable,
-            "-m",
-            "penstock_operator",
-            "--engine-image=engine",
-            "--log-format=json",
-            "--log-level=debug",
-        ]
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command,
-                cwd=self.arena.folder,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "KUBECONFIG": str(kubeconfig)},
-                preexec_fn=die_with_parent,
-            )
-        self.history.note(f"operator {name} is started")
-        return Program(name, process, log)
-
-    async def _kill(self, name: str) -> None:
-        one = self._operators.get(name)
-        if one is not None:
-            self.history.note(f"operator {one.name} is killed")
-            one.kill()
-
-    async def _second(self, kubeconfig: Path, end: float) -> None:
-        """A second operator for a while: no lease keeps the two apart."""
-        one = self._operators["second"] = self._launch(f"second-{len(self._logs)}", kubeconfig)
-        await asyncio.sleep(max(0.0, end - self.history.now()))
-        self.history.note(f"operator {one.name} is killed")
-        one.kill()
-
-    def _kill_all(self) -> None:
-        for one in self._operators.values():
-            if one is not None and one.process.poll() is None:
-                one.kill()
-
     # --- after ------------------------------------------------------------------------------------------------------------------------
 
-    def _verdict(self, cast: dict[str, Cast], proxy: Proxy, nodes: Nodes) -> Outcome:
-        lines = [line for path in self._logs for line in read_log(path, self.began)]
+    def _verdict(self, cast: dict[str, Cast], proxy: Proxy, nodes: Nodes, operators: Operators) -> Outcome:
+        lines = [line for path in operators.logs for line in read_log(path, self.began)]
         found = [wrong for one in cast.values() for wrong in check(ran(one.name, one.fate, self.history.of(one.name)))]
-        found += self._wrong
+        found += operators.wrong
         found += [Wrong("kubelet", "the play itself", repr(error)) for error in nodes.errors]
         # What kopf says of a watch that ended is no fault: the operator begins anew.
         faults = [line for line in lines if line.error and line.logger.startswith("penstock_operator")]
@@ -323,7 +265,7 @@ class Campaign:
         outcome.counts = {
             "runs": len(cast),
             "fates": len({one.fate.id for one in cast.values()}),
-            "operators": len(self._logs),
+            "operators": len(operators.logs),
             "requests struck": sum(proxy.struck.values()),
             "struck": {fault.value: number for fault, number in sorted(proxy.struck.items())},
             "versions": sum(1 for fact in self.history.facts if type(fact).__name__ == "Version"),

@@ -63,19 +63,8 @@ def ran(name: str, fate: Fate, facts: Iterable[Fact]) -> Ran:
 def check(it: Ran) -> list[Wrong]:
     """Return everything that is wrong about a run."""
     found = []
-    for rule in (
-        _ended,
-        _right_end,
-        _right_losses,
-        _terminal_is_final,
-        _attempts,
-        _steps,
-        _pods,
-        _claims,
-        _reports,
-        _consistent,
-    ):
-        found += [Wrong(it.name, rule.__name__.strip("_").replace("_", " "), words) for words in rule(it)]
+    for name, rule in RULES.items():
+        found += [Wrong(it.name, name, words) for words in rule(it)]
     return found
 
 

@@ -1,8 +1,8 @@
-"""Nodes by script: each pod of Penstock gets a kubelet and an engine that do, step by step, what the fate of its run says.
+"""One pod by script: a kubelet and an engine that do, step by step, what the fate of its run says.
 
-A step is a word of the script, and a method here. What asks a process to end, it meets while it works: the intent in the pod's annotation,
+A step is a word of the script, and a method `step_…` here. What asks a process to end, it meets while it works: the intent in the pod's annotation,
 a deletion, the pod's deadline; what it does then is the fate's `obeys`. Neighbours: `fates` (the scripts), `engine` (claims and reports),
-`observer` (tells what becomes of the pod's object).
+`nodes` (gives each pod its play).
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from .api import JSON, MERGE, Api
 from .engine import Process, stamp
@@ -35,67 +33,21 @@ class Cast:
     way: Api
 
 
-@dataclass
-class Nodes:
-    """All kubelets.
-
-    Attributes:
-        api: theirs, straight to the API server.
-        history: where processes are noted.
-        cast: the runs, by name.
-        seed: of every delay.
-        errors: of the play itself; there must be none.
-    """
-
-    api: Api
-    history: History
-    cast: dict[str, Cast]
-    seed: int
-    errors: list[BaseException] = field(default_factory=list)
-    _plays: dict[str, PodPlay] = field(default_factory=dict)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def see(self, event: str, raw: JSON) -> None:
-        """Take an event about a pod."""
-        uid = raw["metadata"]["uid"]
-        play = self._plays.get(uid)
-        if play is None and event != "DELETED":
-            cast = self.cast.get(raw["metadata"]["labels"]["penstock.dev/flow-run"])
-            if cast is None:
-                return
-            play = self._plays[uid] = PodPlay(self, cast, raw, random.Random(f"{self.seed} {raw['metadata']['name']}"))
-            task = asyncio.create_task(play.run())
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
-        elif play is not None:
-            play.see(event, raw)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.errors.append(error)
-
-    async def stop(self) -> None:
-        """End all plays."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
 class PodPlay:
     """One pod, its kubelet and its engine.
 
     Args:
-        nodes: to which it belongs.
+        api: the node's, straight to the API server.
+        history: where processes are noted.
         cast: whose pod it is.
         raw: the pod as it was first seen.
         rng: for delays.
     """
 
-    def __init__(self, nodes: Nodes, cast: Cast, raw: JSON, rng: random.Random) -> None:
+    def __init__(self, api: Api, history: History, cast: Cast, raw: JSON, rng: random.Random) -> None:
         meta = raw["metadata"]
-        self._nodes = nodes
-        self._api = nodes.api
+        self._api = api
+        self._history = history
         self._fate = cast.fate
         self._rng = rng
         self._pod = raw
@@ -117,19 +69,12 @@ class PodPlay:
     async def run(self) -> None:
         """Play the script, then see to it that a pod that is to go goes."""
         labels = self._pod["metadata"]["labels"]
-        steps: dict[str, Callable[[str], Any]] = {
-            "bind": self._bind, "start": self._start, "claim": self._claim, "work": self._work, "hang": self._hang,
-            "hold": self._hold, "report": self._report, "ending": self._ending, "message": self._message, "exit": self._exit,
-            "oom": self._oom, "unknown": self._unknown, "unstartable": self._unstartable, "evict": self._evict,
-            "disrupt": self._disrupt, "delete": self._delete, "vanish": self._vanish, "reject": self._reject, "pull": self._pull,
-            "unschedulable": self._unschedulable, "lost": self._lost, "silent": self._silent, "ghost": self._ghost,
-        }  # fmt: skip
         await asyncio.sleep(self._rng.uniform(0.0, 0.4))
         for step in self._fate.script(int(labels["penstock.dev/attempt"])):
             word, _, detail = step.partition(":")
             if not self._process.alive and self._cause() in ("deleted", "gone") and not self._fate.outlives:
                 break  # a kubelet does not start what is to go
-            await steps[word](detail)
+            await getattr(self, f"step_{word}")(detail)
             if self._over:
                 break
         self._process.end()
@@ -222,43 +167,43 @@ class PodPlay:
 
     # --- steps: the engine ------------------------------------------------------------------------------------------------------------
 
-    async def _claim(self, _: str) -> None:
+    async def step_claim(self, _: str) -> None:
         self._begin()
         if not await self._process.claim():
             self._over = True
             await self._terminate(77, "Error")
 
-    async def _ghost(self, _: str) -> None:
+    async def step_ghost(self, _: str) -> None:
         """Another process of the same attempt: a container that was restarted, a copied pod."""
         other = self._new_process()
         other.begin()
         if not await other.claim():
             other.end()
 
-    async def _work(self, seconds: str) -> None:
+    async def step_work(self, seconds: str) -> None:
         await self._live(self._drawn(seconds or "0.2-1.2"))
 
-    async def _hang(self, _: str) -> None:
+    async def step_hang(self, _: str) -> None:
         await self._live(FOREVER)
 
-    async def _hold(self, seconds: str) -> None:
+    async def step_hold(self, seconds: str) -> None:
         await asyncio.sleep(self._drawn(seconds))
 
-    async def _report(self, said: str) -> None:
+    async def step_report(self, said: str) -> None:
         kind, _, name = said.partition("/")
         await self._process.report(kind, name)
 
-    async def _ending(self, kind: str) -> None:
+    async def step_ending(self, kind: str) -> None:
         await self._process.report(kind, ending=True)
 
-    async def _message(self, kind: str) -> None:
+    async def step_message(self, kind: str) -> None:
         """The outcome stands in the termination message only: the API server could not be reached."""
         document = {**self._process.document(kind), "uid": self._process.uid}
         self._process.message = json.dumps(document)
 
     # --- steps: the kubelet -----------------------------------------------------------------------------------------------------------
 
-    async def _bind(self, _: str) -> None:
+    async def step_bind(self, _: str) -> None:
         target = {"apiVersion": "v1", "kind": "Node", "name": self._rng.choice(NODES)}
         body = {
             "apiVersion": "v1",
@@ -270,29 +215,29 @@ class PodPlay:
         self._conditions["PodScheduled"] = _condition("PodScheduled", "True")
         await asyncio.sleep(self._rng.uniform(0.0, 0.2))
 
-    async def _start(self, _: str) -> None:
+    async def step_start(self, _: str) -> None:
         self._begin()
         self._conditions |= {name: _condition(name, "True") for name in ("Ready", "ContainersReady")}
         await self._status("Running", {"running": {"startedAt": self._started}})
 
-    async def _exit(self, code: str) -> None:
+    async def step_exit(self, code: str) -> None:
         self._over = True
         await self._terminate(int(code), "Completed" if code == "0" else "Error")
 
-    async def _oom(self, _: str) -> None:
+    async def step_oom(self, _: str) -> None:
         self._over = True
         await self._terminate(137, "OOMKilled")
 
-    async def _unknown(self, _: str) -> None:
+    async def step_unknown(self, _: str) -> None:
         self._over = True
         await self._terminate(137, "ContainerStatusUnknown")
 
-    async def _unstartable(self, _: str) -> None:
+    async def step_unstartable(self, _: str) -> None:
         self._over = True
         dead = {"exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z", "finishedAt": stamp()}
         await self._status("Failed", {"terminated": {**dead, "message": "exec: no such file"}})
 
-    async def _evict(self, _: str) -> None:
+    async def step_evict(self, _: str) -> None:
         self._over = True
         self._begin()
         self._conditions["DisruptionTarget"] = _condition(
@@ -300,20 +245,20 @@ class PodPlay:
         )
         await self._terminate(137, "Error", "Evicted", "The node was low on resource: memory.")
 
-    async def _reject(self, reason: str) -> None:
+    async def step_reject(self, reason: str) -> None:
         self._over = True
         await self._status("Failed", None, reason, "Pod was rejected: not enough of it")
 
-    async def _pull(self, _: str) -> None:
+    async def step_pull(self, _: str) -> None:
         await self._status("Pending", {"waiting": {"reason": "ErrImagePull", "message": "not found"}})
 
-    async def _unschedulable(self, _: str) -> None:
+    async def step_unschedulable(self, _: str) -> None:
         self._conditions["PodScheduled"] = _condition(
             "PodScheduled", "False", "Unschedulable", "0/3 nodes are available: 3 Insufficient cpu."
         )
         await self._status("Pending", None)
 
-    async def _lost(self, _: str) -> None:
+    async def step_lost(self, _: str) -> None:
         """The node dies with everything on it; after a while its pods are collected."""
         self._over = True
         self._process.end()
@@ -325,21 +270,21 @@ class PodPlay:
         await self._status("Failed", {"running": {"startedAt": self._started}})
         await self._away()
 
-    async def _silent(self, _: str) -> None:
+    async def step_silent(self, _: str) -> None:
         await self._condition("Ready", "False")
         await asyncio.sleep(self._rng.uniform(0.5, 3.0))
         await self._condition("Ready", "True")
 
     # --- steps: somebody else -----------------------------------------------------------------------------------------------------------
 
-    async def _disrupt(self, reason: str) -> None:
+    async def step_disrupt(self, reason: str) -> None:
         await self._condition("DisruptionTarget", "True", reason)
-        await self._delete("")
+        await self.step_delete("")
 
-    async def _delete(self, _: str) -> None:
+    async def step_delete(self, _: str) -> None:
         await self._api.send("DELETE", self._api.pods(self._name), {"preconditions": {"uid": self._uid}})
 
-    async def _vanish(self, _: str) -> None:
+    async def step_vanish(self, _: str) -> None:
         await self._away()
 
     # --- the pod's object -------------------------------------------------------------------------------------------------------------
@@ -354,7 +299,7 @@ class PodPlay:
         labels = meta["labels"]
         return Process(
             api=self._way,
-            history=self._nodes.history,
+            history=self._history,
             run=labels["penstock.dev/flow-run"],
             uid=labels["penstock.dev/flow-run-uid"],
             attempt=int(labels["penstock.dev/attempt"]),
