@@ -208,7 +208,8 @@ def plan_of(run: Run) -> Plan:
     from penstock.settings import get_current_settings
 
     task = run.definition
-    persist = task_persists(task, run)
+    # A generator that is pulled by its caller gives no value to store; a submitted one gives a list.
+    persist = task_persists(task, run) and (run.submitted or not task.isgenerator)
     if not persist:
         return Plan(run, None, False, None)
     policy = policy_of(task)
@@ -243,7 +244,11 @@ def make_transaction(run: Run, plan: Plan | None) -> Any:
     entry = current_transaction.get()
     parent = entry[0] if entry is not None else None
     above = run.parent
-    if above is not None and above.transaction is not None and (entry is None or entry[1] is not above):
+    if above is not None and not above.is_flow and (entry is None or entry[1] is not above):
+        if above.transaction is None and above.call is not None:
+            from penstock.core.reuse import lone_transaction
+
+            lone_transaction(above)
         parent = above.transaction
     txn.prepare_transaction(parent)
     if plan is None:

@@ -120,7 +120,6 @@ class Storing:
             new._given_storage, new._storage = definition.result_storage, None
         if definition.result_serializer is not None:
             new._given_serializer, new._serializer = definition.result_serializer, None
-        new._cache = None
         new.cache_result_in_memory = definition.cache_result_in_memory
         return new
 
@@ -238,6 +237,8 @@ class Storing:
         record.mark_persisted()
         if not self.cache_result_in_memory:
             record.forget()
+        elif self._cache is not None:
+            self._cache[self._place(key)] = record
 
     def _put_steps(self, storage: Any, key: str, content: bytes) -> Steps:
         now = getattr(storage, "write_now", None)

@@ -11,6 +11,7 @@ from penstock._current import current_run, current_transaction
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
 from penstock.exceptions import ConfigurationError, SerializationError
+from penstock.utilities.collections import AutoEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -21,21 +22,14 @@ if TYPE_CHECKING:
     Steps = Generator[Effect, Any, Any]
 
 
-class _Names(str, enum.Enum):  # noqa: UP042  (equal to their texts, as Prefect's)
-    """Base of the closed sets here."""
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-class IsolationLevel(_Names):
+class IsolationLevel(AutoEnum):
     """READ_COMMITTED: equal calls may both run. SERIALIZABLE: the later ones wait and hit."""
 
     READ_COMMITTED = "READ_COMMITTED"
     SERIALIZABLE = "SERIALIZABLE"
 
 
-class CommitMode(_Names):
+class CommitMode(AutoEnum):
     """EAGER: at once, not undone. LAZY: with the outermost block. OFF: only explicitly, else rolled back."""
 
     EAGER = "EAGER"
@@ -43,7 +37,7 @@ class CommitMode(_Names):
     OFF = "OFF"
 
 
-class TransactionState(_Names):
+class TransactionState(AutoEnum):
     """Where a transaction is in its life."""
 
     PENDING = "PENDING"
@@ -57,13 +51,13 @@ class BaseTransaction:
     """What both forms have in common.
 
     Args:
-        key: under which the staged value is stored; default: random.
+        key: under which the staged value is stored; None: it is not, but for a task run, which gets a random one.
         store: where; None: nothing is stored.
         commit_mode: default: the parent's, else LAZY.
-        isolation_level: default: the parent's, else READ_COMMITTED.
+        isolation_level: None: the parent's, else READ_COMMITTED.
         overwrite: do not look whether the key is stored already.
         write_on_commit: store the staged value at commit.
-        logger: default: that of this module.
+        logger: default: the run's, outside runs that of this module.
     """
 
     def __init__(
@@ -71,7 +65,7 @@ class BaseTransaction:
         key: str | None = None,
         store: ResultStore | None = None,
         commit_mode: CommitMode | None = None,
-        isolation_level: IsolationLevel | None = None,
+        isolation_level: IsolationLevel | None = IsolationLevel.READ_COMMITTED,
         overwrite: bool = False,
         write_on_commit: bool = True,
         logger: Any = None,
@@ -79,11 +73,11 @@ class BaseTransaction:
     ) -> None:
         self._key = key
         self.store = store
-        self.commit_mode = commit_mode
-        self.isolation_level = isolation_level
+        self.commit_mode = None if commit_mode is None else CommitMode(commit_mode)
+        self.isolation_level = None if isolation_level is None else IsolationLevel(isolation_level)
         self.overwrite = overwrite
         self.write_on_commit = write_on_commit
-        self.logger = logger or logging.getLogger("penstock.transactions")
+        self._logger = logger
         self.state = TransactionState.PENDING
         self.children: list[BaseTransaction] = []
         self.on_commit_hooks: list[Callable[..., Any]] = []
@@ -94,13 +88,26 @@ class BaseTransaction:
         self._token: Any = None
         self._locked: str | None = None
         self._written = False
+        self._undone = False
         self.run: Any = None  # of the task run whose transaction this is
         self.on_rolled_back: Callable[[], None] | None = None
 
     @property
-    def key(self) -> str:
-        """Under which the staged value is stored."""
-        if self._key is None:
+    def logger(self) -> Any:
+        """What its lines go to."""
+        if self._logger is None:
+            run = self.run or current_run.get()
+            if run is None:
+                return logging.getLogger("penstock.transactions")
+            from penstock.logging.loggers import logger_of_run
+
+            self._logger = logger_of_run(run)
+        return self._logger
+
+    @property
+    def key(self) -> Any:
+        """Under which the staged value is stored; None: it is not."""
+        if self._key is None and self.run is not None:
             from uuid import uuid4
 
             self._key = uuid4().hex
@@ -175,17 +182,16 @@ class BaseTransaction:
             and not self.store.supports_isolation_level(self.isolation_level)
         ):
             raise ConfigurationError(
-                "Isolation level SERIALIZABLE needs locks: give a lock manager or lock directory, as in "
+                "Isolation level SERIALIZABLE is not supported by provided configuration: it needs a lock manager or "
+                "lock directory, as in "
                 "`cache_policy.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=MemoryLockManager())`."
             )
-        if parent is not None:
-            parent.add_child(self)
 
     def begin_steps(self) -> Steps:
         """Take the lock if the level asks for it, and see whether the key is stored already."""
         self.state = TransactionState.ACTIVE
         store = self.store
-        if store is None or (self._key is None and self.run is not None):
+        if store is None or self._key is None:
             return
         if self.isolation_level is IsolationLevel.SERIALIZABLE:
             from penstock.utilities.asyncutils import in_async_run
@@ -210,11 +216,11 @@ class BaseTransaction:
             except ValueError as exc:  # it expired, and somebody else has it
                 self.logger.warning("The lock of %r was lost: %s", self.key, exc)
 
-    def read_steps(self) -> Steps:
-        """The stored record of the key, or None."""
-        if self.store is None:
+    def read_steps(self, *, missing: bool = False) -> Steps:
+        """The stored record of the key, or None; with `missing`, the storage's error when there is none."""
+        if self.store is None or self._key is None:
             return None
-        return (yield from self.store._read_steps(self.key))
+        return (yield from self.store._read_steps(self._key, missing=missing))
 
     def stage(self, value: Any, on_rollback_hooks: Any = None, on_commit_hooks: Any = None) -> None:
         """Take a value to be stored at commit, and the hooks of both ends."""
@@ -227,7 +233,7 @@ class BaseTransaction:
 
     def commit_steps(self) -> Steps:
         """Commit children, run hooks, store; an error rolls back. True when it is committed by this call."""
-        if self.state in (TransactionState.ROLLED_BACK, TransactionState.COMMITTED):
+        if self._undone or self.state in (TransactionState.ROLLED_BACK, TransactionState.COMMITTED):
             self._unlock()
             return False
         try:
@@ -238,7 +244,10 @@ class BaseTransaction:
             if self.store is not None and self.write_on_commit:
                 yield from self._write_steps()
         except SerializationError as exc:
-            self.logger.warning("%s", exc)
+            self.logger.warning(
+                "Encountered an error while serializing result for transaction %r, which is not committed: %s",
+                self.key, exc,
+            )  # fmt: skip
             yield from self.rollback_steps()
             return False
         except Exception:
@@ -254,7 +263,7 @@ class BaseTransaction:
     def _write_steps(self) -> Steps:
         from penstock._records import ResultRecord
 
-        if self.state is not TransactionState.STAGED or self.store is None:
+        if self.store is None or self.key is None or (self.run is not None and not self.is_staged()):
             return
         record = self._staged_value
         if not isinstance(record, ResultRecord):
@@ -263,12 +272,18 @@ class BaseTransaction:
         self._written = True
 
     def rollback_steps(self) -> Steps:
-        """Run the hooks of staged members, last first; what was written is removed."""
-        if self.state in (TransactionState.ROLLED_BACK, TransactionState.COMMITTED) and not self._undoable():
+        """Run the hooks of staged members, last first; what was written is removed.
+
+        A hook sees the state that is undone; one that fails ends the hooks of its transaction, which then keeps that
+        state, and stops no other.
+        """
+        if self._undone or (
+            self.state in (TransactionState.ROLLED_BACK, TransactionState.COMMITTED) and not self._undoable()
+        ):
             self._unlock()
             return False
+        self._undone = True
         staged = self.state in (TransactionState.STAGED, TransactionState.COMMITTED)
-        self.state = TransactionState.ROLLED_BACK
         clean = True
         for hook in reversed(self.on_rollback_hooks):
             try:
@@ -277,6 +292,8 @@ class BaseTransaction:
                 self.logger.exception("An error was encountered while rolling back transaction %r", self.key)
                 clean = False
                 break
+        if clean:
+            self.state = TransactionState.ROLLED_BACK
         if self._written and self.store is not None:
             yield from self.store._delete_steps(self.key)
             self._written = False
@@ -286,6 +303,11 @@ class BaseTransaction:
         if staged and self.on_rolled_back is not None:
             self.on_rolled_back()
         return clean
+
+    @property
+    def undone(self) -> bool:
+        """Whether it was rolled back, whatever its hooks did."""
+        return self._undone
 
     def _undoable(self) -> bool:
         """Whether a committed member can still be undone: it was written with a parent whose commit failed."""
@@ -318,6 +340,8 @@ class BaseTransaction:
         if self.commit_mode is CommitMode.EAGER:
             yield from self.commit_steps()
         if self._parent is not None:
+            if self.run is not None:
+                self._parent.add_child(self)
             return
         if self.commit_mode is CommitMode.OFF:
             yield from self.rollback_steps()
@@ -334,9 +358,18 @@ class BaseTransaction:
         if self._token is not None:
             current_transaction.reset(self._token)
             self._token = None
+            if self._parent is not None:
+                self._parent.add_child(self)
+
+    def _check_entered(self) -> None:
+        if self._token is None:
+            raise RuntimeError("Asymmetric use of context. Context exit called without an enter.")
 
     def __eq__(self, other: object) -> bool:
-        return self is other
+        if not isinstance(other, BaseTransaction):
+            return False
+        mine, theirs = ({n: v for n, v in vars(txn).items() if not n.startswith("_")} for txn in (self, other))
+        return self is other or (self._key == other._key and mine == theirs)
 
     __hash__ = object.__hash__
 

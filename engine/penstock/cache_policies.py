@@ -7,6 +7,7 @@ them; `core.keys` makes inputs canonical.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+@dataclass(repr=False)
 class CachePolicy:
     """Base class: give `compute_key`.
 
@@ -44,10 +46,9 @@ class CachePolicy:
         lock_manager: for isolation level SERIALIZABLE.
     """
 
-    def __init__(self, key_storage: Any = None, isolation_level: Any = None, lock_manager: Any = None) -> None:
-        self.key_storage = key_storage
-        self.isolation_level = isolation_level
-        self.lock_manager = lock_manager
+    key_storage: Any = None
+    isolation_level: Any = None
+    lock_manager: Any = None
 
     @classmethod
     def from_cache_key_fn(cls, cache_key_fn: Callable[[Any, dict[str, Any]], str | None]) -> CacheKeyFnPolicy:
@@ -94,12 +95,6 @@ class CachePolicy:
         _check_conflicts(self, other)
         return CompoundCachePolicy(policies=[*_members(self), *_members(other)], **_merged(self, other))
 
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -121,18 +116,18 @@ def _merged(left: CachePolicy, right: CachePolicy) -> dict[str, Any]:
     return {key: mine if mine is not None else theirs for key, mine, theirs in pairs}
 
 
+@dataclass(repr=False)
 class CacheKeyFnPolicy(CachePolicy):
     """The key is what a function returns."""
 
-    def __init__(self, cache_key_fn: Callable[[Any, dict[str, Any]], str | None] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cache_key_fn = cache_key_fn
+    cache_key_fn: Callable[[Any, dict[str, Any]], str | None] | None = None
 
     def compute_key(self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any) -> Any:
         """What the function returns; may be an awaitable of it."""
         return self.cache_key_fn(task_ctx, inputs) if self.cache_key_fn is not None else None
 
 
+@dataclass(repr=False)
 class CompoundCachePolicy(CachePolicy):
     """Several policies in one; flat, INPUTS members merged and last.
 
@@ -140,11 +135,12 @@ class CompoundCachePolicy(CachePolicy):
         policies: the members.
     """
 
-    def __init__(self, policies: list[CachePolicy] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    policies: list[CachePolicy] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
         flat: list[CachePolicy] = []
         inputs: list[Inputs] = []
-        for policy in policies or []:
+        for policy in self.policies:
             for member in _members(policy):
                 if isinstance(member, Inputs):
                     inputs.append(member)
@@ -206,7 +202,7 @@ class TaskSource(CachePolicy):
         task = task_ctx.task
         key = task.__dict__.get("_source_key")
         if key is None:
-            key = task.__dict__["_source_key"] = hash_of_source(task.fn, 64)
+            key = task.__dict__["_source_key"] = hash_of_source(getattr(task, "fn", task), 64)
         return str(key)
 
 
@@ -234,6 +230,7 @@ class RunId(CachePolicy):
         return str(flow_run_id) if flow_run_id else str(run.id)
 
 
+@dataclass(repr=False)
 class Inputs(CachePolicy):
     """The resolved inputs, and the qualified name of the task.
 
@@ -241,21 +238,19 @@ class Inputs(CachePolicy):
         exclude: names of inputs that do not count.
     """
 
-    def __init__(self, exclude: list[str] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.exclude = list(exclude or [])
+    exclude: list[str] = field(default_factory=list)
 
     def compute_key(self, task_ctx: Any, inputs: dict[str, Any], flow_parameters: Any, **kwargs: Any) -> str | None:
-        """A hash of the inputs that count; None when there are none.
+        """A hash of the inputs that count; None when the task has none at all.
 
         Raises:
             ValueError: one cannot be hashed; names it, and what to do.
         """
-        counted = {name: value for name, value in sorted((inputs or {}).items()) if name not in self.exclude}
+        if not inputs:
+            return None
+        counted = {name: value for name, value in sorted(inputs.items()) if name not in self.exclude}
         task = getattr(task_ctx, "task", None)
         name = getattr(task, "__qualname__", "") if task is not None else ""
-        if not counted:
-            return None
         forms: list[bytes] = [name.encode() if isinstance(name, str) else b""]
         for key, value in counted.items():
             try:

@@ -119,8 +119,10 @@ class RunContext(ContextModel):
 
     @classmethod
     def model_construct(cls, **values: Any) -> Self:
-        """The context of the values."""
-        return cls(**values)
+        """The context of the values; without a record, of a blank one."""
+        from penstock.core import runs
+
+        return cls(**{cls._record: getattr(runs, cls.__name__.removesuffix("Context"))(), **values})
 
     def _set(self) -> Any:
         return current_run.set(self._run)

@@ -130,25 +130,26 @@ class ResultStore(Storing):
         return name
 
     def _read_by_hand_steps(self, key: str) -> Steps:
-        known = self.cache.get(key)
+        place = self._place(key)
+        known = self.cache.get(place)
         if known is not None:
             from datetime import UTC, datetime
 
             if known.expiration is None or known.expiration > datetime.now(UTC):
                 return known
-            del self.cache[key]
+            del self.cache[place]
         record = yield from self._read_steps(key, missing=True)
         if self.cache_result_in_memory:
-            self.cache[key] = record
+            self.cache[place] = record
         return record
 
     def _write_by_hand_steps(self, record: ResultRecord, holder: str | None) -> Steps:
         key = record.metadata.key
         if self.lock_manager is not None and self.lock_manager.is_locked(key) and not self.is_lock_holder(key, holder):
             raise RuntimeError(f"Cannot write to result record with key {key} because it is locked by another holder.")
-        yield from self._write_steps(record)
         if self.cache_result_in_memory:
-            self.cache[key] = record
+            self.cache.pop(self._place(key), None)  # there is a cache from now on, and the write fills it
+        yield from self._write_steps(record)
 
     def read_now(self, key: str) -> ResultRecord | None:
         """The record of a key as it is stored, or None."""

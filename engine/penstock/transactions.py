@@ -43,8 +43,12 @@ class Transaction(BaseTransaction):
         run_steps(self.begin_steps())
 
     def read(self) -> Any:
-        """The stored record of the key, or None."""
-        return run_steps(self.read_steps())
+        """The stored record of the key; None without a key.
+
+        Raises:
+            ValueError: nothing is stored under it.
+        """
+        return run_steps(self.read_steps(missing=True))
 
     def commit(self) -> bool:
         """Commit; False when it was ended before, or an error rolled it back."""
@@ -69,6 +73,7 @@ class Transaction(BaseTransaction):
         return self
 
     def __exit__(self, exc_type: Any, exc: BaseException | None, tb: Any) -> None:
+        self._check_entered()
         try:
             run_steps(self.exit_steps(exc))
         finally:
@@ -83,8 +88,12 @@ class AsyncTransaction(BaseTransaction):
         await arun_steps(self.begin_steps())
 
     async def read(self) -> Any:
-        """The stored record of the key, or None."""
-        return await arun_steps(self.read_steps())
+        """The stored record of the key; None without a key.
+
+        Raises:
+            ValueError: nothing is stored under it.
+        """
+        return await arun_steps(self.read_steps(missing=True))
 
     async def commit(self) -> bool:
         """Commit; False when it was ended before, or an error rolled it back."""
@@ -109,6 +118,7 @@ class AsyncTransaction(BaseTransaction):
         return self
 
     async def __aexit__(self, exc_type: Any, exc: BaseException | None, tb: Any) -> None:
+        self._check_entered()
         try:
             await arun_steps(self.exit_steps(exc))
         finally:

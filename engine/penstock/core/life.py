@@ -146,6 +146,8 @@ def live(run: Run, world: World) -> Life:
                 if again is not None:
                     return (yield from _end(run, again, world, stored=stored))
                 continue
+        if run.transaction is not None:
+            stored = reuse.of_run(run, stored)
         if state.type in TERMINAL_STATES and stored is not None:
             state = yield from reuse.finish(run, stored, state, world)
         if run.handlers:
@@ -231,6 +233,7 @@ def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None =
     """End a run that was stopped from outside."""
     if run.is_flow and run.children:  # type: ignore[attr-defined]
         yield DRAIN_CANCELLING
+    stored = reuse.of_run(run, stored)
     if stored is not None:
         yield from reuse.undo(run, stored, world)
     cause = run.control.cause
@@ -248,6 +251,7 @@ def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None =
 
 
 def _crashed(run: Run, exc: BaseException, world: World, stored: reuse.Stored | None) -> Life:
+    stored = reuse.of_run(run, stored)
     if stored is not None:
         yield from reuse.undo(run, stored, world)
     state = crashed_state(exc)

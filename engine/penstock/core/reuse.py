@@ -47,8 +47,15 @@ def read_state(state: State) -> Steps:
 
 
 def lone_transaction(run: Run) -> None:
-    """Give a task run that stores nothing a transaction, because its body asked for one."""
+    """Give a task run that stores nothing a transaction, because its body, or a task below it, asked for one."""
     run.transaction = run.definition.make_transaction(run, None)
+
+
+def of_run(run: Run, stored: Stored | None) -> Stored | None:
+    """What there is to finish or to undo: also the transaction that the body asked for."""
+    if stored is None and run.transaction is not None:
+        return Stored(run.transaction, run.definition.storage_plan(run))
+    return stored
 
 
 def begin(run: Run, world: World) -> Steps:
@@ -70,6 +77,16 @@ def begin(run: Run, world: World) -> Steps:
                     key.exc,
                     exc=key.exc,
                 )
+            plan.persist = False
+            key = None
+        elif key is not None and not isinstance(key, str):
+            world.log(
+                run,
+                40,
+                "Error encountered when computing cache key - result will not be persisted.\nA key must be a str; "
+                "%s was given.",
+                type(key).__name__,
+            )
             plan.persist = False
             key = None
         plan.key = key
@@ -139,7 +156,7 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
             txn.key = record.metadata.key
         txn.on_rolled_back = _rolled_back(run, world)
         yield from txn.exit_steps(None)
-        if txn.is_rolled_back():
+        if txn.undone:
             return state
     elif record is not None:
         try:
