@@ -126,4 +126,4 @@ def _run_fields(run: Any) -> dict[str, Any]:
     task_key = getattr(run, "task_key", None)
     if task_key is None:
         return {"address": run.address} if getattr(run, "address", "") else {}
-    return {"task": run.name, "taskRun": run.key.text, "address": run.address}
+    return {"task": run.name, "taskRun": str(run.id), "address": run.address}
