@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors
+from . import errors, jsontext
 from .credentials import Credentials
 from .errors import ApiError
 from .metrics import Metrics
@@ -243,7 +243,7 @@ class ApiClient:
             self._metrics.request_seconds.labels(verb).observe(self._clock() - begun)
         self.answered_at = self._clock()
         try:
-            parsed = json.loads(answer.content)
+            parsed = jsontext.parse(answer.content)
         except ValueError:
             parsed = None
         if answer.status >= 400 or not isinstance(parsed, dict):

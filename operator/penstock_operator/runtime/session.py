@@ -1,19 +1,34 @@
-"""kopf's HTTP session, and when each watch last said something.
+"""kopf's HTTP session: what a watch says is taken from it here, and when it last said something is noted.
 
-kopf reads bookmarks itself and tells nobody; but the age of a watch's last word is what tells a quiet cluster from a dead connection.
-The session is aiohttp's own, made from the operator's credentials, with a response class that notes the time of each piece of a watch.
-Neighbours: `source` gives it to kopf, `health` and `operator` read the ages.
+kopf keeps the watches: it lists, opens them, goes on where a cut one ended, and lists anew when the server has forgotten. What it does with
+an event besides (a task for each object, copies, causes, handlers) costs more than everything that a decision takes, and is of no use to
+an operator that looks at the whole anyway. So each event is handed over where it is read, and kopf is told only how far the watch has come,
+by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged.
+kopf also tells nobody of bookmarks; but the age of a watch's last word is what tells a quiet cluster from a dead connection.
+Neighbours: `source` gives the session to kopf, `health` and `app` read the ages.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import aiohttp
 
 from .credentials import Credentials
+from .jsontext import parse
+from .resources import WATCHED, Resource
 from .wire import open_session
+
+_EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED"})
+
+
+class Take(Protocol):
+    """Takes an object that a watch brought; called in kopf's thread."""
+
+    def __call__(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+        """Take the object."""
 
 
 class Beats:
@@ -41,17 +56,23 @@ class Beats:
         return max((age for _, age in self.ages()), default=0.0)
 
 
-def session(credentials: Credentials, beats: Beats) -> aiohttp.ClientSession:
-    """Make kopf's session; kopf closes it."""
+def session(credentials: Credentials, beats: Beats, take: Take) -> aiohttp.ClientSession:
+    """Make kopf's session; kopf closes it.
+
+    Args:
+        credentials: of the API server.
+        beats: notes when each watch was last heard of.
+        take: takes what the watches say.
+    """
 
     class Response(aiohttp.ClientResponse):
-        """Notes the time of each piece of a watch."""
+        """Hands on what a watch says."""
 
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
             if self.status == 200 and self.url.query.get("watch") == "true":
                 beats.beat(self.url.path)
-                self.content = _Heard(self.content, self.url.path, beats)  # type: ignore[assignment]
+                self.content = _Heard(self.content, self.url.path, beats, take)  # type: ignore[assignment]
             return self
 
     token = credentials.token()
@@ -60,17 +81,51 @@ def session(credentials: Credentials, beats: Beats) -> aiohttp.ClientSession:
 
 
 class _Heard:
-    """A stream whose pieces are noted as they pass."""
+    """A watch's stream, whose events are taken out as they pass."""
 
-    def __init__(self, content: aiohttp.StreamReader, path: str, beats: Beats) -> None:
+    def __init__(self, content: aiohttp.StreamReader, path: str, beats: Beats, take: Take) -> None:
         self._content = content
         self._path = path
         self._beats = beats
+        self._take = take
+        self._resource = next((r for r in WATCHED if path.endswith(f"/{r.plural}")), None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        rest = b""
         async for piece in self._content.iter_chunked(size):
             self._beats.beat(self._path)
-            yield piece
+            *lines, rest = (rest + piece).split(b"\n")
+            left = b"\n".join(self._left(lines))
+            if left:
+                yield left + b"\n"
+        if rest:
+            yield rest
+
+    def _left(self, lines: Iterable[bytes]) -> list[bytes]:
+        """Take the events, and return what is left for kopf."""
+        left: list[bytes] = []
+        version: str | None = None
+        for line in lines:
+            seen = self._taken(line)
+            if seen is None:
+                left += [_bookmark(version), line] if version else [line]
+            version = seen
+        return [*left, _bookmark(version)] if version else left
+
+    def _taken(self, line: bytes) -> str | None:
+        """Take an event and return its resourceVersion; None: it is for kopf."""
+        if self._resource is None or not line:
+            return None
+        event = parse(line)
+        kind, raw = event.get("type"), event.get("object")
+        version = raw.get("metadata", {}).get("resourceVersion") if kind in _EVENTS else None
+        if version:
+            self._take(self._resource, raw, deleted=kind == "DELETED")
+        return version
+
+
+def _bookmark(version: str) -> bytes:
+    return json.dumps({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}).encode()

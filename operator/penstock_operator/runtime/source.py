@@ -2,8 +2,9 @@
 
 kopf runs in a thread with an event loop of its own. It takes every task that begins after it for its own (and cancels it when it ends),
 installs signal handlers, and ends on watch errors that are no reason for an operator to end: so it gets a room to itself, and whoever runs
-it starts it again. Its handlers here do one thing, hand the raw object over; it writes nothing to the cluster: no annotations, no finalizers,
-no Events. Neighbours: `session` (its connection), `operator` (starts it anew), `store` (where the objects go).
+it starts it again. What its watches say is taken from its connection (`session`), what its listings show from its handlers, which do one
+thing: hand the raw object over. It writes nothing to the cluster: no annotations, no finalizers, no Events.
+Neighbours: `session` (its connection), `app` (starts it anew), `store` (where the objects go).
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class EventSource:
             await asyncio.to_thread(self._credentials.token)
             return kopf.AiohttpSession(
                 server=self._credentials.endpoint.server,
-                aiohttp_session=session(self._credentials, self._beats),
+                aiohttp_session=session(self._credentials, self._beats, box.put),
                 default_namespace=self._credentials.endpoint.namespace,
                 expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
             )
