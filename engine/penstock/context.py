@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextvars
 import copy
-import functools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock._current import current_run
 from penstock._current import current_tags as tags_variable
+from penstock._fields import own_fields, settle
 from penstock.exceptions import MissingContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from typing import Self
 
@@ -40,6 +40,8 @@ __all__ = [
     "with_context",
 ]
 
+_entered: contextvars.ContextVar[Any] = contextvars.ContextVar("penstock_entered_context", default=None)
+
 
 class ContextModel:
     """Base class of contexts: values by name, entered for a block, found by `get()` inside it.
@@ -51,15 +53,13 @@ class ContextModel:
     _token: Any = None
 
     def __init__(self, **values: Any) -> None:
-        names = [name for kind in reversed(type(self).__mro__) for name in vars(kind).get("__annotations__", {})]
-        fields = [name for name in names if not name.startswith("_")]
-        unknown = set(values) - set(fields)
-        missing = [name for name in fields if name not in values and not hasattr(type(self), name)]
-        if unknown or missing:
-            raise ValueError(
-                f"{type(self).__name__} has the fields {', '.join(fields)}; missing: {missing}, unknown: {sorted(unknown)}."
-            )
-        self.__dict__.update(values)
+        settle(self, self._fields, values)
+
+    _fields: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._fields = {**cls._fields, **own_fields(cls)}
 
     @classmethod
     def get(cls) -> Any:
@@ -95,13 +95,23 @@ class ContextModel:
         """A copy, not entered."""
         return self.model_copy()
 
+    def serialize(self, include_secrets: bool = True) -> dict[str, Any]:
+        """The values that were given, by name."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and self.serialize() == other.serialize()
+
+    __hash__ = object.__hash__
+
 
 class RunContext(ContextModel):
     """The context of a run.
 
     Args:
         run: the record; or it is given by name, as `flow_run` or `task_run`.
-        values: `flow`, `task`, `parameters`: set on the record; other members are derived from it.
+        values: `flow`, `task`, `parameters`, `task_runner`, `result_store`, `persist_result`, `log_prints`: set on the
+            record; other members are derived from it.
     """
 
     _definition = ""
@@ -112,10 +122,12 @@ class RunContext(ContextModel):
         if given is None:
             raise ValueError(f"{type(self).__name__} needs a {self._record}.")
         self._run: Run = given
-        if values.get(self._definition) is not None:
-            given.definition = values[self._definition]
-        if values.get("parameters") is not None:
-            given.parameters = values["parameters"]
+        for name, member in (
+            (self._definition, "definition"), ("parameters", "parameters"), ("task_runner", "runner"),
+            ("result_store", "store"), ("persist_result", "persist"), ("log_prints", "inherited"),
+        ):  # fmt: skip
+            if values.get(name) is not None and hasattr(given, member):
+                setattr(given, member, values[name])
 
     @classmethod
     def model_construct(cls, **values: Any) -> Self:
@@ -125,10 +137,21 @@ class RunContext(ContextModel):
         return cls(**{cls._record: getattr(runs, cls.__name__.removesuffix("Context"))(), **values})
 
     def _set(self) -> Any:
-        return current_run.set(self._run)
+        return current_run.set(self._run), _entered.set(self)
 
     def _reset(self, token: Any) -> None:
-        current_run.reset(token)
+        current_run.reset(token[0])
+        _entered.reset(token[1])
+
+    @classmethod
+    def _of(cls, run: Run) -> Self:
+        """The context of a run: the one that was entered by hand, or a view of it."""
+        entered = _entered.get()
+        return entered if entered is not None and entered._run is run and type(entered) is cls else cls(run)
+
+    @property
+    def client(self) -> None:
+        """None: there is no server to talk to."""
 
     @property
     def start_time(self) -> datetime | None:
@@ -161,10 +184,6 @@ class RunContext(ContextModel):
 
         return wants_prints(self._run)
 
-    def serialize(self) -> dict[str, Any]:
-        """What a child process needs of it."""
-        return {"parameters": self.parameters}
-
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._run is other._run
 
@@ -182,7 +201,7 @@ class FlowRunContext(RunContext):
     def get(cls) -> FlowRunContext | None:
         """The context of the nearest enclosing flow run, or None."""
         run = current_run.get()
-        return None if run is None or run.flow is None else cls(run.flow)
+        return None if run is None or run.flow is None else cls._of(run.flow)
 
     @property
     def flow(self) -> Any:
@@ -199,6 +218,17 @@ class FlowRunContext(RunContext):
         """The runner of the flow run."""
         return self.flow_run.runner or self._run.definition.task_runner
 
+    @property
+    def detached(self) -> bool:
+        """Whether this is a copy of a run of another process."""
+        return self.flow_run.life is None and self.flow_run not in self.flow_run.control.active
+
+    def serialize(self, include_secrets: bool = True) -> dict[str, Any]:
+        """What another thread or process needs of it."""
+        from penstock.drivers.carrying import flow_form
+
+        return flow_form(self.flow_run)
+
 
 EngineContext = FlowRunContext
 
@@ -213,7 +243,7 @@ class TaskRunContext(RunContext):
     def get(cls) -> TaskRunContext | None:
         """The context of the nearest enclosing task run inside the same flow run, or None."""
         run = current_run.get()
-        return None if run is None or run.is_flow else cls(run)
+        return None if run is None or run.is_flow else cls._of(run)
 
     @property
     def task(self) -> Any:
@@ -224,6 +254,19 @@ class TaskRunContext(RunContext):
     def task_run(self) -> TaskRun:
         """The record of the run."""
         return self._run  # type: ignore[return-value]
+
+    def _set(self) -> Any:
+        above = current_run.get()
+        run = self.task_run
+        if above is not None and above.is_flow and run.parent is None:
+            run.parent, run.flow, run.root, run.control = above, above.flow, above.root, above.control
+        return super()._set()
+
+    def serialize(self, include_secrets: bool = True) -> dict[str, Any]:
+        """What another thread or process needs of it."""
+        from penstock.drivers.carrying import task_form
+
+        return task_form(self.task_run)
 
 
 class TagsContext(ContextModel):
@@ -260,6 +303,10 @@ class SettingsContext(ContextModel):
 
         current_settings.reset(token)
 
+    def serialize(self, include_secrets: bool = True) -> dict[str, Any]:
+        """Settings that were laid over those of the environment, by name."""
+        return self.settings._flat()
+
     @classmethod
     def get(cls) -> SettingsContext:
         """The settings that hold here."""
@@ -282,7 +329,7 @@ def get_run_context() -> FlowRunContext | TaskRunContext:
     run = current_run.get()
     if run is None:
         raise MissingContextError("No run context available. You are not in a flow or task run context.")
-    return FlowRunContext(run) if run.is_flow else TaskRunContext(run)
+    return FlowRunContext._of(run) if run.is_flow else TaskRunContext._of(run)
 
 
 @contextmanager
@@ -296,36 +343,4 @@ def tags(*new_tags: str) -> Iterator[set[str]]:
         tags_variable.reset(token)
 
 
-def serialize_context(asset_ctx_kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What another thread or process needs to go on in this context; given back to `hydrated_context`."""
-    return {"run": current_run.get(), "tags": tags_variable.get(), "settings": SettingsContext.get().settings}
-
-
-@contextmanager
-def hydrated_context(serialized_context: Mapping[str, Any] | None = None, client: Any = None) -> Iterator[None]:
-    """Go on in a serialized context for the block."""
-    if not serialized_context:
-        yield
-        return
-    from penstock.settings import _current as current_settings
-
-    run_token = current_run.set(serialized_context.get("run"))
-    tags_token = tags_variable.set(frozenset(serialized_context.get("tags") or ()))
-    settings_token = current_settings.set(serialized_context.get("settings"))
-    try:
-        yield
-    finally:
-        current_settings.reset(settings_token)
-        tags_variable.reset(tags_token)
-        current_run.reset(run_token)
-
-
-def with_context(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Bind a function to the context of this place: run, tags, settings; call it in whatever thread."""
-    context = contextvars.copy_context()
-
-    @functools.wraps(fn)
-    def inside(*args: Any, **kwargs: Any) -> Any:
-        return context.copy().run(fn, *args, **kwargs)
-
-    return inside
+from penstock._context_transfer import hydrated_context, serialize_context, with_context  # noqa: E402  (they use the classes)

@@ -6,11 +6,11 @@ Neighbours: `results` chooses one for each store and writes its type and options
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import json
-from inspect import get_annotations
-from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from penstock._fields import invalid, own_fields, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,15 +30,6 @@ __all__ = [
 _known: dict[str, type[Serializer]] = {}
 
 
-def _invalid(title: str, field: str, message: str, given: Any) -> ValueError:
-    """The error of a bad option, in the form of pydantic's, which is a ValueError."""
-    from pydantic_core import PydanticCustomError, ValidationError
-
-    # The message is an argument, so that braces in it are not taken for a template.
-    error = PydanticCustomError("value_error", "{message}", {"message": message})
-    return ValidationError.from_exception_data(title, [{"type": error, "loc": (field,), "input": given}])
-
-
 class Serializer:
     """Base class: give `type`, `dumps` and `loads`; annotated members are options.
 
@@ -53,11 +44,7 @@ class Serializer:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = {
-            name: hint
-            for name, hint in get_annotations(cls).items()
-            if name != "type" and not name.startswith("_") and "ClassVar" not in str(hint)
-        }
+        own = {name: hint for name, hint in own_fields(cls).items() if name != "type"}
         cls._options = {**cls._options, **own}
         name = cls.__dict__.get("type")
         if isinstance(name, str) and name:
@@ -72,18 +59,7 @@ class Serializer:
     def __init__(self, *given: Any, **options: Any) -> None:
         options.pop("type", None)
         options.update(zip(self._options, given, strict=False))
-        kind = type(self)
-        for name in options:
-            if name not in self._options:
-                raise _invalid(kind.__name__, name, "Extra inputs are not permitted", options[name])
-        for name, hint in self._options.items():
-            if name in options:
-                self.__dict__[name] = _fitting(kind, name, hint, options[name])
-            elif hasattr(kind, name):
-                default = getattr(kind, name)
-                self.__dict__[name] = default.copy() if isinstance(default, dict | list | set) else default
-            else:
-                raise _invalid(kind.__name__, name, "Field required", options)
+        settle(self, self._options, options)
         self._settle()
 
     def _settle(self) -> None:
@@ -130,28 +106,6 @@ class Serializer:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
-def _fitting(kind: type, name: str, hint: Any, value: Any) -> Any:
-    """The value of an option by its annotation; pydantic looks at it only when it is not exactly of the type."""
-    if hint in (type(value), type(value).__name__, Any, "Any"):
-        return value
-    import pydantic
-
-    hints = {}
-    with contextlib.suppress(Exception):  # names that only a type checker knows: such options are taken as they are
-        hints = get_type_hints(kind)
-    if name not in hints:
-        return value
-    adapter: Any = pydantic.TypeAdapter(hints[name], config=_config_for(hints[name]))
-    return adapter.validate_python(value)
-
-
-def _config_for(hint: Any) -> Any:
-    import pydantic
-
-    own = isinstance(hint, type) and (issubclass(hint, pydantic.BaseModel) or hasattr(hint, "__dataclass_fields__"))
-    return None if own else pydantic.ConfigDict(arbitrary_types_allowed=True)
-
-
 def by_type(name: str) -> type[Serializer]:
     """The serializer class of that name.
 
@@ -162,7 +116,7 @@ def by_type(name: str) -> type[Serializer]:
         return _known[name]
     except KeyError:
         known = ", ".join(sorted(_known))
-        raise _invalid("Serializer", "type", f"There is no serializer {name!r}; known: {known}.", name) from None
+        raise invalid("Serializer", "type", f"There is no serializer {name!r}; known: {known}.", name) from None
 
 
 def from_dict(form: dict[str, Any]) -> Serializer:
@@ -217,11 +171,11 @@ def _check_module(serializer: Serializer, option: str, what: str, *functions: st
     try:
         module = _import(name)
     except ImportError as exc:
-        raise _invalid(title, option, f"Failed to import requested {what} library: {name!r}.", name) from exc
+        raise invalid(title, option, f"Failed to import requested {what} library: {name!r}.", name) from exc
     for function in functions:
         if not callable(getattr(module, function, None)):
             message = f"{what.capitalize()} library at {name!r} does not have a '{function}' method."
-            raise _invalid(title, option, message, name)
+            raise invalid(title, option, message, name)
 
 
 def prefect_json_object_encoder(obj: Any) -> Any:
@@ -310,7 +264,7 @@ class JSONSerializer(Serializer):
             given = getattr(self, option)
             if key in given:
                 message = f"`{key}` cannot be provided. Use `{instead}` instead."
-                raise _invalid(type(self).__name__, option, message, given)
+                raise invalid(type(self).__name__, option, message, given)
 
     def dumps(self, obj: Any) -> bytes:
         """The object as JSON."""

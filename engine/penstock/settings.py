@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -60,8 +60,8 @@ def _level(text: str) -> str | int:
     return name
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _optional(cast: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -103,7 +103,7 @@ SPECS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "logging.level": (_level, "INFO"),
     "logging.log_prints": (_flag, False),
     "logging.format": (_choice("auto", "text", "json"), "auto"),
-    "logging.extra_loggers": (_names, ()),
+    "logging.extra_loggers": (_names, []),
     "pod.claim_timeout_seconds": (_seconds, 300.0),
     "pod.report_timeout_seconds": (_seconds, 60.0),
     "pod.progress_seconds": (_seconds, 30.0),
@@ -212,6 +212,24 @@ class Settings:
         """These settings with some values laid over, and some back at their defaults."""
         return Settings({**{path: SPECS[path][1] for path in reset}, **updates}, self)
 
+    def copy_with_update(
+        self,
+        updates: Mapping[Any, Any] | None = None,
+        set_defaults: Mapping[Any, Any] | None = None,
+        restore_defaults: Iterable[Any] | None = None,
+    ) -> Settings:
+        """These settings with changes; arguments, and what is raised, as for `temporary_settings`."""
+        given: dict[str, Any] = {}
+        for key, value in (set_defaults or {}).items():
+            path = _path(key)
+            if self.get(path) == SPECS[path][1]:
+                given[path] = value
+        reset = {_path(key) for key in restore_defaults or ()}
+        for key, value in (updates or {}).items():
+            path = _path(key)
+            given[path] = SPECS[path][1] if value is None else (str(value) if path == "home" else value)
+        return self.changed(given, reset)
+
     def _flat(self) -> dict[str, Any]:
         """Values that were laid over the environment's, for another process."""
         return {**(self._base._flat() if self._base is not None else {}), **self._given}
@@ -284,18 +302,11 @@ def temporary_settings(
         updates: values by `PENSTOCK_...` constant, its name, or the setting's name; None resets to the default.
         set_defaults: values for settings that nothing has set.
         restore_defaults: settings that go back to their defaults.
+
+    Raises:
+        ValueError: there is no such setting.
     """
-    current = get_current_settings()
-    given: dict[str, Any] = {}
-    for key, value in (set_defaults or {}).items():
-        path = _path(key)
-        if current.get(path) == SPECS[path][1]:
-            given[path] = value
-    reset = {_path(key) for key in restore_defaults or ()}
-    for key, value in (updates or {}).items():
-        path = _path(key)
-        given[path] = SPECS[path][1] if value is None else (str(value) if path == "home" else value)
-    token = _current.set(current.changed(given, reset))
+    token = _current.set(get_current_settings().copy_with_update(updates, set_defaults, restore_defaults))
     try:
         yield get_current_settings()
     finally:

@@ -92,7 +92,14 @@ def live(run: Run, world: World) -> Life:
             else:
                 put(run, State(RUNNING, "Retrying" if run.run_count > base else None), world)
             if run.is_flow:
-                world.log(run, 20, "Beginning flow run %r for flow %r", run.name, definition.name)
+                world.log(
+                    run,
+                    20,
+                    "Beginning %s run %r for flow %r",
+                    "flow" if run.parent is None else "subflow",
+                    run.name,
+                    definition.name,
+                )
             if definition.on_running_hooks:
                 yield from run_hooks(run, definition.on_running_hooks, run.state, world)
         out = yield BODY

@@ -15,7 +15,8 @@ from penstock._state import State
 from penstock.core.changes import put
 from penstock.core.failures import exception_of
 from penstock.core.inputs import Found, Upstream, not_ready, refuse, replace, scan
-from penstock.core.runs import FlowRun, TaskRun
+from penstock.core.runs import TaskRun
+from penstock.drivers.carrying import flow_form, flow_of
 from penstock.drivers.sync import release
 from penstock.drivers.world import WORLD
 
@@ -139,11 +140,7 @@ def _payload(run: TaskRun, parameters: dict[str, Any], context: contextvars.Cont
         "path": list(sys.path),
     }
     if flow is not None:
-        form["flow"] = {
-            "definition": flow.definition, "id": flow.id, "name": flow.name, "lineage_id": flow.lineage_id,
-            "attempt": flow.attempt, "run_count": flow.run_count, "parameters": flow.parameters,
-            "address": flow.address, "persist": _persist(flow), "namespace": flow.namespace,
-        }  # fmt: skip
+        form["flow"] = flow_form(flow)
     try:
         return cloudpickle.dumps(form)  # type: ignore[no-any-return]
     except Exception:  # noqa: BLE001  (whatever a parameter refuses with)
@@ -151,12 +148,6 @@ def _payload(run: TaskRun, parameters: dict[str, Any], context: contextvars.Cont
         if flow is not None:
             form["flow"]["parameters"] = {}
         return cloudpickle.dumps(form)  # type: ignore[no-any-return]
-
-
-def _persist(flow: FlowRun) -> bool:
-    from penstock._persisting import flow_persists
-
-    return flow_persists(flow)
 
 
 class _Collector(logging.Handler):
@@ -208,7 +199,7 @@ def _execute(form: dict[str, Any]) -> tuple[TaskRun, list[State]]:
     from penstock.observers import subscribe
 
     task = form["task"]
-    parent = _parent(form.get("flow"))
+    parent = flow_of(form["flow"]) if "flow" in form else None
     current_run.set(parent)
     current_tags.set(frozenset(form["tags"]))
     states: list[State] = []
@@ -232,23 +223,6 @@ def _execute(form: dict[str, Any]) -> tuple[TaskRun, list[State]]:
         unsubscribe()
     run.name  # noqa: B018  (made from the address while it is known)
     return run, states
-
-
-def _parent(form: dict[str, Any] | None) -> FlowRun | None:
-    if form is None:
-        return None
-    from penstock.drivers.interrupt import Control
-
-    flow = FlowRun(
-        form["definition"], id=form["id"], name=form["name"], lineage_id=form["lineage_id"], attempt=form["attempt"],
-        run_count=form["run_count"], parameters=form["parameters"], namespace=form["namespace"],
-        control=Control(), state=State("RUNNING"),
-    )  # fmt: skip
-    flow.flow_name = form["definition"].name
-    flow._address = form["address"]
-    flow.persist = form["persist"]
-    flow.control.root = flow
-    return flow
 
 
 def _packed(outcome: Outcome) -> bytes:

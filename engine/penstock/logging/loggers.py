@@ -78,7 +78,7 @@ def logger_of_run(run: Run) -> PrefectLogAdapter:
     return PrefectLogAdapter(logger, members_of(run))
 
 
-def get_run_logger(context: Any = None, **extra: Any) -> PrefectLogAdapter:
+def get_run_logger(context: Any = None, **extra: Any) -> Any:
     """The logger of the current task run, else of the flow run.
 
     Args:
@@ -86,10 +86,22 @@ def get_run_logger(context: Any = None, **extra: Any) -> PrefectLogAdapter:
         extra: members for each record.
 
     Raises:
-        MissingContextError: no run is active here.
+        MissingContextError: no run is active here, and the loggers of runs are not disabled.
+        TypeError: the context is none of a run.
     """
+    from penstock.context import RunContext
+
+    if context is not None and not isinstance(context, RunContext):
+        raise TypeError(
+            f"Received unexpected type {type(context).__name__!r} for context: a FlowRunContext or a TaskRunContext is "
+            "expected."
+        )
     run = context._run if context is not None else current_run.get()
     if run is None:
+        if all(logging.getLogger(f"penstock.{name}").disabled for name in ("flow_runs", "task_runs")):
+            silent = logging.getLogger("null")
+            silent.disabled = True
+            return silent
         raise MissingContextError("There is no active flow or task run context.")
     adapter = logger_of_run(run)
     if extra:
@@ -97,9 +109,20 @@ def get_run_logger(context: Any = None, **extra: Any) -> PrefectLogAdapter:
     return adapter
 
 
-def flow_run_logger(flow_run: FlowRun, flow: Any = None, **extra: Any) -> PrefectLogAdapter:
-    """A logger whose records carry a flow run."""
+def flow_run_logger(
+    flow_run: FlowRun | None = None, flow: Any = None, flow_run_id: Any = None, **extra: Any
+) -> PrefectLogAdapter:
+    """A logger whose records carry a flow run.
+
+    Raises:
+        ValueError: neither the record nor its id is given.
+    """
     _configured()
+    if flow_run is None:
+        if flow_run_id is None:
+            raise ValueError("Either 'flow_run' or 'flow_run_id' must be provided.")
+        unknown = {"flow_run_name": "<unknown>", "flow_run_id": str(flow_run_id), "flow_name": "<unknown>"}
+        return PrefectLogAdapter(WORLD.flow_logger, {**unknown, **extra})
     name = (
         flow.name
         if flow is not None

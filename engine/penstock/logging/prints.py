@@ -51,7 +51,7 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
     buffer = io.StringIO()
     _patch.original(*args, **{**kwargs, "file": buffer})
     text = buffer.getvalue()
-    logger_of_run(run).info("%s", text.removesuffix("\n"), stacklevel=2)
+    logger_of_run(run).info("%s", text.rstrip(), stacklevel=2)
 
 
 def enter() -> None:
