@@ -23,16 +23,17 @@ def test_a_seed_decides_everything() -> None:
     assert [c.fate.id for c in first.values()] == [c.fate.id for c in again.values()]
 
 
+@pytest.mark.parametrize("seconds", [12.0, SECONDS])
 @pytest.mark.parametrize("seed", range(5))
-def test_everything_comes_and_ends(seed: int) -> None:
-    times = schedule(seed, SECONDS, outages=2)
+def test_everything_comes_and_ends(seed: int, seconds: float) -> None:
+    times = schedule(seed, seconds, outages=2)
     assert {e.kind for e in times.episodes} == set(KINDS)
-    assert all(e.end <= SECONDS for e in times.episodes)
+    assert all(e.end <= seconds for e in times.episodes)
     assert all(before.end == after.begin for before, after in zip(times.episodes, times.episodes[1:], strict=False))
     assert len(times.outages) == 2
     assert len(times.kills) >= 4
     assert times.second
-    assert times.weather(SECONDS + 1) == "calm"
+    assert times.weather(seconds + 1) == "calm"
 
 
 def test_dice_strike_what_they_fit() -> None:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from .operators import Operators
 from .proxy import Proxy
 from .timeline import Line, read_log, timeline
 from .user import User
-from .weather import Dice, Schedule, schedule
+from .weather import Dice, Episode, Schedule, schedule
 
 SETTLE_SECONDS = 60.0  # after the faults; the slowest fate takes 35 s, a collected orphan up to 40
 LOOK_SECONDS = 0.1
@@ -94,6 +94,8 @@ class Campaign:
     history: History = field(default_factory=History)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _storming: bool = True
+    _away: float = 0.0  # seconds without an API server
+    _away_since: float | None = None
 
     @property
     def server(self) -> RealServer:
@@ -132,8 +134,8 @@ class Campaign:
                 *self._appointments(times, proxy, operators),
             ]
             tasks = [asyncio.ensure_future(one) for one in work]
-            await self._until(plan.seconds, tasks)
-            await self._peace(proxy)
+            await self._until(self._weathers_clock, plan.seconds, tasks)
+            await self._peace(proxy, operators)
             await self._settle(cast, observer, tasks, nodes)
         finally:
             for task in tasks:
@@ -170,44 +172,55 @@ class Campaign:
     # --- the storm --------------------------------------------------------------------------------------------------------------------
 
     def _weather(self, times: Schedule) -> str:
-        return times.weather(self.history.now()) if self._storming else "calm"
+        return times.weather(self._weathers_clock()) if self._storming else "calm"
+
+    def _weathers_clock(self) -> float:
+        """Seconds since the beginning without those in which there was no API server."""
+        now = self.history.now()
+        return (now if self._away_since is None else self._away_since) - self._away
 
     def _appointments(self, times: Schedule, proxy: Proxy, operators: Operators) -> list[Awaitable[Any]]:
+        now = self.history.now
         return [
-            *(self._at(at, operators.kill) for at in times.kills),
-            *(self._at(begin, operators.second, end) for begin, end in times.second),
-            *(self._at(at, self._outage, away) for at, away in times.outages),
-            *(self._at(at, self._compact) for at in times.compactions),
-            *(self._at(e.begin, self._change, e.kind, e.end, proxy) for e in times.episodes),
+            *(self._at(now, at, operators.kill) for at in times.kills),
+            *(self._at(now, begin, operators.second, end) for begin, end in times.second),
+            *(self._at(now, at, self._compact) for at in times.compactions),
+            *(self._at(self._weathers_clock, at, self._outage, away) for at, away in times.outages),
+            *(self._at(self._weathers_clock, e.begin, self._change, e, proxy) for e in times.episodes),
         ]
 
-    async def _at(self, moment: float, what: Any, *arguments: Any) -> None:
-        await asyncio.sleep(max(0.0, moment - self.history.now()))
-        await what(*arguments)
+    async def _at(self, clock: Callable[[], float], moment: float, what: Any, *arguments: Any) -> None:
+        """Keep an appointment, if there is no peace by then."""
+        await self._until(clock, moment)
+        if self._storming:
+            await what(*arguments)
 
-    async def _until(self, moment: float, tasks: list[asyncio.Task[Any]]) -> None:
-        while self.history.now() < moment:
+    async def _until(self, clock: Callable[[], float], moment: float, tasks: Sequence[asyncio.Task[Any]] = ()) -> None:
+        while (left := moment - clock()) > 0:
             self._raise(tasks)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(min(left, LOOK_SECONDS))
 
     @staticmethod
-    def _raise(tasks: list[asyncio.Task[Any]]) -> None:
+    def _raise(tasks: Sequence[asyncio.Task[Any]]) -> None:
         for task in tasks:
             if task.done():
                 task.result()
 
-    async def _change(self, kind: str, end: float, proxy: Proxy) -> None:
-        self.history.note(f"weather: {kind}")
-        if kind == "refusal":
+    async def _change(self, episode: Episode, proxy: Proxy) -> None:
+        self.history.note(f"weather: {episode.kind}")
+        if episode.kind == "refusal":
             await proxy.refuse()
-            await asyncio.sleep(max(0.0, end - self.history.now()))
+            await self._until(self._weathers_clock, episode.end)
             await proxy.listen()
 
     async def _outage(self, away: float) -> None:
         self.history.note("the API server is killed")
+        self._away_since = self.history.now()
         await asyncio.to_thread(self.server.stop_apiserver)
         await asyncio.sleep(away)
         await asyncio.to_thread(self.server.start_apiserver)
+        self._away += self.history.now() - self._away_since
+        self._away_since = None
         self.history.note("the API server is back")
 
     async def _compact(self) -> None:
@@ -218,9 +231,10 @@ class Campaign:
             done = await client.post("/v3/kv/compaction", json={"revision": revision, "physical": True})
         self.history.note(f"etcd is compacted at {revision}: {done.status_code}")
 
-    async def _peace(self, proxy: Proxy) -> None:
+    async def _peace(self, proxy: Proxy, operators: Operators) -> None:
         """Faults end; one operator stays."""
         self._storming = False
+        operators.kill_second()
         await proxy.listen()
         self.history.note("the faults end")
 
@@ -256,11 +270,8 @@ class Campaign:
         found += operators.wrong
         found += [Wrong("kubelet", "the play itself", repr(error)) for error in nodes.errors]
         # What kopf says of a watch that ended is no fault: the operator begins anew.
-        faults = [line for line in lines if line.error and line.logger.startswith("penstock_operator")]
-        found += [
-            Wrong(line.run or line.operator, "an exception was logged", f"{line.message}\n{line.error}")
-            for line in faults
-        ]
+        faults = [x for x in lines if x.level in ("error", "critical", "raw") and not x.logger.startswith("kopf")]
+        found += [Wrong(x.run or x.operator, "an error was logged", f"{x.message}\n{x.error}".strip()) for x in faults]
         outcome = Outcome(self.plan, found)
         outcome.counts = {
             "runs": len(cast),

@@ -42,6 +42,7 @@ class Operators:
     logs: list[Path] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
     _first: Program | None = None
+    _second: Program | None = None
     _all: list[Program] = field(default_factory=list)
 
     async def keep(self) -> None:
@@ -59,10 +60,16 @@ class Operators:
 
     async def second(self, end: float) -> None:
         """A second operator until then: no lease keeps the two apart."""
-        one = self._launch("second")
+        self._second = self._launch("second")
         await asyncio.sleep(max(0.0, end - self.history.now()))
-        self._kill(one)
-        self._ended(one)
+        self.kill_second()
+
+    def kill_second(self) -> None:
+        """kill -9 for the second, if there is one."""
+        if self._second is not None:
+            one, self._second = self._second, None
+            self._kill(one)
+            self._ended(one)
 
     def kill_all(self) -> None:
         """End what is left."""

@@ -31,7 +31,7 @@ class Proxy:
 
     Args:
         upstream: URL of the API server.
-        ca: file of its certificate.
+        ca: file of its certificate; empty: plain HTTP.
         dice: decides about each request.
         weather: the kind of weather now.
     """
@@ -40,7 +40,7 @@ class Proxy:
         self._upstream = upstream
         self._dice = dice
         self._weather = weather
-        self._tls = ssl.create_default_context(cafile=ca)
+        self._tls: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca) if ca else True
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._session: aiohttp.ClientSession | None = None

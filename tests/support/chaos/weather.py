@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Of an episode; less where all kinds would not fit in otherwise.
 EPISODE_SECONDS = (0.7, 1.8)
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -74,11 +75,15 @@ class Episode:
 class Schedule:
     """Everything that is done to operator and control plane; times in seconds since the beginning.
 
+    The weather's clock stands still while the API server is away: there would be nothing for it to spoil. The others' goes on, and so
+    they have appointments for twice the time.
+
     Attributes:
-        seconds: how long it lasts; afterwards there is peace.
+        seconds: how long it lasts, on the weather's clock; afterwards there is peace.
+        episodes: of weather, on its clock.
         kills: when the first operator is killed.
         second: when a second operator is there, from and to; it is killed in the end.
-        outages: when the API server is killed, and for how long it stays away.
+        outages: when the API server is killed, and for how long it stays away, on the weather's clock.
         compactions: when etcd forgets its past.
     """
 
@@ -110,20 +115,22 @@ def schedule(seed: int, seconds: float, *, outages: int) -> Schedule:
         seed=seed,
         seconds=seconds,
         episodes=tuple(_episodes(rng, seconds)),
-        kills=tuple(_moments(rng, seconds, 1.5, 5.0)),
-        second=tuple(_pairs(rng, seconds)),
+        kills=tuple(_moments(rng, 2 * seconds, 1.5, 5.0)),
+        second=tuple(_pairs(rng, 2 * seconds)),
         outages=tuple(away),
-        compactions=tuple(max(0.5, at - rng.uniform(-0.5, 1.0)) for at, _ in away) + tuple(_moments(rng, seconds, 8, 15)),
+        compactions=tuple(max(0.5, at - rng.uniform(-0.5, 1.0)) for at, _ in away) + tuple(_moments(rng, 2 * seconds, 8, 15)),
     )  # fmt: skip
 
 
 def _episodes(rng: random.Random, seconds: float) -> Iterator[Episode]:
     at = 0.5
+    least, most = EPISODE_SECONDS
+    scale = min(1.0, (seconds - at) / (most * len(KINDS)))
     for _ in itertools.count():
         kinds = list(KINDS)
         rng.shuffle(kinds)
         for kind in kinds:
-            end = at + rng.uniform(*EPISODE_SECONDS)
+            end = at + scale * rng.uniform(least, most)
             if end > seconds:
                 return
             yield Episode(at, end, kind)
