@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from penstock.utilities.annotations import NotSet
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+# Options in which None means something: leaving them out is NotSet.
+RESETTABLE_OF_FLOWS = dict.fromkeys(("persist_result", "result_storage", "result_serializer", "log_prints"), NotSet)
+RESETTABLE_OF_TASKS = dict.fromkeys(
+    (
+        "retries", "retry_delay_seconds", "retry_jitter_factor", "persist_result", "result_storage",
+        "result_storage_key", "result_serializer", "log_prints", "refresh_cache", "task_run_name", "cache_policy",
+    ),
+    NotSet,
+)  # fmt: skip
+OF_TRANSACTIONS = ("on_rollback", "on_commit")  # options of the class `Task`, not of the decorator
+LEFT_OUT_OF_COPIES = ("version", *OF_TRANSACTIONS)
+
+
+def _change(current: dict[str, Any], options: dict[str, Any], resettable: Container[str], kind: str) -> None:
+    """Put the given options over the current ones; None keeps, but where it means something."""
+    for name, value in options.items():
+        if name not in current:
+            raise TypeError(f"{kind}.with_options() got an unexpected keyword argument {name!r}")
+        if value is not NotSet and (value is not None or name in resettable):
+            current[name] = value
 
 
 def changed_task(task: Any, options: dict[str, Any]) -> Any:
@@ -11,8 +37,6 @@ def changed_task(task: Any, options: dict[str, Any]) -> Any:
     Raises:
         TypeError: an option is unknown.
     """
-    from penstock.utilities.annotations import NotSet
-
     current = {
         "name": task.name,
         "description": task.description,
@@ -42,17 +66,10 @@ def changed_task(task: Any, options: dict[str, Any]) -> Any:
         "viz_return_value": task.viz_return_value,
         "asset_deps": task.asset_deps,
     }
-    # Where None means something, NotSet keeps; elsewhere None does.
-    none_resets = {
-        "retries", "retry_delay_seconds", "retry_jitter_factor", "persist_result", "result_storage",
-        "result_storage_key", "result_serializer", "log_prints", "refresh_cache", "task_run_name", "cache_policy",
-    }  # fmt: skip
-    for name, value in options.items():
-        if name not in current:
-            raise TypeError(f"with_options() got an unexpected keyword argument {name!r}")
-        if value is NotSet or (value is None and name not in none_resets):
-            continue
-        current[name] = value
+    for name in LEFT_OUT_OF_COPIES:
+        if name in options:
+            raise TypeError(f"Task.with_options() got an unexpected keyword argument {name!r}")
+    _change(current, options, RESETTABLE_OF_TASKS, "Task")
     new = type(task)(task._raw_function(), **current)
     new.count_key = task.count_key
     return new
@@ -64,8 +81,6 @@ def changed_flow(flow: Any, options: dict[str, Any]) -> Any:
     Raises:
         TypeError: an option is unknown.
     """
-    from penstock.utilities.annotations import NotSet
-
     current = {
         "name": flow.name,
         "version": flow._version,
@@ -87,13 +102,7 @@ def changed_flow(flow: Any, options: dict[str, Any]) -> Any:
         "on_crashed": flow.on_crashed_hooks,
         "on_running": flow.on_running_hooks,
     }
-    none_resets = {"persist_result", "result_storage", "result_serializer", "log_prints"}
-    for name, value in options.items():
-        if name not in current:
-            raise TypeError(f"with_options() got an unexpected keyword argument {name!r}")
-        if value is NotSet or (value is None and name not in none_resets):
-            continue
-        current[name] = value
+    _change(current, options, RESETTABLE_OF_FLOWS, "Flow")
     new = type(flow)(flow._raw_function(), **current)
     new.count_key = flow.count_key
     return new

@@ -6,7 +6,7 @@ Neighbours: `flows` and `tasks` derive from it; the core reads the attributes na
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.core.binding import Binder
 from penstock.core.effects import Call
@@ -14,9 +14,11 @@ from penstock.exceptions import ReservedArgumentError
 from penstock.utilities.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from penstock.core.runs import Run
+
+R = TypeVar("R")
 
 
 class Definition:
@@ -53,7 +55,7 @@ class Definition:
         self.count_key = (self.__module__, self.__qualname__, *place)
         for parameter in self._reserved():
             raise ReservedArgumentError(
-                f"{parameter!r} is a reserved name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
+                f"{parameter!r} is a reserved argument name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
             )
 
     def _reserved(self) -> Iterable[str]:
@@ -189,6 +191,30 @@ class Definition:
                 f"Callable {fn} for '{self.kind}_run_name' returned type {type(name).__name__} but a string is required."
             )
         return name
+
+
+def takes_options(
+    init: Callable[..., Any], left_out: Iterable[str] = (), unless_given: Mapping[str, Any] | None = None
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Let a function that passes `**options` on to `init` show them in its signature, as keywords.
+
+    Args:
+        init: where the options are listed.
+        left_out: options that it does not take.
+        unless_given: defaults by name; None for the others. Without it those of `init`.
+    """
+
+    def show(fn: Callable[..., R]) -> Callable[..., R]:
+        _, _, *options = inspect.signature(init).parameters.values()
+        chosen = [each for each in options if each.name not in left_out]
+        if unless_given is not None:
+            chosen = [each.replace(default=unless_given.get(each.name)) for each in chosen]
+        named = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in chosen]
+        first = [each for each in inspect.signature(fn).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        fn.__signature__ = inspect.Signature([*first, *named])  # type: ignore[attr-defined]
+        return fn
+
+    return show
 
 
 def check_retries(retries: Any) -> int | None:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from penstock._state_details import StateDetails, aware
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from uuid import UUID
 
 LAZY = threading.Lock()  # held while an id or a name is made that nobody had asked for before
 
 
-class StateType(str, enum.Enum):  # noqa: UP042  (format() and str() give the value, as for Prefect)
+class StateType(str, enum.Enum):  # noqa: UP042  (equal to its value; shown with its class, as any enum)
     """The closed set of state types."""
 
     SCHEDULED = "SCHEDULED"
@@ -35,8 +35,8 @@ class StateType(str, enum.Enum):  # noqa: UP042  (format() and str() give the va
     PAUSED = "PAUSED"
     CANCELLING = "CANCELLING"
 
-    def __str__(self) -> str:
-        return self.value
+    def __repr__(self) -> str:
+        return f"StateType.{self.value}"
 
     __hash__ = str.__hash__
 
@@ -323,11 +323,28 @@ class State:
             "id": self.id,
         }
 
-    def model_dump(self, **_: Any) -> dict[str, Any]:
-        """The fields as a dict; details as a dict as well."""
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name; details as a dict as well."""
         return {**self._fields(), "state_details": self.state_details.to_dict()}
 
-    to_dict = model_dump
+    def model_dump(
+        self, *, mode: str = "python", include: Iterable[str] | None = None, exclude: Iterable[str] = (), **_: Any
+    ) -> dict[str, Any]:
+        """The fields by name; details as a dict as well.
+
+        Args:
+            mode: "json": values in JSON form.
+            include: names to take; default: all.
+            exclude: names to leave out.
+        """
+        fields = self.to_dict()
+        wanted = set(fields if include is None else include) - set(exclude or ())
+        chosen = {name: value for name, value in fields.items() if name in wanted}
+        if mode == "json":
+            from penstock._validation import json_form
+
+            return {name: json_form(value) for name, value in chosen.items()}
+        return chosen
 
     def __getstate__(self) -> dict[str, Any]:
         if self._of is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -48,16 +49,33 @@ class StateDetails:
         self.untrackable_result = bool(self.untrackable_result)
         for name in ("scheduled_time", "pause_timeout", "cache_expiration"):
             setattr(self, name, aware(getattr(self, name)))
+        for name in ("flow_run_id", "task_run_id", "child_flow_run_id", "transition_id", "task_parameters_id"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                from uuid import UUID
+
+                setattr(self, name, UUID(value))
 
     def to_dict(self) -> dict[str, Any]:
         """Every member by name."""
         return {name: getattr(self, name) for name in self.__slots__}
 
-    model_dump = to_dict
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        """`to_dict`, under the name that pydantic's users look for."""
+        return self.to_dict()
 
     def copy(self, **changes: Any) -> StateDetails:
         """A copy with some members replaced."""
         return StateDetails(**{**self.to_dict(), **changes})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> StateDetails:
+        """A copy with some members replaced.
+
+        Args:
+            update: members by name.
+            deep: the members are immutable: the same either way.
+        """
+        return self.copy(**(update or {}))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StateDetails) and self.to_dict() == other.to_dict()
@@ -69,8 +87,12 @@ class StateDetails:
         return f"StateDetails({shown})"
 
 
-def aware(when: datetime | None) -> datetime | None:
-    """The time with a zone; naive times are taken as UTC."""
+def aware(when: datetime | str | None) -> datetime | None:
+    """The time with a zone; naive times are taken as UTC, texts as ISO 8601."""
+    if isinstance(when, str):
+        from datetime import datetime
+
+        when = datetime.fromisoformat(when)
     if when is not None and when.tzinfo is None:
         from datetime import UTC
 

@@ -100,4 +100,4 @@ def main(payload: bytes, env: dict[str, str | None]) -> None:
 
             traceback.print_exc()
             raise SystemExit(70) from None
-    raise SystemExit({"COMPLETED": 0, "CRASHED": 70}.get(str(state.type), 1))
+    raise SystemExit({"COMPLETED": 0, "CRASHED": 70}.get(state.type.value, 1))

@@ -87,10 +87,32 @@ def checked_delays(given: Any, retries: int | None) -> Any:
         given = given(retries if retries is not None else get_current_settings().tasks.default_retries)
     if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
         return given
-    if not isinstance(given, list | tuple):
+    if not isinstance(given, list):
         raise TypeError(
             f"Invalid `retry_delay_seconds` provided; must be an int, float, list or callable. Received type {type(given)}"
         )
     if len(given) > MAX_DELAYS:
         raise ValueError(f"Can not configure more than {MAX_DELAYS} retry delays per task.")
     return list(given)
+
+
+def checked_jitter(factor: float | None) -> float | None:
+    """Check how far a delay may vary.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if factor is not None and factor < 0:
+        raise ValueError(f"`retry_jitter_factor` must be >= 0; {factor} was given.")
+    return factor
+
+
+def checked_condition(fn: Any) -> Any:
+    """Check what decides about retries.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    if fn is not None and not callable(fn):
+        raise TypeError(f"Expected `retry_condition_fn` to be callable, got {type(fn).__name__} instead.")
+    return fn

@@ -27,9 +27,10 @@ def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
     empty = inspect.Parameter.empty
     for parameter in signature.parameters.values():
         annotation = parameter.annotation
-        if annotation is empty or annotation is Any or annotation == "Any":
+        in_field = type(parameter.default).__name__ == "FieldInfo"
+        if not in_field and (annotation is empty or annotation is Any or annotation == "Any"):
             continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if in_field or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             exact.append((parameter.name, None))
             continue
         try:
@@ -69,14 +70,17 @@ def _hints(fn: Any) -> dict[str, Any]:
 def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     import pydantic
 
+    from penstock.utilities.callables import described_default
+
     signature = flow.binder.signature
     hints = _hints(flow.fn)
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
+    in_fields: dict[str, tuple[Any, Any]] = {}  # `x: int = Field(3)`: the field, and its default
     for number, parameter in enumerate(signature.parameters.values()):
-        hint = hints.get(parameter.name, parameter.annotation)
-        if hint is inspect.Parameter.empty or isinstance(hint, str):
-            hint = Any
+        hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
+        if default is not parameter.default:
+            in_fields[parameter.name] = parameter.default, default
         if parameter.kind is parameter.VAR_POSITIONAL:
             hint = tuple.__class_getitem__((hint, ...))
         elif parameter.kind is parameter.VAR_KEYWORD:
@@ -89,6 +93,11 @@ def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
         from penstock.utilities.annotations import BaseAnnotation
 
+        for name, (field, default) in in_fields.items():
+            if parameters.get(name) is field:
+                parameters = {**parameters, name: default}
+                if default is inspect.Parameter.empty:
+                    del parameters[name]
         wrapped = {name: value for name, value in parameters.items() if isinstance(value, BaseAnnotation)}
         try:
             validated = model(**parameters)

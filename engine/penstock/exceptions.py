@@ -83,9 +83,10 @@ class ParameterBindError(TypeError, PrefectException):
         import inspect
 
         name = getattr(fn, "__name__", repr(fn))
+        signature = str(inspect.signature(fn).replace(return_annotation=inspect.Signature.empty))[1:-1]
         return cls(
             f"Error binding parameters for function '{name}': {exc}.\n"
-            f"Function '{name}' has signature '{inspect.signature(fn)}' "
+            f"Function '{name}' has signature '{signature}' "
             f"but received args: {tuple(call_args)} and kwargs: {list(call_kwargs)}."
         )
 

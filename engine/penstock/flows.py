@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from penstock._changing import RESETTABLE_OF_FLOWS, changed_flow
 from penstock._current import current_run
-from penstock._definition import Definition, check_retries, check_timeout, doc_of, runner_of
-from penstock.exceptions import InvalidNameError
+from penstock._definition import Definition, check_retries, check_timeout, doc_of, runner_of, takes_options
+from penstock.exceptions import InvalidNameError, SignatureMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -97,7 +98,7 @@ class Flow(Definition, Generic[P, R]):
         self.on_cancellation_hooks = self._hooks_of("on_cancellation", on_cancellation)
         self.on_crashed_hooks = self._hooks_of("on_crashed", on_crashed)
         self.on_running_hooks = self._hooks_of("on_running", on_running)
-        if name is None:
+        if not name:
             name = "unknown-lambda" if self.__name__ == "<lambda>" else self.__name__.replace("_", "-")
         elif not isinstance(name, str):
             raise TypeError(f"Expected string for flow parameter 'name'; got {type(name).__name__} instead.")
@@ -106,7 +107,8 @@ class Flow(Definition, Generic[P, R]):
                 f"Name {name!r} contains an invalid character. Must not contain any of: {BANNED_CHARACTERS}."
             )
         self.name = name
-        self.flow_run_name = self.run_name = self._run_name("flow_run_name", flow_run_name)
+        self.flow_run_name = self._run_name("flow_run_name", flow_run_name)
+        self.run_name = self.flow_run_name or None
         self._version = version
         self.description = description if description is not None else doc_of(self.fn)
         self._retries = check_retries(retries)
@@ -114,6 +116,8 @@ class Flow(Definition, Generic[P, R]):
         self.timeout_seconds = check_timeout(timeout_seconds)
         self.task_runner = runner_of(task_runner)
         self.should_validate_parameters = validate_parameters
+        if persist_result is None and (result_storage is not None or result_serializer is not None):
+            persist_result = True
         self.persist_result = persist_result
         self.result_storage = result_storage
         self.result_serializer = result_serializer
@@ -200,10 +204,14 @@ class Flow(Definition, Generic[P, R]):
 
         Raises:
             ParameterTypeError: lists path and reason of each bad value.
+            SignatureMismatchError: a name is not in the signature.
         """
         from penstock._validation import validator_of
 
-        return validator_of(self)(dict(parameters))
+        binder = self.binder
+        if not binder.keywords.issuperset(parameters):
+            raise SignatureMismatchError.from_bad_params(list(binder.names), list(parameters))
+        return validator_of(self)({**binder.absent_values(), **parameters})
 
     def serialize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The values in JSON form; what cannot be encoded becomes `"<TypeName>"`."""
@@ -218,12 +226,12 @@ class Flow(Definition, Generic[P, R]):
         return FlowRunTimeoutError(f"Flow run exceeded timeout of {self.timeout_seconds} second(s)")
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     @overload
-    def __call__(self, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
+    def __call__(self, /, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
 
-    def __call__(self, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the flow.
 
         Args:
@@ -297,6 +305,7 @@ class Flow(Definition, Generic[P, R]):
             flow_run=flow_run, retry_wait_limit=retry_wait_limit,
         )  # fmt: skip
 
+    @takes_options(__init__, unless_given=RESETTABLE_OF_FLOWS)
     def with_options(self, **options: Any) -> Flow[P, R]:
         """A copy with some options changed, named as in `flow`.
 
@@ -306,8 +315,6 @@ class Flow(Definition, Generic[P, R]):
         Raises:
             TypeError: an option is unknown.
         """
-        from penstock._changing import changed_flow
-
         copied: Flow[P, R] = changed_flow(self, options)
         return copied
 
@@ -350,16 +357,17 @@ class FlowDecorator:
     """
 
     @overload
-    def __call__(self, fn: Callable[P, R], /, **options: Any) -> Flow[P, R]: ...
+    def __call__(self, __fn: Callable[P, R], /, **options: Any) -> Flow[P, R]: ...
 
     @overload
-    def __call__(self, fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+    def __call__(self, __fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 
-    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+    @takes_options(Flow.__init__)
+    def __call__(self, __fn: Any = None, /, **options: Any) -> Any:
         """Make a flow, or what makes one."""
-        if fn is None:
+        if __fn is None:
             return lambda function: Flow(function, **options)
-        return Flow(fn, **options)
+        return Flow(__fn, **options)
 
 
 flow = FlowDecorator()

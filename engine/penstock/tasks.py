@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from penstock._changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
 from penstock._current import current_run, current_transaction
-from penstock._definition import Definition, check_retries, check_timeout, hash_of_source
+from penstock._definition import Definition, check_retries, check_timeout, doc_of, hash_of_source, takes_options
 from penstock._persisting import task_stores
 from penstock._task_options import (
     TaskOptions,
     TaskRunNameCallbackWithParameters,
+    checked_condition,
     checked_delays,
+    checked_jitter,
     exponential_backoff,
     task_input_hash,
 )
@@ -91,23 +94,18 @@ class Task(Definition, Generic[P, R]):
         self.on_commit_hooks = self._hooks_of("on_commit", on_commit)
         self.on_crashed_hooks = []
         self.on_cancellation_hooks = []
-        self.name = name if name is not None else self.__name__
-        self.description = description if description is not None else (self.__doc__ and self.__doc__.strip()) or None
-        self.task_run_name = self.run_name = self._run_name("task_run_name", task_run_name)
+        self.name = name or self.__name__
+        self.description = description if description is not None else doc_of(self.fn)
+        self.task_run_name = self._run_name("task_run_name", task_run_name)
+        self.run_name = self.task_run_name or None
         self.tags: frozenset[str] | set[str] = frozenset(tags or ())
         self.version = version
         self._task_key: str | None = None
         self._retries = check_retries(retries)
         self._given_delays = retry_delay_seconds
         self._delays = checked_delays(retry_delay_seconds, self._retries)
-        if retry_jitter_factor is not None and retry_jitter_factor < 0:
-            raise ValueError(f"`retry_jitter_factor` must be >= 0; {retry_jitter_factor} was given.")
-        self.retry_jitter_factor = retry_jitter_factor
-        if retry_condition_fn is not None and not callable(retry_condition_fn):
-            raise TypeError(
-                f"Expected `retry_condition_fn` to be callable, got {type(retry_condition_fn).__name__} instead."
-            )
-        self.retry_condition_fn = retry_condition_fn
+        self.retry_jitter_factor = checked_jitter(retry_jitter_factor)
+        self.retry_condition_fn = checked_condition(retry_condition_fn)
         self.timeout_seconds = check_timeout(timeout_seconds)
         self.persist_result = persist_result
         self.result_storage = result_storage
@@ -201,12 +199,12 @@ class Task(Definition, Generic[P, R]):
         return TaskRunTimeoutError(f"Task run exceeded timeout of {self.timeout_seconds} second(s)")
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 
     @overload
-    def __call__(self, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
+    def __call__(self, /, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
 
-    def __call__(self, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the task here.
 
         Args:
@@ -231,7 +229,7 @@ class Task(Definition, Generic[P, R]):
             return calls.call_task_async(self, args, kwargs, parameters, parent, return_state, wait_for)
         return calls.call_task(self, args, kwargs, parameters, parent, return_state, wait_for)
 
-    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def submit(self, /, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
         """Run the task by the runner of the flow, or of an enclosing `with ThreadPoolTaskRunner():`.
 
         Args:
@@ -256,6 +254,7 @@ class Task(Definition, Generic[P, R]):
 
     def map(
         self,
+        /,
         *args: Any,
         return_state: bool = False,
         wait_for: Any = None,
@@ -335,14 +334,13 @@ class Task(Definition, Generic[P, R]):
             context=context, task_run=task_run, retry_wait_limit=retry_wait_limit,
         )  # fmt: skip
 
+    @takes_options(__init__, LEFT_OUT_OF_COPIES, RESETTABLE_OF_TASKS)
     def with_options(self, **options: Any) -> Task[P, R]:
         """A copy with some options changed, named as in `task`; NotSet or None keeps the old value, tags replace.
 
         Raises:
             TypeError: an option is unknown.
         """
-        from penstock._changing import changed_task
-
         copied: Task[P, R] = changed_task(self, options)
         return copied
 
@@ -376,14 +374,15 @@ class Task(Definition, Generic[P, R]):
 
 
 @overload
-def task(fn: Callable[P, R], /, **options: Any) -> Task[P, R]: ...
+def task(__fn: Callable[P, R], /, **options: Any) -> Task[P, R]: ...
 
 
 @overload
-def task(fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(__fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
-def task(fn: Any = None, /, **options: Any) -> Any:
+@takes_options(Task.__init__, OF_TRANSACTIONS)
+def task(__fn: Any = None, /, **options: Any) -> Any:
     """Make a task of a function, bare or called with options; see `Task` for what is raised.
 
     Options: `name`, `description`, `tags`, `version`, `cache_policy`, `cache_key_fn`, `cache_expiration`,
@@ -392,9 +391,14 @@ def task(fn: Any = None, /, **options: Any) -> Any:
     `cache_result_in_memory`, `timeout_seconds`, `log_prints`, `refresh_cache`, and the hooks `on_completion`,
     `on_failure`, `on_running`. `viz_return_value` and `asset_deps` are accepted and ignored.
     """
-    if fn is None:
+    for name in OF_TRANSACTIONS:
+        if name in options:
+            raise TypeError(
+                f"task() got an unexpected keyword argument {name!r}; give it to `Task`, or use `@a_task.{name}`."
+            )
+    if __fn is None:
         return lambda function: Task(function, **options)
-    return Task(fn, **options)
+    return Task(__fn, **options)
 
 
 from penstock.drivers import calls  # noqa: E402  (needs this module's classes at run time only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import uuid
 from datetime import UTC, datetime
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,19 @@ from penstock.exceptions import (
     PausedRun,
     UnfinishedRun,
 )
-from penstock.states import Cancelled, Completed, Crashed, Failed, Paused, Pending, Running, Scheduled, State, StateType
+from penstock.states import (
+    Cancelled,
+    Completed,
+    Crashed,
+    Failed,
+    Paused,
+    Pending,
+    Running,
+    Scheduled,
+    State,
+    StateGroup,
+    StateType,
+)
 from penstock.utilities.annotations import quote
 
 if TYPE_CHECKING:
@@ -331,3 +344,30 @@ def test_other_base_exceptions_crash_and_leave_the_call(error: BaseException) ->
         f(return_state=True)
     assert [state.type for state in seen] == ["CRASHED"]
     assert seen[0].data is error
+
+
+def test_types_are_shown_with_their_class_and_equal_their_values() -> None:
+    assert (repr(StateType.FAILED), str(StateType.FAILED)) == ("StateType.FAILED", "StateType.FAILED")
+    assert StateType.FAILED == "FAILED"
+
+
+def test_fields_of_a_state_are_chosen_and_take_json_form() -> None:
+    state = Completed(message="m", data={1})
+    assert state.model_dump(include={"name", "type"}) == {"name": "Completed", "type": StateType.COMPLETED}
+    assert "data" not in state.model_dump(exclude={"data"})
+    dumped = state.model_dump(mode="json")
+    assert (dumped["id"], dumped["type"], dumped["data"]) == (str(state.id), "COMPLETED", [1])
+
+
+def test_details_are_copied_and_take_ids_as_texts() -> None:
+    flow_run_id = uuid.uuid4()
+    details = StateDetails(flow_run_id=str(flow_run_id), cache_key="a", scheduled_time="2020-01-01T00:00:00")
+    copy = details.model_copy(update={"cache_key": "b"})
+    assert (details.cache_key, copy.cache_key, copy.flow_run_id) == ("a", "b", flow_run_id)
+    assert copy.scheduled_time == datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def test_a_group_counts_its_states() -> None:
+    group = StateGroup([Completed(), Failed(), Pending(), Paused()])
+    assert group.counts_message() == "total=4, not_final=2, 'PENDING'=1, 'COMPLETED'=1, 'FAILED'=1, 'PAUSED'=1"
+    assert repr(group) == f"StateGroup<{group.counts_message()}>"

@@ -107,6 +107,16 @@ class Binder:
                 args.append(value)
         return tuple(args), kwargs
 
+    def absent_values(self) -> dict[str, Any]:
+        """The values of parameters that may be left out, by name."""
+        kinds = inspect.Parameter
+        empty: dict[Any, Any] = {kinds.VAR_POSITIONAL: (), kinds.VAR_KEYWORD: {}}
+        return {
+            p.name: empty.get(p.kind, p.default)
+            for p in self.signature.parameters.values()
+            if p.kind in empty or p.default is not kinds.empty
+        }
+
     def bind_mapping(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Bind values that are given by name, as `run_engine` does.
 
@@ -124,16 +134,9 @@ class Binder:
         if unknown and extra_name is not None:
             known = {name: value for name, value in known.items() if name in self.keywords}
             known[extra_name] = {**known.get(extra_name, {}), **{name: parameters[name] for name in unknown}}
-        for parameter in self.signature.parameters.values():
-            if parameter.name in known:
-                continue
-            if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                known[parameter.name] = ()
-            elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                known[parameter.name] = {}
-            elif parameter.default is not inspect.Parameter.empty:
-                known[parameter.name] = parameter.default
-            else:
-                exc = TypeError(f"missing a required argument: {parameter.name!r}")
+        known = {**self.absent_values(), **known}
+        for name in self.names:
+            if name not in known:
+                exc = TypeError(f"missing a required argument: {name!r}")
                 raise ParameterBindError.from_bind_failure(self.fn, exc, (), dict(parameters)) from None
         return {name: known[name] for name in self.names}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import Any
 
-from penstock._state import CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, State
+from penstock._state import CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, State, StateType
 from penstock.exceptions import CancelledRun, TerminationSignal
 
 
@@ -32,7 +32,7 @@ class StateGroup:
 
     def __init__(self, states: list[State]) -> None:
         self.states = states
-        self.type_counts = {kind: sum(1 for state in states if state.type is kind) for kind in _KINDS}
+        self.type_counts = {kind: sum(1 for state in states if state.type is kind) for kind in StateType}
         self.total_count = len(states)
         self.cancelled_count = self.type_counts[CANCELLED]
         self.final_count = sum(1 for state in states if state.is_final())
@@ -65,19 +65,15 @@ class StateGroup:
         return self.final_count == self.total_count
 
     def counts_message(self) -> str:
-        """How many of each type, in words."""
-        parts = []
+        """How many in all, how many not final, how many of each type."""
+        parts = [f"total={self.total_count}"]
         if self.not_final_count:
-            parts.append(f"{self.not_final_count}/{self.total_count} states are not final.")
-        parts += [
-            f"{count}/{self.total_count} states {kind.value.lower()}."
-            for kind, count in self.type_counts.items()
-            if count
-        ]
-        return " ".join(parts)
+            parts.append(f"not_final={self.not_final_count}")
+        parts += [f"{kind.value!r}={count}" for kind, count in self.type_counts.items() if count]
+        return ", ".join(parts)
 
-
-_KINDS = (COMPLETED, FAILED, CRASHED, CANCELLED, CANCELLING, PAUSED)
+    def __repr__(self) -> str:
+        return f"StateGroup<{self.counts_message()}>"
 
 
 def is_states(value: Any) -> bool:
@@ -159,6 +155,8 @@ def crashed_state(exc: BaseException) -> State:
         message = "Execution was cancelled by the runtime environment."
     elif isinstance(exc, SystemExit):
         message = "Execution was aborted by Python system exit call."
+    elif type(exc).__module__.partition(".")[0] == "httpx" and getattr(exc, "_request", None) is not None:
+        message = f"Request to {exc.request.url} failed: {describe(exc)}."  # type: ignore[attr-defined]
     else:
         message = f"Execution was interrupted by an unexpected exception: {describe(exc)}"
     state = State(CRASHED, message=message, data=exc)

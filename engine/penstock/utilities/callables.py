@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.binding import Binder
@@ -28,8 +29,8 @@ class ParameterSchema:
             "title": self.title,
             "type": self.type,
             "properties": self.properties,
-            **({"required": self.required} if self.required else {}),
-            **({"definitions": self.definitions} if self.definitions else {}),
+            "required": self.required,
+            "definitions": self.definitions,
         }
 
     model_dump_for_openapi = to_dict = model_dump
@@ -96,7 +97,7 @@ def raise_for_reserved_arguments(fn: Callable[..., Any], reserved_arguments: Ite
     names = inspect.signature(fn).parameters
     for reserved in reserved_arguments:
         if reserved in names:
-            raise ReservedArgumentError(f"{reserved!r} is a reserved argument name.")
+            raise ReservedArgumentError(f"{reserved!r} is a reserved argument name and cannot be used.")
 
 
 def parameter_docstrings(docstring: str | None) -> dict[str, str]:
@@ -127,6 +128,7 @@ def parameter_docstrings(docstring: str | None) -> dict[str, str]:
 def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     """JSON schema of the function's parameters; what has none is described without a type."""
     import pydantic
+    import pydantic_core
 
     from penstock._validation import _hints
 
@@ -134,39 +136,60 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     described = parameter_docstrings(inspect.getdoc(fn))
     properties: dict[str, Any] = {}
     required: list[str] = []
-    definitions: dict[str, Any] = {}
+    adapters: dict[str, Any] = {}
     for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
-        hint = hints.get(parameter.name, parameter.annotation)
-        if hint is inspect.Parameter.empty or isinstance(hint, str):
-            hint = Any
-        schema = _schema_of(pydantic, hint, definitions)
-        entry = {"title": parameter.name, "position": position, **{k: v for k, v in schema.items() if k != "title"}}
-        if parameter.name in described:
-            entry["description"] = described[parameter.name]
-        if parameter.default is inspect.Parameter.empty:
-            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                required.append(parameter.name)
-        elif parameter.default is not None or hint is not Any:
-            from penstock._validation import json_form
+        hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
+        entry = properties[parameter.name] = {"title": parameter.name, "position": position}
+        adapter = _adapter_of(pydantic, hint)
+        if adapter is not None:
+            adapters[parameter.name] = adapter
+        if default is not inspect.Parameter.empty:
+            try:
+                entry["default"] = pydantic_core.to_jsonable_python(default)
+            except Exception:  # noqa: BLE001  (whatever a value's own encoder raises: such a default is not shown)
+                continue
+        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            required.append(parameter.name)
+    schemas, shared = pydantic.TypeAdapter.json_schemas(
+        [(name, "validation", adapter) for name, adapter in adapters.items()], ref_template="#/definitions/{model}"
+    )
+    for (name, _), schema in schemas.items():
+        properties[name].update({key: value for key, value in schema.items() if key != "title"})
+    for name, text in described.items():
+        if name in properties:
+            properties[name]["description"] = text
+    return ParameterSchema(properties, required, shared.get("$defs", {}))
 
-            entry["default"] = json_form(parameter.default)
-        properties[parameter.name] = entry
-    return ParameterSchema(properties, required, definitions)
+
+def described_default(hint: Any, default: Any) -> tuple[Any, Any]:
+    """Annotation and default of a parameter; those of a default `pydantic.Field(...)` are taken out of it."""
+    if hint is inspect.Parameter.empty or isinstance(hint, str):
+        hint = Any
+    if type(default).__name__ != "FieldInfo":
+        return hint, default
+    from typing import Annotated
+
+    bare = copy(default)
+    value = default.get_default(call_default_factory=True)
+    undefined = type(default)().default
+    bare.default, bare.default_factory = undefined, None
+    missing = value is undefined or value is ...
+    return Annotated[hint, bare], inspect.Parameter.empty if missing else value
 
 
-def _schema_of(pydantic: Any, hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _adapter_of(pydantic: Any, hint: Any) -> Any:
+    """What makes the schema of a type; None where there is none, as for classes that pydantic does not know."""
     if hint is Any:
-        return {}
+        return None
     try:
         adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
     except Exception:  # noqa: BLE001  (a model of its own refuses the config)
         try:
             adapter = pydantic.TypeAdapter(hint)
         except Exception:  # noqa: BLE001  (no schema for this type)
-            return {}
+            return None
     try:
-        schema: dict[str, Any] = adapter.json_schema(ref_template="#/definitions/{model}")
+        adapter.json_schema()
     except Exception:  # noqa: BLE001  (no JSON form)
-        return {}
-    definitions.update(schema.pop("$defs", {}))
-    return schema
+        return None
+    return adapter

@@ -8,9 +8,40 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.inputs import fields_of, rebuild_dict, rebuild_sequence, with_fields
 from penstock.utilities.annotations import BaseAnnotation
+from penstock.utilities.dicts import (
+    deep_merge,
+    deep_merge_dicts,
+    dict_to_flatdict,
+    distinct,
+    ensure_iterable,
+    flatdict_to_dict,
+    get_from_dict,
+    listrepr,
+    remove_nested_keys,
+    set_in_dict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
+
+__all__ = [
+    "AutoEnum",
+    "StopVisiting",
+    "batched_iterable",
+    "deep_merge",
+    "deep_merge_dicts",
+    "dict_to_flatdict",
+    "distinct",
+    "ensure_iterable",
+    "extract_instances",
+    "flatdict_to_dict",
+    "get_from_dict",
+    "isiterable",
+    "listrepr",
+    "remove_nested_keys",
+    "set_in_dict",
+    "visit_collection",
+]
 
 
 class AutoEnum(str, enum.Enum):  # noqa: UP042  (members are their own names)
@@ -30,7 +61,7 @@ class AutoEnum(str, enum.Enum):  # noqa: UP042  (members are their own names)
 
 
 class StopVisiting(BaseException):
-    """Raised by a visitor: nothing further is visited."""
+    """Raised by a visitor: what is inside this object is not visited, and the object stays as it is."""
 
 
 def isiterable(obj: Any) -> bool:
@@ -91,7 +122,10 @@ def visit_collection(
         return visit_collection(obj, visit_fn, return_data, max_depth - 1, None if ctx is None else ctx.copy(),
                                 remove_annotations, _seen | {id(expr)})  # fmt: skip
 
-    new = visit(expr)
+    try:
+        new = visit(expr)
+    except StopVisiting:
+        new, max_depth = expr, 0
     result = new if return_data else expr
     if max_depth == 0 or id(expr) in _seen:
         return result if return_data else None
