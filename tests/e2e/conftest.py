@@ -1,4 +1,4 @@
-"""The two control planes of the stories, one of each per test process, and a namespace for each story."""
+"""The two control planes of the stories, one of each per test process, and a namespace for each story; and a real one without a node."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import os
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from tests.support.cluster import Cluster, DevCluster, RealCluster, Space, program
-from tests.support.realserver import MISSING, real_server
+from tests.support.cluster import Cluster, DevCluster, RealCluster, Space, WithoutNode, program
+from tests.support.realserver import MISSING, RealServer, assets, real_server
 from tests.support.world import until
 
 _numbers = itertools.count(1)
@@ -48,3 +49,24 @@ def space(cluster: Cluster) -> Iterator[Space]:
     )
     yield Space(cluster, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[RealCluster]:
+    """A real control plane and an operator; whoever uses it plays kubelet and engine."""
+    folder = assets()
+    if folder is None:
+        pytest.skip(MISSING)
+    made = WithoutNode(server=RealServer(folder))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def admin(plane: RealCluster) -> Iterator[httpx.Client]:
+    """Its administrator's client."""
+    with plane.client() as made:
+        yield made

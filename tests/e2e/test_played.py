@@ -1,22 +1,17 @@
 """16. The rows of the contract on the real control plane: the test plays kubelet and engine, the real operator judges.
 
 The rows are those of the core's hand-written tables that a real API server can hold, and the last status of each recorded pod; what an API
-server refuses by itself, it refuses here. Rows whose point is a clock far ahead, or an operator's memory, stay with the core.
+server refuses by itself stands in `test_refusals`. Rows whose point is a clock far ahead, or an operator's memory, stay with the core.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from penstock_operator.api import constants as k
-from penstock_operator.core.canonical import digest_text
 from penstock_operator.core.observe import Pod, parse_pod
 from tests.operator_core import test_not_running_yet as waiting_rows
 from tests.operator_core import test_running_and_ending as ending_rows
@@ -24,14 +19,10 @@ from tests.operator_core.test_recordings import EXPECTED, REFUSED, Recording
 from tests.support.builders import NOW, RUN_UID, flow_spec, running, waiting
 from tests.support.builders import pod as pod_of
 from tests.support.cases import Case
-from tests.support.cluster import RealCluster, WithoutNode
-from tests.support.played import Row, Stage, met, seen
-from tests.support.realserver import MISSING, RealServer, assets
-from tests.support.world import MERGE, until
+from tests.support.played import NO_RETRIES, Row, Stage, met, open_stage, seen
 
 JSON = dict[str, Any]
 NODE = "node-1"
-NO_RETRIES = {"infrastructure": 0, "neverStarted": 0, "application": 0}
 SPEC: JSON = {"flowSpec": flow_spec()}
 LONG = {"backoff": {"initialSeconds": 3600, "maximumSeconds": 3600}}
 
@@ -175,39 +166,9 @@ ROWS: dict[str, Row] = {
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[RealCluster]:
-    """A control plane and an operator."""
-    folder = assets()
-    if folder is None:
-        pytest.skip(MISSING)
-    made = WithoutNode(server=RealServer(folder))
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def client(plane: RealCluster) -> Iterator[httpx.Client]:
-    """An administrator's."""
-    with plane.client() as made:
-        yield made
-
-
-def stage(client: httpx.Client, namespace: str, **labels: str) -> Stage:
-    """A namespace with its ServiceAccount."""
-    made = Stage(client, namespace)
-    made.send("POST", "/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}})
-    path = f"{made.core}/serviceaccounts/default"
-    until("the namespace has its account", lambda: client.get(path).status_code == 200)
-    return made
-
-
-@pytest.fixture(scope="module")
-def played(client: httpx.Client) -> Stage:
+def played(admin: httpx.Client) -> Stage:
     """All rows of pods and reports, played side by side."""
-    made = stage(client, "rows")
+    made = open_stage(admin, "rows")
     # The garbage collector of pods takes those away whose node does not exist.
     made.send("POST", "/api/v1/nodes", {"metadata": {"name": NODE}, "spec": {}})
     made.play(ROWS)
@@ -219,266 +180,3 @@ def test_row(played: Stage, name: str) -> None:
     row, status = ROWS[name], played.statuses.get(name, {})
     assert name not in played.failures, played.failures[name]
     assert met(row, status), f"{row.state} {row.budget} {row.degraded} {row.says} became {json.dumps(seen(status))}"
-
-
-# --- what the API server refuses by itself, and what needs no pod --------------------------------------------------------------------
-
-ENGINE = k.ENGINE_CONTAINER
-
-
-def with_template(**spec: Any) -> JSON:
-    return {"flowSpec": flow_spec(), "template": {"spec": spec}, "runPolicy": LONG}
-
-
-def limited(**resources: Any) -> JSON:
-    return with_template(containers=[{"name": ENGINE, "resources": resources}])
-
-
-@pytest.fixture(scope="module")
-def refusing(client: httpx.Client) -> dict[str, Stage]:
-    """Namespaces that refuse pods, each for a reason of its own."""
-    stages = {
-        name: stage(client, name, **labels)
-        for name, labels in {
-            "quota": {},
-            "security": {"pod-security.kubernetes.io/enforce": "restricted"},
-            "limits": {},
-            "policy": {},
-            "webhook": {},
-            "free": {},
-        }.items()
-    }
-    quota = stages["quota"].core + "/resourcequotas"
-    stages["quota"].send("POST", quota, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
-    until("the quota counts", lambda: "hard" in client.get(f"{quota}/none").json().get("status", {}))
-    limits = [{"type": "Container", "max": {"memory": "128Mi"}}]
-    body: JSON = {"metadata": {"name": "small"}, "spec": {"limits": limits}}
-    stages["limits"].send("POST", stages["limits"].core + "/limitranges", body)
-    rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
-    group = "/apis/admissionregistration.k8s.io/v1"
-    only = {"matchLabels": {"kubernetes.io/metadata.name": "policy"}}
-    policy = {"matchConstraints": {"namespaceSelector": only, "resourceRules": rules}}
-    policy |= {"validations": [{"expression": "false", "message": "no pods on Saturdays"}]}  # type: ignore[dict-item]
-    stages["policy"].send("POST", f"{group}/validatingadmissionpolicies", {"metadata": {"name": "x"}, "spec": policy})
-    binding = {"metadata": {"name": "x"}, "spec": {"policyName": "x", "validationActions": ["Deny"]}}
-    stages["policy"].send("POST", f"{group}/validatingadmissionpolicybindings", binding)
-    hook = {
-        "name": "nobody.example.com",
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
-        "rules": rules,
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "webhook"}},
-        "sideEffects": "None",
-        "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 1,
-    }
-    stages["webhook"].send(
-        "POST", f"{group}/validatingwebhookconfigurations", {"metadata": {"name": "x"}, "webhooks": [hook]}
-    )
-    pod: JSON = {"metadata": {"generateName": "probe-"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
-    for name in ("policy", "webhook"):  # what admits is read by the server from its caches
-        path = f"{stages[name].core}/pods?dryRun=All"
-        until(f"{name} refuses", lambda path=path: client.post(path, json=pod).status_code >= 400)  # type: ignore[misc]
-    for name, rows in REFUSING.items():
-        for row in rows:
-            stages[name].apply(_name(row), row.spec)
-    for name, rows in REFUSING.items():
-        stages[name].watch_for({_name(row): lambda s, row=row: met(row, s) for row in rows}, 20)  # type: ignore[misc]
-    return stages
-
-
-def _name(row: Row) -> str:
-    return "run-" + digest_text(row.id)[:8]
-
-
-REFUSING: dict[str, tuple[Row, ...]] = {
-    "quota": (
-        Row(
-            "quota: Pending/QuotaExceeded, the numbers",
-            {"flowSpec": flow_spec()},
-            "Pending/QuotaExceeded",
-            says=("requested: pods=1, used: pods=0, limited: pods=0",),
-        ),
-        Row(
-            "quota for longer than pendingDeadline: Crashed/QuotaExceeded",
-            {"flowSpec": flow_spec(), "runPolicy": {"pendingDeadlineSeconds": 3}},
-            "Crashed/QuotaExceeded",
-            says=("pendingDeadlineSeconds (3 s)", "exceeded quota"),
-        ),
-    ),
-    "security": (
-        Row(
-            "PodSecurity: Crashed/PodRejected, the API's message",
-            with_template(hostNetwork=True),
-            "Crashed/PodRejected",
-            says=("violates PodSecurity", "host namespaces"),
-        ),
-    ),
-    "limits": (
-        Row(
-            "LimitRange: Crashed/PodRejected",
-            limited(limits={"memory": "1Gi"}),
-            "Crashed/PodRejected",
-            says=("maximum memory usage per Container is 128Mi, but limit is 1Gi",),
-        ),
-    ),
-    "policy": (
-        Row(
-            "denied by an admission policy: Crashed/PodRejected",
-            {"flowSpec": flow_spec()},
-            "Crashed/PodRejected",
-            says=("no pods on Saturdays",),
-        ),
-    ),
-    "webhook": (
-        Row(
-            "webhook failed: Pending/Submitting, tried again",
-            {"flowSpec": flow_spec()},
-            "Pending/Submitting",
-            says=("failed calling webhook",),
-        ),
-    ),
-    "free": (
-        Row(
-            "422: Crashed/PodRejected",
-            limited(requests={"cpu": "2"}, limits={"cpu": "1"}),
-            "Crashed/PodRejected",
-            says=("must be less than or equal to cpu limit",),
-        ),
-        Row(
-            "nobody schedules it for longer than pendingDeadline: Crashed/Submitting",
-            {"flowSpec": flow_spec(), "runPolicy": {"pendingDeadlineSeconds": 3}},
-            "Crashed/Submitting",
-            says=("pendingDeadlineSeconds (3 s)",),
-        ),
-        Row(
-            "scheduledTime ahead: Scheduled/Scheduled",
-            {"flowSpec": flow_spec(), "scheduledTime": "2099-01-01T00:00:00Z"},
-            "Scheduled/Scheduled",
-            says=("2099-01-01T00:00:00Z",),
-        ),
-        Row(
-            "flowRef finds no Flow: Scheduled/AwaitingFlow",
-            {"flowRef": {"name": "nowhere"}},
-            "Scheduled/AwaitingFlow",
-            says=("no Flow 'nowhere'",),
-        ),
-        Row(
-            "rerunOf names no run: Scheduled/AwaitingFlow, Degraded",
-            {"flowSpec": flow_spec(), "rerunOf": {"name": "before"}},
-            "Scheduled/AwaitingFlow",
-            says=("'before'",),
-            degraded="AwaitingFlow",
-        ),
-        Row(
-            "flowSpec unusable: Failed/InvalidFlow",
-            {"flowSpec": flow_spec(parametersSchema={"type": "nonsense"})},
-            "Failed/InvalidFlow",
-            says=("parametersSchema",),
-        ),
-        Row(
-            "parameters fail the schema: Failed/InvalidParameters, path of the value",
-            {
-                "flowSpec": flow_spec(parametersSchema={"properties": {"a": {"minimum": 3}}}),
-                "parameters": {"a": 1},
-            },
-            "Failed/InvalidParameters",
-            says=("parameters.a", "1 is less than the minimum of 3"),
-        ),
-        *(
-            Row(
-                f"{desired} before there is a pod: Paused/{desired}",
-                {"flowSpec": flow_spec(), "desiredState": desired},
-                f"Paused/{desired}",
-            )
-            for desired in ("Paused", "Suspended")
-        ),
-        Row(
-            "Cancelled before there is a pod: Cancelled/Cancelled",
-            {"flowSpec": flow_spec(), "scheduledTime": "2099-01-01T00:00:00Z", "desiredState": "Cancelled"},
-            "Cancelled/Cancelled",
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize(("name", "row"), [(name, row) for name, rows in REFUSING.items() for row in rows], ids=str)
-def test_refused(refusing: dict[str, Stage], name: str, row: Row) -> None:
-    status = refusing[name].statuses.get(_name(row), {})
-    assert met(row, status), f"{row.state} {row.says} became {json.dumps(seen(status))}"
-
-
-def test_a_missing_service_account_heals(refusing: dict[str, Stage]) -> None:
-    """Pending/ConfigError, Degraded, with the name; when the account is there, the pod is made."""
-    free = refusing["free"]
-    row = Row("", with_template(serviceAccountName="late"), "Pending/ConfigError", degraded="ConfigError")
-    row = replace(row, says=('serviceaccount "late" not found',))
-    free.apply("account", row.spec)
-    free.watch_for({"account": lambda s: met(row, s)}, 15)
-    assert met(row, free.statuses["account"]), seen(free.statuses["account"])
-    free.send("POST", f"{free.core}/serviceaccounts", {"metadata": {"name": "late"}})
-    free.await_pods(["account"])
-    free.watch_for({"account": lambda s: seen(s)["state"] == "Pending/Submitting"}, 15)
-    assert seen(free.statuses["account"])["degraded"] is None
-
-
-def test_a_foreign_pod_under_our_name(refusing: dict[str, Stage]) -> None:
-    """Crashed/PodNameConflict; the other's pod is left alone."""
-    free = refusing["free"]
-    free.apply("taken", {"flowSpec": flow_spec(), "desiredState": "Paused"})
-    uid = free.send("GET", f"{free.runs}/taken")["metadata"]["uid"]
-    name = f"taken-{digest_text(uid)[:5]}-1"
-    pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
-    theirs = free.send("POST", f"{free.core}/pods", pod)["metadata"]["uid"]
-    free.send("PATCH", f"{free.runs}/taken", {"spec": {"desiredState": "Running"}}, MERGE)
-    free.watch_for({"taken": lambda s: bool(s.get("completionTime"))}, 15)
-    assert seen(free.statuses["taken"])["state"] == "Crashed/PodNameConflict"
-    left = free.send("GET", f"{free.core}/pods/{name}")["metadata"]
-    assert left["uid"] == theirs
-    assert "deletionTimestamp" not in left
-
-
-def test_a_gate_that_opens(refusing: dict[str, Stage]) -> None:
-    """Gated for longer than pendingDeadline it waits; the deadline counts from the moment at which the gate opens."""
-    free = refusing["free"]
-    gated = {"flowSpec": flow_spec(), "template": {"spec": {"schedulingGates": [{"name": "example.com/wait"}]}}}
-    free.apply("gated", {**gated, "runPolicy": {"pendingDeadlineSeconds": 4}})
-    pod = free.pod("gated")["metadata"]["name"]
-    began = datetime.now(UTC)
-    until("six seconds behind the gate", lambda: (datetime.now(UTC) - began).total_seconds() > 6)
-    assert seen(free.look()["gated"])["state"] == "Pending/SchedulingGated"
-    free.send("PATCH", f"{free.core}/pods/{pod}", {"spec": {"schedulingGates": None}}, MERGE)
-    # The word of the gate stays until the scheduler has looked at the pod.
-    false = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "Unschedulable",
-        "message": "0/1 nodes: 1 Insufficient cpu.",
-    }
-    free.patch_pod_status("gated", {"conditions": [false]})
-    opened = datetime.now(UTC)
-    free.watch_for({"gated": lambda s: bool(s.get("completionTime"))}, 20)
-    status = free.statuses["gated"]
-    assert seen(status)["state"] == "Crashed/Unschedulable"
-    assert "pendingDeadlineSeconds (4 s)" in seen(status)["message"]
-    assert (datetime.fromisoformat(status["completionTime"]) - opened).total_seconds() > 3
-
-
-def test_retention(refusing: dict[str, Stage]) -> None:
-    """The pod goes after `podSeconds`, the run after `runSeconds`; one that Helm tracks stays, and says so while it lives."""
-    free = refusing["free"]
-    ended = {"flowSpec": flow_spec(parametersSchema={"required": ["a"]})}  # ends before there is a pod
-    soon = {"runPolicy": {"retries": NO_RETRIES, "retention": {"runSeconds": 2}}}
-    free.apply("short", {**ended, **soon})
-    free.apply("tracked", {**ended, **soon}, **{"app.kubernetes.io/managed-by": "Helm"})
-    free.apply("living", {**SPEC, **soon}, **{"app.kubernetes.io/managed-by": "Helm"})
-    free.apply("logs", {**SPEC, "runPolicy": {"retries": NO_RETRIES, "retention": {"podSeconds": 2}}})
-    free.patch_pod_status("logs", {"phase": "Failed", "reason": "OutOfcpu"})
-    free.watch_for({"logs": lambda s: seen(s)["state"] == "Crashed/NodeRejected"}, 15)
-    pod = free.pod("logs")["metadata"]["name"]
-    until("the pod is gone", lambda: free.client.get(f"{free.core}/pods/{pod}").status_code == 404, 20)
-    until("the run is gone", lambda: "short" not in free.look(), 20)
-    status = free.look()
-    assert seen(status["logs"])["state"] == "Crashed/NodeRejected"
-    assert seen(status["tracked"])["state"] == "Failed/InvalidParameters"
-    assert seen(status["living"])["state"] == "Pending/Submitting"
-    assert seen(status["living"])["degraded"] == "RetentionIgnored"
