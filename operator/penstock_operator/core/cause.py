@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from penstock_operator.api.flowrun import FinishedAttempt
 
-from .exits import told_by_events
+from .exits import own_deadline, told_by_events
 from .fates import told_by_pod
 from .faults import Need
 from .limits import cut
@@ -44,7 +44,11 @@ def explain(s: Situation, verdict: Verdict) -> Verdict:
     if s.seen.events is None:
         raise Need(Look.POD, Look.POD_EVENTS)
     cause = told_by_events(facts)
-    return _because(verdict, cause.name, cause.message) if cause is not None else verdict
+    if cause is not None:
+        return _because(verdict, cause.name, cause.message)
+    if any(event.reason == "DeadlineExceeded" for event in s.seen.events):
+        return _because(verdict, INTERRUPTED, own_deadline(facts))
+    return verdict
 
 
 def _because(verdict: Verdict, name: str, words: str) -> Verdict:

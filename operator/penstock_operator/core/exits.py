@@ -196,6 +196,4 @@ def _by_event(facts: Facts, code: int | None, event: PodEvent, *, stopped: bool)
         return crashed(facts, "Unresponsive", text, Budget.INFRASTRUCTURE, code)
     if event.reason == "FailedPostStartHook":
         return crashed(facts, "StartError", f"the postStart hook failed: {said}", None, code)
-    if event.reason == "DeadlineExceeded":
-        return crashed(facts, "Interrupted", own_deadline(facts), Budget.INFRASTRUCTURE, code)
     return None
