@@ -66,6 +66,26 @@ class Definition:
         return [name for name in ("return_state", "wait_for") if name in names]
 
     @property
+    def tries_after_first(self) -> int:
+        """`retries`, or the setting."""
+        raise NotImplementedError(f"{type(self).__name__}.tries_after_first")
+
+    @property
+    def delays(self) -> Any:
+        """`retry_delay_seconds`, or the setting."""
+        raise NotImplementedError(f"{type(self).__name__}.delays")
+
+    @property
+    def retries(self) -> int:
+        """How many more tries after the first."""
+        return self.tries_after_first
+
+    @property
+    def retry_delay_seconds(self) -> Any:
+        """Seconds between tries."""
+        return self.delays
+
+    @property
     def binder(self) -> Binder:
         """Binds calls of the function."""
         if self._binder is None:

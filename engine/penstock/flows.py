@@ -133,11 +133,6 @@ class Flow(Definition, Generic[P, R]):
         return flow_persists(run)
 
     @property
-    def retries(self) -> int:
-        """How many more tries after the first."""
-        return self.tries_after_first
-
-    @property
     def tries_after_first(self) -> int:
         """`retries`, or the setting."""
         if self._retries is None:
@@ -145,11 +140,6 @@ class Flow(Definition, Generic[P, R]):
 
             return int(get_current_settings().flows.default_retries)
         return self._retries
-
-    @property
-    def retry_delay_seconds(self) -> Any:
-        """Seconds between tries."""
-        return self.delays
 
     @property
     def delays(self) -> Any:

@@ -176,21 +176,11 @@ class Task(Definition, Generic[P, R]):
         return self._retries
 
     @property
-    def retries(self) -> int:
-        """How many more tries after the first."""
-        return self.tries_after_first
-
-    @property
     def delays(self) -> Any:
         """Seconds between tries: own, or the setting."""
         if self._delays is None:
             return get_current_settings().tasks.default_retry_delay_seconds
         return self._delays
-
-    @property
-    def retry_delay_seconds(self) -> Any:
-        """Seconds between tries."""
-        return self.delays
 
     def timeout_error(self, run: Run) -> BaseException:
         """The error of this task's own timeout."""
