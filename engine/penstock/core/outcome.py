@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock._state import CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, State, StateType
 from penstock.exceptions import CancelledRun, TerminationSignal
+from penstock.utilities.annotations import BaseAnnotation
 
 
 class Raised:
@@ -80,6 +81,7 @@ def is_states(value: Any) -> bool:
     """Whether `value` is a non-empty list, tuple or set of states only."""
     return (
         isinstance(value, list | tuple | set | frozenset)
+        and not isinstance(value, BaseAnnotation)
         and bool(value)
         and all(isinstance(item, State) for item in value)
     )

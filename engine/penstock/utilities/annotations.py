@@ -5,7 +5,7 @@ They nest: `allow_failure(unmapped(x))`. Neighbours: `core.inputs` and `core.map
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from typing import Self
@@ -13,13 +13,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class BaseAnnotation(Generic[T]):
-    """Wraps one value."""
+class BaseAnnotation(tuple[T]):
+    """Wraps one value; a tuple of it, so that it can be unpacked."""
 
-    __slots__ = ("value",)
+    __slots__ = ()
 
-    def __init__(self, value: T) -> None:
-        self.value = value
+    def __new__(cls, value: T) -> Self:
+        """Wrap the value."""
+        return tuple.__new__(cls, (value,))
+
+    @property
+    def value(self) -> T:
+        """The value inside."""
+        return tuple.__getitem__(self, 0)
 
     def unwrap(self) -> T:
         """The value inside."""
@@ -47,7 +53,7 @@ class unmapped(BaseAnnotation[T]):  # noqa: N801
 
     __slots__ = ()
 
-    def __getitem__(self, _: object) -> T:
+    def __getitem__(self, _: object) -> T:  # type: ignore[override]  # the same at every place
         return self.unwrap()
 
 
@@ -72,6 +78,13 @@ class Quote(quote[T]):
 
     __slots__ = ()
 
+    def __new__(cls, expr: T) -> Self:
+        """Wrap the value, and say how it is spelt now."""
+        import warnings
+
+        warnings.warn("`Quote` is the older spelling of `quote`.", DeprecationWarning, stacklevel=2)
+        return super().__new__(cls, expr)
+
 
 class opaque(BaseAnnotation[T]):  # noqa: N801
     """A future directly inside is resolved; its result, or a container inside, is not traversed."""
@@ -88,14 +101,15 @@ class freeze(BaseAnnotation[T]):  # noqa: N801
 
     __slots__ = ()
 
-    def __init__(self, value: T) -> None:
-        import json
+    def __new__(cls, value: T) -> Self:
+        """Wrap the value, if it can be encoded."""
+        from pydantic_core import to_json
 
         try:
-            json.dumps(value)
-        except (TypeError, ValueError) as exc:
+            to_json(value)
+        except Exception as exc:
             raise ValueError("Value must be JSON serializable") from exc
-        super().__init__(value)
+        return super().__new__(cls, value)
 
     def unfreeze(self) -> T:
         """The value inside."""
