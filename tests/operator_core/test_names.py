@@ -9,6 +9,7 @@ import pytest
 
 import penstock_operator.core
 from tests.operator_core import (
+    test_concurrency,
     test_not_running_yet,
     test_recordings,
     test_running_and_ending,
@@ -31,11 +32,11 @@ NAMES = {
     " Unschedulable ImagePullFailed ConfigError CreateContainerError StartError InitContainerFailed"
     " InitContainerOOMKilled LoadError Refused FlowDeleted EngineError Crashed",
 }
-# Of concurrency, which the core does not know yet, and of flows, which bring their names with their reports.
-NOT_THE_CORES = {"AwaitingConcurrencySlot", "Skipped", "Replaced", "Cached"}
+# Of flows, which bring their names with their reports.
+NOT_THE_CORES = {"Cached"}
 CASES = [
     case
-    for module in (test_not_running_yet, test_running_and_ending, test_stopping)
+    for module in (test_concurrency, test_not_running_yet, test_running_and_ending, test_stopping)
     for value in vars(module).values()
     if isinstance(value, list)
     for case in value

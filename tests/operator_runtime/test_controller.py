@@ -119,7 +119,7 @@ def test_looks_are_read_live_and_the_core_is_asked_again() -> None:
 
     def decide(seen: Observed) -> Decision:
         if seen.revision is UNKNOWN:
-            return Decision(looks=frozenset(Look) - {Look.POD_EVENTS})
+            return Decision(looks=frozenset(Look) - {Look.POD_EVENTS, Look.LIMITS})
         return Decision()
 
     async def story(rig: Rig) -> None:

@@ -84,6 +84,8 @@ def _looked(seen: Observed, look: Look) -> Observed:
             return replace(seen, source=MISSING)
         case Look.FLOW:
             return replace(seen, flow=MISSING)
+        case Look.LIMITS:
+            return replace(seen, limits=MISSING)
         case Look.POD_EVENTS:
             return replace(seen, events=())
 

@@ -51,6 +51,7 @@ class World:
     pods: dict[str, JSON] = field(default_factory=dict)
     revisions: dict[str, dict[str, str]] = field(default_factory=dict)
     source: dict[str, str] | None = None
+    limits: dict[str, str] | None = None
     rerun_of: JSON | None = None
     events: list[PodEvent] = field(default_factory=list)
     refuse: Callable[[JSON], Refusal | None] = lambda _: None
@@ -193,6 +194,8 @@ class Stage:
                 case Look.FLOW:
                     flow = self.world.flow
                     changes["flow"] = Flow.model_validate(flow) if flow is not None else MISSING
+                case Look.LIMITS:
+                    changes["limits"] = self.world.limits if self.world.limits is not None else MISSING
                 case Look.POD_EVENTS:
                     changes["events"] = tuple(self.world.events)
         return replace(seen, **changes)

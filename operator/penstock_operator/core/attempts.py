@@ -72,6 +72,8 @@ def _when_cancelled(verdict: Verdict) -> Verdict:
 
 def finish(s: Situation, verdict: Verdict) -> Plan:
     """Return the end of the run. A terminal state never leaves a pod behind that may still start user code."""
+    if verdict.type is StateType.CANCELLED and s.displaced is not None:
+        verdict = replace(verdict, name="Replaced", message=f"{s.displaced}; {verdict.message}")
     changes: dict[str, Any] = {
         "completion_time": s.now,
         "pause": None,

@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from penstock_operator.api.constants import ENGINE_CONTAINER
-from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.flowrun import DesiredState, StateType
 
 from .attempts import finish
 from .facts import has_started
 from .faults import Need
-from .intent import wanted_intent
+from .intent import Intent, wanted_intent
 from .model import UNKNOWN, Look
 from .observe import Pod
 from .plan import Plan, earliest
@@ -62,17 +62,21 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
         return Plan(
             StateType.CANCELLING,
             "Cancelling",
-            "cancelled before it ran; its pod is being deleted",
+            f"{s.displaced or 'cancelled'} before it ran; its pod is being deleted",
             effects=delete(pod),
             again_at=hard,
         )
     late = since + timedelta(seconds=CANCEL_AHEAD + DEADLINE_LATE)
     deaf = s.now >= late and not obeys(pod)
-    effects = delete(pod) if deaf else stop(pod, s.now, wanted_intent(s.run), CANCEL_AHEAD)
+    effects = (
+        delete(pod)
+        if deaf
+        else stop(pod, s.now, Intent(DesiredState.CANCELLED, wanted_intent(s.run).token), CANCEL_AHEAD)
+    )
     return Plan(
         StateType.CANCELLING,
         "Cancelling",
-        f"cancelling: SIGTERM in at most {CANCEL_AHEAD} s, then {pod.grace_seconds} s to end",
+        f"{s.displaced or 'cancelling'}: SIGTERM in at most {CANCEL_AHEAD} s, then {pod.grace_seconds} s to end",
         effects=effects,
         again_at=earliest(late if s.now < late else None, hard),
     )

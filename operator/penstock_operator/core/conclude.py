@@ -43,6 +43,7 @@ def conclude(s: Situation, plan: Plan) -> Decision:
     hashed = spec_hash(run.spec)
     changes: dict[str, Any] = {
         **first_facts(run, old, s.seen.rerun_of),
+        "queue": None,
         **plan.changes,
         "state": state,
         "observed_generation": run.metadata.generation,

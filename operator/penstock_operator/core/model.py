@@ -16,6 +16,7 @@ from typing import Any, Final
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
 
+from .concurrency import UNCONTENDED, Contention
 from .observe import Pod, PodEvent
 
 
@@ -59,6 +60,7 @@ class Look(StrEnum):
     REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
     SOURCE = "source"  # the ConfigMap source.configMap of the Flow
     FLOW = "flow"  # the Flow of spec.flowRef, where the store has none
+    LIMITS = "limits"  # the ConfigMap penstock-concurrency: of limits, a minute's age does no harm
     POD_EVENTS = "pod-events"  # the pod's Events, newest last
 
 
@@ -82,6 +84,8 @@ class Observed:
     revision: Revision | Absence = UNKNOWN
     source: Mapping[str, str] | Absence = UNKNOWN  # data of source.configMap
     events: tuple[PodEvent, ...] | None = None  # None: not looked
+    contention: Contention = UNCONTENDED  # about the slots that the Flow's runs share, as the store counts them
+    limits: Mapping[str, str] | Absence = UNKNOWN  # data of the ConfigMap penstock-concurrency
     run_is_live: bool = False  # `run` came from a live GET, or from the answer of a write, for this decision
     refusal: Refusal | None = None
     pod_created: bool = False  # a POST of this attempt's pod was answered with success (kept in memory)

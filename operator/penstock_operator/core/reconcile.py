@@ -16,6 +16,7 @@ from .cancel import cancel
 from .cause import explain, finished_attempts
 from .classify import classify
 from .conclude import conclude
+from .concurrency import holds
 from .deadlines import enforce_deadline, pending_deadline
 from .fates import judge_fate
 from .faults import Need
@@ -27,7 +28,7 @@ from .reports import final_report, judge_report, last_words
 from .retention import clean_up
 from .situation import Situation, situation
 from .verdict import Budget, Showing, Verdict
-from .waiting import begin_again, flow_deleted, submitted, wait_or_begin
+from .waiting import begin_again, flow_deleted, wait_or_begin
 
 
 def reconcile(observed: Observed) -> Decision:
@@ -55,7 +56,7 @@ def reconcile(observed: Observed) -> Decision:
 
 def _decide(s: Situation) -> Plan:
     # The attempt has no pod yet: it waits, or begins.
-    if not submitted(s.run):
+    if not holds(s.run):
         return wait_or_begin(s)
     return (
         # 2. An outcome that the engine left, whatever the pod does later.

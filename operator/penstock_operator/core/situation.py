@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report
+from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report, StateType
 
+from .concurrency import holds, replaced
 from .facts import Facts, has_ended
 from .faults import Need
 from .intent import pod_intent
@@ -65,8 +67,22 @@ class Situation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether cancellation was asked; deleting the FlowRun is asking."""
+        """Whether the run is to end: by its user, for whom deleting the FlowRun is asking, or for a newer run."""
+        return self._asked or self.displaced is not None
+
+    @property
+    def _asked(self) -> bool:
         return self.run.spec.desired_state is DesiredState.CANCELLED or self.run.metadata.deletion_timestamp is not None
+
+    @property
+    def displaced(self) -> str | None:
+        """Why the run goes for a newer one, if it does. What was begun is carried out: a cancellation that nobody asked for is one."""
+        state, flow = self.status.state, self.seen.flow
+        if self._asked or state is None or not holds(self.run):
+            return None
+        if state.type is StateType.CANCELLING:
+            return "replaced by a newer run of its Flow"
+        return replaced(flow, self.seen.contention) if isinstance(flow, Flow) and self.run.spec.flow_ref else None
 
     @property
     def suspended(self) -> bool:

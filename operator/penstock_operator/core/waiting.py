@@ -1,7 +1,7 @@
 """A run whose next attempt has no pod yet: what it waits for, and the attempt's beginning.
 
-First match wins: cancellation, the run's deadline, a pause, the due time, the flow, parameters, the process of the attempt before; then the
-pod is created. The attempt is written into the status before: its pod's name is fixed by then, and two operators make one pod.
+First match wins: cancellation, the run's deadline, a pause, the due time, the flow, parameters, the process of the attempt before, a slot;
+then the pod is created. The attempt is written into the status before: its pod's name is fixed by then, and two operators make one pod.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowR
 from .attempts import finish, timed_out
 from .cancel import cancelled
 from .canonical import DEEPEST
+from .concurrency import AWAITING_SLOT, Skip, admit, holds, limited, look_again, needs_limits, replaced
 from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
-from .model import MISSING, UNKNOWN, CreatePod, CreateRevision, Effect, Look, Revision
+from .model import MISSING, UNKNOWN, Absence, CreatePod, CreateRevision, Effect, Look, Revision
 from .observe import Pod
 from .parameters import bad_parameter
 from .pause import answered, without_pod
@@ -28,7 +29,6 @@ from .plan import Plan, shown
 from .pod import pod_manifest, pod_name
 from .policy import Policy, effective_parameters, effective_policy
 from .refusals import judge_refusal
-from .reports import own_report
 from .revisions import Definition, current_definition
 from .situation import Situation
 from .spec_hash import deep_field
@@ -39,16 +39,6 @@ from .verdict import Degraded, Showing, Verdict
 LATE_SECONDS = 15
 # A run that rerunOf names, or a ConfigMap that a Flow takes its source from, may appear later; nothing announces it to this run.
 LOOK_AGAIN_SECONDS = 30
-
-
-def submitted(run: FlowRun) -> bool:
-    """Whether the attempt under way has, or may have, a pod: its creation follows the status that says Pending."""
-    status = run.status
-    if status.attempt is None or status.state is None or status.state.type is StateType.SCHEDULED:
-        return False
-    if status.state.type is StateType.PAUSED:
-        return status.attempt.pod_uid is not None or own_report(run) is not None
-    return True
 
 
 def wait_or_begin(s: Situation) -> Plan:
@@ -230,6 +220,9 @@ def _previous_leaves(s: Situation) -> Plan | None:
 def _submit(s: Situation, definition: Definition, number: int) -> Plan:
     """Write the attempt down and create its pod, and its revision where that is missing."""
     run, seen = s.run, s.seen
+    held_up = _awaits_slot(s) if not holds(run) else None
+    if held_up is not None:
+        return held_up
     effects: list[Effect] = []
     if definition.revision is not None:
         if seen.revision is MISSING:
@@ -252,6 +245,41 @@ def _submit(s: Situation, definition: Definition, number: int) -> Plan:
     elif showing.again_at is not None:
         showing = replace(showing, again_at=None)
     return pending_deadline(_with_policy(s, policy), shown(showing, tuple(effects), **changes))
+
+
+def _awaits_slot(s: Situation) -> Plan | None:
+    """Return what becomes of a run that its Flow has no slot for; None: it may begin.
+
+    Raises:
+        Need: the groups' limits.
+    """
+    flow, run, contention = s.seen.flow, s.run, s.seen.contention
+    if not isinstance(flow, Flow) or run.spec.flow_ref is None or not limited(flow):
+        return None
+    changes: dict[str, Any] = {"pause": None}
+    if s.status.attempt is None:
+        changes["scheduled_time"] = run.spec.scheduled_time
+    gone = replaced(flow, contention)
+    if gone is not None:
+        return _end(s, Verdict(StateType.CANCELLED, "Replaced", gone), changes)
+    if needs_limits(flow, contention) and s.seen.limits is UNKNOWN:
+        raise Need(Look.LIMITS)
+    limits = s.seen.limits if not isinstance(s.seen.limits, Absence) else {}
+    first = s.status.attempt is None
+    verdict = admit(flow, contention, limits, first=first, known=s.status.queue)
+    if verdict is None:
+        return None
+    if isinstance(verdict, Skip):
+        return _end(s, Verdict(StateType.CANCELLED, "Skipped", verdict.message), changes)
+    degraded = Degraded(AWAITING_SLOT, verdict.message) if verdict.queue is None else None
+    return Plan(
+        StateType.SCHEDULED,
+        AWAITING_SLOT,
+        verdict.message,
+        changes={**changes, "queue": verdict.queue},
+        again_at=look_again(s.now, verdict),
+        degraded=degraded,
+    )
 
 
 def _with_policy(s: Situation, policy: Policy) -> Situation:

@@ -20,7 +20,7 @@ from penstock_operator.core.model import Decision, Observed
 from . import errors, logs
 from .effects import Effects, Outcome
 from .errors import ApiError
-from .gather import Facts, Gatherer, RunGoneError, urgent
+from .gather import Facts, Gatherer, RunGoneError, key_of_run, urgent
 from .memory import Memories
 from .metrics import Metrics
 from .queue import WorkQueue
@@ -171,7 +171,13 @@ class Controller:
         if decision.status is None and not decision.drop_report:
             return None
         wanted = decision.status if decision.status is not None else run.status
-        return await self._writer.write(run, wanted, self._memories.of(run), drop_report=decision.drop_report)
+        # Other workers decide while this is written: a slot that is taken here is taken.
+        key = key_of_run(run)
+        self._store.decided(key, run.model_copy(update={"status": wanted}))
+        try:
+            return await self._writer.write(run, wanted, self._memories.of(run), drop_report=decision.drop_report)
+        finally:
+            self._store.decided(key, None)
 
     async def _act(self, run: FlowRun, decision: Decision) -> bool:
         """Carry out the effects; say whether the next decision may see something new."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import DesiredState, FlowRun
+from penstock_operator.core.concurrency import UNCONTENDED
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
 from penstock_operator.core.revisions import revision_name
@@ -107,12 +109,13 @@ class Gatherer:
         if isinstance(pod, Pod):
             memory.see(pod, now)
         last = self._store.last_pod(Key(namespace, name)) if name is not None and not isinstance(pod, Pod) else None
+        flow = self._flow(run, facts)
         observed = Observed(
             run=run,
             now=now,
             engine_image=self._engine_image,
             pod_security=self._pod_security,
-            flow=self._flow(run, facts),
+            flow=flow,
             pod=pod,
             pod_is_live=name in facts.pods,
             last_pod=last if last is not None and last.owner_uid == run.metadata.uid else None,
@@ -120,6 +123,8 @@ class Gatherer:
             older_pods=self._older_pods(run, name),
             rerun_of=self._rerun_of(run),
             events=facts.events.get(pod.uid) if isinstance(pod, Pod) else None,
+            contention=self._store.contention(run, flow) if isinstance(flow, Flow) else UNCONTENDED,
+            limits=facts.configmaps.get(CONCURRENCY_CONFIGMAP, UNKNOWN),
             run_is_live=facts.run_is_live,
             refusal=memory.refusal,
             pod_created=memory.pod_created,
@@ -163,7 +168,11 @@ class Gatherer:
         if Look.FLOW in looks and facts.flow is UNKNOWN and run.spec.flow_ref is not None:
             facts.flow = await self._read_flow(run, run.spec.flow_ref.name)
             news = True
-        for look, name in ((Look.REVISION, revision_name(observed)), (Look.SOURCE, source_name(observed))):
+        for look, name in (
+            (Look.REVISION, revision_name(observed)),
+            (Look.SOURCE, source_name(observed)),
+            (Look.LIMITS, CONCURRENCY_CONFIGMAP),
+        ):
             if look in looks and name is not None and name not in facts.configmaps:
                 facts.configmaps[name] = await self._read_configmap(run, name)
                 news = True

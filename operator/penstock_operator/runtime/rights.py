@@ -54,7 +54,12 @@ OPERATOR: Final = (
         ("get", "list", "watch", "create", "patch", "delete"),
         "one pod per attempt; patch: intent and deadline",
     ),
-    Right("", "configmaps", ("get", "create"), "revisions of Flows, and the source that a Flow names"),
+    Right(
+        "",
+        "configmaps",
+        ("get", "create"),
+        "revisions of Flows, the source that a Flow names, and the limits of concurrency groups",
+    ),
     Right("", "events", ("list",), "why a pod does not start or how it was ended, where only an Event tells"),
     Right("events.k8s.io", "events", ("create", "patch"), "what became of a run, for `kubectl describe`"),
 )

@@ -17,9 +17,11 @@ from pydantic import ValidationError
 from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.core.concurrency import Contention
 from penstock_operator.core.observe import Pod, parse_pod
 
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
+from .slots import Slots
 from .table import Entry, Table, key_of, version
 
 LAST_PODS = 2_000  # pods that are gone and may not have been judged yet
@@ -43,10 +45,24 @@ class Store:
         self._pods: dict[Key, set[Key]] = {}  # run -> its pods
         self._last: OrderedDict[Key, Pod] = OrderedDict()  # pods that are gone, as they were last seen
         self._states: Counter[str] = Counter()
+        self._slots = Slots()
 
     def states(self) -> list[tuple[str, float]]:
         """Return how many runs are in each type of state; safe to call from another thread."""
         return [(kind, float(number)) for kind, number in tuple(self._states.items())]
+
+    def contention(self, run: FlowRun, flow: Flow) -> Contention:
+        """Return what a run of the Flow meets, by all that is known and all that has been decided."""
+        return self._slots.contention(Key(run.metadata.namespace, run.metadata.name), run, flow)
+
+    def decided(self, key: Key, run: FlowRun | None) -> None:
+        """Count a run as it is about to be, before it is written; None: as it is known."""
+        self._wake(key, run if run is not None else self.runs.get(key))
+
+    def _wake(self, key: Key, run: FlowRun | None) -> None:
+        woken = self._slots.note(key, run)
+        if woken:
+            self._notify(woken)
 
     def seen(self, resource: Resource, key: Key) -> int:
         """Return the version at which the object is known; 0: it is not."""
@@ -182,6 +198,10 @@ class Store:
         return tuple(sorted(self._waiting.get((resource, key), ())))
 
     def _index(self, resource: Resource, key: Key, before: Any, after: Any) -> None:
+        if resource == FLOWRUNS:
+            self._wake(key, after)
+        elif resource == FLOWS:
+            self._slots.learn_flow(key, after)
         for value, step in ((before, -1), (after, 1)):
             if isinstance(value, Pod):
                 if step > 0:
