@@ -7,6 +7,7 @@ What takes long to import is imported in `main`, behind the first signal handler
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from penstock_operator.runtime.credentials import Credentials
     from penstock_operator.settings import Settings
 
+GARBAGE = 20_000  # objects between two looks of the garbage collector; Python's own is 700
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,6 +46,10 @@ async def _run(asked: Settings, cluster: Credentials) -> int:
     from penstock_operator.core.reconcile import reconcile
     from penstock_operator.runtime.app import Operator
 
+    # What was imported stays. What comes from the API server lives long or is freed at once, and seldom holds a cycle:
+    # looked through as often as Python does by itself, it costs a twentieth of the operator's CPU.
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

@@ -15,14 +15,14 @@ from pydantic.alias_generators import to_camel
 
 def utc(value: datetime) -> datetime:
     """Return the time in UTC; a naive one is taken as UTC already."""
+    if value.tzinfo is UTC:
+        return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def rfc3339(value: datetime) -> str:
     """Write a time as RFC 3339 in UTC, with microseconds only where there are any."""
-    value = utc(value)
-    text = value.strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{value.microsecond:06d}Z" if value.microsecond else f"{text}Z"
+    return f"{utc(value).isoformat()[: -len('+00:00')]}Z"
 
 
 Time = Annotated[datetime, AfterValidator(utc), PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none")]

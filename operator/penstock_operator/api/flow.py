@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -90,6 +91,17 @@ class FlowSpec(Execution):
     run_on_change: RunOnChange = RunOnChange.NEVER
     # `{}`: the server fills in the numbers from their own defaults, as it does for a user who writes only one of them.
     history_limits: Annotated[HistoryLimits, Field(json_schema_extra={"default": {}})] = HistoryLimits()
+
+    # A Flow is read once, and taken apart by each decision about each of its runs.
+    @cached_property
+    def execution_json(self) -> dict[str, Any]:
+        """The execution fields as JSON; not to be changed."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(Execution.model_fields))
+
+    @cached_property
+    def execution(self) -> Execution:
+        """The execution fields alone."""
+        return Execution.model_validate(self.execution_json)
 
 
 class ScheduleStatus(Model):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
+
 from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus
 
 from .canonical import canonical_json
@@ -25,7 +27,10 @@ def cut(text: str, maximum: int) -> str:
 
 def size(status: FlowRunStatus) -> int:
     """Return the bytes of a status as JSON, the engine's report not counted: the operator can't cut that."""
-    return len(canonical_json(status.model_copy(update={"report": None}).to_json()).encode("utf-8", "replace"))
+    try:
+        return len(status.model_dump_json(by_alias=True, exclude_none=True, exclude={"report"}).encode())
+    except PydanticSerializationError:  # a lone surrogate, of a message that the operator made up
+        return len(canonical_json(status.model_copy(update={"report": None}).to_json()).encode("utf-8", "replace"))
 
 
 def within_bounds(status: FlowRunStatus) -> FlowRunStatus:

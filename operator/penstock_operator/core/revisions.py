@@ -24,7 +24,6 @@ from .spec_hash import deep_fields
 
 # etcd refuses objects beyond 1.5 MB; a revision is copied whole into every watch of ConfigMaps.
 SOURCE_MAXIMUM = 900_000
-_EXECUTION = set(Execution.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,7 @@ def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
     deep = next((name for name, value in deep_fields(flow.spec).items() if too_deep(value)), None)
     if deep is not None:
         raise Unusable(f"{deep} is nested deeper than {DEEPEST} levels")
-    fields = flow.spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=_EXECUTION)
-    execution = Execution.model_validate(fields)
+    fields, execution = flow.spec.execution_json, flow.spec.execution
     files: dict[str, str] = {}
     hashed = fields
     if execution.source is not None and execution.source.inline is not None:

@@ -71,8 +71,18 @@ def _condition(condition: dict[str, Any], why: str, *, terminal: bool) -> dict[s
     return {**condition, "message": message} | ({} if terminal else {"status": "True", "reason": "StatusRefused"})
 
 
-def same(status: FlowRunStatus) -> dict[str, Any]:
-    """Return the JSON that patches are made of: all but the report, which is the engine's."""
-    body = status.to_json()
+def same(status: FlowRunStatus, fields: set[str] | None = None) -> dict[str, Any]:
+    """Return the JSON that patches are made of: all but the report, which is the engine's.
+
+    Args:
+        status: the status.
+        fields: only these, by attribute name.
+    """
+    body = status.model_dump(mode="json", by_alias=True, exclude_none=True, include=fields)
     body.pop("report", None)
     return body
+
+
+def differing(before: FlowRunStatus, after: FlowRunStatus) -> set[str]:
+    """Return the fields in which two statuses differ, by attribute name."""
+    return {name for name in FlowRunStatus.model_fields if getattr(before, name) != getattr(after, name)}

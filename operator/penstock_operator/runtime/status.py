@@ -19,7 +19,7 @@ from .gather import RunGoneError, key_of_run, urgent
 from .memory import Memory
 from .metrics import Metrics
 from .patch import merge_patch
-from .reduce import LEVELS, reduced, same
+from .reduce import LEVELS, differing, reduced, same
 from .resources import FLOWRUNS
 from .store import Store
 
@@ -95,8 +95,12 @@ class StatusWriter:
             return answer
 
     def _patch(self, run: FlowRun, wanted: FlowRunStatus, memory: Memory, *, drop_report: bool) -> Mapping[str, Any]:
-        present = same(run.status)
-        patch = merge_patch(present, reduced(same(wanted), present, memory.reduced, memory.reduced_why))
+        if memory.reduced:
+            present = same(run.status)
+            patch = merge_patch(present, reduced(same(wanted), present, memory.reduced, memory.reduced_why))
+        else:
+            fields = differing(run.status, wanted)
+            patch = merge_patch(same(run.status, fields), same(wanted, fields))
         if drop_report and run.status.report is not None:
             patch["report"] = None
         return patch
