@@ -1,17 +1,17 @@
 """What a pause asks for: models, their values, and messages between the threads of a process.
 
-Neighbours: `flow_runs` pauses and resumes with these; in a pod values come from the resource.
+Neighbours: `flow_runs` pauses and resumes with these; `_messages` carries; in a pod values come from the resource.
 """
 
 from __future__ import annotations
 
-import queue
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 
+from penstock._messages import Boxes, Message, Receiver
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Self
 
 __all__ = [
@@ -62,9 +62,8 @@ class RunInput(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    _description: str | None = pydantic.PrivateAttr(default=None)
+    _description: ClassVar[str | None] = None
     _metadata: Any = pydantic.PrivateAttr(default=None)
-    penstock_description: ClassVar[str | None] = None
 
     @property
     def metadata(self) -> Any:
@@ -93,13 +92,36 @@ class RunInput(pydantic.BaseModel):
                 raise ValueError(f"{cls.__name__} has no field {name!r}; it has {', '.join(cls.model_fields)}.")
             fields[name] = (cls.model_fields[name].annotation, value)
         new = pydantic.create_model(cls.__name__, __base__=cls, **fields)
-        new.penstock_description = description
+        new._description = description
         return new
 
+    def send_to(self, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
+        """Send this to a flow run of this process; see `send_input`."""
+        return _send(self, flow_run_id, sender, key_prefix)
+
     @classmethod
-    def send_to(cls, flow_run_id: Any, run_input: Any) -> None:
-        """Send a value to a flow run of this process."""
-        send_input(run_input, flow_run_id)
+    def receive(
+        cls,
+        timeout: float | None = 3600,
+        poll_interval: float = 10,
+        raise_timeout_error: bool = False,
+        exclude_keys: Any = None,
+        key_prefix: str | None = None,
+        flow_run_id: Any = None,
+    ) -> Receiver:
+        """Iterate over the values of this class that are sent to a flow run; see `receive_input`."""
+        return receive_input(cls, timeout, poll_interval, raise_timeout_error, exclude_keys, key_prefix, flow_run_id)
+
+    def respond(self, run_input: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
+        """Send a value back to the flow run that sent this one.
+
+        Raises:
+            RuntimeError: this was not received, or its sender is no flow run.
+        """
+        origin = self._metadata.sender if self._metadata is not None else None
+        if not origin or not origin.startswith(_SENDER):
+            raise RuntimeError("Cannot respond to an input that was not sent by a flow run.")
+        return _send(run_input, origin.removeprefix(_SENDER), sender, key_prefix)
 
 
 def run_input_subclass_from_type(kind: Any) -> type[pydantic.BaseModel]:
@@ -130,29 +152,48 @@ def validated(model: type[pydantic.BaseModel], given: Any) -> Any:
     return value.value if wrapped else value  # type: ignore[attr-defined]
 
 
-class _Mailboxes:
-    """Messages to the flow runs of this process, by run and key."""
-
-    def __init__(self) -> None:
-        self.boxes: dict[tuple[str, str], queue.SimpleQueue[Any]] = {}
-
-    def box(self, flow_run_id: Any, key: str) -> queue.SimpleQueue[Any]:
-        """The box of a run and a key."""
-        return self.boxes.setdefault((str(flow_run_id), key), queue.SimpleQueue())
-
-
-_mailboxes = _Mailboxes()
-
-
 def _key_of(value: Any) -> str:
-    if isinstance(value, type):
-        return value.__name__.lower()
-    return type(value).__name__.lower()
+    kind = value if isinstance(value, type) else type(value)
+    return kind.__name__.lower()
 
 
-def send_input(run_input: Any, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None) -> None:
-    """Send a value to a flow run of this process, which gets it by `receive_input`."""
-    _mailboxes.box(flow_run_id, key_prefix or _key_of(run_input)).put(run_input)
+class AutomaticRunInput(RunInput):
+    """A plain value that was received with its metadata."""
+
+    value: Any
+
+
+def _send(run_input: Any, flow_run_id: Any, sender: str | None, key_prefix: str | None) -> Any:
+    from uuid import uuid4
+
+    from penstock._current import current_run
+    from penstock.utilities.asyncutils import in_async_run
+
+    run = current_run.get()
+    if sender is None and run is not None and run.flow is not None:
+        sender = f"{_SENDER}{run.flow.id}"
+    prefix = key_prefix or _key_of(run_input)
+    Boxes.of(flow_run_id, prefix).put(Message(f"{prefix}-{uuid4()}", run_input, sender))
+    return _sent() if in_async_run() else None
+
+
+async def _sent() -> None:
+    """What async code awaits of a message that is on its way already."""
+
+
+_SENDER = "penstock.flow-run."
+
+
+def send_input(run_input: Any, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
+    """Send a value to a flow run of this process, which gets it by `receive_input`; awaitable in async code.
+
+    Args:
+        run_input: a model, or any value.
+        flow_run_id: whom to.
+        sender: told to the receiver; default: the current flow run.
+        key_prefix: the key, when it is not the type's name.
+    """
+    return _send(run_input, flow_run_id, sender, key_prefix)
 
 
 def receive_input(
@@ -164,18 +205,18 @@ def receive_input(
     key_prefix: str | None = None,
     flow_run_id: Any = None,
     with_metadata: bool = False,
-) -> Iterator[Any]:
-    """Iterate over the values of a type that are sent to a flow run.
+) -> Receiver:
+    """Iterate, by `for` or `async for`, over the values of a type that are sent to a flow run.
 
     Args:
         input_type: a type or a model.
         timeout: seconds to wait for the next; None: no limit.
-        poll_interval: accepted; a value arrives at once.
+        poll_interval: upper bound of the pauses in async code; a value arrives at once.
         raise_timeout_error: raise at the end of the wait instead of ending the iteration.
-        exclude_keys: accepted.
+        exclude_keys: keys of messages that are not wanted.
         key_prefix: the key, when it is not the type's name.
         flow_run_id: default: the current flow run.
-        with_metadata: accepted; values carry none.
+        with_metadata: give plain values as an object with `value` and `metadata`.
 
     Raises:
         TimeoutError: nothing came in time, and `raise_timeout_error`.
@@ -186,14 +227,17 @@ def receive_input(
 
         run = current_run.get()
         if run is None or run.flow is None:
-            raise RuntimeError("receive_input needs a flow run: call it inside one, or give flow_run_id.")
+            raise RuntimeError("Must either provide a flow run ID or be within a flow run to receive input.")
         flow_run_id = run.flow.id
-    box = _mailboxes.box(flow_run_id, key_prefix or _key_of(input_type))
-    while True:
-        try:
-            value = box.get(timeout=timeout)
-        except queue.Empty:
-            if raise_timeout_error:
-                raise TimeoutError(f"No input of type {_key_of(input_type)} came within {timeout} seconds.") from None
-            return
-        yield validated(run_input_subclass_from_type(input_type), value)
+    model = run_input_subclass_from_type(input_type)
+
+    def give(message: Message) -> Any:
+        value = validated(model, message.value)
+        if with_metadata and not isinstance(value, RunInput):
+            value = AutomaticRunInput(value=value)
+        if isinstance(value, RunInput):
+            value._metadata = RunInputMetadata(key=message.key, sender=message.sender, receiver=flow_run_id)
+        return value
+
+    box = Boxes.of(flow_run_id, key_prefix or _key_of(input_type))
+    return Receiver(box, give, timeout, poll_interval, raise_timeout_error, exclude_keys)

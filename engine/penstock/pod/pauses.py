@@ -131,4 +131,4 @@ def asked_for(model: Any) -> tuple[str | None, Mapping[str, Any] | None]:
     """Give the description and the JSON schema of what a pause asks for."""
     if model is None:
         return None, None
-    return getattr(model, "penstock_description", None), model.model_json_schema()
+    return getattr(model, "_description", None), model.model_json_schema()
