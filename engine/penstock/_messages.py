@@ -77,7 +77,7 @@ class Boxes:
         return boxes.setdefault(prefix, Box())
 
     @classmethod
-    def _watch(cls, name: str) -> None:
+    def _watch(cls, name: Any) -> None:
         from penstock._current import current_run
         from penstock.drivers.interrupt import find_control
 

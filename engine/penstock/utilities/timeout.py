@@ -86,10 +86,7 @@ def timeout_async(seconds: float | None = None, timeout_exc_type: type[TimeoutEr
     import anyio
 
     error = _error(timeout_exc_type, seconds)
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError as exc:
-        if isinstance(exc, timeout_exc_type):
-            raise
-        raise error from None
+    with anyio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise error
