@@ -167,7 +167,10 @@ def resolve_futures_to_results(expr: Any) -> Any:
             return item
         state = item.state  # type: ignore[attr-defined]
         if state.type is not COMPLETED:
-            raise UnfinishedRun(f"Upstream task run '{item.task_run_id}' did not reach a 'COMPLETED' state.")  # type: ignore[attr-defined]
+            raise UnfinishedRun(
+                "At least one result did not complete successfully: "
+                f"upstream task run '{item.task_run_id}' did not reach a 'COMPLETED' state."  # type: ignore[attr-defined]
+            )
         return result_of(state, raise_on_failure=True)
 
     return replace(_waited(expr), give)

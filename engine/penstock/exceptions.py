@@ -110,8 +110,8 @@ class SignatureMismatchError(PrefectException, TypeError):
         return cls(f"Function expects parameters {expected_params} but was provided with parameters {provided_params}")
 
 
-class ObjectNotFound(PrefectException):
-    """Nothing has that id."""
+class _OfObject(PrefectException):
+    """An object is there, or is not, against what was expected."""
 
     def __init__(self, http_exc: Exception | str | None = None, help_message: str | None = None) -> None:
         self.http_exc = http_exc
@@ -119,7 +119,11 @@ class ObjectNotFound(PrefectException):
         super().__init__(help_message or str(http_exc or "not found"))
 
 
-class ObjectAlreadyExists(ObjectNotFound):
+class ObjectNotFound(_OfObject):
+    """Nothing has that id."""
+
+
+class ObjectAlreadyExists(_OfObject):
     """Something has that id already."""
 
 

@@ -134,7 +134,7 @@ class TaskRunner:
 
     def __enter__(self, *, register: bool = True) -> Self:
         if self._started:
-            raise RuntimeError("The task runner is already started")
+            raise RuntimeError("This task runner is already started")
         self.start()
         self._started = True
         self._futures = {}

@@ -8,14 +8,14 @@ Neighbours: `life` waits for what is found; `collections` of the utilities visit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING, State
 from penstock.exceptions import UpstreamTaskError
 from penstock.utilities.annotations import BaseAnnotation, allow_failure, opaque, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Upstream:
@@ -27,6 +27,26 @@ class Upstream:
 def is_future(value: Any) -> bool:
     """Whether the value is a future; says nothing to a type checker, which knows states and futures apart by use."""
     return isinstance(value, Upstream)
+
+
+class TaskRunResult(NamedTuple):
+    """A task run as the source of an input."""
+
+    id: Any
+    input_type: str = "task_run"
+
+
+def as_task_inputs(names: Iterable[str], sources: Mapping[str, list[Any]]) -> dict[str, list[TaskRunResult]]:
+    """The sources of each parameter; those of `wait_for` under its name, if there are any."""
+    also = ["wait_for"] if sources.get("wait_for") else []
+    return {name: [TaskRunResult(each) for each in sources.get(name, ())] for name in [*names, *also]}
+
+
+def id_of(upstream: Upstream | State) -> Any:
+    """Id of the task run behind a future or a state; None for a state that no task run went through."""
+    if isinstance(upstream, State):
+        return upstream.state_details.task_run_id
+    return upstream.task_run_id  # type: ignore[attr-defined]
 
 
 SCALARS = frozenset({int, str, float, bool, bytes, type(None), complex, bytearray, type, range})

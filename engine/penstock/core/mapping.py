@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import COMPLETED
-from penstock.core.inputs import Upstream
-from penstock.exceptions import MappingLengthMismatch, MappingMissingIterable, UnfinishedRun
+from penstock._state import COMPLETED, FAILED, State
+from penstock.core.failures import exception_of
+from penstock.core.inputs import Upstream, id_of, refuse
+from penstock.exceptions import MappingLengthMismatch, MappingMissingIterable
 from penstock.utilities.annotations import BaseAnnotation, allow_failure, opaque, quote, unmapped
 
 if TYPE_CHECKING:
@@ -36,15 +37,20 @@ def _wrappers(value: Any) -> tuple[Any, list[BaseAnnotation[Any]]]:
     return value, wrappers
 
 
-def _awaited(value: Any) -> Any:
-    """The result of a future that is mapped over."""
-    if not isinstance(value, Upstream):
-        return value
-    value.wait()  # type: ignore[attr-defined]
-    state = value.state  # type: ignore[attr-defined]
+def _awaited(value: Upstream | State, allow: bool) -> Any:
+    """What a future or a state that is mapped over stands for: its result, or the allowed failure."""
+    if isinstance(value, Upstream):
+        value.wait()  # type: ignore[attr-defined]
+        value.seen()  # type: ignore[attr-defined]
+        state = value.state  # type: ignore[attr-defined]
+    else:
+        state = value
+    if state.type is FAILED and allow:
+        return exception_of(state)
     if state.type is not COMPLETED:
-        raise UnfinishedRun(f"Upstream task run '{value.task_run_id}' did not reach a 'COMPLETED' state.")  # type: ignore[attr-defined]
-    return value.result()  # type: ignore[attr-defined]
+        raise refuse(id_of(value) or state.id)
+    stored = getattr(state.data, "read_value", None)
+    return state.data if stored is None else stored()
 
 
 def children_of(task: Any, parameters: dict[str, Any], explicit: set[str], *, lazy: bool) -> Iterator[dict[str, Any]]:
@@ -98,8 +104,8 @@ def _sort(mapped: Any, fixed: Any, place: tuple[str, Any], value: Any, explicit:
             inner = wrapper.rewrap(inner)
         fixed[place] = inner
         return
-    if explicit and isinstance(bare, Upstream):
-        bare = _awaited(bare)
+    if explicit and isinstance(bare, Upstream | State) and not any(isinstance(each, quote) for each in wrappers):
+        bare = _awaited(bare, any(isinstance(each, allow_failure) for each in wrappers))
         value = bare
         for wrapper in reversed(wrappers):
             value = wrapper.rewrap(value)

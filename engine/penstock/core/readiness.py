@@ -12,9 +12,9 @@ from penstock.core import reuse
 from penstock.core.changes import Steps, World, put
 from penstock.core.effects import Wait
 from penstock.core.failures import exception_of
-from penstock.core.inputs import Found, Upstream, given_value, is_future, not_ready, refuse, replace, scan
+from penstock.core.inputs import Found, Upstream, given_value, id_of, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, failed_state
-from penstock.core.runs import Run
+from penstock.core.runs import Run, TaskRun
 from penstock.exceptions import UpstreamTaskError
 
 
@@ -26,11 +26,17 @@ def settle_inputs(run: Run, world: World) -> Steps:
     """
     found: Found = []
     parameters = run.parameters or {}
-    for value in parameters.values():
+    sources: dict[str, list[Any]] = {}
+    for name, value in parameters.items():
+        known = len(found)
         scan(value, found)
+        sources[name] = [item for item, _ in found[known:]]
     order: Found = []
     if run.wait_for:
         scan(list(run.wait_for) if not isinstance(run.wait_for, Upstream | State) else [run.wait_for], order)
+        sources["wait_for"] = [item for item, _ in order]
+    if isinstance(run, TaskRun):
+        run.sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}
     futures = [item for item, _ in found + order if is_future(item)]
     if futures:
         stopped: Any = yield Wait(futures)
@@ -40,8 +46,7 @@ def settle_inputs(run: Run, world: World) -> Steps:
     for item, allow in found + order:
         state = item.state if is_future(item) else item
         if not_ready(state, allow):
-            run_id = item.task_run_id if is_future(item) else (state.state_details.task_run_id or state.id)
-            return hold(run, refuse(run_id), world)
+            return hold(run, refuse(id_of(item) or state.id), world)
     for item, allow in found:
         state = item.state if is_future(item) else item
         if is_future(item):

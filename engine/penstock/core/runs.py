@@ -200,30 +200,14 @@ class FlowRun(Run):
         parameters: values by name.
         namespace: of the Kubernetes resource.
         control: handle by which the root run is stopped and gated; default: its own.
+        state: for a record made by hand.
+        tags: likewise.
     """
 
     __slots__ = (
-        "attempt",
-        "children",
-        "flow_name",
-        "given_states",
-        "keep",
-        "kept",
-        "keys",
-        "lineage",
-        "log_members",
-        "namespace",
-        "parent_task_run",
-        "persist",
-        "progress",
-        "runner",
-        "store",
-        "suspend",
-        "suspension",
-        "task_contexts",
-        "task_handlers",
-        "unseen",
-        "used",
+        "attempt", "children", "flow_name", "given_states", "keep", "kept", "keys", "lineage", "log_members",
+        "namespace", "parent_task_run", "persist", "progress", "runner", "store", "suspend", "suspension",
+        "task_contexts", "task_handlers", "unseen", "used",
     )  # fmt: skip
 
     is_flow = True
@@ -247,9 +231,11 @@ class FlowRun(Run):
         namespace: str | None = None,
         control: Any = None,
         state: State | None = None,
+        tags: Any = (),
         **_: Any,
     ) -> None:
         super().__init__(definition, parent, id=id, name=name)
+        self.tags = tags
         self.lineage = lineage_id
         self.attempt = attempt
         self.run_count = run_count
@@ -324,7 +310,12 @@ class FlowRun(Run):
 class TaskRun(Run):
     """One execution of a task."""
 
-    __slots__ = ("_cache_key", "cached", "cached_inputs", "flow_run_run_count", "future", "generator")
+    __slots__ = (
+        "_cache_key", "_given", "cached", "cached_inputs", "flow_run_run_count", "future", "generator", "sources",
+    )  # fmt: skip
+
+    if TYPE_CHECKING:
+        sources: dict[str, list[UUID]]  # ids of the upstreams by parameter name, once any are known
 
     def __init__(
         self,
@@ -334,9 +325,12 @@ class TaskRun(Run):
         id: UUID | None = None,
         name: str | None = None,
         state: State | None = None,
-        **_: Any,
+        **given: Any,
     ) -> None:
         super().__init__(definition, parent, id=id, name=name)
+        if given:
+            self._given = given
+            self.tags = given.get("tags", ())
         self.state = state  # type: ignore[assignment]
         self.future: Any = None
         self._cache_key: str | None = None
@@ -370,18 +364,24 @@ class TaskRun(Run):
     @property
     def flow_run_id(self) -> UUID | None:
         """Id of the flow run that this task run is part of."""
-        return self.flow.id if self.flow is not None else None
+        if self.flow is not None:
+            return self.flow.id
+        return self._of_record("flow_run_id")  # type: ignore[no-any-return]
+
+    def _of_record(self, name: str) -> Any:
+        """What a record that somebody made by hand was given."""
+        return getattr(self, "_given", {}).get(name)
 
     @property
     def task_key(self) -> str:
         """Key of the task."""
-        key: str = self.definition.task_key
+        key: str = self._of_record("task_key") if self.definition is None else self.definition.task_key
         return key
 
     @property
     def dynamic_key(self) -> str:
         """The address: equal in every attempt."""
-        return self.address
+        return self._of_record("dynamic_key") or self.address
 
     @property
     def cache_key(self) -> str | None:
@@ -390,5 +390,7 @@ class TaskRun(Run):
 
     @property
     def task_inputs(self) -> dict[str, Any]:
-        """Names of the parameters; the values are not kept."""
-        return {name: [] for name in self.parameters or ()}
+        """By parameter name, the task runs that its value came from; the values are not kept."""
+        from penstock.core.inputs import as_task_inputs
+
+        return as_task_inputs(self.parameters or (), getattr(self, "sources", {}))

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock._state import TERMINAL_STATES, State, StateType
 from penstock._state_details import StateDetails
+from penstock.core.inputs import TaskRunResult
 from penstock.core.runs import FlowRun, TaskRun
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "StateType",
     "TaskRun",
     "TaskRunPolicy",
+    "TaskRunResult",
 ]
 
 
