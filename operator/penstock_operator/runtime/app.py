@@ -107,7 +107,7 @@ class Operator:
         )
         self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
-        self._source = EventSource(credentials, config.namespaces, self._deliver, self._beats)
+        self._source = EventSource(credentials, config.namespaces, self._deliver, self._sync.take, self._beats)
         namespace = config.lease_namespace or credentials.endpoint.namespace
         self._lease = Lease(self._client, namespace, config.lease_name, config.identity, now=now, clock=clock)
         self._leading = not config.leader_elect

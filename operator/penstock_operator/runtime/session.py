@@ -3,7 +3,8 @@
 kopf keeps the watches: it lists, opens them, goes on where a cut one ended, and lists anew when the server has forgotten. What it does with
 an event besides (a task for each object, copies, causes, handlers) costs more than everything that a decision takes, and is of no use to
 an operator that looks at the whole anyway. So each event is handed over where it is read, and kopf is told only how far the watch has come,
-by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged.
+by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged. A listing is handed over whole,
+and kopf gets its version alone: what is missing in it was deleted while no watch was there to tell, and a single object can't say that.
 kopf also tells nobody of bookmarks; but the age of a watch's last word is what tells a quiet cluster from a dead connection.
 Neighbours: `source` gives the session to kopf, `health` and `app` read the ages.
 """
@@ -31,6 +32,13 @@ class Take(Protocol):
         """Take the object."""
 
 
+class TakeListing(Protocol):
+    """Takes a complete listing: what it does not show is not there; called in kopf's thread."""
+
+    def __call__(self, resource: Resource, namespace: str | None, items: list[dict[str, Any]], version: str) -> None:
+        """Take the listing, of one namespace or of all, and the version that it shows."""
+
+
 class Beats:
     """When each watch was last heard of, monotonic. Written by kopf's thread, read by all."""
 
@@ -56,17 +64,18 @@ class Beats:
         return max((age for _, age in self.ages()), default=0.0)
 
 
-def session(credentials: Credentials, beats: Beats, take: Take) -> aiohttp.ClientSession:
+def session(credentials: Credentials, beats: Beats, take: Take, take_listing: TakeListing) -> aiohttp.ClientSession:
     """Make kopf's session; kopf closes it.
 
     Args:
         credentials: of the API server.
         beats: notes when each watch was last heard of.
         take: takes what the watches say.
+        take_listing: takes what is listed before a watch begins.
     """
 
     class Response(aiohttp.ClientResponse):
-        """Hands on what a watch says."""
+        """Hands on what a watch says, and what is listed."""
 
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
@@ -74,6 +83,10 @@ def session(credentials: Credentials, beats: Beats, take: Take) -> aiohttp.Clien
                 beats.beat(self.url.path)
                 self.content = _Heard(self.content, self.url.path, beats, take)  # type: ignore[assignment]
             return self
+
+        async def json(self, **options: Any) -> Any:
+            body = await super().json(**options)
+            return _without_items(self.url.path, body, take_listing) if self.status == 200 else body
 
     token = credentials.token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -88,7 +101,7 @@ class _Heard:
         self._path = path
         self._beats = beats
         self._take = take
-        self._resource = next((r for r in WATCHED if path.endswith(f"/{r.plural}")), None)
+        self._resource = _watched(path)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -125,6 +138,23 @@ class _Heard:
         if version:
             self._take(self._resource, raw, deleted=kind == "DELETED")
         return version
+
+
+def _watched(path: str) -> Resource | None:
+    return next((r for r in WATCHED if path.endswith(f"/{r.plural}")), None)
+
+
+def _without_items(path: str, body: Any, take_listing: TakeListing) -> Any:
+    """Take a listing of a watched kind, and return what is left for kopf; anything else as it is."""
+    resource = _watched(path)
+    if resource is None or not isinstance(body, dict) or not isinstance(body.get("items"), list):
+        return body
+    meta = body.get("metadata") or {}
+    if meta.get("continue") or not meta.get("resourceVersion"):
+        return body
+    _, found, rest = path.partition("/namespaces/")
+    take_listing(resource, rest.split("/")[0] if found else None, body["items"], meta["resourceVersion"])
+    return {**body, "items": []}
 
 
 def _bookmark(version: str) -> bytes:

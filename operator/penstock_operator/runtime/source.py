@@ -16,7 +16,8 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from penstock_operator.api.constants import GROUP
@@ -24,7 +25,7 @@ from penstock_operator.api.constants import GROUP
 from .credentials import Credentials
 from .errors import NoClusterError
 from .resources import POD_SELECTOR, PODS, WATCHED, Resource
-from .session import Beats, session
+from .session import Beats, TakeListing, session
 
 LOGIN_SECONDS = 600.0  # kopf asks for credentials anew after so long: tokens are replaced at 80 % of an hour or more
 JOIN_SECONDS = 0.6
@@ -46,13 +47,17 @@ class EventSource:
         credentials: where the API server is.
         namespaces: to watch; empty: all.
         deliver: takes each object.
+        listed: takes each listing, with which kopf begins, and begins again where a watch can't go on.
         beats: notes when each watch was last heard of.
     """
 
-    def __init__(self, credentials: Credentials, namespaces: Sequence[str], deliver: Deliver, beats: Beats) -> None:
+    def __init__(
+        self, credentials: Credentials, namespaces: Sequence[str], deliver: Deliver, listed: TakeListing, beats: Beats
+    ) -> None:
         self._credentials = credentials
         self._namespaces = tuple(namespaces)
         self._deliver = deliver
+        self._listed = listed
         self._beats = beats
 
     async def run(self) -> str:
@@ -78,7 +83,7 @@ class EventSource:
         kopf = load_kopf()
         registry = kopf.OperatorRegistry()
 
-        box = _Box(self._deliver, loop)
+        box = _Box(self._deliver, self._listed, loop)
 
         def listen(resource: Resource) -> None:
             async def on_event(event: Mapping[str, Any], **_: Any) -> None:
@@ -96,7 +101,7 @@ class EventSource:
             await asyncio.to_thread(self._credentials.token)
             return kopf.AiohttpSession(
                 server=self._credentials.endpoint.server,
-                aiohttp_session=session(self._credentials, self._beats, box.put),
+                aiohttp_session=session(self._credentials, self._beats, box.put, box.put_listing),
                 default_namespace=self._credentials.endpoint.namespace,
                 expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
             )
@@ -175,23 +180,30 @@ def load_kopf() -> Any:
 
 
 class _Box:
-    """Hands objects to another loop, in order; that loop is woken once for all that came in meanwhile."""
+    """Hands objects and listings to another loop, in order; that loop is woken once for all that came in meanwhile."""
 
-    def __init__(self, deliver: Deliver, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, deliver: Deliver, listed: TakeListing, loop: asyncio.AbstractEventLoop) -> None:
         self._deliver = deliver
+        self._listed = listed
         self._loop = loop
-        self._waiting: deque[tuple[Resource, Mapping[str, Any], bool]] = deque()
+        self._waiting: deque[tuple[Resource, Callable[[], None]]] = deque()
 
     def put(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        self._waiting.append((resource, raw, deleted))
+        self._put(resource, partial(self._deliver, resource, raw, deleted=deleted))
+
+    def put_listing(self, resource: Resource, namespace: str | None, items: list[dict[str, Any]], version: str) -> None:
+        self._put(resource, partial(self._listed, resource, namespace, items, version))
+
+    def _put(self, resource: Resource, hand_over: Callable[[], None]) -> None:
+        self._waiting.append((resource, hand_over))
         if len(self._waiting) == 1:  # else it has been woken, and has not taken the last one yet
             self._loop.call_soon_threadsafe(self._empty)
 
     def _empty(self) -> None:
         while self._waiting:
-            resource, raw, deleted = self._waiting.popleft()
+            resource, hand_over = self._waiting.popleft()
             try:
-                self._deliver(resource, raw, deleted=deleted)
+                hand_over()
             except Exception:
                 # One object must not hold up those behind it; what it would have told is found by the next listing.
                 log.exception("an object of %s could not be taken", resource.plural)

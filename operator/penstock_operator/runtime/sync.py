@@ -1,15 +1,16 @@
-"""Listings: the store filled at the start, and corrected every few minutes.
+"""Listings: the store filled at the start, corrected whenever a watch begins, and every few minutes.
 
-A watch can lose a deletion (it was cut, and the list behind it was late), and nothing tells. So everything is listed again now and then,
-in pages; what differs is counted, corrected and looked at. The first listing also finds out whether the operator can work at all, and
-says in one line why not. Neighbours: `store`, and `operator`, which runs this before the watches begin.
+What is deleted while no watch is there, nothing tells: not the events afterwards, only what the listing before the next watch does not show.
+And everything is listed again now and then, in pages; what differs is counted, corrected and looked at. The first listing also finds out
+whether the operator can work at all, and says in one line why not. Neighbours: `store`, and `app`, which runs this before the watches begin.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from . import errors
 from .client import ApiClient
@@ -89,17 +90,37 @@ class Sync:
 
     async def _list(self, resource: Resource, namespace: str | None, *, repair: bool) -> None:
         listing = await self._client.list(resource, namespace, label_selector=selector(resource))
+        self.take(resource, namespace, listing.items, listing.resource_version, repair=repair)
+
+    def take(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        items: Sequence[Mapping[str, Any]],
+        version: str,
+        *,
+        repair: bool = True,
+    ) -> None:
+        """Bring the store up to a complete listing, ours or the one that a watch begins with.
+
+        Args:
+            resource: what was listed.
+            namespace: where; None: everywhere.
+            items: all there is.
+            version: what the listing shows.
+            repair: whether a difference is one that a watch should have delivered.
+        """
         changed = 0
-        for raw in listing.items:
+        for raw in items:
             if self._store.apply(resource, raw):
                 changed += 1
         try:
-            at = int(listing.resource_version)
+            at = int(version)
         except ValueError:
             return
         gone = self._store.prune(
             resource,
-            {key_of(raw) for raw in listing.items},
+            {key_of(raw) for raw in items},
             at,
             lambda key: namespace is None or key.namespace == namespace,
         )
