@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -127,6 +127,17 @@ def test_a_decision_counts_before_it_is_written() -> None:
     assert store.contention(FlowRun.model_validate(second), flow).pools[0].held == 1
     store.decided(key, None)  # the write was refused
     assert store.contention(FlowRun.model_validate(second), flow).pools[0].held == 0
+
+
+def test_a_slot_is_given_back_when_that_is_written() -> None:
+    store = Store()
+    store.apply(FLOWS, FLOWS_BY_NAME["one"])
+    flow = Flow.model_validate(FLOWS_BY_NAME["one"])
+    raw = run_json({"flowRef": {"name": "one"}}, STATES[4], name="live", uid="live", resourceVersion="5")
+    other = run_json({"flowRef": {"name": "one"}}, name="other", uid="other", resourceVersion="5")
+    store.apply(FLOWRUNS, raw)
+    store.decided(Key("default", "live"), FlowRun.model_validate({**raw, "status": STATES[9]}))
+    assert store.contention(FlowRun.model_validate(other), flow).pools[0].held == 1
 
 
 def test_the_first_are_woken_when_a_slot_is_freed_and_nobody_else() -> None:
@@ -349,6 +360,7 @@ TestSharing.settings = settings(
     max_examples=25,
     stateful_step_count=40,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a story of fourteen runs shrinks for minutes
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     print_blob=True,
 )

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.core.concurrency import Contention
+from penstock_operator.core.concurrency import Contention, holds
 from penstock_operator.core.observe import Pod, parse_pod
 
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
@@ -56,8 +56,14 @@ class Store:
         return self._slots.contention(Key(run.metadata.namespace, run.metadata.name), run, flow)
 
     def decided(self, key: Key, run: FlowRun | None) -> None:
-        """Count a run as it is about to be, before it is written; None: as it is known."""
-        self._wake(key, run if run is not None else self.runs.get(key))
+        """Count a run that is about to take a slot, before that is written; None: the run as it is known.
+
+        A slot that is about to be given back is given back when that is written.
+        """
+        if run is None:
+            self._wake(key, self.runs.get(key))
+        elif holds(run):
+            self._wake(key, run)
 
     def _wake(self, key: Key, run: FlowRun | None) -> None:
         woken = self._slots.note(key, run)
