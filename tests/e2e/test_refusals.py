@@ -32,6 +32,13 @@ def with_template(**spec: Any) -> JSON:
     return {"flowSpec": flow_spec(), "template": {"spec": spec}, "runPolicy": LONG}
 
 
+def nested(levels: int) -> JSON:
+    value: JSON = {}
+    for _ in range(levels):
+        value = {"x": value}
+    return value
+
+
 def limited(**resources: Any) -> JSON:
     return with_template(containers=[{"name": ENGINE, "resources": resources}])
 
@@ -176,6 +183,27 @@ REFUSING: dict[str, tuple[Row, ...]] = {
             {"flowSpec": flow_spec(parametersSchema={"type": "nonsense"})},
             "Failed/InvalidFlow",
             says=("parametersSchema",),
+        ),
+        Row(
+            "a pattern that backtracks for ever: Failed/InvalidFlow, and the operator goes on",
+            {
+                "flowSpec": flow_spec(parametersSchema={"properties": {"a": {"pattern": "^(a+)+$"}}}),
+                "parameters": {"a": "a" * 60 + "!"},
+            },
+            "Failed/InvalidFlow",
+            says=("takes more than a second of CPU time to check",),
+        ),
+        Row(
+            "parameters of a thousand levels: Failed/InvalidParameters",
+            {"flowSpec": flow_spec(), "parameters": {"a": nested(1_000)}},
+            "Failed/InvalidParameters",
+            says=("nested deeper than 100 levels",),
+        ),
+        Row(
+            "a schema of a thousand levels: Failed/InvalidFlow",
+            {"flowSpec": flow_spec(parametersSchema={"default": nested(1_000)})},
+            "Failed/InvalidFlow",
+            says=("nested deeper than 100 levels",),
         ),
         Row(
             "parameters fail the schema: Failed/InvalidParameters, path of the value",

@@ -9,6 +9,7 @@ from typing import Any
 from penstock_operator.core import (
     MISSING,
     UNKNOWN,
+    Checked,
     CreatePod,
     CreateRevision,
     Decision,
@@ -21,6 +22,8 @@ from penstock_operator.core import (
     PatchPod,
     reconcile,
 )
+from penstock_operator.core.revisions import to_check
+from penstock_operator.runtime.checks import answer
 
 _VERBS: dict[type, str] = {
     CreateRevision: "create-revision",
@@ -84,10 +87,20 @@ def _looked(seen: Observed, look: Look) -> Observed:
             return replace(seen, source=MISSING)
         case Look.FLOW:
             return replace(seen, flow=MISSING)
+        case Look.PARAMETERS:
+            return replace(seen, checked=checked(seen))
         case Look.LIMITS:
             return replace(seen, limits=MISSING)
         case Look.POD_EVENTS:
             return replace(seen, events=())
+
+
+def checked(seen: Observed) -> Checked:
+    """What the process says that checks parameters."""
+    question = to_check(seen)
+    assert question is not None
+    schema, parameters = question
+    return Checked(**answer({"schema": schema, "parameters": parameters}))
 
 
 def state_of(decision: Decision) -> str | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock_operator.core.model import Decision, Observed
+from penstock_operator.runtime.checker import Checker
 from penstock_operator.runtime.client import ApiClient
 from penstock_operator.runtime.controller import Controller
 from penstock_operator.runtime.credentials import Credentials, Endpoint
@@ -64,7 +65,9 @@ class Rig:
         self.client = client(self.api, self.metrics)
         self.queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
         self.recorder = Recorder(self.client, "me", self.metrics, now=now, clock=virtualtime.clock)
-        gatherer = Gatherer(self.client, self.store, now=now, random=half, engine_image="engine", pod_security=True)
+        gatherer = Gatherer(
+            self.client, self.store, Checker(), now=now, random=half, engine_image="engine", pod_security=True
+        )
         self.controller = Controller(
             self._decided,
             self.queue,

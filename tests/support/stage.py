@@ -36,6 +36,7 @@ from penstock_operator.core import (
 )
 from penstock_operator.core.observe import PodEvent, parse_pod
 from tests.support.builders import ENGINE_IMAGE, NOW
+from tests.support.cases import checked
 
 JSON = dict[str, Any]
 # More would mean that the core asks for the same fact again and again.
@@ -194,6 +195,8 @@ class Stage:
                 case Look.FLOW:
                     flow = self.world.flow
                     changes["flow"] = Flow.model_validate(flow) if flow is not None else MISSING
+                case Look.PARAMETERS:
+                    changes["checked"] = checked(seen)
                 case Look.LIMITS:
                     changes["limits"] = self.world.limits if self.world.limits is not None else MISSING
                 case Look.POD_EVENTS:

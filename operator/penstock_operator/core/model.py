@@ -51,6 +51,14 @@ class Refusal:
     retry_after: float | None = None  # seconds, from Retry-After
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The effective parameters against their flow's schema. Both None: nothing is wrong."""
+
+    bad: str | None = None  # the path of a value, and what is wrong with it
+    unusable: str | None = None  # the schema is at fault
+
+
 class Look(StrEnum):
     """A fact that must be read live before the core decides."""
 
@@ -60,6 +68,7 @@ class Look(StrEnum):
     REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
     SOURCE = "source"  # the ConfigMap source.configMap of the Flow
     FLOW = "flow"  # the Flow of spec.flowRef, where the store has none
+    PARAMETERS = "parameters"  # whether the effective parameters fit `parametersSchema`: it may take long to know
     LIMITS = "limits"  # the ConfigMap penstock-concurrency: of limits, a minute's age does no harm
     POD_EVENTS = "pod-events"  # the pod's Events, newest last
 
@@ -85,6 +94,7 @@ class Observed:
     source: Mapping[str, str] | Absence = UNKNOWN  # data of source.configMap
     events: tuple[PodEvent, ...] | None = None  # None: not looked
     contention: Contention = UNCONTENDED  # about the slots that the Flow's runs share, as the store counts them
+    checked: Checked | Absence = UNKNOWN
     limits: Mapping[str, str] | Absence = UNKNOWN  # data of the ConfigMap penstock-concurrency
     run_is_live: bool = False  # `run` came from a live GET, or from the answer of a write, for this decision
     refusal: Refusal | None = None

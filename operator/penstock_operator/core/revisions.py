@@ -20,6 +20,7 @@ from penstock_operator.api.flow import Flow
 from .canonical import DEEPEST, canonical_json, digest, too_deep
 from .faults import Need, Unusable
 from .model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from .policy import effective_parameters
 from .spec_hash import deep_fields
 
 # etcd refuses objects beyond 1.5 MB; a revision is copied whole into every watch of ConfigMaps.
@@ -179,3 +180,15 @@ def revision_name(seen: Observed) -> str | None:
     except (Need, Unusable):
         return None
     return definition.revision if definition is not None else None
+
+
+def to_check(seen: Observed) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what `Look.PARAMETERS` means: the schema of a first attempt, and the effective parameters. None: there is no schema."""
+    try:
+        definition = current_definition(seen)
+    except (Need, Unusable):
+        return None
+    if definition is None or definition.execution.parameters_schema is None:
+        return None
+    execution = definition.execution
+    return definition.execution.parameters_schema, effective_parameters(execution.parameters, seen.run.spec.parameters)

@@ -21,13 +21,12 @@ from .concurrency import AWAITING_SLOT, Skip, admit, holds, limited, look_again,
 from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
-from .model import MISSING, UNKNOWN, Absence, CreatePod, CreateRevision, Effect, Look, Revision
+from .model import MISSING, UNKNOWN, Absence, Checked, CreatePod, CreateRevision, Effect, Look, Revision
 from .observe import Pod
-from .parameters import bad_parameter
 from .pause import answered, without_pod
 from .plan import Plan, shown
 from .pod import pod_manifest, pod_name
-from .policy import Policy, effective_parameters, effective_policy
+from .policy import Policy, effective_policy
 from .refusals import judge_refusal
 from .revisions import Definition, current_definition
 from .situation import Situation
@@ -116,11 +115,13 @@ def _begin_first(s: Situation) -> Plan:
             text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
             return _awaits(s, text, waits)
         execution = definition.execution
-        bad = bad_parameter(
-            execution.parameters_schema, effective_parameters(execution.parameters, run.spec.parameters)
-        )
-        if bad is not None:
-            return _end(s, Verdict(StateType.FAILED, "InvalidParameters", bad), waits)
+        checked = s.seen.checked if execution.parameters_schema is not None else Checked()
+        if not isinstance(checked, Checked):
+            raise Need(Look.PARAMETERS)
+        if checked.unusable is not None:
+            return _unusable(s, checked.unusable, waits)
+        if checked.bad is not None:
+            return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), waits)
         return _submit(s, definition, 1)
     except Unusable as e:
         return _unusable(s, str(e), waits)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .checker import Checker
 from .client import ApiClient
 from .config import Config
 from .controller import Controller, Decide, enqueue
@@ -85,6 +86,7 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng)
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
         self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
+        self._checker = Checker()
         self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
         self._controller = Controller(
             decide,
@@ -93,6 +95,7 @@ class Operator:
             Gatherer(
                 self._client,
                 self.store,
+                self._checker,
                 now=now,
                 random=rng,
                 engine_image=config.engine_image,
@@ -254,6 +257,7 @@ class Operator:
                 await self._lease.release()
         except TimeoutError:
             log.info("the lease was not given back in time")
+        await self._checker.close()
         await self._client.close()
 
     def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:

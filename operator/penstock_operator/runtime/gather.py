@@ -15,11 +15,12 @@ from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import DesiredState, FlowRun
 from penstock_operator.core.concurrency import UNCONTENDED
-from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, Look, Observed, Revision
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
-from penstock_operator.core.revisions import revision_name
+from penstock_operator.core.revisions import revision_name, to_check
 
 from . import errors
+from .checker import Checker
 from .client import ApiClient
 from .errors import ApiError
 from .memory import Memory
@@ -44,6 +45,7 @@ class Facts:
     pods: dict[str, Pod | Absence] = field(default_factory=dict)
     configmaps: dict[str, Mapping[str, str] | Absence] = field(default_factory=dict)
     events: dict[str, tuple[PodEvent, ...]] = field(default_factory=dict)  # by the pod's UID
+    checked: Checked | Absence = UNKNOWN
 
 
 def urgent(run: FlowRun) -> bool:
@@ -78,6 +80,7 @@ class Gatherer:
     Args:
         client: for live reads.
         store: for everything else.
+        checker: of parameters.
         now: the wall clock, UTC.
         random: a number in [0, 1).
         engine_image: the image of engines that name none.
@@ -88,6 +91,7 @@ class Gatherer:
         self,
         client: ApiClient,
         store: Store,
+        checker: Checker,
         *,
         now: Callable[[], datetime],
         random: Callable[[], float],
@@ -96,6 +100,7 @@ class Gatherer:
     ) -> None:
         self._client = client
         self._store = store
+        self._checker = checker
         self._now = now
         self._random = random
         self._engine_image = engine_image
@@ -125,6 +130,7 @@ class Gatherer:
             events=facts.events.get(pod.uid) if isinstance(pod, Pod) else None,
             contention=self._store.contention(run, flow) if isinstance(flow, Flow) else UNCONTENDED,
             limits=facts.configmaps.get(CONCURRENCY_CONFIGMAP, UNKNOWN),
+            checked=facts.checked,
             run_is_live=facts.run_is_live,
             refusal=memory.refusal,
             pod_created=memory.pod_created,
@@ -176,6 +182,9 @@ class Gatherer:
             if look in looks and name is not None and name not in facts.configmaps:
                 facts.configmaps[name] = await self._read_configmap(run, name)
                 news = True
+        if Look.PARAMETERS in looks and facts.checked is UNKNOWN and (question := to_check(observed)) is not None:
+            facts.checked = await self._checker.check(*question)
+            news = True
         if Look.POD_EVENTS in looks:
             pod = self._pod(run.metadata.namespace, attempt_pod(run), facts)
             if isinstance(pod, Pod) and pod.uid not in facts.events:
