@@ -269,8 +269,10 @@ class Campaign:
         found = [wrong for one in cast.values() for wrong in check(ran(one.name, one.fate, self.history.of(one.name)))]
         found += operators.wrong
         found += [Wrong("kubelet", "the play itself", repr(error)) for error in nodes.errors]
-        # What kopf says of a watch that ended is no fault: the operator begins anew.
-        faults = [x for x in lines if x.level in ("error", "critical", "raw") and not x.logger.startswith("kopf")]
+        # What kopf and its loop say of a watch that ended is no fault: the operator begins anew.
+        faults = [
+            x for x in lines if x.level == "raw" or (x.level == "error" and x.logger.startswith("penstock_operator"))
+        ]
         found += [Wrong(x.run or x.operator, "an error was logged", f"{x.message}\n{x.error}".strip()) for x in faults]
         outcome = Outcome(self.plan, found)
         outcome.counts = {
