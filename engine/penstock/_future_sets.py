@@ -23,6 +23,8 @@ _lock = threading.Lock()
 class PrefectFutureList(list[PrefectFuture[R]]):
     """The futures of a map, in the order of its inputs."""
 
+    rebuilt_as = list  # what takes the place of the futures is no list of futures
+
     def wait(self, timeout: float | None = None) -> None:
         """Wait for all, at most `timeout` seconds altogether."""
         wait(self, timeout=timeout)

@@ -84,6 +84,20 @@ def test_a_quoted_future_is_neither_awaited_nor_mapped() -> None:
     f()
 
 
+def test_what_takes_the_place_of_futures_is_a_plain_list() -> None:
+    @task
+    def kind_of(x: Any) -> type:
+        return type(x)
+
+    @flow
+    def f() -> Any:
+        assert kind_of(give.map([1])) is list
+        return give.map([1, 2])
+
+    assert type(f()) is list
+    assert [state.name for state in f()] == ["Completed", "Completed"]
+
+
 def test_results_that_are_missing_are_told() -> None:
     @flow
     def f() -> None:

@@ -177,7 +177,7 @@ def rebuild_sequence(value: Any, items: list[Any]) -> Any:
     kind = type(value)
     if hasattr(value, "_fields"):
         return kind(*items)
-    return kind(items)
+    return getattr(kind, "rebuilt_as", kind)(items)
 
 
 def with_fields(value: Any, changed: dict[str, Any]) -> Any:

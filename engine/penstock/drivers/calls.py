@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.drivers.entry import Failure, RootScope, conclude, new_flow_run, new_task_run, note_kept
 from penstock.drivers.sync import execute
+from penstock.utilities.asyncutils import in_async_code
 
 if TYPE_CHECKING:
     from penstock._state import State
@@ -62,7 +63,7 @@ def call_task_async(
 ) -> Any:  # fmt: skip
     """A direct call of an async task: a coroutine in async code, its value in a sync run."""
     call = (task, args, kwargs, parameters, parent, return_state, wait_for)
-    return task_coroutine(*call) if parent is None or parent.is_async else in_sync_run(task_coroutine, call)
+    return task_coroutine(*call) if in_async_code(parent) else in_sync_run(task_coroutine, call)
 
 
 async def task_coroutine(
@@ -124,7 +125,7 @@ def call_flow_async(
 ) -> Any:
     """A direct call of an async flow: a coroutine in async code, its value in a sync run."""
     call = (flow, parameters, parent, return_state, wait_for)
-    return flow_coroutine(*call) if parent is None or parent.is_async else in_sync_run(flow_coroutine, call)
+    return flow_coroutine(*call) if in_async_code(parent) else in_sync_run(flow_coroutine, call)
 
 
 async def flow_coroutine(

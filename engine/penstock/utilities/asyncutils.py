@@ -31,6 +31,33 @@ def in_async_run() -> bool:
     return running_loop() is not None
 
 
+def in_async_code(run: Any) -> bool:
+    """Whether the caller can await: the current run is async or there is none, or a loop was started in its sync body.
+
+    Args:
+        run: the current run, or None.
+    """
+    return run is None or run.is_async or (running_loop() is not None and _loop_is_nearer())
+
+
+def _loop_is_nearer() -> bool:
+    """Whether, going up from the caller, frames of an event loop come before those of the engine that runs the body."""
+    package = __name__.partition(".")[0]
+    frame: Any = sys._getframe(1)
+    while frame is not None and _package_of(frame) == package:
+        frame = frame.f_back
+    while frame is not None:
+        origin = _package_of(frame)
+        if origin in (package, "asyncio", "uvloop"):
+            return bool(origin != package)
+        frame = frame.f_back
+    return False
+
+
+def _package_of(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
 def is_async_fn(func: Any) -> bool:
     """Whether calling `func` gives a coroutine; wrappers and partials are looked through."""
     return inspect.iscoroutinefunction(inspect.unwrap(_unpartial(func)))
