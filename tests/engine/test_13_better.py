@@ -1,11 +1,14 @@
 """Deliberate differences from Prefect 3.9.1: what Prefect does, what we do, and a check of ours.
 
-Those of the pod (one process, report first, fenced claim, delivery) are in the pod's own tests.
+Those of the pod (one process, report first, fenced claim, delivery) are in tests/pod/test_better.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 from types import GeneratorType
@@ -121,6 +124,23 @@ def b9() -> None:
         raise TimeoutError("of the user")
 
     assert flow(body, timeout_seconds=5)(return_state=True).name == "Failed"
+
+
+def b10() -> None:
+    @task(timeout_seconds=0.1)
+    def in_a_c_call() -> None:
+        time.sleep(1.5)
+
+    @flow
+    def f() -> tuple[str, float]:
+        began = time.monotonic()
+        future = in_a_c_call.submit()
+        future.wait()
+        return future.state.name, time.monotonic() - began
+
+    name, took = f()
+    assert name == "TimedOut"
+    assert took < 1.0
 
 
 def b11() -> None:
@@ -380,6 +400,26 @@ def b35() -> None:
             assert time.monotonic() - began < 0.5
 
 
+def b36() -> None:
+    script = """if True:
+        import asyncio
+        from penstock import flow
+
+        @flow
+        async def f():
+            print("ready", flush=True)
+            await asyncio.sleep(30)
+
+        asyncio.run(f())
+    """
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.stdout.close()
+    assert process.wait(10) == -signal.SIGTERM
+
+
 def b37() -> None:
     f = flow(lambda: one(return_state=True), name="f")
     addresses = [list(f.run_engine(return_tasks="*").task_states) for _ in range(2)]
@@ -416,6 +456,7 @@ ROWS = [
     Row("B7", "negative flow timeout accepted", "ValueError", b7),
     Row("B8", "a returned list with a failed member is returned", "the call raises the first failure", b8),
     Row("B9", "any TimeoutError becomes TimedOut", "TimedOut means the engine's timeout", b9),
+    Row("B10", "a worker in a C call times out when the call returns", "recorded on time, thread abandoned", b10),
     Row("B11", "a timeout while waiting is recorded after the task", "on time", b11),
     Row("B12", "return_state=True gives a generator that fails when pulled", "ValueError at the call", b12),
     Row("B13", "a failed generator yields its values again", "no retry after a pull", b13),
@@ -437,6 +478,7 @@ ROWS = [
     Row("B33", "on_running fires again when the body crashes", "once per entry", b33),
     Row("B34", "run_count is 0 in a flow's first on_running", "1", b34),
     Row("B35", "each sync flow waits up to 1 s for its heartbeat thread", "never", b35),
+    Row("B36", "an async flow on SIGTERM exits with 1", "-15, as a sync one", b36),
     Row("B37", "dynamic keys of task runs are random", "addresses, equal in every attempt", b37),
     Row("B38", "a returned NotReady dependant raises ValueError", "UnfinishedRun", b38),
     Row("B39", "no way to start from given task states", "run_engine", b39),
