@@ -33,7 +33,7 @@ def test_nothing_is_cut_that_is_not_deep() -> None:
 
     def value(depth: int) -> Any:
         if depth == 0 or rng.random() < 0.3:
-            return rng.choice([1, None, 'a"' + "[" * 200, "}{", "\\", '\\"' + "{" * 200, "\ud800", "ü"])
+            return rng.choice([1, None, 'a"' + "[" * 200 + "]" * 200, "}{", "\\", '\\"' + "{" * 200, "\ud800", "ü"])
         if rng.random() < 0.5:
             return [value(depth - 1) for _ in range(rng.randrange(3))]
         return {rng.choice(["[", "k", '"']): value(depth - 1) for _ in range(rng.randrange(3))}
