@@ -38,6 +38,9 @@ class BaseAnnotation(tuple[T]):
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and bool(self.value == other.value)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((type(self), self.value))
 

@@ -1,0 +1,380 @@
+"""The result store used by hand, its records, serializers with options, file systems and locks."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import cloudpickle
+import pydantic
+import pytest
+
+from penstock import flow, task
+from penstock.cache_policies import DEFAULT, INPUTS, RUN_ID, CachePolicy, Inputs
+from penstock.context import FlowRunContext
+from penstock.exceptions import ConfigurationError, HashError, SerializationError
+from penstock.filesystems import LocalFileSystem, NullFileSystem, RemoteFileSystem
+from penstock.locking.filesystem import FileSystemLockManager
+from penstock.locking.memory import MemoryLockManager
+from penstock.results import (
+    ResultRecord,
+    ResultRecordMetadata,
+    ResultStore,
+    get_default_persist_setting_for_tasks,
+    get_result_store,
+)
+from penstock.serializers import (
+    CompressedSerializer,
+    JSONSerializer,
+    PickleSerializer,
+    Serializer,
+    prefect_json_object_decoder,
+)
+from penstock.settings import temporary_settings
+from penstock.utilities.hashing import file_hash, hash_objects, stable_hash
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ResultStore:
+    return ResultStore(result_storage=LocalFileSystem(tmp_path))
+
+
+def test_write_read_exists(store: ResultStore, tmp_path: Path) -> None:
+    store.write({"a": 1}, key="sub/k")
+    record = store.read("sub/k")
+    assert record.result == {"a": 1}
+    assert record.is_persisted
+    assert record.metadata.storage_key == str(tmp_path / "sub/k")
+    assert (store.exists("sub/k"), store.exists("nothing")) == (True, False)
+    with pytest.raises(ValueError, match="does not exist"):
+        store.read("nothing")
+    for outside in ("../k", "/somewhere/k"):
+        with pytest.raises(ValueError, match="is outside of the base path"):
+            store.write(1, key=outside)
+    store.write(3)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_sync_names_are_sync_in_async_code_too(store: ResultStore) -> None:
+    async def use() -> list[Any]:
+        store.write(1, key="a")
+        await store.awrite(2, key="b")
+        await store.apersist_result_record(store.create_result_record(3, key="c"))
+        found = [store.read("a").result, (await store.aread("b")).result, store.read("c").result]
+        return [*found, store.exists("a"), await store.aexists("b"), await store.aexists("d")]
+
+    assert asyncio.run(use()) == [1, 2, 3, True, True, False]
+
+
+def test_an_expired_record_does_not_exist(store: ResultStore) -> None:
+    now = datetime.now(UTC)
+    store.write(1, key="old", expiration=now - timedelta(seconds=1))
+    store.write(1, key="new", expiration=now + timedelta(hours=1))
+    assert (store.exists("old"), store.exists("new")) == (False, True)
+
+
+def test_records_are_kept_in_memory_unless_asked_not_to(tmp_path: Path) -> None:
+    keeping = ResultStore(result_storage=tmp_path / "a")
+    keeping.write(1, key="k")
+    (tmp_path / "a/k").unlink()
+    assert keeping.read("k").result == 1
+    assert len(keeping.cache) == 1
+    plain = ResultStore(result_storage=tmp_path / "b", cache_result_in_memory=False)
+    plain.write(1, key="k")
+    assert not plain.cache
+    (tmp_path / "b/k").unlink()
+    with pytest.raises(ValueError, match="does not exist"):
+        plain.read("k")
+
+
+def test_the_memory_is_bounded_and_written_through(store: ResultStore) -> None:
+    store.cache.maxsize = 3
+    for number in range(5):
+        store.write(number, key=str(number))
+    assert len(store.cache) == 3
+    store.write("new", key="4")
+    assert store.read("4").result == "new"
+
+
+def test_metadata_of_its_own_storage(tmp_path: Path) -> None:
+    split = ResultStore(result_storage=tmp_path / "results", metadata_storage=tmp_path / "keys")
+    split.write([1], key="k")
+    assert (tmp_path / "keys/k").exists()
+    assert (tmp_path / "results/k").read_bytes() == PickleSerializer().dumps([1])
+    other = split.model_copy(update={"cache": None})
+    assert other.read("k").result == [1]
+    (tmp_path / "keys/k").unlink()
+    assert not other.exists("k")
+    assert not ResultStore(result_storage=tmp_path / "results", metadata_storage=NullFileSystem()).exists("k")
+
+
+def test_a_cache_policy_may_keep_keys_elsewhere(tmp_path: Path) -> None:
+    policy = INPUTS.configure(key_storage=tmp_path / "keys")
+
+    @task(cache_policy=policy, result_storage=tmp_path / "results")
+    def t(x: int) -> int:
+        return x
+
+    assert [t(1, return_state=True).name for _ in range(2)] == ["Completed", "Cached"]
+    assert [p.name for p in (tmp_path / "keys").iterdir()] == [p.name for p in (tmp_path / "results").iterdir()]
+    for key in (tmp_path / "keys").iterdir():
+        key.unlink()
+    assert t(1, return_state=True).name == "Completed"
+
+
+def test_records_and_their_parts(store: ResultStore) -> None:
+    record = store.create_result_record([1, 2], key="k")
+    assert ResultRecord.deserialize(record.serialize()) == record
+    parts = record.serialize_result(), record.serialize_metadata()
+    assert ResultRecord.deserialize_from_result_and_metadata(*parts) == record
+    assert ResultRecordMetadata.load_bytes(parts[1]) == record.metadata
+    assert not record.is_persisted
+    bare = ResultRecord.deserialize(JSONSerializer().dumps({"a": 1}), backup_serializer=JSONSerializer())
+    assert bare.result == {"a": 1}
+    with pytest.raises(SerializationError, match="Failed to serialize object of type 'lock' with serializer 'pickle'"):
+        store.write(threading.Lock(), key="k")
+
+
+def test_locks_of_a_store(store: ResultStore) -> None:
+    with pytest.raises(ConfigurationError, match="not configured with a lock manager"):
+        store.acquire_lock("k")
+    store.lock_manager = MemoryLockManager()
+    assert store.acquire_lock("k", holder="me")
+    assert store.is_lock_holder("k", holder="me")
+    with pytest.raises(RuntimeError, match="locked by another holder"):
+        store.write(1, key="k", holder="you")
+    store.write(1, key="k", holder="me")
+    assert store.read("k", holder="me").result == 1
+    store.release_lock("k", holder="me")
+    assert ResultStore.generate_default_holder().count(":") == 3
+
+
+def test_stores_are_equal_by_what_they_do(tmp_path: Path) -> None:
+    assert ResultStore(result_storage=tmp_path) == ResultStore(result_storage=LocalFileSystem(tmp_path))
+    assert ResultStore(result_storage=tmp_path) != ResultStore(result_storage=tmp_path, serializer="json")
+    with pytest.raises(ValueError, match="read_path and write_path"):
+        ResultStore(result_storage=5)
+
+    @flow
+    def f() -> bool:
+        return bool(get_result_store() == FlowRunContext.get().result_store)  # type: ignore[union-attr]
+
+    assert f()
+
+
+def test_a_store_takes_the_options_of_flows_and_tasks(tmp_path: Path) -> None:
+    f = flow(lambda: 1, name="f", result_storage=tmp_path, result_serializer="json", cache_result_in_memory=False)
+    of_flow = ResultStore().update_for_flow(f)
+    assert (of_flow.result_storage, of_flow.serializer.type, of_flow.cache_result_in_memory) == (
+        LocalFileSystem(tmp_path), "json", False,
+    )  # fmt: skip
+    locks = MemoryLockManager()
+    t = task(lambda: 1, cache_policy=INPUTS.configure(lock_manager=locks), result_serializer="pickle")
+    of_task = asyncio.run(of_flow.aupdate_for_task(t))
+    assert (of_task.result_storage, of_task.serializer.type, of_task.lock_manager) == (
+        LocalFileSystem(tmp_path), "pickle", locks,
+    )  # fmt: skip
+
+
+def test_the_persist_setting_of_tasks() -> None:
+    assert get_default_persist_setting_for_tasks() is False
+    with temporary_settings({"results.persist_by_default": True}):
+        assert get_default_persist_setting_for_tasks() is True
+        with temporary_settings({"tasks.default_persist_result": False}):
+            assert get_default_persist_setting_for_tasks() is False
+
+
+class Scaled(Serializer):
+    type: str = "scaled-for-tests"
+    factor: int = 2
+
+    def dumps(self, obj: Any) -> bytes:
+        return str(obj * self.factor).encode()
+
+    def loads(self, blob: bytes) -> Any:
+        return int(blob) // self.factor
+
+
+class Lettered(Serializer):
+    type: Literal["lettered-for-tests"] = "lettered-for-tests"
+
+    def dumps(self, obj: Any) -> bytes:
+        return b"L"
+
+    def loads(self, blob: bytes) -> Any:
+        return blob.decode()
+
+
+def test_serializers_of_ones_own_take_options(tmp_path: Path) -> None:
+    assert (Scaled().factor, Scaled(factor="7").factor) == (2, 7)
+    assert Serializer(type="scaled-for-tests", factor=9) == Scaled(factor=9)
+    assert Serializer(type="lettered-for-tests").loads(b"x") == "x"
+
+    @task(
+        persist_result=True, result_serializer=Scaled(factor=3), result_storage=tmp_path, cache_result_in_memory=False
+    )
+    def t() -> int:
+        return 14
+
+    state = t(return_state=True)
+    assert state.result() == 14
+    assert state.data.metadata.serializer == Scaled(factor=3)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Scaled(nope=1), "Extra inputs"),
+        (lambda: Scaled(factor="x"), "valid integer"),
+        (lambda: Serializer(type="nope"), "no serializer 'nope'"),
+        (lambda: CompressedSerializer(), "Field required"),
+        (lambda: JSONSerializer(dumps_kwargs={"default": 1}), "object_encoder"),
+        (lambda: PickleSerializer(picklelib="no_such_module"), "Failed to import"),
+    ],
+)
+def test_bad_options_of_serializers(make: Callable[[], Any], match: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=match):
+        make()
+
+
+def test_serializers_as_values() -> None:
+    serializer = JSONSerializer(jsonlib="json")
+    assert serializer.model_copy(update={"dumps_kwargs": {"indent": 1}}).dumps([1]) == b"[\n 1\n]"
+    assert Serializer.model_validate({"type": "json"}) == serializer
+    assert '"type":"json"' in serializer.model_dump_json()
+    assert JSONSerializer().dumps(ValueError("x")) == b'{"__exc_type__": "builtins.ValueError", "message": "x"}'
+    assert repr(JSONSerializer().loads(JSONSerializer().dumps(KeyError("a", 1)))) == "KeyError('a', 1)"
+
+
+@pytest.mark.parametrize("kind", ["builtins.int", "no_such_module.Error"])
+def test_only_exceptions_are_made_of_exceptions(kind: str) -> None:
+    with pytest.raises(ValueError, match="Invalid exception type"):
+        prefect_json_object_decoder({"__exc_type__": kind, "message": "m"})
+
+
+def test_a_class_that_is_not_here_stays_a_description() -> None:
+    described = {"__class__": "no_such_module.Thing", "data": 1}
+    assert prefect_json_object_decoder(described) == described
+
+
+def test_directories_go_in_and_out(tmp_path: Path) -> None:
+    (tmp_path / "from/deep").mkdir(parents=True)
+    (tmp_path / "from/deep/file").write_text("1")
+    for system in (LocalFileSystem(tmp_path / "base"), RemoteFileSystem("memory://directories")):
+        system.put_directory(str(tmp_path / "from"), "up")
+        assert system.read_path("up/deep/file") == b"1"
+        target = tmp_path / type(system).__name__
+        system.get_directory("up", str(target))
+        assert (target / "deep/file").read_text() == "1"
+
+
+def test_a_remote_file_system_in_memory() -> None:
+    system = RemoteFileSystem("memory://bucket/")
+    assert system.write_path("a/b", b"12") == "memory://bucket/a/b"
+    same = RemoteFileSystem("memory://bucket")
+    assert (same.read_path("a/b"), same.read_path("memory://bucket/a/b"), same.exists("c")) == (b"12", b"12", False)
+    with pytest.raises(ValueError, match="does not exist"):
+        same.read_path("c")
+    for path in ("memory://other/x", "../x", "/x"):
+        with pytest.raises(ValueError, match="outside of the base path"):
+            same.read_path(path)
+    same.delete("a/b")
+    assert not system.exists("a/b")
+
+    async def use() -> bytes:
+        await system.awrite_path("k", b"1")
+        return await system.aread_path("k")
+
+    assert asyncio.run(use()) == b"1"
+    assert pickle.loads(pickle.dumps(system)) == system
+
+
+@pytest.mark.parametrize(("url", "match"), [("foo", "scheme"), ("s3://", "location"), ("file:///x", "location")])
+def test_urls_that_are_refused(url: str, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        RemoteFileSystem(url)
+
+
+def test_results_in_a_remote_file_system() -> None:
+    @task(cache_policy=INPUTS, result_storage=RemoteFileSystem("memory://results"))
+    def t(x: int) -> int:
+        return x
+
+    assert [t(5, return_state=True).name for _ in range(2)] == ["Completed", "Cached"]
+
+
+def test_a_local_file_system_without_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    system = LocalFileSystem()
+    assert system.basepath is None
+    system.write_path("k", b"1")
+    assert (tmp_path / "k").read_bytes() == b"1"
+    assert LocalFileSystem(tmp_path)._resolve_path("a/b") == tmp_path / "a/b"
+
+
+def test_lock_managers_can_be_sent(tmp_path: Path) -> None:
+    files = FileSystemLockManager(tmp_path)
+    files.acquire_lock("k", holder="me")
+    assert cloudpickle.loads(cloudpickle.dumps(files)).is_lock_holder("k", "me")
+    assert pickle.loads(pickle.dumps(MemoryLockManager())) is MemoryLockManager()
+    files.release_lock("k", "me")
+
+
+def test_hashes() -> None:
+    assert stable_hash("a", b"b") == stable_hash("ab") == "187ef4436122d1cc2f40dc2b92f0eba0"
+    assert file_hash(__file__) == stable_hash(Path(__file__).read_bytes())
+    assert hash_objects(threading.Lock()) is None
+    with pytest.raises(HashError, match="Unable to create hash"):
+        hash_objects(threading.Lock(), raise_on_failure=True)
+
+
+def test_excluding_the_only_input_makes_one_entry(tmp_path: Path) -> None:
+    @task(cache_policy=INPUTS - "x", result_storage=tmp_path)
+    def t(x: int) -> int:
+        return x
+
+    assert [t(x) for x in (1, 2, 3)] == [1, 1, 1]
+    assert INPUTS.compute_key(None, {}, {}) is None
+    assert Inputs(exclude=["x"]).compute_key(None, {"x": 1}, {}) is not None
+
+
+def test_policies_are_dataclasses() -> None:
+    from dataclasses import dataclass
+
+    @dataclass
+    class Salted(CachePolicy):
+        salt: str = "a"
+
+        def compute_key(self, task_ctx: Any, inputs: Any, flow_parameters: Any, **kwargs: Any) -> str:
+            return self.salt
+
+    assert Salted(salt="z", key_storage="/x").compute_key(None, {}, {}) == "z"
+    assert Salted() == Salted()
+    assert Salted() != Salted(salt="b")
+    assert (Salted() + INPUTS).policies[0] == Salted()  # type: ignore[attr-defined]
+    assert INPUTS + RUN_ID == INPUTS + RUN_ID != DEFAULT
+
+
+def test_a_key_that_is_no_text_is_said_and_the_body_runs(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    t = task(lambda: 1, cache_key_fn=lambda context, parameters: 5, result_storage=tmp_path)
+    assert t() == 1
+    assert "A key must be a str; int was given" in caplog.text
+
+
+def test_a_generator_is_pulled_again_not_cached(tmp_path: Path) -> None:
+    @task(cache_policy=INPUTS, result_storage=tmp_path)
+    def count(n: int) -> Any:
+        yield from range(n)
+
+    assert [list(count(2)), list(count(2))] == [[0, 1], [0, 1]]
+
+    @flow
+    def f() -> list[Any]:
+        return [count.submit(3).result(), count.submit(3).result()]
+
+    assert f() == [[0, 1, 2], [0, 1, 2]]
