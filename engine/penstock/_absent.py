@@ -8,63 +8,61 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-_SERVE = "a Flow resource (`penstock build`), `flow.to_flow`"
+_FLOW = "a `Flow` resource (`kubectl apply`), and FlowRuns that refer to it"
+_RUN = "a FlowRun that refers to a `Flow` (`kubectl create`)"
 _SUBMIT = "`.submit`, or a FlowRun of its own"
-_CLUSTER = "the cluster API; `penstock.flow_runs`"
+_CLUSTER = "the cluster's own API, by kubectl or any Kubernetes client"
+_WHAT_HAPPENED = "an observer (`penstock.observers`), or the lines of state changes in the log"
+_NO_ASSETS = "results: assets do not exist here"
+_POD = "the pod template of the resource"
+_PROFILE = "environment variables `PENSTOCK_...`"
+_WATCHED = "observers, hooks, Kubernetes Events"
+_NOTHING = "nothing: there is no such thing here"
 
-ABSENT_NAMES: dict[str, str] = {
-    "serve": _SERVE,
-    "aserve": _SERVE,
-    "deploy": _SERVE,
-    "run_deployment": "`penstock.flow_runs.create_flow_run`, `run_flow_run`",
-    "arun_deployment": "`penstock.flow_runs.create_flow_run`, `run_flow_run`",
-    "get_client": _CLUSTER,
-    "get_cloud_client": _CLUSTER,
-    "PrefectTaskRunner": _SUBMIT,
-    "PrefectDistributedFuture": _SUBMIT,
-    "PrefectFlowRunFuture": _SUBMIT,
-    "Secret": "Secrets as env or files",
-    "emit_event": "observers, hooks, Kubernetes Events",
-    "materialize": "nothing: assets do not exist here",
-    "MaterializingTask": "nothing: assets do not exist here",
-    "bind_flow_to_infrastructure": "the pod template of the resource",
-    "InfrastructureBoundFlow": "the pod template of the resource",
-    "use_profile": "environment variables `PENSTOCK_...`",
-    "load_flow_arguments_from_entrypoint": "`load_flow_from_entrypoint`",
-}
+# By the module that it is imported from.
+ABSENT_NAMES: dict[str, dict[str, str]] = {
+    "penstock": {
+        "serve": _FLOW, "aserve": _FLOW, "deploy": _FLOW, "get_client": _CLUSTER, "get_cloud_client": _CLUSTER,
+    },
+    "penstock.flows": {
+        "serve": _FLOW, "aserve": _FLOW, "bind_flow_to_infrastructure": _POD, "InfrastructureBoundFlow": _POD,
+        "load_flow_arguments_from_entrypoint": "`load_flow_from_entrypoint`",
+    },
+    "penstock.tasks": {"MaterializingTask": _NO_ASSETS},
+    "penstock.futures": {"PrefectDistributedFuture": _SUBMIT, "PrefectFlowRunFuture": _SUBMIT},
+    "penstock.task_runners": {"PrefectTaskRunner": _SUBMIT},
+    "penstock.flow_runs": {"wait_for_flow_run": "`kubectl wait --for=condition=Finished`"},
+    "penstock.context": {"use_profile": _PROFILE},
+    "penstock.client": {"get_client": _CLUSTER, "get_cloud_client": _CLUSTER},
+}  # fmt: skip
 
 ABSENT_METHODS: dict[str, dict[str, str]] = {
     "Flow": {
-        "serve": _SERVE,
-        "deploy": _SERVE,
-        "to_deployment": _SERVE,
-        "ato_deployment": _SERVE,
-        "from_source": _SERVE,
-        "afrom_source": _SERVE,
-        "visualize": "`penstock tasks RUN` (from what happened)",
-        "generate_mermaid_graph": "`penstock tasks RUN` (from what happened)",
+        "serve": _FLOW, "deploy": _FLOW, "adeploy": _FLOW, "to_deployment": _FLOW, "ato_deployment": _FLOW,
+        "from_source": _FLOW, "afrom_source": _FLOW, "visualize": _WHAT_HAPPENED, "avisualize": _WHAT_HAPPENED,
+        "generate_mermaid_graph": _WHAT_HAPPENED,
     },
-    "Task": {
-        "delay": _SUBMIT,
-        "apply_async": _SUBMIT,
-        "serve": _SUBMIT,
-    },
-}
+    "Task": {"delay": _SUBMIT, "apply_async": _SUBMIT, "serve": _SUBMIT, "aserve": _SUBMIT},
+}  # fmt: skip
 
 ABSENT_MODULES: dict[str, str] = {
-    "deployments": _SERVE,
-    "runner": _SERVE,
-    "workers": _SERVE,
+    "deployments": _RUN,
+    "runner": _FLOW,
+    "workers": _FLOW,
     "client.orchestration": _CLUSTER,
     "task_worker": _SUBMIT,
     "variables": "a ConfigMap, the environment, or parameters",
     "artifacts": "the log, or files in result storage",
     "blocks": "Secrets as env or files; hooks",
-    "concurrency": "`max_workers`; concurrency groups of the Flow resource",
-    "events": "observers, hooks, Kubernetes Events",
-    "automations": "observers, hooks, Kubernetes Events",
-    "assets": "nothing: assets do not exist here",
-    "schedules": "schedules of the Flow resource",
+    "concurrency": "`max_workers`, and concurrency groups of the `Flow` resource",
+    "events": _WATCHED,
+    "automations": _WATCHED,
+    "assets": _NO_ASSETS,
+    "schedules": "what creates FlowRuns in time: a CronJob, a pipeline",
+    "utilities.visualization": _WHAT_HAPPENED,
+    "profiles": _PROFILE,
+    "telemetry": _NOTHING,
+    "plugins": _NOTHING,
     "server": "nothing: the cluster is the only server",
     "cli": "the command `penstock`",
 }
@@ -77,8 +75,9 @@ def absent_name(module: str, name: str) -> NoReturn:
         ImportError: the name is absent on purpose.
         AttributeError: there is no such name.
     """
-    if name in ABSENT_NAMES:
-        raise ImportError(f"{module}.{name} does not exist here; use {ABSENT_NAMES[name]}.", name=name)
+    instead = ABSENT_NAMES.get(module, {}).get(name)
+    if instead is not None:
+        raise ImportError(f"{module}.{name} does not exist here; use {instead}.", name=name)
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 

@@ -102,7 +102,15 @@ OURS: dict[str, tuple[str, ...]] = {
         "get_call_parameters, call_with_parameters, parameters_to_args_kwargs, parameter_schema, "
         "get_parameter_defaults, raise_for_reserved_arguments"
     ),
+    "penstock.utilities.filesystem": _names(
+        "tmpchdir, filename, is_local_path, to_display_path, relative_path_to_current_platform"
+    ),
     "penstock.utilities.hashing": _names("stable_hash, hash_objects, file_hash"),
+    "penstock.utilities.importtools": _names(
+        "to_qualified_name, from_qualified_name, import_object, lazy_import, load_module, load_script_as_module"
+    ),
+    "penstock.utilities.names": _names("generate_slug, obfuscate, obfuscate_string"),
+    "penstock.utilities.text": _names("truncated_to, fuzzy_match_string"),
     "penstock.flow_engine": _names(
         "BaseFlowRunEngine, FlowRunEngine, AsyncFlowRunEngine, FlowRunTimeoutError, load_flow_run, load_flow, "
         "load_flow_and_flow_run, send_heartbeats_sync, send_heartbeats_async, run_flow, run_flow_sync, "
@@ -154,7 +162,8 @@ def names_table() -> str:
         lines.append("")
     lines += ["## Absent on purpose", "", "| name | instead |", "|---|---|"]
     lines += [f"| module `penstock.{name}` | {instead} |" for name, instead in ABSENT_MODULES.items()]
-    lines += [f"| `{name}` | {instead} |" for name, instead in ABSENT_NAMES.items()]
+    for module, absent in ABSENT_NAMES.items():
+        lines += [f"| `{module}.{name}` | {instead} |" for name, instead in absent.items()]
     for kind, methods in ABSENT_METHODS.items():
         lines += [f"| `{kind}.{name}` | {instead} |" for name, instead in methods.items()]
     return "\n".join(lines) + "\n"

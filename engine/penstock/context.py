@@ -344,3 +344,9 @@ def tags(*new_tags: str) -> Iterator[set[str]]:
 
 
 from penstock._context_transfer import hydrated_context, serialize_context, with_context  # noqa: E402  (they use the classes)
+
+
+def __getattr__(name: str) -> Any:
+    from penstock._absent import absent_name
+
+    return absent_name("penstock.context", name)

@@ -35,7 +35,6 @@ _LOADING = {
     "load_flow_from_entrypoint",
     "load_function_and_convert_to_flow",
     "safe_load_flow_from_entrypoint",
-    "load_flow_arguments_from_entrypoint",
     "select_flow",
     "is_entrypoint_async",
     "compile_entrypoint",

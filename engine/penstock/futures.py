@@ -6,6 +6,8 @@ A future keeps the record of its run, and so its state; inputs are gone by then.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from penstock._future_sets import (
     DoneAndNotDoneFutures,
     PrefectFutureIterator,
@@ -16,6 +18,9 @@ from penstock._future_sets import (
     wait,
 )
 from penstock._futures import PrefectConcurrentFuture, PrefectFuture, PrefectTaskRunFuture, PrefectWrappedFuture
+
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "DoneAndNotDoneFutures",
@@ -43,3 +48,9 @@ PenstockWrappedFuture = PrefectWrappedFuture
 PenstockConcurrentFuture = PrefectConcurrentFuture
 PenstockFutureList = PrefectFutureList
 PenstockFutureIterator = PrefectFutureIterator
+
+
+def __getattr__(name: str) -> Any:
+    from penstock._absent import absent_name
+
+    return absent_name("penstock.futures", name)

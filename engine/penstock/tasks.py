@@ -392,3 +392,9 @@ def task(__fn: Any = None, /, **options: Any) -> Any:
 
 
 from penstock.drivers import calls  # noqa: E402  (needs this module's classes at run time only)
+
+
+def __getattr__(name: str) -> Any:
+    from penstock._absent import absent_name
+
+    return absent_name("penstock.tasks", name)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from penstock import flow, task
-from penstock._absent import ABSENT_METHODS, ABSENT_MODULES
+from penstock._absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
 from penstock._names import OURS, names_table
 
 NAMES = [(module, name) for module, names in OURS.items() for name in names]
@@ -28,14 +28,7 @@ def test_absent_modules_say_what_to_use(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("penstock", "serve"),
-        ("penstock", "deploy"),
-        ("penstock", "get_client"),
-        ("penstock.task_runners", "PrefectTaskRunner"),
-        ("penstock.flows", "serve"),
-    ],
+    ("module", "name"), [(module, name) for module, names in ABSENT_NAMES.items() for name in names]
 )
 def test_absent_names_say_what_to_use(module: str, name: str) -> None:
     with pytest.raises(ImportError, match="does not exist here; use"):

@@ -47,7 +47,7 @@ class Run:
         definition: Any = None,
         parent: Run | None = None,
         *,
-        id: UUID | None = None,
+        id: UUID | str | None = None,
         name: str | None = None,
     ) -> None:
         self.definition = definition
@@ -222,7 +222,7 @@ class FlowRun(Run):
         definition: Any = None,
         parent: Run | None = None,
         *,
-        id: UUID | None = None,
+        id: UUID | str | None = None,
         name: str | None = None,
         lineage_id: UUID | str | None = None,
         attempt: int = 1,
@@ -322,7 +322,7 @@ class TaskRun(Run):
         definition: Any = None,
         parent: Run | None = None,
         *,
-        id: UUID | None = None,
+        id: UUID | str | None = None,
         name: str | None = None,
         state: State | None = None,
         **given: Any,
