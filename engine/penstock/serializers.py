@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock._fields import invalid, own_fields, settle
+from penstock.utilities.importtools import from_qualified_name, to_qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,18 +126,6 @@ def from_dict(form: dict[str, Any]) -> Serializer:
     return by_type(form["type"])(**options)
 
 
-def _import(name: str) -> Any:
-    import importlib
-
-    module, _, attribute = name.rpartition(".")
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        if not module:
-            raise
-        return getattr(importlib.import_module(module), attribute)
-
-
 class PickleSerializer(Serializer):
     """By cloudpickle, or another module with `dumps` and `loads`.
 
@@ -158,18 +147,18 @@ class PickleSerializer(Serializer):
 
     def dumps(self, obj: Any) -> bytes:
         """The object as base64 text of its pickle."""
-        return base64.encodebytes(_import(self.picklelib).dumps(obj))
+        return base64.encodebytes(from_qualified_name(self.picklelib).dumps(obj))
 
     def loads(self, blob: bytes) -> Any:
         """The object of the bytes."""
-        return _import(self.picklelib).loads(base64.decodebytes(blob))
+        return from_qualified_name(self.picklelib).loads(base64.decodebytes(blob))
 
 
 def _check_module(serializer: Serializer, option: str, what: str, *functions: str) -> None:
     name = getattr(serializer, option)
     title = type(serializer).__name__
     try:
-        module = _import(name)
+        module = from_qualified_name(name)
     except ImportError as exc:
         raise invalid(title, option, f"Failed to import requested {what} library: {name!r}.", name) from exc
     for function in functions:
@@ -181,15 +170,15 @@ def _check_module(serializer: Serializer, option: str, what: str, *functions: st
 def prefect_json_object_encoder(obj: Any) -> Any:
     """What JSON cannot hold, as an object that names its class; of streams only that there was one."""
     if isinstance(obj, BaseException):
-        form = {"__exc_type__": _class_name(type(obj)), "message": str(obj)}
+        form = {"__exc_type__": to_qualified_name(type(obj)), "message": str(obj)}
         # An exception of several arguments is made again of them; of one, of its message.
         return form if obj.args == (str(obj),) else {**form, "args": _jsonable(obj.args)}
     if isinstance(obj, io.IOBase):
-        return {"__class__": _class_name(type(obj)), "data": f"<a stream that was not read: {obj!r}>"}
+        return {"__class__": to_qualified_name(type(obj)), "data": f"<a stream that was not read: {obj!r}>"}
     import pydantic_core
 
     kind = (getattr(type(obj), "__pydantic_generic_metadata__", None) or {}).get("origin") or type(obj)
-    return {"__class__": _class_name(kind), "data": pydantic_core.to_jsonable_python(obj)}
+    return {"__class__": to_qualified_name(kind), "data": pydantic_core.to_jsonable_python(obj)}
 
 
 def prefect_json_object_decoder(result: dict[str, Any]) -> Any:
@@ -202,14 +191,14 @@ def prefect_json_object_decoder(result: dict[str, Any]) -> Any:
         import pydantic
 
         try:
-            kind = _import(result["__class__"])
+            kind = from_qualified_name(result["__class__"])
         except (ImportError, AttributeError):
             return result
         return pydantic.TypeAdapter(kind).validate_python(result["data"])
     if "__exc_type__" in result:
         name = result["__exc_type__"]
         try:
-            kind = _import(name)
+            kind = from_qualified_name(name)
         except (ImportError, AttributeError):
             kind = None
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
@@ -229,10 +218,6 @@ def _jsonable(args: Any) -> Any:
         return list(pydantic_core.to_jsonable_python(args))
     except Exception:  # noqa: BLE001  (arguments that have no JSON form: the message stands for them)
         return []
-
-
-def _class_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class JSONSerializer(Serializer):
@@ -270,16 +255,16 @@ class JSONSerializer(Serializer):
         """The object as JSON."""
         kwargs = dict(self.dumps_kwargs)
         if self.object_encoder:
-            kwargs["default"] = _import(self.object_encoder)
-        text = (json if self.jsonlib == "json" else _import(self.jsonlib)).dumps(obj, **kwargs)
+            kwargs["default"] = from_qualified_name(self.object_encoder)
+        text = (json if self.jsonlib == "json" else from_qualified_name(self.jsonlib)).dumps(obj, **kwargs)
         return text.encode() if isinstance(text, str) else bytes(text)
 
     def loads(self, blob: bytes) -> Any:
         """The object of the JSON."""
         kwargs = dict(self.loads_kwargs)
         if self.object_decoder:
-            kwargs["object_hook"] = _import(self.object_decoder)
-        return (json if self.jsonlib == "json" else _import(self.jsonlib)).loads(blob.decode(), **kwargs)
+            kwargs["object_hook"] = from_qualified_name(self.object_decoder)
+        return (json if self.jsonlib == "json" else from_qualified_name(self.jsonlib)).loads(blob.decode(), **kwargs)
 
 
 class CompressedSerializer(Serializer):
@@ -303,11 +288,11 @@ class CompressedSerializer(Serializer):
 
     def dumps(self, obj: Any) -> bytes:
         """The object, serialized and compressed, as base64 text."""
-        return base64.encodebytes(_import(self.compressionlib).compress(self.serializer.dumps(obj)))
+        return base64.encodebytes(from_qualified_name(self.compressionlib).compress(self.serializer.dumps(obj)))
 
     def loads(self, blob: bytes) -> Any:
         """The object of the bytes."""
-        return self.serializer.loads(_import(self.compressionlib).decompress(base64.decodebytes(blob)))
+        return self.serializer.loads(from_qualified_name(self.compressionlib).decompress(base64.decodebytes(blob)))
 
 
 class CompressedPickleSerializer(CompressedSerializer):

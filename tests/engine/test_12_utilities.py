@@ -1,59 +1,102 @@
-"""Helpers under `penstock.utilities` that users import: collections and nested dicts."""
+"""Small helpers that users import: by name, in the file system, texts."""
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.utilities import collections as under_test
-from penstock.utilities.collections import StopVisiting, visit_collection
-
-
-@pytest.mark.parametrize(
-    ("name", "args", "result"),
-    [
-        (
-            "dict_to_flatdict",
-            ({"a": {"b": 1, "c": {"d": 2}}, "e": {}},),
-            {("a", "b"): 1, ("a", "c", "d"): 2, ("e",): {}},
-        ),
-        ("flatdict_to_dict", ({("a", "b"): 1, ("a", "c", "d"): 2, ("e",): 3},), {"a": {"b": 1, "c": {"d": 2}}, "e": 3}),
-        ("remove_nested_keys", (["a"], {"a": 1, "b": {"a": 2, "c": 3}}), {"b": {"c": 3}}),
-        ("remove_nested_keys", (["a"], [1]), [1]),
-        ("get_from_dict", ({"a": {"b": [1, 2]}}, "a.b[1]"), 2),
-        ("get_from_dict", ({"a": {"b": [0, {"c": 5}]}}, ["a", "b", 1, "c"]), 5),
-        ("get_from_dict", ({"a": 1}, "a.b.c", "no"), "no"),
-        ("get_from_dict", ({"a": [1]}, "a[3]"), None),
-        ("deep_merge", ({"a": {"b": 1}}, {"a": {"c": 2}}), {"a": {"b": 1, "c": 2}}),
-        ("deep_merge", ({"a": {"b": 1}}, {"a": 2}), {"a": 2}),
-        ("deep_merge_dicts", ({"a": 1}, {"b": 2}, {"a": 3}), {"a": 3, "b": 2}),
-        ("listrepr", ([1, "a"],), "1 'a'"),
-        ("ensure_iterable", (3,), [3]),
-        ("ensure_iterable", ([3],), [3]),
-    ],
+from penstock.exceptions import ScriptError
+from penstock.utilities.filesystem import (
+    filename,
+    is_local_path,
+    relative_path_to_current_platform,
+    tmpchdir,
+    to_display_path,
 )
-def test_nested_dicts(name: str, args: tuple[Any, ...], result: Any) -> None:
-    assert getattr(under_test, name)(*args) == result
+from penstock.utilities.importtools import (
+    from_qualified_name,
+    import_object,
+    lazy_import,
+    load_module,
+    load_script_as_module,
+    to_qualified_name,
+)
+from penstock.utilities.names import generate_slug, obfuscate, obfuscate_string
+from penstock.utilities.text import fuzzy_match_string, truncated_to
 
 
-def test_a_value_is_put_at_a_path() -> None:
-    target: dict[str, Any] = {"a": {"x": 1}, "n": 1}
-    under_test.set_in_dict(target, "a.b.c", 2)
-    assert target == {"a": {"x": 1, "b": {"c": 2}}, "n": 1}
-    with pytest.raises(TypeError, match="non-dict value"):
-        under_test.set_in_dict(target, "n.m", 2)
+def test_names_and_what_they_mean() -> None:
+    assert to_qualified_name(json.dumps) == "json.dumps"
+    assert from_qualified_name("json.dumps") is json.dumps
+    assert from_qualified_name("json") is json
+    assert import_object("json:dumps") is import_object("json.dumps") is json.dumps
+    assert load_module("json") is json
+    for bad, error in (("no_such_module", ImportError), ("json.nope", AttributeError)):
+        with pytest.raises(error):
+            from_qualified_name(bad)
+    with pytest.raises(ValueError, match="Invalid format"):
+        import_object("json")
 
 
-def test_the_first_of_equals_stays() -> None:
-    assert list(under_test.distinct([1, 2, 1, 3])) == [1, 2, 3]
-    assert list(under_test.distinct(["a", "A", "b"], key=str.lower)) == ["a", "b"]
+def test_scripts_as_modules(tmp_path: Path) -> None:
+    (tmp_path / "script_of_a_test.py").write_text(
+        "import beside_a_test\nX = beside_a_test.Y + 1\nclass A:\n    b = 3\n"
+    )
+    (tmp_path / "beside_a_test.py").write_text("Y = 1\n")
+    (tmp_path / "bad_of_a_test.py").write_text("1 / 0\n")
+    before = list(sys.path)
+    script = str(tmp_path / "script_of_a_test.py")
+    assert load_script_as_module(script).X == 2
+    assert load_script_as_module(script).__name__.startswith("__penstock_loader_")
+    assert import_object(f"{script}:A.b") == 3
+    with pytest.raises(ScriptError) as caught:
+        load_script_as_module(str(tmp_path / "bad_of_a_test.py"))
+    assert isinstance(caught.value.user_exc, ZeroDivisionError)
+    with pytest.raises(ValueError, match="python file"):
+        load_script_as_module("x.txt")
+    assert sys.path == before
+    for name in [name for name in sys.modules if "of_a_test" in name or "beside_a_test" in name]:
+        del sys.modules[name]
 
 
-def test_a_visitor_stops_at_an_object_and_goes_on_beside_it() -> None:
-    def negate(value: Any) -> Any:
-        if value == [2]:
-            raise StopVisiting
-        return -value if isinstance(value, int) else value
+def test_modules_that_come_later_or_never() -> None:
+    sys.modules.pop("colorsys", None)
+    colors: Any = lazy_import("colorsys")
+    assert colors.rgb_to_hsv(0, 0, 0) == (0.0, 0.0, 0)
+    assert lazy_import("random") is random
+    missing: Any = lazy_import("no_such_module", help_message="Install it.")
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'no_such_module'.\nInstall it."):
+        missing.anything  # noqa: B018
+    with pytest.raises(ModuleNotFoundError):
+        lazy_import("no_such_module", error_on_import=True)
 
-    assert visit_collection([1, [2], [3]], negate, return_data=True) == [-1, [2], [-3]]
+
+def test_paths(tmp_path: Path) -> None:
+    before = os.getcwd()
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "file"):
+        with tmpchdir(place) as entered:
+            assert os.getcwd() == entered == str(tmp_path.resolve())
+    assert os.getcwd() == before
+    assert [filename(path) for path in ("a/b.txt", "s3://b/c", "a\\b")] == ["b.txt", "c", "b"]
+    assert [is_local_path(path) for path in ("a/b", Path("x"), "file:///x", "s3://b/c")] == [True, True, True, False]
+    assert to_display_path(tmp_path / "x", tmp_path) == "x"
+    assert relative_path_to_current_platform("a\\b") == Path("a/b")
+
+
+def test_texts() -> None:
+    assert [truncated_to(4, text) for text in (None, "", "abcd")] == ["", "", "abcd"]
+    assert truncated_to(10, "a" * 100) == "aaaaa...90 additional characters...aaaaa"
+    assert truncated_to(10, "a" * 20) == "a" * 20
+    assert fuzzy_match_string("hell", ["hello", "x"]) == "hello"
+    assert fuzzy_match_string("zzz", ["hello"]) is None
+    assert [obfuscate(None), obfuscate("abc"), obfuscate_string("abcdefghijklmno", show_tail=True)] == [
+        "********", "********", "****lmno",
+    ]  # fmt: skip
+    assert generate_slug(3).count("-") == 2

@@ -1,4 +1,4 @@
-"""Names for runs that were given none: an adjective and a noun."""
+"""Names for runs that were given none, an adjective and a noun; and values that must not be shown."""
 
 from __future__ import annotations
 
@@ -33,3 +33,20 @@ def generate_name() -> str:
     """A random name such as `brave-otter`."""
     number = int.from_bytes(urandom(8), "big")
     return f"{ADJECTIVES[number % len(ADJECTIVES)]}-{NOUNS[(number >> 32) % len(NOUNS)]}"
+
+
+def generate_slug(n_words: int) -> str:
+    """A random name of that many words; the last is a noun."""
+    words = [ADJECTIVES[int.from_bytes(urandom(4), "big") % len(ADJECTIVES)] for _ in range(max(0, n_words - 1))]
+    return "-".join([*words, NOUNS[int.from_bytes(urandom(4), "big") % len(NOUNS)]])
+
+
+def obfuscate(s: object, show_tail: bool = False) -> str:
+    """Eight stars for whatever is secret; with `show_tail` the last four characters of a long one."""
+    tail = str(s)[10:][-4:] if show_tail and s is not None else ""
+    return "*" * (8 - len(tail)) + tail
+
+
+def obfuscate_string(s: str, show_tail: bool = False) -> str:
+    """`obfuscate` for texts."""
+    return obfuscate(s, show_tail)
