@@ -29,6 +29,10 @@ def parse(content: bytes) -> Any:
     try:
         return from_json(content)
     except ValueError:
+        pass
+    try:
+        return json.loads(content)
+    except RecursionError:
         return json.loads(shallow(content))
 
 
