@@ -52,7 +52,8 @@ class Fate:
         policy: over a quick one.
         spec: more fields of the FlowRun's spec.
         acts: of the user.
-        obeys: who does what it is told to: `engine` (it reports), `mute` (it dies of SIGTERM), `deaf` (it dies of SIGKILL),
+        obeys: who does what it is told to: `engine` (it reports), `blind` (it does not see the intent, and reports that it was
+            interrupted), `mute` (it dies of SIGTERM), `deaf` (it dies of SIGKILL),
             `nothing` (nor does the kubelet see to a pod's deadline), `never` (the pod outlives even its deletion).
         loses_pods: pods vanish before anybody saw them: the same attempt may get another.
         outlives: a process may outlive its attempt (it is fenced off, not ended).
@@ -158,6 +159,7 @@ FATES: tuple[Fate, ...] = (
     Fate("due later", spec={"scheduledTime": "+3"}),
     Fate("flow comes late", spec={"flowRef": {"name": "*"}}, acts=(_at("flow", 1, 3),)),
     Fate("too late", (HANG,), _ends("Failed/TimedOut"), policy={"activeDeadlineSeconds": 2}),
+    Fate("too late and blind", (HANG,), _ends("Failed/TimedOut"), policy={"activeDeadlineSeconds": 2}, obeys="blind"),
     Fate("too late and mute", (HANG,), _ends("Failed/TimedOut"), policy={"activeDeadlineSeconds": 2}, obeys="mute"),
     # --- pods that are taken away ---------------------------------------------------------------------------------------------------
     Fate("deleted before it ran", ("bind delete hold:0-1", FINE), lost=(("PodDeleted/neverStarted",),), loses_pods=True),
@@ -168,11 +170,15 @@ FATES: tuple[Fate, ...] = (
          lost=((), ("PodDeleted/infrastructure",), ("PodDeleted/neverStarted",)), loses_pods=True, outlives=True),
     Fate("claimed twice", ("bind start claim ghost work ghost report:Completed exit:0",)),
     Fate("not kept", policy={"retention": {"podSeconds": 0}}),
+    Fate("run not kept", ends=_ends(GONE), policy={"retention": {"runSeconds": 1}}),
     # --- cancelled ------------------------------------------------------------------------------------------------------------------
     Fate("cancelled", (LONG,), _ENDED_OR_CANCELLED, acts=(_CANCEL,)),
     Fate("cancelled at its end", ("bind start claim work:1-2 report:Completed exit:0",), _ENDED_OR_CANCELLED,
          acts=(_at("Cancelled", 1, 3),)),
     Fate("cancelled at once", (HANG,), _ends(CANCELLED), acts=(_at("Cancelled", 0, 0.2),)),
+    Fate("cancelled, blind", (HANG,), _ends(CANCELLED), acts=(_CANCEL,), obeys="blind"),
+    Fate("cancelled while it fails", ("bind start claim work:1-3 report:Failed exit:1",), _ends(CANCELLED, "Failed/Failed"),
+         (("Failed/application",) * 9,), _retries(application=9), acts=(_at("Cancelled", 1, 4),)),
     Fate("cancelled, mute", (HANG,), _ends(CANCELLED), acts=(_CANCEL,), obeys="mute"),
     Fate("cancelled, hung", (HANG,), _ends(CANCELLED), acts=(_CANCEL,), obeys="deaf"),
     Fate("cancelled, deaf node", (HANG,), _ends(CANCELLED), acts=(_at("Cancelled", 1, 3),), obeys="nothing"),
@@ -184,6 +190,8 @@ FATES: tuple[Fate, ...] = (
          (("Evicted/infrastructure",) * 9,), _retries(infrastructure=9), acts=(_at("Cancelled", 1, 4),)),
     # --- suspended, deleted ---------------------------------------------------------------------------------------------------------
     Fate("suspended and resumed", (LONG,), lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 0, 4), _at("Running", 5, 7))),
+    Fate("suspended, blind", (HANG, FINE), lost=(("Suspended/-",),), acts=(_at("Suspended", 1, 3), _at("Running", 20, 22)), obeys="blind",
+         slow=True),
     Fate("suspended, mute", (LONG,), lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 0, 4), _at("Running", 5, 7)), obeys="mute"),
     Fate("suspended and cancelled", (LONG,), _ENDED_OR_CANCELLED, _ONCE_SUSPENDED,
          acts=(_at("Suspended", 0, 3), _at("Cancelled", 3, 5))),

@@ -146,9 +146,9 @@ class PodPlay:
         if obeys == "deaf":
             await asyncio.sleep(float(self._pod["spec"].get("terminationGracePeriodSeconds", 1)))
             code = 137
-        elif obeys == "engine":
+        elif obeys in ("engine", "blind"):
             await asyncio.sleep(self._rng.uniform(0.02, 0.4))
-            intent = self._intent()
+            intent = self._intent() if obeys == "engine" else ""
             if self._process.claimed:
                 kind = intent if intent in ("Cancelled", "Suspended") else "Interrupted"
                 await self._process.report(kind, told=True)
