@@ -330,7 +330,21 @@ REFUSED = [
         "Pending/Forbidden",
         says=('cannot create resource "pods"',),
         degraded="Forbidden",
+        again=2,
+    ),
+    Case(
+        "create → 403 RBAC for the sixth time: once a minute",
+        refused(403, 'pods is forbidden: User "x" cannot create resource "pods" in API group ""', count=6),
+        "Pending/Forbidden",
+        degraded="Forbidden",
         again=60,
+    ),
+    Case(
+        "create → 401, as a server that has just started says: Pending/Forbidden, soon again",
+        refused(401, "Unauthorized", "Unauthorized"),
+        "Pending/Forbidden",
+        degraded="Forbidden",
+        again=2,
     ),
     Case(
         "create → webhook failed: Pending/Submitting, backoff",

@@ -17,7 +17,7 @@ from .model import Refusal
 from .verdict import Degraded, Showing, Verdict
 
 _SLOW = (10.0, 60.0)  # what a person has to change: every 10 s at first, then once a minute
-_RIGHTS = (60.0, 60.0)
+_RIGHTS = (2.0, 60.0)  # a person's matter too; but an API server that has just started refuses everybody for a moment
 _QUICK = (1.0, 30.0)  # an API server that is busy or away
 
 
