@@ -87,6 +87,21 @@ def test_a_conflict_is_read_live_and_decided_again_at_once() -> None:
     assert rig.sample("penstock_status_conflicts_total") == 1
 
 
+def test_conflicts_without_end_are_met_later() -> None:
+    """Somebody writes as fast as the operator: that is no fault of its own, and no reason to go on at once."""
+    api = server()
+    api.faults.append(lambda r: refusal(409, "Conflict", "modified") if r.verb == "patch" else None)
+
+    async def story(rig: Rig) -> None:
+        rig.sync()
+        with pytest.raises(ApiError) as raised:
+            await rig.controller.settle(RUN, 0.0)
+        assert raised.value.code == 409
+
+    rig = on(api, begins, story)
+    assert len(api.asked("patch")) == rig.sample("penstock_status_conflicts_total") == 5
+
+
 @pytest.mark.parametrize("successor", [False, True])
 def test_a_run_that_is_gone_is_forgotten(successor: bool) -> None:
     api = server()

@@ -1,7 +1,7 @@
 """One run at a time: gather, decide, look where the core wants to look, write, act, and again until nothing is left to do.
 
 The status is written before anything else is done, and nothing else is done unless that write succeeded. A conflict means that the decision
-was stale: read live, decide again at once. After its own writes the run is decided once more, on their answers, so that nothing waits for
+was stale: read live, decide again at once, a few times. After its own writes the run is decided once more, on their answers, so that nothing waits for
 an event that will not come; a decision that changes nothing ends it. Whatever goes wrong with one run is that run's matter.
 """
 
@@ -30,6 +30,7 @@ from .store import Store
 from .sync import explain
 
 ROUNDS = 24  # looks, conflicts and own writes of one pass; more is a decision that never settles
+CONFLICTS = 5  # of one pass; then somebody else writes as fast as this, and has the way
 SOONEST_SECONDS = 0.05  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,7 @@ class Controller:
     async def _settle(self, key: Key, run: FlowRun, since: float) -> None:
         facts = Facts()
         wrote = False
+        conflicts = 0
         for _ in range(ROUNDS):
             logs.attempt(run.status.attempt.number if run.status.attempt is not None else None)
             memory = self._memories.of(run)
@@ -155,6 +157,9 @@ class Controller:
                 if error.code != errors.CONFLICT:
                     raise
                 self._metrics.conflicts.inc()
+                conflicts += 1
+                if conflicts == CONFLICTS:
+                    raise
                 run, facts = await self._gatherer.read_run(run), Facts(run_is_live=True)
                 continue
             if answer is not None:
