@@ -13,7 +13,7 @@ from tests.support.realserver import MISSING, RealServer, real_server
 from tests.support.world import World
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[RealServer]:
     """A real API server of our own: tests stop and start it."""
     real = real_server()
