@@ -1,7 +1,7 @@
 """One run at a time: gather, decide, look where the core wants to look, write, act, and again until nothing is left to do.
 
 The status is written before anything else is done, and nothing else is done unless that write succeeded. A conflict means that the decision
-was stale: read live, decide again at once, a few times. After its own writes the run is decided once more, on their answers, so that nothing waits for
+was stale: read live, decide again at once. After its own writes the run is decided once more, on their answers, so that nothing waits for
 an event that will not come; a decision that changes nothing ends it. Whatever goes wrong with one run is that run's matter.
 """
 
