@@ -18,28 +18,54 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured thing: its goal, and every sample."""
+    """One measured thing: its goal, and every sample.
+
+    Attributes:
+        name: what it is.
+        unit: of the samples and the goal.
+        goal: what is wanted; None: a peer's figure, or one that explains another.
+        samples: what was measured.
+        statistic: which one of the samples the goal is about: median, p99, max.
+        at_least: whether more is better.
+    """
 
     name: str
     unit: str
-    goal: float
+    goal: float | None
     samples: tuple[float, ...]
     statistic: str = "median"
+    at_least: bool = False
 
     @property
     def value(self) -> float:
         """The statistic that the goal is about."""
         if self.statistic == "p99":
-            return statistics.quantiles(self.samples, n=100)[98] if len(self.samples) > 1 else self.samples[0]
+            return percentile(self.samples, 99)
         if self.statistic == "max":
             return max(self.samples)
         return statistics.median(self.samples)
 
+    @property
+    def met(self) -> bool:
+        """Whether the goal is met; without a goal there is nothing to miss."""
+        if self.goal is None:
+            return True
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
     def row(self) -> str:
         """One line for a person."""
-        verdict = "meets" if self.value <= self.goal else f"misses by {self.value / self.goal:.2f}x"
         spread = f"{min(self.samples):.4g} … {max(self.samples):.4g}, n={len(self.samples)}"
-        return f"{self.name:46} {self.value:9.4g} {self.unit:4} {self.statistic:6} goal {self.goal:6.4g}  {verdict:18} ({spread})"
+        return f"{self.name:58} {self.value:9.4g} {self.unit:6} {self.statistic:6} {self._verdict():36} ({spread})"
+
+    def _verdict(self) -> str:
+        if self.goal is None:
+            return ""
+        wanted = f"goal {'>=' if self.at_least else '<='} {self.goal:<6.4g}"
+        return f"{wanted} {'meets' if self.met else f'misses by {self._factor():.2f}x'}"
+
+    def _factor(self) -> float:
+        assert self.goal is not None
+        return self.goal / self.value if self.at_least else self.value / self.goal
 
     def to_json(self) -> dict[str, Any]:
         """The form in the results' file."""
@@ -49,9 +75,16 @@ class Figure:
             "statistic": self.statistic,
             "value": self.value,
             "goal": self.goal,
-            "met": self.value <= self.goal,
+            "at_least": self.at_least,
+            "met": self.met,
             "samples": list(self.samples),
         }
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """Return the sample below which that many per cent of them are (nearest rank)."""
+    ordered = sorted(samples)
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +113,12 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def peak_mb(pid: int) -> float:
+    """The most that a process has had resident so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -98,8 +137,13 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float) -> float:
 
 def save(name: str, figures: Sequence[Figure]) -> Path:
     """Write the figures as JSON, with what is needed to read them later."""
-    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "load_average": list(os.getloadavg()),
+    }
     path.write_text(json.dumps({"machine": machine, "figures": [f.to_json() for f in figures]}, indent=1) + "\n")
     return path
