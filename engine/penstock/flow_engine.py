@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.drivers.shielding import shield
 from penstock.exceptions import ObjectNotFound
 
 if TYPE_CHECKING:
@@ -40,43 +41,6 @@ __all__ = [
 
 class FlowRunTimeoutError(TimeoutError):
     """A flow run ran into its own timeout."""
-
-
-class _Shield:
-    """`shield()`: termination and cancellation are held back until the block ends."""
-
-    __slots__ = ("_target",)
-
-    def __enter__(self) -> None:
-        from penstock.drivers.section import current_section
-        from penstock.utilities.asyncutils import in_async_run, running_loop
-
-        self._target: Any = None
-        if in_async_run() and running_loop() is not None:
-            from penstock._current import current_run
-            from penstock.drivers.aio import LoopTarget
-
-            run = current_run.get()
-            target = run.control.active.get(run) if run is not None else None
-            self._target = target if isinstance(target, LoopTarget) else None
-        if self._target is None:
-            self._target = current_section()
-        self._target.shields += 1
-
-    def __exit__(self, exc_type: Any, exc: Any, tb: Any) -> None:
-        self._target.shields -= 1
-        if self._target.shields or not self._target.pending:
-            return
-        if hasattr(self._target, "fire"):
-            if exc_type is None:
-                self._target.fire()
-        else:
-            self._target.cancel()
-
-
-def shield() -> _Shield:
-    """Hold termination and cancellation back until the block ends; a body that ends inside keeps its outcome."""
-    return _Shield()
 
 
 def request_cancellation(flow_run_id: UUID | str | None = None, message: str | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 Each task run is a transaction; inside a block it is a child of the block's. What a transaction does is written once, as
 steps; `Transaction` performs them in sync code, `AsyncTransaction` in async code, a run's life within its own steps.
+A commit or rollback that has begun is not torn by an interruption: that waits for its end.
 Neighbours: `core.reuse` opens and closes those of task runs; `results` stores.
 """
 
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock._transaction import BaseTransaction, CommitMode, IsolationLevel, TransactionState, get_transaction
+from penstock.drivers.shielding import shield
 from penstock.drivers.steps import arun_steps, run_steps
 
 if TYPE_CHECKING:
@@ -52,11 +54,13 @@ class Transaction(BaseTransaction):
 
     def commit(self) -> bool:
         """Commit; False when it was ended before, or an error rolled it back."""
-        return bool(run_steps(self.commit_steps()))
+        with shield():
+            return bool(run_steps(self.commit_steps()))
 
     def rollback(self) -> bool:
         """Roll back; False when it was ended before, or a hook failed."""
-        return bool(run_steps(self.rollback_steps()))
+        with shield():
+            return bool(run_steps(self.rollback_steps()))
 
     def reset(self) -> None:
         """Leave the block without committing or rolling back."""
@@ -75,7 +79,8 @@ class Transaction(BaseTransaction):
     def __exit__(self, exc_type: Any, exc: BaseException | None, tb: Any) -> None:
         self._check_entered()
         try:
-            run_steps(self.exit_steps(exc))
+            with shield():
+                run_steps(self.exit_steps(exc))
         finally:
             self._leave()
 
@@ -97,11 +102,13 @@ class AsyncTransaction(BaseTransaction):
 
     async def commit(self) -> bool:
         """Commit; False when it was ended before, or an error rolled it back."""
-        return bool(await arun_steps(self.commit_steps()))
+        with shield():
+            return bool(await arun_steps(self.commit_steps()))
 
     async def rollback(self) -> bool:
         """Roll back; False when it was ended before, or a hook failed."""
-        return bool(await arun_steps(self.rollback_steps()))
+        with shield():
+            return bool(await arun_steps(self.rollback_steps()))
 
     async def reset(self) -> None:
         """Leave the block without committing or rolling back."""
@@ -120,7 +127,8 @@ class AsyncTransaction(BaseTransaction):
     async def __aexit__(self, exc_type: Any, exc: BaseException | None, tb: Any) -> None:
         self._check_entered()
         try:
-            await arun_steps(self.exit_steps(exc))
+            with shield():
+                await arun_steps(self.exit_steps(exc))
         finally:
             self._leave()
 

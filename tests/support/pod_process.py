@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,6 +70,7 @@ class PodProcess:
         intent: What the intent file says at first; None: there is no file.
         prelude: Put the imports and hooks that the sources use before the source.
         files: More files, by path in the folder: ``source/flow.json``, ``work/helpers.py``.
+        within: Command that runs the pod's, as ``unshare`` does in namespaces of its own.
     """
 
     def __init__(
@@ -83,7 +84,9 @@ class PodProcess:
         intent: str | None = "Running",
         prelude: bool = True,
         files: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
+        self._within = within
         self.folder = folder
         self.marks = folder / "marks"
         self.source_dir = folder / "source"
@@ -135,7 +138,11 @@ class PodProcess:
         with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
             self.started_at = time.monotonic()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "penstock.pod"], cwd=self.work_dir, env=self._env, stdout=out, stderr=err
+                [*self._within, sys.executable, "-m", "penstock.pod"],
+                cwd=self.work_dir,
+                env=self._env,
+                stdout=out,
+                stderr=err,
             )
         return self
 
