@@ -71,6 +71,19 @@ def test_run_contexts_entered_by_hand_are_found() -> None:
     assert FlowRunContext.get() is None
 
 
+def test_runtime_reads_records_made_by_hand() -> None:
+    made = FlowRun.model_construct(id="foo", name="run", tags=["b", "a"], run_count=10)
+    with FlowRunContext.model_construct(flow_run=made, parameters={"x": 1}):
+        found = runtime.flow_run
+        assert (found.id, found.name, found.tags, found.run_count, found.parameters) == (
+            "foo", "run", ["b", "a"], 10, {"x": 1},
+        )  # fmt: skip
+    with TaskRunContext.model_construct(task_run=TaskRun.model_construct(id="bar", run_count=2, tags={"z", "a"})):
+        assert (runtime.task_run.id, runtime.task_run.run_count, runtime.task_run.tags) == ("bar", 2, ["a", "z"])
+    with tags("around"):
+        assert (runtime.flow_run.tags, runtime.task_run.tags) == ([], [])
+
+
 def test_contexts_without_a_record_serve_policies() -> None:
     @task
     def t() -> int:

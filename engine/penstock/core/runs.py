@@ -16,6 +16,7 @@ from penstock.core.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from typing import Self
     from uuid import UUID
 
 
@@ -87,6 +88,11 @@ class Run:
         self.outcome_tb: Any = None
         self.inherited: Any = None
         self.control: Any = None
+
+    @classmethod
+    def model_construct(cls, **values: Any) -> Self:
+        """A record made by hand; arguments as for the class."""
+        return cls(**values)
 
     @property
     def id(self) -> UUID:
@@ -167,10 +173,7 @@ class Run:
         end = self._end if self._end is not None else self._start
         return timedelta(seconds=max(0.0, end - self._start))
 
-    @property
-    def created(self) -> datetime | None:
-        """When the run was made."""
-        return _when(self._expected)
+    created = expected_start_time
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.id == other.id)
@@ -331,6 +334,7 @@ class TaskRun(Run):
         if given:
             self._given = given
             self.tags = given.get("tags", ())
+            self.run_count = given.get("run_count", 0)
         self.state = state  # type: ignore[assignment]
         self.future: Any = None
         self._cache_key: str | None = None

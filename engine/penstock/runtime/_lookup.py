@@ -6,6 +6,11 @@ import os
 from typing import Any
 
 
+def listed(tags: Any) -> list[str]:
+    """Tags as a list: in the order given, or sorted where they have none."""
+    return list(tags) if isinstance(tags, list | tuple) else sorted(tags)
+
+
 def overridden(group: str, name: str, real: Any) -> Any:
     """The value from `PENSTOCK__RUNTIME__<GROUP>__<NAME>`, cast to the type of the real one; else the real one.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run, current_tags
-from penstock.runtime._lookup import overridden
+from penstock._current import current_run
+from penstock.runtime._lookup import listed, overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ def _parent_flow_id(run: FlowRun) -> Any:
 
 
 _READ: dict[str, Callable[[FlowRun], Any]] = {
-    "id": lambda run: str(run.id),
-    "tags": lambda run: sorted(run.tags),
+    "id": lambda run: run.key.text,
+    "tags": lambda run: listed(run.tags),
     "name": lambda run: run.name,
     "flow_name": lambda run: run.definition.name,
     "flow_version": lambda run: run.definition.version,
@@ -69,7 +69,7 @@ def __getattr__(name: str) -> Any:
             from datetime import UTC, datetime
 
             real = datetime.now(UTC)
-        return overridden("flow_run", name, sorted(current_tags.get()) if name == "tags" else real)
+        return overridden("flow_run", name, real)
     return overridden("flow_run", name, read(run.flow))
 
 

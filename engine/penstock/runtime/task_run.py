@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock._current import current_run
-from penstock.runtime._lookup import overridden
+from penstock.runtime._lookup import listed, overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _NONE: dict[str, Any] = {"tags": [], "parameters": {}, "run_count": 0, "context": {}}
 
 _READ: dict[str, Callable[[TaskRun], Any]] = {
-    "id": lambda run: str(run.id),
-    "tags": lambda run: sorted(run.tags),
+    "id": lambda run: run.key.text,
+    "tags": lambda run: listed(run.tags),
     "name": lambda run: run.name,
     "parameters": lambda run: run.parameters or {},
     "run_count": lambda run: run.run_count,
