@@ -264,18 +264,6 @@ def check_timeout(timeout: Any) -> float | None:
     return seconds
 
 
-def hash_of_source(fn: Any, digits: int = 8) -> str:
-    """Hex digits of a hash of the function's source, or of its code where no source is found."""
-    from hashlib import sha256
-
-    try:
-        text = inspect.getsource(inspect.unwrap(fn)).encode()
-    except (TypeError, OSError):
-        code = getattr(fn, "__code__", None)
-        text = code.co_code if code is not None else repr(type(fn)).encode()
-    return sha256(text).hexdigest()[:digits]
-
-
 def doc_of(fn: Any) -> str | None:
     """The docstring of a function, as its description."""
     return inspect.getdoc(fn) if getattr(fn, "__doc__", None) else None

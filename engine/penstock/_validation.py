@@ -54,26 +54,13 @@ def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return cached  # type: ignore[no-any-return]
 
 
-def _hints(fn: Any) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    target = inspect.unwrap(fn)
-    target = getattr(target, "__func__", target)
-    try:
-        return get_type_hints(target, include_extras=True)
-    except Exception:  # noqa: BLE001  (names that exist only for a type checker: such parameters are not validated)
-        return {
-            name: hint for name, hint in getattr(target, "__annotations__", {}).items() if not isinstance(hint, str)
-        }
-
-
 def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     import pydantic
 
-    from penstock.utilities.callables import described_default
+    from penstock.utilities.hints import described_default, hints_of
 
     signature = flow.binder.signature
-    hints = _hints(flow.fn)
+    hints = hints_of(flow.fn)
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
     in_fields: dict[str, tuple[Any, Any]] = {}  # `x: int = Field(3)`: the field, and its default

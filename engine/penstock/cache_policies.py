@@ -197,7 +197,7 @@ class TaskSource(CachePolicy):
         """A hash of the source."""
         if not task_ctx:
             return None
-        from penstock._definition import hash_of_source
+        from penstock.utilities.source import hash_of_source
 
         task = task_ctx.task
         key = task.__dict__.get("_source_key")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from penstock._changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
 from penstock._current import current_run, current_transaction
-from penstock._definition import Definition, check_retries, check_timeout, doc_of, hash_of_source, takes_options
+from penstock._definition import Definition, check_retries, check_timeout, doc_of, takes_options
 from penstock._persisting import task_stores
 from penstock._task_options import (
     TaskOptions,
@@ -22,6 +22,7 @@ from penstock._task_options import (
 )
 from penstock.settings import get_current_settings
 from penstock.utilities.annotations import NotSet
+from penstock.utilities.source import hash_of_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,8 +93,7 @@ class Task(Definition, Generic[P, R]):
         self.on_running_hooks = self._hooks_of("on_running", on_running)
         self.on_rollback_hooks = self._hooks_of("on_rollback", on_rollback)
         self.on_commit_hooks = self._hooks_of("on_commit", on_commit)
-        self.on_crashed_hooks = []
-        self.on_cancellation_hooks = []
+        self.on_crashed_hooks, self.on_cancellation_hooks = [], []  # for flows only
         self.name = name or self.__name__
         self.description = description if description is not None else doc_of(self.fn)
         self.task_run_name = self._run_name("task_run_name", task_run_name)

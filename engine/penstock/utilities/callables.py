@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.binding import Binder
@@ -130,9 +129,9 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     import pydantic
     import pydantic_core
 
-    from penstock._validation import _hints
+    from penstock.utilities.hints import described_default, hints_of
 
-    hints = _hints(fn)
+    hints = hints_of(fn)
     described = parameter_docstrings(inspect.getdoc(fn))
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -159,22 +158,6 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
         if name in properties:
             properties[name]["description"] = text
     return ParameterSchema(properties, required, shared.get("$defs", {}))
-
-
-def described_default(hint: Any, default: Any) -> tuple[Any, Any]:
-    """Annotation and default of a parameter; those of a default `pydantic.Field(...)` are taken out of it."""
-    if hint is inspect.Parameter.empty or isinstance(hint, str):
-        hint = Any
-    if type(default).__name__ != "FieldInfo":
-        return hint, default
-    from typing import Annotated
-
-    bare = copy(default)
-    value = default.get_default(call_default_factory=True)
-    undefined = type(default)().default
-    bare.default, bare.default_factory = undefined, None
-    missing = value is undefined or value is ...
-    return Annotated[hint, bare], inspect.Parameter.empty if missing else value
 
 
 def _adapter_of(pydantic: Any, hint: Any) -> Any:
