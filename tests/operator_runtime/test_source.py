@@ -14,6 +14,7 @@ import pytest
 from penstock_operator.core.model import Decision
 from penstock_operator.runtime import app, source
 from penstock_operator.runtime.app import Operator
+from penstock_operator.runtime.client import Page
 from penstock_operator.runtime.config import Config
 from penstock_operator.runtime.resources import Key, Resource
 from penstock_operator.runtime.session import Beats, session
@@ -30,7 +31,7 @@ class Watching:
         self.beats = Beats(time.monotonic)
         self.delivered: list[tuple[str, str, bool]] = []
         self.listings: list[tuple[str, str | None, list[str], str]] = []
-        self.source = EventSource(server.credentials, namespaces, self.take, self.take_listing, self.beats)
+        self.source = EventSource(server.credentials, namespaces, self.take, self.take_page, self.beats)
         self.task = asyncio.create_task(self.source.run())
 
     def take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
@@ -39,11 +40,12 @@ class Watching:
             raise KeyError("name")
         self.delivered.append((resource.plural, raw["metadata"]["name"], deleted))
 
-    def take_listing(
-        self, resource: Resource, namespace: str | None, items: list[dict[str, Any]], version: str
-    ) -> None:
+    def take_page(self, resource: Resource, namespace: str | None, page: Page) -> None:
         assert threading.current_thread() is threading.main_thread()
-        self.listings.append((resource.plural, namespace, [item["metadata"]["name"] for item in items], version))
+        assert {item["metadata"]["name"] for item in page.items} <= {key.name for key in page.shown}
+        if page.last:
+            names = sorted(key.name for key in page.shown)
+            self.listings.append((resource.plural, namespace, names, page.resource_version))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         await reached(condition, lambda: f"{self.delivered} {self.server.asked}")
@@ -127,6 +129,20 @@ def test_namespaces() -> None:
         assert {namespace for _, namespace, _, _ in one.listings} == {"a", "b"}
 
     watching(story, "a", "b")
+
+
+def test_a_listing_in_pages_tells_at_its_end_what_all_of_them_showed() -> None:
+    async def story(one: Watching) -> None:
+        one.server.objects["pods"] = [pod(name, uid=name, version=9) for name in ("a", "b", "c")]
+        one.server.page_size = 2
+        one.server.error("pods", 410)
+        await one.until(lambda: ("pods", None, ["a", "b", "c"], "10") in one.listings)
+        one.server.objects["pods"].pop()
+        await one.server.until_watched()
+        one.server.error("pods", 410)
+        await one.until(lambda: ("pods", None, ["a", "b"], "10") in one.listings)
+
+    watching(story)
 
 
 def test_a_version_that_is_too_old_is_listed_anew() -> None:

@@ -32,7 +32,8 @@ class WatchServer:
     Attributes:
         objects: what lists show, by kind.
         asked: every request, `GET /path` or `WATCH /path`, with the label selector behind it.
-        lists: how often each kind was listed.
+        lists: how often each kind was listed, or a page of it.
+        page_size: objects on a page of a list, however many are asked for.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class WatchServer:
         self.objects: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
         self.asked: list[str] = []
         self.lists: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.page_size = 10**6
         self.opened = asyncio.Event()
         self.url = ""
         self._watches: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {kind: [] for kind in KINDS}
@@ -88,8 +90,11 @@ class WatchServer:
         if watch:
             return await self._watch(request, kind)
         self.lists[kind] += 1
-        meta = {"resourceVersion": str(self.version)}
-        return web.json_response({"kind": "List", "metadata": meta, "items": self.objects[kind]})
+        begin = int(request.query.get("continue", 0))
+        end = begin + min(self.page_size, int(request.query.get("limit", self.page_size)))
+        more = {"continue": str(end)} if end < len(self.objects[kind]) else {}
+        meta = {"resourceVersion": str(self.version), **more}
+        return web.json_response({"kind": "List", "metadata": meta, "items": self.objects[kind][begin:end]})
 
     async def _watch(self, request: web.Request, kind: str) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})

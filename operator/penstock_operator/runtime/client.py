@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from .credentials import Credentials
 from .errors import ApiError
 from .metrics import Metrics
 from .ratelimit import TokenBucket
-from .resources import Resource
+from .resources import Key, Resource
+from .table import key_of
 from .wire import AiohttpWire, NoAnswerError, Wire
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -29,6 +30,23 @@ PAGE = 500
 LONGEST_INNER_WAIT = 5.0  # a longer Retry-After is left to the work queue: a worker must not sleep on it
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a listing.
+
+    Attributes:
+        items: the objects on it.
+        shown: the names of all objects on it and on the pages before it.
+        resource_version: what the listing shows.
+        last: whether the listing is complete with it.
+    """
+
+    items: list[dict[str, Any]]
+    shown: frozenset[Key] | set[Key]
+    resource_version: str
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +105,42 @@ class ApiClient:
         label_selector: str | None = None,
         field_selector: str | None = None,
     ) -> Listing:
-        """Read all objects, in pages.
+        """Read all objects, and keep them: for few."""
+        items: list[dict[str, Any]] = []
+        version = ""
+        pages = self.pages(resource, namespace, label_selector=label_selector, field_selector=field_selector)
+        async for page in pages:
+            if len(page.shown) == len(page.items):  # the first, also of a list that is begun again
+                items = []
+            items += page.items
+            version = page.resource_version
+        return Listing(items, version)
+
+    async def pages(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """Read all objects, page by page, so that only the present one is in memory.
 
         A page that expired (410) means that the list took longer than the server remembers; it is begun again, once.
         """
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         query = {name: value for name, value in selectors.items() if value}
         for first_time in (True, False):
-            items: list[dict[str, Any]] = []
+            shown: set[Key] = set()
             more: dict[str, str] = {}
             try:
                 while True:
-                    page = await self.request("list", resource, namespace, params={**query, "limit": str(PAGE), **more})
-                    items += page.get("items") or ()
-                    meta = page.get("metadata") or {}
-                    if not meta.get("continue"):
-                        return Listing(items, str(meta.get("resourceVersion", "")))
-                    more = {"continue": meta["continue"]}
+                    body = await self.request("list", resource, namespace, params={**query, "limit": str(PAGE), **more})
+                    page = page_of(body, shown)
+                    yield page
+                    if page.last:
+                        return
+                    more = {"continue": body["metadata"]["continue"]}
             except ApiError as error:
                 if error.code != errors.GONE or not first_time:
                     raise
@@ -260,6 +297,18 @@ class ApiClient:
         if self._credentials.blocking and self._credentials.stale:
             return await asyncio.to_thread(self._credentials.token)
         return self._credentials.token()
+
+
+def page_of(body: Mapping[str, Any], shown: set[Key]) -> Page:
+    """Return a page as the API server sends it.
+
+    Args:
+        body: what was sent.
+        shown: the names on the pages before it; those on this one are added.
+    """
+    items, meta = body.get("items") or [], body.get("metadata") or {}
+    shown.update(key_of(raw) for raw in items)
+    return Page(items, shown, str(meta.get("resourceVersion", "")), last=not meta.get("continue"))
 
 
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}

@@ -3,8 +3,8 @@
 kopf keeps the watches: it lists, opens them, goes on where a cut one ended, and lists anew when the server has forgotten. What it does with
 an event besides (a task for each object, copies, causes, handlers) costs more than everything that a decision takes, and is of no use to
 an operator that looks at the whole anyway. So each event is handed over where it is read, and kopf is told only how far the watch has come,
-by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged. A listing is handed over whole,
-and kopf gets its version alone: what is missing in it was deleted while no watch was there to tell, and a single object can't say that.
+by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged. A listing is handed over page by
+page, with the names of all that it has shown (what is missing was deleted while no watch was there to tell), and kopf reads empty pages.
 kopf also tells nobody of bookmarks; but the age of a watch's last word is what tells a quiet cluster from a dead connection.
 Neighbours: `source` gives the session to kopf, `health` and `app` read the ages.
 """
@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from .client import Page, page_of
 from .credentials import Credentials
 from .jsontext import parse
-from .resources import WATCHED, Resource
+from .resources import WATCHED, Key, Resource
 from .wire import open_session
 
 _EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED"})
@@ -33,10 +34,10 @@ class Take(Protocol):
 
 
 class TakeListing(Protocol):
-    """Takes a complete listing: what it does not show is not there; called in kopf's thread."""
+    """Takes a page of a listing: what none of them shows is not there; called in kopf's thread."""
 
-    def __call__(self, resource: Resource, namespace: str | None, items: list[dict[str, Any]], version: str) -> None:
-        """Take the listing, of one namespace or of all, and the version that it shows."""
+    def __call__(self, resource: Resource, namespace: str | None, page: Page) -> None:
+        """Take the page, of one namespace or of all."""
 
 
 class Beats:
@@ -73,6 +74,7 @@ def session(credentials: Credentials, beats: Beats, take: Take, take_listing: Ta
         take: takes what the watches say.
         take_listing: takes what is listed before a watch begins.
     """
+    shown: dict[str, set[Key]] = {}  # by path: the names on the pages so far
 
     class Response(aiohttp.ClientResponse):
         """Hands on what a watch says, and what is listed."""
@@ -85,8 +87,17 @@ def session(credentials: Credentials, beats: Beats, take: Take, take_listing: Ta
             return self
 
         async def json(self, **options: Any) -> Any:
-            body = await super().json(**options)
-            return _without_items(self.url.path, body, take_listing) if self.status == 200 else body
+            resource = _watched(self.url.path)
+            if self.status != 200 or resource is None:
+                return await super().json(**options)
+            body = parse(await self.read())
+            if not isinstance(body, dict) or not isinstance(body.get("items"), list):
+                return body
+            if "continue" not in self.url.query:
+                shown[self.url.path] = set()
+            page = page_of(body, shown.setdefault(self.url.path, set()))
+            take_listing(resource, _namespace(self.url.path), page)
+            return {**body, "items": []}
 
     token = credentials.token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -144,17 +155,9 @@ def _watched(path: str) -> Resource | None:
     return next((r for r in WATCHED if path.endswith(f"/{r.plural}")), None)
 
 
-def _without_items(path: str, body: Any, take_listing: TakeListing) -> Any:
-    """Take a listing of a watched kind, and return what is left for kopf; anything else as it is."""
-    resource = _watched(path)
-    if resource is None or not isinstance(body, dict) or not isinstance(body.get("items"), list):
-        return body
-    meta = body.get("metadata") or {}
-    if meta.get("continue") or not meta.get("resourceVersion"):
-        return body
+def _namespace(path: str) -> str | None:
     _, found, rest = path.partition("/namespaces/")
-    take_listing(resource, rest.split("/")[0] if found else None, body["items"], meta["resourceVersion"])
-    return {**body, "items": []}
+    return rest.split("/")[0] if found else None
 
 
 def _bookmark(version: str) -> bytes:

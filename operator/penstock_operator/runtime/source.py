@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from penstock_operator.api.constants import GROUP
 
+from .client import PAGE, Page
 from .credentials import Credentials
 from .errors import NoClusterError
 from .resources import POD_SELECTOR, PODS, WATCHED, Resource
@@ -47,7 +48,7 @@ class EventSource:
         credentials: where the API server is.
         namespaces: to watch; empty: all.
         deliver: takes each object.
-        listed: takes each listing, with which kopf begins, and begins again where a watch can't go on.
+        listed: takes each page of a listing, with which kopf begins, and begins again where a watch can't go on.
         beats: notes when each watch was last heard of.
     """
 
@@ -101,7 +102,7 @@ class EventSource:
             await asyncio.to_thread(self._credentials.token)
             return kopf.AiohttpSession(
                 server=self._credentials.endpoint.server,
-                aiohttp_session=session(self._credentials, self._beats, box.put, box.put_listing),
+                aiohttp_session=session(self._credentials, self._beats, box.put, box.put_page),
                 default_namespace=self._credentials.endpoint.namespace,
                 expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
             )
@@ -130,6 +131,7 @@ def settings(kopf: Any) -> Any:
     result.peering.standalone = True
     result.watching.label_selectors[PODS.group, PODS.version, PODS.plural] = POD_SELECTOR
     result.watching.server_timeout = 600
+    result.watching.chunk_size = PAGE  # one that expired (410) ends the watches: they begin anew
     result.watching.connect_timeout = 10
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 5
@@ -191,8 +193,8 @@ class _Box:
     def put(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
         self._put(resource, partial(self._deliver, resource, raw, deleted=deleted))
 
-    def put_listing(self, resource: Resource, namespace: str | None, items: list[dict[str, Any]], version: str) -> None:
-        self._put(resource, partial(self._listed, resource, namespace, items, version))
+    def put_page(self, resource: Resource, namespace: str | None, page: Page) -> None:
+        self._put(resource, partial(self._listed, resource, namespace, page))
 
     def _put(self, resource: Resource, hand_over: Callable[[], None]) -> None:
         self._waiting.append((resource, hand_over))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -152,7 +152,7 @@ class Store:
             self._notify(others)
         return concerned
 
-    def prune(self, resource: Resource, listed: set[Key], at: int, covers: Callable[[Key], bool]) -> tuple[Key, ...]:
+    def prune(self, resource: Resource, listed: Set[Key], at: int, covers: Callable[[Key], bool]) -> tuple[Key, ...]:
         """Forget what a complete listing does not show.
 
         A deletion that no watch delivered is found this way. It concludes nothing about a run: the run is looked at again, and the core

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 from . import errors
-from .client import ApiClient
+from .client import ApiClient, Page
 from .errors import ApiError
 from .metrics import Metrics
-from .resources import WATCHED, Resource, selector
+from .resources import WATCHED, Key, Resource, selector
 from .store import Store
-from .table import key_of
 
 SAY_AGAIN_SECONDS = 60.0
 LONGEST_WAIT = 10.0
@@ -89,41 +87,28 @@ class Sync:
                 await self._list(resource, namespace, repair=repair)
 
     async def _list(self, resource: Resource, namespace: str | None, *, repair: bool) -> None:
-        listing = await self._client.list(resource, namespace, label_selector=selector(resource))
-        self.take(resource, namespace, listing.items, listing.resource_version, repair=repair)
+        async for page in self._client.pages(resource, namespace, label_selector=selector(resource)):
+            self.take(resource, namespace, page, repair=repair)
 
-    def take(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        items: Sequence[Mapping[str, Any]],
-        version: str,
-        *,
-        repair: bool = True,
-    ) -> None:
-        """Bring the store up to a complete listing, ours or the one that a watch begins with.
+    def take(self, resource: Resource, namespace: str | None, page: Page, *, repair: bool = True) -> None:
+        """Bring the store up to a listing, ours or the one that a watch begins with; what none of its pages shows is gone.
 
         Args:
-            resource: what was listed.
+            resource: what is listed.
             namespace: where; None: everywhere.
-            items: all there is.
-            version: what the listing shows.
+            page: the next of its pages.
             repair: whether a difference is one that a watch should have delivered.
         """
         changed = 0
-        for raw in items:
+        for raw in page.items:
             if self._store.apply(resource, raw):
                 changed += 1
-        try:
-            at = int(version)
-        except ValueError:
-            return
-        gone = self._store.prune(
-            resource,
-            {key_of(raw) for raw in items},
-            at,
-            lambda key: namespace is None or key.namespace == namespace,
-        )
+        gone: tuple[Key, ...] = ()
+        if page.last and page.resource_version.isdecimal():
+            at = int(page.resource_version)
+            gone = self._store.prune(
+                resource, page.shown, at, lambda key: namespace is None or key.namespace == namespace
+            )
         if repair:
             # A change whose event is on its way counts too: the figure is an upper bound, and zero while watches work and nothing happens.
             self._metrics.pruned.labels(resource.plural).inc(changed + len(gone))
