@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("penstock")
 # (pattern of the test's id, group): tests of a group run in one process, one after the other. The first that matches decides.
 GROUPS = (
     (r"^tests/e2e/test_many", "e2e-many"),
-    (r"^tests/e2e/test_(played|refusals)", "e2e-played"),
+    (r"^tests/e2e/test_(played|refusals|answers|rights)", "e2e-played"),
     (r"^tests/e2e/.*\[real", "e2e-real"),
     (r"^tests/e2e/test_newcomer", "e2e-newcomer"),
     (r"^tests/e2e/", "e2e-dev"),

@@ -57,7 +57,7 @@ def plane() -> Iterator[RealCluster]:
     folder = assets()
     if folder is None:
         pytest.skip(MISSING)
-    made = WithoutNode(server=RealServer(folder))
+    made = WithoutNode(server=RealServer(folder), operator_arguments=("--leader-elect",))
     try:
         made.start()
         yield made

@@ -176,6 +176,8 @@ class Controller:
         if decision.status is None and not decision.drop_report:
             return None
         wanted = decision.status if decision.status is not None else run.status
+        if run.status.attempt is None and wanted.attempt is not None:
+            logs.attempt(wanted.attempt.number)
         # Other workers decide while this is written: a slot that is taken here is taken.
         key = key_of_run(run)
         self._store.decided(key, run.model_copy(update={"status": wanted}))
