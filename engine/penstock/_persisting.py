@@ -131,12 +131,12 @@ def store_of(run: Run) -> ResultStore:
 
     if not run.is_flow:
         base = store_of(run.flow) if run.flow is not None else ResultStore()
-        return base.update_for_task(run.definition)
+        return base.for_task(run.definition)
     store: ResultStore | None = run.store  # type: ignore[attr-defined]
     if store is None:
         above = run.parent.flow if run.parent is not None else None
         base = store_of(above) if above is not None else ResultStore()
-        store = base.update_for_flow(run.definition)
+        store = base.for_flow(run.definition)
         store.result_storage, store.serializer  # noqa: B018  (made once here, shared by the stores of its tasks)
         run.store = store  # type: ignore[attr-defined]
     return store

@@ -13,16 +13,28 @@ def resolve_serializer(serializer: Any) -> Any:
     return serializers.resolve(serializer)
 
 
-def resolve_result_storage(result_storage: Any, _sync: bool = True) -> Any:
-    """The file system that an option means.
+def _wants_awaitable(_sync: bool | None) -> bool:
+    from penstock.utilities.asyncutils import in_async_run
+
+    return in_async_run() if _sync is None else not _sync
+
+
+def resolve_result_storage(result_storage: Any, _sync: bool | None = None) -> Any:
+    """The file system that an option means; an awaitable of it in async code.
 
     Args:
         result_storage: a directory, a URL, or an object with `read_path` and `write_path`.
+        _sync: True: plainly, whatever code calls.
 
     Raises:
         ValueError: it is the name of a block, which do not exist here.
         TypeError: it is something else.
     """
+    return aresolve_result_storage(result_storage) if _wants_awaitable(_sync) else storage_of(result_storage)
+
+
+def storage_of(result_storage: Any) -> Any:
+    """`resolve_result_storage`, plainly in any code."""
     from penstock.filesystems import LocalFileSystem, RemoteFileSystem
 
     if isinstance(result_storage, Path):
@@ -49,22 +61,27 @@ def resolve_result_storage(result_storage: Any, _sync: bool = True) -> Any:
 
 async def aresolve_result_storage(result_storage: Any) -> Any:
     """`resolve_result_storage` as a coroutine."""
-    return resolve_result_storage(result_storage)
+    return storage_of(result_storage)
 
 
-def get_default_result_storage(_sync: bool = True) -> Any:
-    """The storage of the settings: `results.storage`, else the local default path."""
+def get_default_result_storage(_sync: bool | None = None) -> Any:
+    """The storage of the settings, `results.storage`, else the local default path; an awaitable of it in async code."""
+    return aget_default_result_storage() if _wants_awaitable(_sync) else default_storage()
+
+
+def default_storage() -> Any:
+    """`get_default_result_storage`, plainly in any code."""
     from penstock.filesystems import LocalFileSystem
     from penstock.settings import get_current_settings
 
     settings = get_current_settings()
     configured = settings.results.storage
-    return resolve_result_storage(configured) if configured else LocalFileSystem(settings.storage_path())
+    return storage_of(configured) if configured else LocalFileSystem(settings.storage_path())
 
 
 async def aget_default_result_storage() -> Any:
     """`get_default_result_storage` as a coroutine."""
-    return get_default_result_storage()
+    return default_storage()
 
 
 def get_default_result_serializer() -> Any:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from penstock._records import ResultRecord, ResultRecordMetadata, Torn, parse_header
-from penstock._resolving import get_default_result_serializer, get_default_result_storage, resolve_result_storage
+from penstock._resolving import default_storage, get_default_result_serializer, storage_of
 from penstock._resolving import resolve_serializer as resolve
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
@@ -74,7 +74,7 @@ class Storing:
         self._serializer: Any = None
         self._cache: RecordCache | None = None
         self.lock_manager = lock_manager
-        self.metadata_storage = None if metadata_storage is None else resolve_result_storage(metadata_storage)
+        self.metadata_storage = None if metadata_storage is None else storage_of(metadata_storage)
         self.cache_result_in_memory = cache_result_in_memory
         self.storage_key_fn = storage_key_fn or _random_key
 
@@ -83,7 +83,7 @@ class Storing:
         """The file system."""
         if self._storage is None:
             given = self._given_storage
-            self._storage = resolve_result_storage(given) if given is not None else get_default_result_storage()
+            self._storage = storage_of(given) if given is not None else default_storage()
         return self._storage
 
     @property
@@ -114,13 +114,29 @@ class Storing:
 
         return bool(get_current_settings().results.storage)
 
-    def _changed(self, definition: Any) -> Self:
+    def for_flow(self, definition: Any) -> Self:
+        """A store with the options of a flow."""
         new = copy.copy(self)
         if definition.result_storage is not None:
             new._given_storage, new._storage = definition.result_storage, None
         if definition.result_serializer is not None:
             new._given_serializer, new._serializer = definition.result_serializer, None
         new.cache_result_in_memory = definition.cache_result_in_memory
+        return new
+
+    def for_task(self, task: Any) -> Self:
+        """A store with the options of a task, those of its cache policy, and the locks of the transaction around."""
+        from penstock._current import current_transaction
+
+        new = self.for_flow(task)
+        policy = task.cache_policy
+        entry = current_transaction.get()
+        if getattr(policy, "lock_manager", None) is not None:
+            new.lock_manager = policy.lock_manager
+        elif entry is not None and entry[0].store is not None:
+            new.lock_manager = entry[0].store.lock_manager
+        if getattr(policy, "key_storage", None) is not None:
+            new.metadata_storage = storage_of(policy.key_storage)
         return new
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:

@@ -122,6 +122,8 @@ class RunContext(ContextModel):
         if given is None:
             raise ValueError(f"{type(self).__name__} needs a {self._record}.")
         self._run: Run = given
+        self._client = values.get("client")
+        self._start = values.get("start_time")
         for name, member in (
             (self._definition, "definition"), ("parameters", "parameters"), ("task_runner", "runner"),
             ("result_store", "store"), ("persist_result", "persist"), ("log_prints", "inherited"),
@@ -150,13 +152,19 @@ class RunContext(ContextModel):
         return entered if entered is not None and entered._run is run and type(entered) is cls else cls(run)
 
     @property
-    def client(self) -> None:
-        """None: there is no server to talk to."""
+    def client(self) -> Any:
+        """What was given as one; otherwise None, as there is no server to talk to."""
+        return self._client
 
     @property
     def start_time(self) -> datetime | None:
-        """When the run began."""
-        return self._run.start_time
+        """When the run began; for a record made by hand, when its context was first asked."""
+        began = self._run.start_time or self._start
+        if began is None:
+            from datetime import UTC, datetime
+
+            began = self._start = datetime.now(UTC)
+        return began
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from penstock._resolving import (
 from penstock._storing import Storing
 from penstock.drivers.steps import arun_steps, run_steps
 from penstock.exceptions import ConfigurationError
+from penstock.utilities.asyncutils import in_async_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -71,32 +72,24 @@ def get_result_store() -> ResultStore:
 class ResultStore(Storing):
     """Reads and writes results; arguments as for `Storing`."""
 
-    def update_for_flow(self, flow: Any) -> Self:
-        """A store with the flow's options."""
-        return self._changed(flow)
+    def update_for_flow(self, flow: Any) -> Any:
+        """A store with the flow's options; an awaitable of it in async code."""
+        return self.aupdate_for_flow(flow) if in_async_run() else self.for_flow(flow)
 
     async def aupdate_for_flow(self, flow: Any) -> Self:
         """`update_for_flow` as a coroutine."""
-        return self._changed(flow)
+        return self.for_flow(flow)
 
-    def update_for_task(self, task: Any) -> Self:
-        """A store with the task's options, those of its cache policy, and the locks of the transaction around."""
-        from penstock._current import current_transaction
+    def update_for_task(self, task: Any) -> Any:
+        """A store with the task's options, those of its cache policy, and the locks of the transaction around.
 
-        new = self._changed(task)
-        policy = task.cache_policy
-        entry = current_transaction.get()
-        if getattr(policy, "lock_manager", None) is not None:
-            new.lock_manager = policy.lock_manager
-        elif entry is not None and entry[0].store is not None:
-            new.lock_manager = entry[0].store.lock_manager
-        if getattr(policy, "key_storage", None) is not None:
-            new.metadata_storage = resolve_result_storage(policy.key_storage)
-        return new
+        An awaitable of it in async code.
+        """
+        return self.aupdate_for_task(task) if in_async_run() else self.for_task(task)
 
     async def aupdate_for_task(self, task: Any) -> Self:
         """`update_for_task` as a coroutine."""
-        return self.update_for_task(task)
+        return self.for_task(task)
 
     def supports_isolation_level(self, level: Any) -> bool:
         """Whether the level can be kept: SERIALIZABLE needs a lock manager.

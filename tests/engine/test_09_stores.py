@@ -26,7 +26,9 @@ from penstock.results import (
     ResultRecordMetadata,
     ResultStore,
     get_default_persist_setting_for_tasks,
+    get_default_result_storage,
     get_result_store,
+    resolve_result_storage,
 )
 from penstock.serializers import (
     CompressedSerializer,
@@ -179,6 +181,21 @@ def test_a_store_takes_the_options_of_flows_and_tasks(tmp_path: Path) -> None:
     assert (of_task.result_storage, of_task.serializer.type, of_task.lock_manager) == (
         LocalFileSystem(tmp_path), "pickle", locks,
     )  # fmt: skip
+
+
+def test_names_with_a_twin_are_awaitable_in_async_code(tmp_path: Path) -> None:
+    f = flow(lambda: 1, name="f", result_serializer="json")
+
+    async def use() -> list[Any]:
+        store = await ResultStore().update_for_flow(f)
+        of_task = await store.update_for_task(task(lambda: 1))
+        return [
+            of_task.serializer.type, await get_default_result_storage(), await resolve_result_storage(tmp_path),
+            resolve_result_storage(tmp_path, _sync=True),
+        ]  # fmt: skip
+
+    default, here = get_default_result_storage(), LocalFileSystem(tmp_path)
+    assert asyncio.run(use()) == ["json", default, here, here]
 
 
 def test_the_persist_setting_of_tasks() -> None:

@@ -69,6 +69,9 @@ def test_run_contexts_entered_by_hand_are_found() -> None:
             assert inner.task_run.flow_run_id == outer.flow_run.id
         assert runtime.flow_run.name == "run"
     assert FlowRunContext.get() is None
+    assert outer.start_time == outer.start_time is not None
+    client = object()
+    assert FlowRunContext(flow_run=FlowRun(), client=client).client is client
 
 
 def test_runtime_reads_records_made_by_hand() -> None:
