@@ -153,7 +153,7 @@ def crashed_state(exc: BaseException) -> State:
         message = "Execution was aborted by a termination signal."
     elif isinstance(exc, KeyboardInterrupt):
         message = "Execution was aborted by an interrupt signal."
-    elif name == "CancelledError":
+    elif name in ("CancelledError", "Expired"):  # the latter: the timeout of a run above
         message = "Execution was cancelled by the runtime environment."
     elif isinstance(exc, SystemExit):
         message = "Execution was aborted by Python system exit call."

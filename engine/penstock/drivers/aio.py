@@ -175,7 +175,8 @@ async def timed(run: Run) -> Any:
     scope = Scope(run.definition.timeout_seconds, error)
     loop = asyncio.get_running_loop()
     run.control.scopes.append(scope)
-    out: Any = None
+    value: Any = None
+    failure: BaseException | None = None
     try:
         async with asyncio.timeout(scope.left()) as timeout:
 
@@ -187,16 +188,20 @@ async def timed(run: Run) -> Any:
 
             scope.reschedule = reschedule
             try:
-                return await run.call(*run.args, **run.kwargs)  # type: ignore[misc]
+                value = await run.call(*run.args, **run.kwargs)  # type: ignore[misc]
             except asyncio.CancelledError:
                 raise
             except BaseException as exc:  # noqa: BLE001  (kept apart from the scope's own TimeoutError)
-                out = Raised(exc)
+                failure = exc
     except TimeoutError:
         return TimedOut(error)
     finally:
         run.control.scopes.remove(scope)
-    raise out.exc
+    if failure is not None:
+        raise failure
+    return (
+        TimedOut(error) if timeout.expired() else value
+    )  # a body that swallowed the cancellation is late all the same
 
 
 async def perform_call(run: Run, effect: Call) -> Any:

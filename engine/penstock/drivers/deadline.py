@@ -10,12 +10,33 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock.drivers.section import Section, current_section, ring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+class Expired(BaseException):
+    """Raised in a body whose time is up; as an interruption, so that no `except Exception` keeps it there."""
+
+
+@contextmanager
+def expiring(alarm: Expired, error: BaseException) -> Iterator[None]:
+    """Turn the alarm of a scope into the error of its run where it leaves the body.
+
+    Args:
+        alarm: what is raised in the body; with arguments. Injected into a thread it arrives without any.
+        error: what the caller sees.
+    """
+    try:
+        yield
+    except Expired as exc:
+        if exc is alarm or not exc.args:
+            raise error.with_traceback(exc.__traceback__) from None
+        raise
 
 
 class Scope:

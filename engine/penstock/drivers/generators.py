@@ -141,26 +141,28 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
 def _timed_pull(run: Run, pulling: _Pulling, pull: Any, value: Any) -> Any:
     if pulling.left is None:
         return current_section().call(pull, (value,), {})
-    from penstock.drivers.deadline import MAIN_TIMER, Scope, in_own_thread
+    from penstock.drivers.deadline import MAIN_TIMER, Expired, Scope, expiring, in_own_thread
 
     error = run.definition.timeout_error(run)
     error._owner = run
-    scope = Scope(max(1e-6, pulling.left), error)
+    alarm = Expired(run.name)
+    scope = Scope(max(1e-6, pulling.left), alarm)
     began = time.monotonic()
     section = current_section()
     try:
-        if section.is_main and MAIN_TIMER.available():
-            MAIN_TIMER.enter(scope)
-            try:
-                return section.call(pull, (value,), {})
-            finally:
-                MAIN_TIMER.leave(scope)
+        with expiring(alarm, error):
+            if section.is_main and MAIN_TIMER.available():
+                MAIN_TIMER.enter(scope)
+                try:
+                    return section.call(pull, (value,), {})
+                finally:
+                    MAIN_TIMER.leave(scope)
 
-        def work(ready: Any) -> Any:
-            ready(current_section())
-            return current_section().call(pull, (value,), {})
+            def work(ready: Any) -> Any:
+                ready(current_section())
+                return current_section().call(pull, (value,), {})
 
-        return in_own_thread(work, scope, f"penstock {run.name}")
+            return in_own_thread(work, scope, f"penstock {run.name}")
     finally:
         pulling.left -= time.monotonic() - began
 

@@ -117,20 +117,22 @@ def _timed_body(run: Run, section: Section) -> Any:
     Raises:
         TimeoutError: that of the definition, marked with its owner, or whatever the body raises.
     """
-    from penstock.drivers.deadline import MAIN_TIMER, Abandoned, Scope, in_own_thread
+    from penstock.drivers.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
 
     error = run.definition.timeout_error(run)
     error._owner = run
-    scope = Scope(run.definition.timeout_seconds, error)
+    alarm = Expired(run.name)
+    scope = Scope(run.definition.timeout_seconds, alarm)
     run.control.scopes.append(scope)
     try:
-        if section.is_main and MAIN_TIMER.available():
-            MAIN_TIMER.enter(scope)
-            try:
-                return section.call(run.call, run.args, run.kwargs)  # type: ignore[arg-type]
-            finally:
-                MAIN_TIMER.leave(scope)
-        return in_own_thread(lambda ready: _timed_call(run, ready), scope, f"penstock {run.name}")
+        with expiring(alarm, error):
+            if section.is_main and MAIN_TIMER.available():
+                MAIN_TIMER.enter(scope)
+                try:
+                    return section.call(run.call, run.args, run.kwargs)  # type: ignore[arg-type]
+                finally:
+                    MAIN_TIMER.leave(scope)
+            return in_own_thread(lambda ready: _timed_call(run, ready), scope, f"penstock {run.name}")
     except Abandoned:
         WORLD.log(
             run, 30,
@@ -138,10 +140,6 @@ def _timed_body(run: Run, section: Section) -> Any:
             "call. It is left behind, and what it returns is dropped.", run.definition.timeout_seconds,
         )  # fmt: skip
         raise error from None
-    except BaseException as exc:
-        if isinstance(exc, type(error)) and exc is not error and not exc.args and scope.left() <= 0:
-            raise error from None  # the injected one: its class was raised in the body's thread
-        raise
     finally:
         run.control.scopes.remove(scope)
 

@@ -1,0 +1,135 @@
+"""What a body can do about its timeout: nothing that `except Exception` would, and its callers see one error."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock import flow, task
+from penstock.flow_engine import FlowRunTimeoutError
+from penstock.task_engine import TaskRunTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from penstock.states import State
+
+LATE = 0.05
+
+
+def stubborn() -> str:
+    """Catches what it can, and goes on."""
+    try:
+        time.sleep(20)
+    except Exception:  # noqa: BLE001
+        return "swallowed"
+    return "slept"
+
+
+def stubborn_loop() -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            time.sleep(0.001)
+        except Exception:  # noqa: BLE001
+            return "swallowed"
+    return "slept"
+
+
+def in_worker(state: Callable[[], State]) -> State:
+    ended: list[State] = []
+    thread = threading.Thread(target=lambda: ended.append(state()))
+    thread.start()
+    thread.join(10)
+    return ended[0]
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+@pytest.mark.parametrize("own_thread", [False, True])
+def test_a_timeout_passes_whatever_catches_exceptions(kind: Any, own_thread: bool) -> None:
+    body = kind(timeout_seconds=LATE)(stubborn_loop if own_thread else stubborn)
+    state = in_worker(lambda: body(return_state=True)) if own_thread else body(return_state=True)
+    assert (state.type, state.name) == ("FAILED", "TimedOut")
+    with pytest.raises(FlowRunTimeoutError if kind is flow else TaskRunTimeoutError, match="exceeded timeout"):
+        state.result()
+
+
+def test_a_timeout_passes_the_body_of_a_generator() -> None:
+    @task(timeout_seconds=LATE)
+    def stream() -> Iterator[Any]:
+        yield 1
+        yield stubborn()
+
+    values = stream()
+    assert next(values) == 1
+    with pytest.raises(TaskRunTimeoutError):
+        next(values)
+
+
+def test_the_timeout_of_a_flow_is_no_failure_of_its_task() -> None:
+    tries: list[int] = []
+    ended: list[str] = []
+
+    @task(retries=3, on_failure=[lambda *_: ended.append("failure")])
+    def work() -> None:
+        tries.append(1)
+        time.sleep(20)
+
+    @flow(on_crashed=[lambda _flow, _run, state: ended.append(state.message)])
+    def child() -> None:
+        work()
+
+    @flow(timeout_seconds=LATE)
+    def f() -> None:
+        child()
+
+    assert f(return_state=True).name == "TimedOut"
+    assert tries == [1]
+    assert ended == ["Execution was cancelled by the runtime environment."]
+
+
+def test_a_body_that_returns_in_spite_of_it_has_its_value() -> None:
+    @flow(timeout_seconds=LATE)
+    def f() -> str:
+        try:
+            time.sleep(20)
+        except BaseException:  # noqa: BLE001
+            return "mine"
+        return "slept"
+
+    assert f() == "mine"
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+def test_an_async_body_that_swallows_its_cancellation_is_late_all_the_same(kind: Any) -> None:
+    @kind(timeout_seconds=LATE)  # type: ignore[untyped-decorator]
+    async def f() -> str:
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            return "swallowed"
+        return "slept"
+
+    with pytest.raises(TimeoutError, match="exceeded timeout"):
+        asyncio.run(f())
+    assert asyncio.run(f(return_state=True)).name == "TimedOut"
+
+
+def test_an_inner_timeout_is_an_exception_outside_of_it() -> None:
+    @flow(timeout_seconds=LATE)
+    def inner() -> None:
+        time.sleep(20)
+
+    @flow(timeout_seconds=20)
+    def outer() -> str:
+        try:
+            inner()
+        except Exception as exc:  # noqa: BLE001
+            return type(exc).__name__
+        return "slept"
+
+    assert outer() == "FlowRunTimeoutError"
