@@ -246,6 +246,15 @@ def test_parameters_that_do_not_bind(start: StartPod, server: PodServer) -> None
     assert not pod.has_mark("body")
 
 
+def test_a_name_that_yaml_took_for_a_truth_value(start: StartPod, server: PodServer) -> None:
+    """`parameters: {n: 1}` arrives as `false: 1`: YAML 1.1, which kubectl reads."""
+    server.change(lambda run: run["spec"].update(parameters={"false": 1}))
+    pod = start("@flow\ndef main(n: int):\n    pass\n")
+    assert pod.wait() == 1, pod.output
+    assert server.report is not None
+    assert "put the name in quotes" in server.report["message"]
+
+
 @pytest.mark.parametrize(("desired", "type_"), [("Cancelled", "Cancelled"), ("Suspended", "Suspended")])
 def test_a_run_that_is_not_wanted_is_not_loaded(start: StartPod, server: PodServer, desired: str, type_: str) -> None:
     server.change(lambda run: run["spec"].update(desiredState=desired))

@@ -23,6 +23,8 @@ from penstock.pod.suspensions import Suspensions
 from penstock.settings import get_current_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
     from penstock.pod.ending import Ending
@@ -105,7 +107,9 @@ class Body:
             return self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end())
         except ParameterBindError as error:
             # Raised before there is a run: neither states nor hooks tell of it.
-            return Outcome(ReportType.FAILED, "InvalidParameters", str(error), self._describe(error))
+            return Outcome(
+                ReportType.FAILED, "InvalidParameters", f"{error}{_hint(given.parameters)}", self._describe(error)
+            )
 
     def _run_to_its_end(self) -> Any:
         given = self._assignment
@@ -301,3 +305,9 @@ def _stored(data: Any) -> tuple[object, str | None]:
     with contextlib.suppress(Exception):
         value = data.result
     return value, location
+
+
+def _hint(parameters: Mapping[str, object]) -> str:
+    """What kubectl has made of a name: its YAML reads a bare `n`, `y`, `on` or `off` as a truth value."""
+    found = [name for name in ("true", "false") if name in parameters]
+    return f" YAML reads a bare n, y, on, off as {' or '.join(found)}: put the name in quotes." if found else ""
