@@ -21,22 +21,19 @@ if TYPE_CHECKING:
 LATE = 0.05
 
 
+def doze() -> None:
+    """A long wait that can be interrupted in any thread: none of it is a long call."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        time.sleep(0.001)
+
+
 def stubborn() -> str:
     """Catches what it can, and goes on."""
     try:
-        time.sleep(20)
+        doze()
     except Exception:  # noqa: BLE001
         return "swallowed"
-    return "slept"
-
-
-def stubborn_loop() -> str:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            time.sleep(0.001)
-        except Exception:  # noqa: BLE001
-            return "swallowed"
     return "slept"
 
 
@@ -51,7 +48,7 @@ def in_worker(state: Callable[[], State]) -> State:
 @pytest.mark.parametrize("kind", [flow, task])
 @pytest.mark.parametrize("own_thread", [False, True])
 def test_a_timeout_passes_whatever_catches_exceptions(kind: Any, own_thread: bool) -> None:
-    body = kind(timeout_seconds=LATE)(stubborn_loop if own_thread else stubborn)
+    body = kind(timeout_seconds=LATE)(stubborn)
     state = in_worker(lambda: body(return_state=True)) if own_thread else body(return_state=True)
     assert (state.type, state.name) == ("FAILED", "TimedOut")
     with pytest.raises(FlowRunTimeoutError if kind is flow else TaskRunTimeoutError, match="exceeded timeout"):
@@ -70,6 +67,25 @@ def test_a_timeout_passes_the_body_of_a_generator() -> None:
         next(values)
 
 
+def test_a_generator_that_cannot_be_interrupted_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    @task(timeout_seconds=LATE)
+    def stream() -> Iterator[int]:
+        time.sleep(1)
+        yield 1
+
+    def pull() -> None:
+        with pytest.raises(TaskRunTimeoutError):
+            next(stream())
+        told.append(True)
+
+    told: list[bool] = []
+    thread = threading.Thread(target=pull)
+    thread.start()
+    thread.join(10)
+    assert told
+    assert "cannot be interrupted" in caplog.text
+
+
 def test_the_timeout_of_a_flow_is_no_failure_of_its_task() -> None:
     tries: list[int] = []
     ended: list[str] = []
@@ -77,7 +93,7 @@ def test_the_timeout_of_a_flow_is_no_failure_of_its_task() -> None:
     @task(retries=3, on_failure=[lambda *_: ended.append("failure")])
     def work() -> None:
         tries.append(1)
-        time.sleep(20)
+        doze()
 
     @flow(on_crashed=[lambda _flow, _run, state: ended.append(state.message)])
     def child() -> None:
@@ -96,7 +112,7 @@ def test_a_body_that_returns_in_spite_of_it_has_its_value() -> None:
     @flow(timeout_seconds=LATE)
     def f() -> str:
         try:
-            time.sleep(20)
+            doze()
         except BaseException:  # noqa: BLE001
             return "mine"
         return "slept"
@@ -122,7 +138,7 @@ def test_an_async_body_that_swallows_its_cancellation_is_late_all_the_same(kind:
 def test_an_inner_timeout_is_an_exception_outside_of_it() -> None:
     @flow(timeout_seconds=LATE)
     def inner() -> None:
-        time.sleep(20)
+        doze()
 
     @flow(timeout_seconds=20)
     def outer() -> str:

@@ -17,7 +17,7 @@ from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.calls import close_runner
 from penstock.drivers.entry import Failure, RootScope, conclude, note_kept
 from penstock.drivers.section import current_section
-from penstock.drivers.sync import advance
+from penstock.drivers.sync import advance, warn_abandoned
 from penstock.drivers.world import WORLD
 from penstock.utilities.tracebacks import trimmed
 
@@ -141,7 +141,7 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
 def _timed_pull(run: Run, pulling: _Pulling, pull: Any, value: Any) -> Any:
     if pulling.left is None:
         return current_section().call(pull, (value,), {})
-    from penstock.drivers.deadline import MAIN_TIMER, Expired, Scope, expiring, in_own_thread
+    from penstock.drivers.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
 
     error = run.definition.timeout_error(run)
     error._owner = run
@@ -163,6 +163,9 @@ def _timed_pull(run: Run, pulling: _Pulling, pull: Any, value: Any) -> Any:
                 return current_section().call(pull, (value,), {})
 
             return in_own_thread(work, scope, f"penstock {run.name}")
+    except Abandoned:
+        warn_abandoned(run)
+        raise error from None
     finally:
         pulling.left -= time.monotonic() - began
 

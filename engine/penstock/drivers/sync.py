@@ -134,14 +134,19 @@ def _timed_body(run: Run, section: Section) -> Any:
                     MAIN_TIMER.leave(scope)
             return in_own_thread(lambda ready: _timed_call(run, ready), scope, f"penstock {run.name}")
     except Abandoned:
-        WORLD.log(
-            run, 30,
-            "A timeout of %s seconds has passed, but the thread of the body cannot be interrupted: it is inside a C "
-            "call. It is left behind, and what it returns is dropped.", run.definition.timeout_seconds,
-        )  # fmt: skip
+        warn_abandoned(run)
         raise error from None
     finally:
         run.control.scopes.remove(scope)
+
+
+def warn_abandoned(run: Run) -> None:
+    """Say that the thread of a body was left behind."""
+    WORLD.log(
+        run, 30,
+        "A timeout of %s seconds has passed, but the thread of the body cannot be interrupted: it is inside a C "
+        "call. It is left behind, and what it returns is dropped.", run.definition.timeout_seconds,
+    )  # fmt: skip
 
 
 def _timed_call(run: Run, ready: Callable[[Section], None]) -> Any:
