@@ -175,6 +175,26 @@ def test_what_ends_kopf_is_told() -> None:
     watching(story)
 
 
+@pytest.mark.parametrize("times", [1, 2, 3, 5])
+def test_credentials_that_are_refused_for_a_moment(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a server that has just started. kopf logs in anew, or gives up and must not take its time for that: nobody watches meanwhile."""
+    monkeypatch.setattr(app, "FIRST_RESTART_SECONDS", 0.05)
+
+    async def story(operator: Operator, server: WatchServer) -> None:
+        server.unauthorized["pods"] = times
+        server.send("pods", None)
+        await reached(lambda: not server.unauthorized["pods"])
+
+        def seen() -> bool:
+            server.tell("pods", "ADDED", "after", metadata={"labels": {"app.kubernetes.io/managed-by": "penstock"}})
+            return operator.store.pods.get(Key("default", "after")) is not None
+
+        await reached(seen)
+        await reached(lambda: len([t for t in threading.enumerate() if t.name == "watches"]) == 1)
+
+    operating(story)
+
+
 def test_it_ends_at_once_when_cancelled_and_leaves_no_thread() -> None:
     async def story(one: Watching) -> None:
         begun = time.monotonic()

@@ -42,6 +42,7 @@ class WatchServer:
         self.asked: list[str] = []
         self.lists: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.page_size = 10**6
+        self.unauthorized: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.opened = asyncio.Event()
         self.url = ""
         self._watches: dict[str, list[asyncio.Queue[dict[str, Any] | None]]] = {kind: [] for kind in KINDS}
@@ -87,6 +88,9 @@ class WatchServer:
         kind = request.path.rsplit("/", 1)[-1]
         if kind not in KINDS:
             return web.json_response({"kind": "Status", "code": 404, "message": "no"}, status=404)
+        if watch and self.unauthorized[kind]:
+            self.unauthorized[kind] -= 1
+            return web.json_response({"kind": "Status", "code": 401, "message": "Unauthorized"}, status=401)
         if watch:
             return await self._watch(request, kind)
         self.lists[kind] += 1

@@ -30,6 +30,8 @@ from .session import Beats, TakeListing, session
 
 LOGIN_SECONDS = 600.0  # kopf asks for credentials anew after so long: tokens are replaced at 80 % of an hour or more
 JOIN_SECONDS = 0.6
+CANCELLATIONS = 5
+CLEAR_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -223,17 +225,12 @@ class _Thread(threading.Thread):
         self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
     def run(self) -> None:
-        why = "the watches ended"
         try:
             asyncio.run(self._watch())
-        except NoClusterError as error:
-            why = str(error)
-        except BaseException as error:
-            # Whatever ends kopf ends a thread, not the operator; it is told, and the watches begin anew.
-            log.debug("kopf ended", exc_info=True)
-            why = f"{type(error).__name__}: {error}"
-        with contextlib.suppress(RuntimeError):  # the operator's loop is closed: nobody wants to know
-            self._main.call_soon_threadsafe(self._tell, why)
+        except BaseException:
+            # Whatever ends kopf ends a thread, not the operator.
+            log.debug("kopf's room was not left in order", exc_info=True)
+        self._say("the watches ended")
 
     def stop(self) -> None:
         """Ask the thread to end."""
@@ -242,6 +239,11 @@ class _Thread(threading.Thread):
             loop, stop = self._inner
             with contextlib.suppress(RuntimeError):  # it has ended already
                 loop.call_soon_threadsafe(stop.set)
+
+    def _say(self, why: str) -> None:
+        """Tell the operator, once, that the watches have ended: it begins them anew."""
+        with contextlib.suppress(RuntimeError):  # the operator's loop is closed: nobody wants to know
+            self._main.call_soon_threadsafe(self._tell, why)
 
     def _tell(self, why: str) -> None:
         if not self._ended.done():
@@ -252,4 +254,21 @@ class _Thread(threading.Thread):
         self._inner = (asyncio.get_running_loop(), stop)
         if self._stop_asked.is_set():
             return
-        await self._source.watch(stop, self._main)
+        try:
+            await self._source.watch(stop, self._main)
+        except BaseException as error:
+            # Said before this room is cleared, which may take for ever; nobody watches meanwhile.
+            log.debug("kopf ended", exc_info=True)
+            self._say(str(error) if isinstance(error, NoClusterError) else f"{type(error).__name__}: {error}")
+            await _clear()
+
+
+async def _clear() -> None:
+    """Cancel every task of this loop, and again: one that waits for a new login takes the first time for the failure of a request."""
+    for _ in range(CANCELLATIONS):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        if not tasks:
+            return
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CLEAR_SECONDS)
