@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from penstock_operator.core import Emit
@@ -335,3 +336,19 @@ def test_a_crash_of_the_operator_after_the_pod_adopts_it() -> None:
     for effect in decision.effects:
         assert again.carry_out(effect) or isinstance(effect, Emit)
     assert [p["metadata"]["uid"] for p in play.world.pods.values()] == [pod["metadata"]["uid"]]
+
+
+def test_an_attempt_that_was_claimed_gets_no_second_pod_though_nobody_saw_it() -> None:
+    """The answer to the POST was lost, the engine claimed, its pod is gone; what the operator knows is older than all of it."""
+    play = stage()
+    play.step()
+    play.view = World(copy.deepcopy(play.run))
+    play.created = None
+    play.kubelet(running())
+    play.engine(report())
+    play.world.pods.clear()
+    play.settle()
+    assert verbs(play).count("create-pod") == 1
+    assert play.state == "Scheduled/AwaitingRetry"
+    assert play.status["attempts"][0]["reason"] == "PodDeleted"
+    assert play.status["attempts"][0]["budget"] == "infrastructure"

@@ -100,6 +100,8 @@ def _ended(s: Situation) -> Plan | None:
 def _unborn(s: Situation) -> Plan | None:
     if s.pod is not None:
         return None
+    # Its pod may have come and gone unseen, and its engine may have claimed: a second pod of the attempt would be one too many.
+    s.need_run()
     return without_pod(s) or begin_again(s)
 
 
