@@ -162,7 +162,9 @@ def _pods(it: Ran) -> Iterator[str]:
         # A POST may take its time, and arrive after a pod of that name was deleted: for an end, or by whoever takes pods away.
         if len(pods) > 1 and not it.fate.loses_pods and not it.fate.acts:
             yield f"attempt {attempt} had {len(pods)} pods"
-        for earlier in added.get(attempt - 1, ()):
+        begun = next((v.rv for v in it.versions if v.attempt >= attempt), 0)
+        # One that comes late, when its attempt is judged, can't claim any more; nobody could know of it.
+        for earlier in (p for p in added.get(attempt - 1, ()) if p.rv < begun):
             if ended.get(earlier.uid, pods[0].rv + 1) > pods[0].rv:
                 yield f"the pod of attempt {attempt} was made while that of attempt {attempt - 1} had not ended"
 

@@ -304,7 +304,7 @@ class PodPlay:
             uid=labels["penstock.dev/flow-run-uid"],
             attempt=int(labels["penstock.dev/attempt"]),
             pod=self._name,
-            instance=f"{self._name}-{self._rng.randrange(16**6):06x}",
+            instance=f"{self._name}-{self._uid[:4]}{self._rng.randrange(16**4):04x}",
         )
 
     def _drawn(self, bounds: str) -> float:
