@@ -13,6 +13,8 @@ from pathlib import Path
 
 from .history import History, Lived, Note, PodSeen, Said, Version
 
+LONGEST = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -45,12 +47,13 @@ def read_log(path: Path, began: datetime) -> list[Line]:
 def timeline(history: History, run: str, lines: Iterable[Line]) -> str:
     """Everything about a run in the order of time; what concerns all runs stands between."""
     told = [(f.at, _fact(f)) for f in history.facts if f.run in (run, "")]
-    told += [
-        (line.at, f"  {line.operator} {line.level}: {line.message} {line.error}".rstrip())
-        for line in lines
-        if line.run == run
-    ]
+    told += [(line.at, _line(line)) for line in lines if line.run == run or (not line.run and line.level != "debug")]
     return "\n".join(f"{at:8.3f} {text}" for at, text in sorted(told, key=lambda entry: entry[0]))
+
+
+def _line(line: Line) -> str:
+    text = f"  {line.operator} {line.level}: {line.message}"
+    return f"{text[:LONGEST]} {line.error}".rstrip()
 
 
 def _fact(fact: object) -> str:
