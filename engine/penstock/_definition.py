@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock.core.binding import Binder
+from penstock.core.binding import Binder, MethodBinder
 from penstock.core.effects import Call
 from penstock.exceptions import ReservedArgumentError
 from penstock.utilities.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
@@ -32,6 +32,7 @@ class Definition:
 
     fn: Callable[..., Any]
     name: str
+    _unbound: Any = None  # the definition of the class, when this is bound to an instance
 
     def _set_function(self, fn: Any) -> None:
         """Take the function: what it is, how it is called, whether it is a method."""
@@ -89,7 +90,7 @@ class Definition:
     def binder(self) -> Binder:
         """Binds calls of the function."""
         if self._binder is None:
-            self._binder = Binder(self.fn)
+            self._binder = MethodBinder(self.fn) if self._unbound is not None else Binder(self.fn)
         return self._binder
 
     def rebind(self, run: Run) -> None:
@@ -114,6 +115,7 @@ class Definition:
         copied.__dict__.update(self.__dict__)
         copied.fn = self.fn.__get__(target)
         copied._binder = None
+        copied._unbound = self
         return copied
 
     def _raw_function(self) -> Any:

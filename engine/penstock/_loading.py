@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -63,7 +64,12 @@ class Entry:
             LOADING.active = before
 
     def _execute_file(self, path: Path) -> ModuleType:
-        name = f"__penstock_loader__{abs(hash(str(path)))}"
+        # Keys of stored results hold the module of an input's class: a name that another attempt has as well, whatever
+        # folder its sources are mounted in.
+        name = f"__penstock_loader__{path.stem}"
+        known = sys.modules.get(name)
+        if known is not None and known.__file__ != str(path):
+            name = f"{name}_{sha256(str(path).encode()).hexdigest()[:16]}"
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module

@@ -30,7 +30,9 @@ def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
         in_field = type(parameter.default).__name__ == "FieldInfo"
         if not in_field and (annotation is empty or annotation is Any or annotation == "Any"):
             continue
-        if in_field or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if in_field:
             exact.append((parameter.name, None))
             continue
         try:
@@ -48,9 +50,11 @@ def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
 
 def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A function that validates the parameters of this flow; made once."""
-    cached = flow.__dict__.get("_validate")
+    # Definitions bound to instances come and go; what is made of their signature stays with the class's.
+    home, key = (flow, "_validate") if flow._unbound is None else (flow._unbound, "_validate_bound")
+    cached = home.__dict__.get(key)
     if cached is None:
-        cached = flow.__dict__["_validate"] = _make(flow)
+        cached = home.__dict__[key] = _make(flow)
     return cached  # type: ignore[no-any-return]
 
 
@@ -68,12 +72,11 @@ def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
         if default is not parameter.default:
             in_fields[parameter.name] = parameter.default, default
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            hint = tuple.__class_getitem__((hint, ...))
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            hint = dict.__class_getitem__((str, hint))
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            hint = Any  # what `*args` and `**kwargs` collect is taken as it is, as Prefect does
         names[f"p{number}"] = parameter.name
         fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))
+    own = flow.binder.own
     config = pydantic.ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
     model = pydantic.create_model("Parameters", __config__=config, **fields)
 
@@ -86,12 +89,13 @@ def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
                 if default is inspect.Parameter.empty:
                     del parameters[name]
         wrapped = {name: value for name, value in parameters.items() if isinstance(value, BaseAnnotation)}
+        bound = {name: parameters[name] for name in own if name in parameters}
         try:
-            validated = model(**parameters)
+            validated = model(**{name: value for name, value in parameters.items() if name not in bound})
         except pydantic.ValidationError as exc:
             raise ParameterTypeError.from_validation_error(exc) from None
         values = validated.__dict__
-        return {**{name: values[field] for field, name in names.items()}, **wrapped}
+        return {**bound, **{name: values[field] for field, name in names.items()}, **wrapped}
 
     return validate
 

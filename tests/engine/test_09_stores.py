@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,9 +17,10 @@ import cloudpickle
 import pydantic
 import pytest
 
-from penstock import flow, task
+from penstock import flow, runtime, task
 from penstock.cache_policies import DEFAULT, INPUTS, RUN_ID, CachePolicy, Inputs
 from penstock.context import FlowRunContext
+from penstock.core.keys import canonical
 from penstock.exceptions import ConfigurationError, HashError, SerializationError
 from penstock.filesystems import LocalFileSystem, NullFileSystem, RemoteFileSystem
 from penstock.locking.filesystem import FileSystemLockManager
@@ -395,3 +399,83 @@ def test_a_generator_is_pulled_again_not_cached(tmp_path: Path) -> None:
         return [count.submit(3).result(), count.submit(3).result()]
 
     assert f() == [[0, 1, 2], [0, 1, 2]]
+
+
+class Counter:
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @task(cache_policy=INPUTS)
+    def add(self, number: int) -> int:
+        return number + self.step
+
+    @flow(flow_run_name="by-{self.step}")
+    def run(self, number: int) -> tuple[str, list[str]]:
+        return runtime.flow_run.name, sorted(runtime.flow_run.parameters)
+
+    @task
+    def each(self, number: int) -> list[str]:
+        return sorted(runtime.task_run.parameters)
+
+
+def test_results_of_one_instance_are_not_those_of_another(tmp_path: Path) -> None:
+    with temporary_settings({"results.local_storage_path": str(tmp_path)}):
+        one, ten = Counter(1), Counter(10)
+        assert [state.name for state in (one.add(1, return_state=True), one.add(1, return_state=True))] == [
+            "Completed", "Cached",
+        ]  # fmt: skip
+        assert (ten.add(1), Counter(1).add(1, return_state=True).name) == (11, "Cached")
+
+
+def test_the_instance_is_a_parameter_of_its_methods() -> None:
+    counter = Counter(3)
+    assert counter.run("4") == ("by-3", ["number", "self"])
+    assert counter.run.validate_parameters({"number": "4"}) == {"number": 4}
+    assert flow(lambda: counter.each.map([1, 2]).result(), name="f")() == [["number", "self"]] * 2
+
+
+def test_keys_of_objects_are_made_of_their_members() -> None:
+    key = INPUTS.compute_key(None, {"x": Counter(1)}, {})
+    assert key == INPUTS.compute_key(None, {"x": Counter(1)}, {})
+    assert key != INPUTS.compute_key(None, {"x": Counter(2)}, {})
+    # No pickle of the class is in it: that of a script's class differs from process to process.
+    assert canonical(Counter(1)) == f"{Counter.__module__}.Counter:".encode() + canonical(([], {"step": 1}))
+    holder = Counter(1)
+    holder.step = threading.Lock()  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="argument 'x' of type Counter"):
+        INPUTS.compute_key(None, {"x": holder}, {})
+
+
+def test_keys_are_equal_in_every_process_wherever_the_source_is(tmp_path: Path) -> None:
+    source = """if True:
+        import enum
+        from dataclasses import dataclass
+        from penstock import flow
+        from penstock.cache_policies import INPUTS
+
+        class Color(enum.Enum):
+            RED = 1
+
+        @dataclass
+        class Point:
+            x: int
+
+        class Plain:
+            def __init__(self):
+                self.colors = {Color.RED, "blue"}
+
+        @flow
+        def main():
+            return INPUTS.compute_key(None, {"a": Color.RED, "b": Point(1), "c": Plain()}, {})
+    """
+    keys = set()
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        (tmp_path / seed / "the_flow.py").write_text(source)
+        done = subprocess.run(
+            [sys.executable, "-c", "from penstock.flows import load_flow_from_entrypoint as load; print(load('the_flow.py:main')())"],
+            cwd=tmp_path / seed, capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PENSTOCK_LOGGING_LEVEL": "CRITICAL"},
+        )  # fmt: skip
+        keys.add(done.stdout)
+    assert len(keys) == 1, keys

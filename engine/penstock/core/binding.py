@@ -23,6 +23,8 @@ class Binder:
 
     __slots__ = ("count", "defaults", "fn", "keywords", "names", "positional", "signature", "simple", "variadic")
 
+    own: frozenset[str] = frozenset()  # names that are bound already
+
     def __init__(self, fn: Callable[..., Any]) -> None:
         self.fn = fn
         try:
@@ -140,3 +142,31 @@ class Binder:
                 exc = TypeError(f"missing a required argument: {name!r}")
                 raise ParameterBindError.from_bind_failure(self.fn, exc, (), dict(parameters)) from None
         return {name: known[name] for name in self.names}
+
+
+class MethodBinder(Binder):
+    """Binds calls of a method: its instance (or class) is a parameter, under its name, and no argument of the call.
+
+    So results of one instance are not those of another, and names of runs may tell which it is.
+
+    Args:
+        fn: the bound method.
+    """
+
+    __slots__ = ("own", "target")
+
+    def __init__(self, fn: Any) -> None:
+        super().__init__(fn)
+        first = next(iter(inspect.signature(fn.__func__).parameters.values()), None)
+        named = first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL
+        self.own = frozenset((first.name,)) if named and first is not None else frozenset()
+        self.target = dict.fromkeys(self.own, fn.__self__)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by parameter name, defaults applied, the instance first; raises as `Binder.bind`."""
+        return {**self.target, **super().bind(args, kwargs)}
+
+    def bind_mapping(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Bind values that are given by name, and the instance; raises as `Binder.bind_mapping`."""
+        given = {name: value for name, value in parameters.items() if name not in self.own}
+        return {**self.target, **super().bind_mapping(given)}

@@ -1,6 +1,7 @@
 """Keys of stored results: a canonical form of inputs, equal in every process.
 
-Canonical for builtins, dataclasses, enums, dates, paths and pydantic models; other objects go through cloudpickle.
+Canonical for builtins, dataclasses, enums, dates, paths, pydantic models, and objects of ordinary classes by their
+members; what pickles in a way of its own goes through cloudpickle.
 Neighbours: `cache_policies` hash what is made here; `utilities.hashing` offers it to users.
 """
 
@@ -61,7 +62,7 @@ def _write(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
 
 
 def _write_object(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
-    kind = type(value)
+    kind: Any = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
     if isinstance(value, enum.Enum):
         out.append(f"enum:{name}.{value.name};".encode())
@@ -80,8 +81,32 @@ def _write_object(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
     ):
         out.append(f"{name}:".encode())
         _write(dict(fields_of(value)), out, path)
+    elif (
+        kind.__flags__ & _HEAP_TYPE
+        and not isinstance(value, type)
+        and kind.__reduce__ is object.__reduce__
+        and (kind.__reduce_ex__ is object.__reduce_ex__)
+    ):
+        out.append(f"{name}:".encode())
+        _write(_state_of(value), out, path)
     else:
         out.append(pickled(value))
+
+
+_HEAP_TYPE = 1 << 9  # of `type.__flags__`: classes that Python code defines
+
+
+def _state_of(value: Any) -> Any:
+    """What a pickle of an ordinary object would hold besides its class.
+
+    Raises:
+        Unhashable: it cannot be pickled.
+    """
+    try:
+        _, (_, *arguments), state, *_ = value.__reduce_ex__(4)
+    except Exception as exc:
+        raise Unhashable(f"{type(value).__name__} cannot be hashed: {exc}") from exc
+    return arguments, state
 
 
 def pickled(value: Any) -> bytes:
