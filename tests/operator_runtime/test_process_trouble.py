@@ -102,3 +102,41 @@ def test_a_namespace_that_is_being_terminated(
     state = status(world, "etl")["state"]
     assert (state["type"], state["name"]) == ("Pending", "Submitting")
     assert pods(world) == []
+
+
+def test_two_operators_share_slots(
+    server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
+) -> None:
+    """Each takes itself for the leader: nobody is doubled or forgotten, and both give the slots away in the same order."""
+    for _ in range(2):
+        begin(server, world, tmp_path, operators).ready()
+    spec = {**SPEC["flowSpec"], "concurrency": {"limit": 2}}
+    body = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "shared"}, "spec": spec}
+    world.make(world.flows, body)
+    names = [f"run-{number}" for number in range(8)]
+    for name in names:
+        apply(world, name, {"flowRef": {"name": "shared"}})
+
+    def shown() -> dict[str, str]:
+        items = world.call("GET", world.runs).body["items"]
+        return {i["metadata"]["name"]: (i.get("status", {}).get("state") or {}).get("name", "") for i in items}
+
+    for left in range(8, 0, -2):
+        waiting = max(0, left - 2)
+        until(
+            f"all but two of {left} wait: {shown()}",
+            lambda waiting=waiting: list(shown().values()).count("AwaitingConcurrencySlot") == waiting,  # type: ignore[misc]
+        )
+        holding = [name for name, state in shown().items() if state == "Submitting"]
+        assert len(holding) == 2, shown()
+        for name in holding:
+            until("it has a pod", lambda name=name: name in labels(world))  # type: ignore[misc]
+            assert world.merge(name, {"spec": {"desiredState": "Cancelled"}}).code == 200
+        for name in holding:
+            wait(world, name, "Cancelled")
+    assert set(shown().values()) == {"Cancelled"}
+    assert {status(world, name)["attempt"]["number"] for name in names} == {1}
+
+
+def labels(world: World) -> list[str]:
+    return [pod["metadata"]["labels"]["penstock.dev/flow-run"] for pod in pods(world)]
