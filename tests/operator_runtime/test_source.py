@@ -176,7 +176,9 @@ def test_what_ends_kopf_is_told() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2, 3, 5])
-def test_credentials_that_are_refused_for_a_moment(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_are_refused_for_a_moment(
+    times: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """As by a server that has just started. kopf logs in anew, or gives up and must not take its time for that: nobody watches meanwhile."""
     monkeypatch.setattr(app, "FIRST_RESTART_SECONDS", 0.05)
 
@@ -193,6 +195,7 @@ def test_credentials_that_are_refused_for_a_moment(times: int, monkeypatch: pyte
         await reached(lambda: len([t for t in threading.enumerate() if t.name == "watches"]) == 1)
 
     operating(story)
+    assert not [record for record in caplog.records if record.levelname == "ERROR" and record.name == "asyncio"]
 
 
 def test_it_ends_at_once_when_cancelled_and_leaves_no_thread() -> None:

@@ -251,7 +251,9 @@ class _Thread(threading.Thread):
 
     async def _watch(self) -> None:
         stop = asyncio.Event()
-        self._inner = (asyncio.get_running_loop(), stop)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_mutter)
+        self._inner = (loop, stop)
         if self._stop_asked.is_set():
             return
         try:
@@ -261,6 +263,11 @@ class _Thread(threading.Thread):
             log.debug("kopf ended", exc_info=True)
             self._say(str(error) if isinstance(error, NoClusterError) else f"{type(error).__name__}: {error}")
             await _clear()
+
+
+def _mutter(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What kopf leaves behind when its watches end is nobody's concern: that they ended is told, and they begin anew."""
+    log.debug("kopf: %s", context.get("message"), exc_info=context.get("exception"))
 
 
 async def _clear() -> None:
