@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from penstock_operator.runtime.store import Store
 from tests.support.runtimeobjects import flow, flowrun, pod, state
@@ -163,6 +164,40 @@ def test_but_not_what_came_in_meanwhile() -> None:
     store.apply(PODS, pod(version=3))
     assert store.absent(PODS, POD, seen) == ()
     assert store.pods.get(POD) is not None
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"in": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("parameters", "packed"),
+    [
+        ({"day": None, "rows": [1, 2.5, {"x": None}], "naïve": "\u2028"}, True),
+        ({"deep": nested(190)}, True),
+        ({"deep": nested(210)}, True),
+        ({"deeper": nested(400)}, False),
+        ({"lone": "\ud800"}, False),
+    ],
+)
+def test_a_finished_run_is_kept_small_and_is_the_same(parameters: dict[str, Any], packed: bool) -> None:
+    store = Store()
+    raw = flowrun(status={"state": state("Completed")}, spec={"flowRef": {"name": "f"}, "parameters": parameters})
+    store.apply(FLOWRUNS, raw)
+    entry, run = store.runs.entry(Key("default", "etl")), store.runs.get(Key("default", "etl"))
+    assert entry is not None
+    assert isinstance(entry.value, bytes) is packed
+    assert run == FlowRun.model_validate(raw)
+    assert run.model_fields_set == FlowRun.model_validate(raw).model_fields_set
+
+
+def test_a_run_that_goes_on_is_kept_as_it_is() -> None:
+    store = Store()
+    store.apply(FLOWRUNS, flowrun(status={"state": state("Running")}))
+    assert store.runs.get(Key("default", "etl")) is store.runs.get(Key("default", "etl"))
 
 
 def test_runs_are_counted_by_state() -> None:

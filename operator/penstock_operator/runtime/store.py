@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
 from penstock_operator.api.flow import Flow
@@ -20,6 +21,7 @@ from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.core.concurrency import Contention, holds
 from penstock_operator.core.observe import Pod, parse_pod
 
+from .jsontext import parse
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
 from .slots import Slots
 from .table import Entry, Table, key_of, version
@@ -38,7 +40,7 @@ class Store:
 
     def __init__(self, notify: Callable[[Iterable[Key]], None] = lambda _: None) -> None:
         self._notify = notify
-        self.runs: Table[FlowRun] = Table()
+        self.runs: Table[FlowRun] = Table(_Finished())
         self.flows: Table[Flow] = Table()
         self.pods: Table[Pod] = Table()
         self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
@@ -218,6 +220,21 @@ class Store:
                 self._states[state.type.value if state is not None else "New"] += step
                 for reference in _references(key, value):
                     _link(self._waiting, reference, key, step)
+
+
+class _Finished:
+    """Finished runs are kept as JSON: of all that may come, only their retention looks at them again."""
+
+    def pack(self, run: FlowRun) -> bytes | None:
+        if run.status.state is None or not run.status.state.type.terminal:
+            return None
+        try:
+            return run.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        except PydanticSerializationError:  # nested too deep, or with a lone surrogate
+            return None
+
+    def unpack(self, text: bytes) -> FlowRun:
+        return FlowRun.model_validate(parse(text))
 
 
 H = TypeVar("H")

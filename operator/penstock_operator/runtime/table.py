@@ -1,6 +1,7 @@
 """The objects of one kind by name, the newest message about each, and which of them are gone.
 
-Pure bookkeeping on versions. Neighbour: `store` keeps one for each kind.
+Pure bookkeeping on versions. Objects that will hardly be looked at again may be kept as their JSON: a finished run is a tenth of what it is
+as models, and there are ten of them for each that goes on. Neighbour: `store` keeps one for each kind.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from .resources import Key
 
@@ -40,11 +41,26 @@ class Entry(Generic[T]):
     value: T
 
 
-class Table(Generic[T]):
-    """The objects of one kind."""
+class Packing(Protocol[T]):
+    """Makes objects small that are kept for long."""
 
-    def __init__(self) -> None:
-        self._entries: dict[Key, Entry[T]] = {}
+    def pack(self, value: T) -> bytes | None:
+        """Return the object as JSON; None: it stays as it is."""
+
+    def unpack(self, text: bytes) -> T:
+        """Return the object."""
+
+
+class Table(Generic[T]):
+    """The objects of one kind.
+
+    Args:
+        packing: of those that will hardly be looked at again.
+    """
+
+    def __init__(self, packing: Packing[T] | None = None) -> None:
+        self._packing = packing
+        self._entries: dict[Key, Entry[T | bytes]] = {}
         self._gone: OrderedDict[Key, int] = OrderedDict()
 
     def __len__(self) -> int:
@@ -56,10 +72,10 @@ class Table(Generic[T]):
     def get(self, key: Key) -> T | None:
         """Return the object."""
         entry = self._entries.get(key)
-        return None if entry is None else entry.value
+        return None if entry is None else self._value(entry)
 
-    def entry(self, key: Key) -> Entry[T] | None:
-        """Return the object with its version."""
+    def entry(self, key: Key) -> Entry[T | bytes] | None:
+        """Return the object's version and UID; the object itself perhaps packed."""
         return self._entries.get(key)
 
     def newer(self, key: Key, at: int, *, deleted: bool) -> bool:
@@ -76,7 +92,8 @@ class Table(Generic[T]):
     def put(self, key: Key, entry: Entry[T]) -> None:
         """Keep the object."""
         self._gone.pop(key, None)
-        self._entries[key] = entry
+        packed = self._packing.pack(entry.value) if self._packing is not None else None
+        self._entries[key] = Entry(entry.uid, entry.version, entry.value if packed is None else packed)
 
     def drop(self, key: Key, at: int) -> T | None:
         """Forget the object, and remember the version at which it was gone."""
@@ -85,4 +102,10 @@ class Table(Generic[T]):
         self._gone.move_to_end(key)
         while len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
-        return None if entry is None else entry.value
+        return None if entry is None else self._value(entry)
+
+    def _value(self, entry: Entry[T | bytes]) -> T:
+        if not isinstance(entry.value, bytes):
+            return entry.value
+        assert self._packing is not None
+        return self._packing.unpack(entry.value)
