@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.support.audit import check_all_granted
 from tests.support.cluster import Cluster, DevCluster, RealCluster, Space, WithoutNode, program
 from tests.support.realserver import MISSING, RealServer, assets, real_server
 from tests.support.world import until
@@ -32,6 +33,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         made = RealCluster(server=server)
     try:
         yield made.start()
+        if isinstance(made, RealCluster) and isinstance(made.server, RealServer):
+            check_all_granted(made.server)
     finally:
         made.stop()
 
@@ -61,6 +64,7 @@ def plane() -> Iterator[RealCluster]:
     try:
         made.start()
         yield made
+        check_all_granted(made.own)
     finally:
         made.stop()
 
