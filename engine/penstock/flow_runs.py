@@ -63,6 +63,10 @@ class _Begun:
         if not self.known and root.state.type not in (RUNNING, PAUSED):
             raise RuntimeError(f"Flow run {root.name!r} is in state {root.state}, it cannot be paused.")
         self.state: State = Paused(timeout_seconds=timeout, pause_key=key)
+        if self.model is not None:
+            from penstock.input import keyset_from_paused_state
+
+            self.state.state_details.run_input_keyset = keyset_from_paused_state(self.state)
 
 
 def pause_flow_run(

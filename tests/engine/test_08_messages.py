@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from penstock import flow, runtime
+from penstock import flow, pause_flow_run, resume_flow_run, runtime
 from penstock._messages import Boxes
-from penstock.input import RunInput, receive_input, send_input
+from penstock.exceptions import NotPausedError
+from penstock.input import RunInput, keyset_from_paused_state, receive_input, send_input
+from penstock.observers import subscribe
 
 
 class Person(RunInput):
@@ -154,3 +156,40 @@ def test_descriptions_and_defaults_of_questions() -> None:
         True,
     )
     assert Person._description is None
+
+
+def test_a_pause_is_told_and_names_its_input(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    keysets: list[Any] = []
+
+    def told(run: Any, old: Any, new: Any) -> None:
+        if new.is_paused():
+            keysets.append((new.state_details.run_input_keyset, keyset_from_paused_state(new)))
+            thread.start()
+
+    def answer() -> None:
+        while True:
+            try:
+                resume_flow_run(ids[0], run_input={"name": "x"})
+            except NotPausedError:
+                continue
+            return
+
+    ids: list[str] = []
+    thread = threading.Thread(target=answer)
+
+    @flow
+    def f() -> Any:
+        ids.append(runtime.flow_run.id)
+        return pause_flow_run(wait_for_input=Person, timeout=10)
+
+    end = subscribe(told, "flow")
+    assert f().name == "x"
+    end()
+    thread.join()
+    assert keysets[0][0] == keysets[0][1] == {
+        "description": "paused-1-description", "response": "paused-1-response", "schema": "paused-1-schema",
+    }  # fmt: skip
+    said = [record.getMessage() for record in caplog.records]
+    assert "Pausing flow, execution will continue when this flow run is resumed." in said
+    assert "Resuming flow run execution!" in said

@@ -74,6 +74,7 @@ def begin(flow_run: FlowRun, state: State, key: str, model: Any = None) -> Ticke
     """Set the flow run PAUSED (unless it is) and make the ticket that its caller waits for."""
     pauses = pauses_of(flow_run)
     ticket = Ticket(key, model)
+    WORLD.log(flow_run, 20, "Pausing flow, execution will continue when this flow run is resumed.")
     with pauses.lock:
         pauses.waiting[key] = ticket
         if flow_run.state.type is not PAUSED:
@@ -92,6 +93,8 @@ def end(flow_run: FlowRun, ticket: Ticket, began: float) -> None:
             pauses.answers[ticket.key] = ticket.value
         if not pauses.waiting and flow_run.state.type is PAUSED:
             put(flow_run, State(RUNNING), WORLD)
+    if ticket.resumed:
+        WORLD.log(flow_run, 20, "Resuming flow run execution!")
     passed = time.monotonic() - began
     for scope in list(flow_run.control.scopes):
         scope.shift(passed)
