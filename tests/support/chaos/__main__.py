@@ -1,7 +1,8 @@
 """`python -m tests.support.chaos`: chaos for as long as one likes, round after round, each with a seed of its own.
 
 CHAOS_SEED: of the first round (default: random). CHAOS_RUNS: runs in all (default 300). CHAOS_SECONDS: instead of a number of runs, how long.
-CHAOS_ROUND: runs of a round (default 150). The exit code is 1 when anything was wrong; the timelines are printed.
+CHAOS_ROUND: runs of a round (default 100). CHAOS_ELECT=1: the operators elect a leader in the first round, as they do in every third one
+otherwise. The exit code is 1 when anything was wrong; the timelines are printed.
 """
 
 from __future__ import annotations
@@ -30,21 +31,24 @@ def main() -> int:
     seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
     seconds = float(os.environ.get("CHAOS_SECONDS") or 0)
     wanted = int(os.environ.get("CHAOS_RUNS") or (10**9 if seconds else 300))
-    size = int(os.environ.get("CHAOS_ROUND") or 150)
+    size = int(os.environ.get("CHAOS_ROUND") or 100)
+    elect = 0 if os.environ.get("CHAOS_ELECT") else 2
     begun, done, wrong = time.monotonic(), 0, 0
     while done < wanted and (not seconds or time.monotonic() - begun < seconds):
         runs = min(size, wanted - done)
-        wrong += round_of(
-            folder, Plan(seed, runs, max(LEAST_SECONDS, runs * SECONDS_PER_RUN), outages=max(1, runs // 100))
-        )
-        done, seed = done + runs, seed + 1
+        lasts = max(LEAST_SECONDS, runs * SECONDS_PER_RUN)
+        wrong += round_of(folder, Plan(seed, runs, lasts, outages=max(1, runs // 100), elect=elect == 0))
+        done, seed, elect = done + runs, seed + 1, (elect - 1) % 3
     print(f"{done} runs, {wrong} wrong, {time.monotonic() - begun:.0f} s", flush=True)
     return 1 if wrong else 0
 
 
 def round_of(folder: Path, plan: Plan) -> int:
     """One chaos on a control plane of its own; returns how much was wrong."""
-    print(f"chaos: CHAOS_SEED={plan.seed} CHAOS_RUNS={plan.runs} CHAOS_ROUND={plan.runs}", flush=True)
+    print(
+        f"chaos: CHAOS_SEED={plan.seed} CHAOS_RUNS={plan.runs} CHAOS_ROUND={plan.runs}{' CHAOS_ELECT=1' if plan.elect else ''}",
+        flush=True,
+    )
     arena = Arena(server=RealServer(folder))
     try:
         arena.start()

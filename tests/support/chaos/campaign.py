@@ -27,7 +27,7 @@ from .history import History
 from .kubelet import NODES, Cast
 from .nodes import Nodes
 from .observer import Observer
-from .operators import Operators
+from .operators import LOST, Operators
 from .proxy import Proxy
 from .timeline import Line, read_log, timeline
 from .user import User
@@ -48,6 +48,7 @@ class Plan:
         seconds: how long the faults last; runs are applied during the first half.
         outages: how often the API server is killed.
         slow: whether fates that take longer than 20 s are among them.
+        elect: whether the operators elect a leader; otherwise all of them lead.
     """
 
     seed: int
@@ -55,6 +56,7 @@ class Plan:
     seconds: float
     outages: int = 1
     slow: bool = True
+    elect: bool = False
 
 
 @dataclass
@@ -107,7 +109,7 @@ class Campaign:
 
     async def _run(self) -> Outcome:
         plan, server = self.plan, self.server
-        times = schedule(plan.seed, plan.seconds, outages=plan.outages)
+        times = schedule(plan.seed, plan.seconds, outages=plan.outages, elect=plan.elect)
         proxy = Proxy(server.url, str(server.ca), Dice(plan.seed), lambda: self._weather(times))
         await proxy.start()
         namespace = f"chaos-{plan.seed}"
@@ -116,7 +118,7 @@ class Campaign:
         cast = casting(plan, direct, through)
         nodes = Nodes(direct, self.history, cast, plan.seed)
         observer = Observer(direct, self.history, nodes.see)
-        operators = Operators(self.arena.folder, self.history, plan.seed)
+        operators = Operators(self.arena.folder, self.history, plan.seed, plan.elect)
         tasks: list[asyncio.Task[Any]] = []
         try:
             await self._prepare(direct)
@@ -273,6 +275,8 @@ class Campaign:
         faults = [
             x for x in lines if x.level == "raw" or (x.level == "error" and x.logger.startswith("penstock_operator"))
         ]
+        if self.plan.elect:
+            faults = [x for x in faults if "the lease " not in x.message and LOST not in x.message]
         found += [Wrong(x.run or x.operator, "an error was logged", f"{x.message}\n{x.error}".strip()) for x in faults]
         outcome = Outcome(self.plan, found)
         outcome.counts = {

@@ -50,7 +50,8 @@ class Nodes:
             play.see(event, raw)
 
     def _rng(self, raw: JSON) -> random.Random:
-        return random.Random(f"{self.seed} {raw['metadata']['name']}")
+        labels = raw["metadata"]["labels"]
+        return random.Random(f"{self.seed} {labels['penstock.dev/flow-run']} {labels['penstock.dev/attempt']}")
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

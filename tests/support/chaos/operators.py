@@ -21,6 +21,8 @@ from .history import History
 RESTART_SECONDS = 0.1
 COMMAND = ("-m", "penstock_operator", "--engine-image=engine", "--log-format=json", "--log-level=debug")
 
+LOST = "this operator may not decide any more"
+
 
 @dataclass
 class Operators:
@@ -30,6 +32,7 @@ class Operators:
         folder: for their logs.
         history: where starts and ends are noted.
         seed: part of the logs' names.
+        elect: whether they share a lease; then one that can't renew it ends by itself, and that is right.
         kubeconfig: that they are given.
         logs: in the order of their starts.
         wrong: those that ended by themselves.
@@ -38,6 +41,7 @@ class Operators:
     folder: Path
     history: History
     seed: int
+    elect: bool = False
     kubeconfig: Path = Path()
     logs: list[Path] = field(default_factory=list)
     wrong: list[Wrong] = field(default_factory=list)
@@ -59,7 +63,7 @@ class Operators:
             self._kill(self._first)
 
     async def second(self, end: float) -> None:
-        """A second operator until then: no lease keeps the two apart."""
+        """A second operator until then."""
         self._second = self._launch("second")
         await asyncio.sleep(max(0.0, end - self.history.now()))
         self.kill_second()
@@ -83,7 +87,8 @@ class Operators:
 
     def _ended(self, one: Program) -> None:
         code = one.process.returncode
-        if code != -signal.SIGKILL:
+        lost = self.elect and code == 1 and LOST in one.tail(20_000)
+        if code != -signal.SIGKILL and not lost:
             self.wrong.append(Wrong(one.name, "an operator ended", f"with {code}:\n{one.tail(2000)}"))
 
     def _launch(self, role: str) -> Program:
@@ -92,7 +97,7 @@ class Operators:
         self.logs.append(log)
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, *COMMAND],
+                [sys.executable, *COMMAND, *(("--leader-elect",) if self.elect else ())],
                 cwd=self.folder,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -100,13 +100,14 @@ class Schedule:
         return next((e.kind for e in self.episodes if e.begin <= at < e.end), "calm")
 
 
-def schedule(seed: int, seconds: float, *, outages: int) -> Schedule:
+def schedule(seed: int, seconds: float, *, outages: int, elect: bool = False) -> Schedule:
     """Draw a schedule.
 
     Args:
         seed: of everything.
         seconds: how long the faults last.
         outages: how often the API server is killed.
+        elect: whether the operators share a lease: then there are always two, and a leader lives long enough to lead.
     """
     rng = random.Random(f"schedule {seed}")
     apart = seconds / max(outages, 1)
@@ -115,8 +116,8 @@ def schedule(seed: int, seconds: float, *, outages: int) -> Schedule:
         seed=seed,
         seconds=seconds,
         episodes=tuple(_episodes(rng, seconds)),
-        kills=tuple(_kills(rng, seconds)),
-        second=tuple(_pairs(rng, 2 * seconds)),
+        kills=tuple(_moments(rng, 2 * seconds, 6.0, 18.0) if elect else _kills(rng, seconds)),
+        second=((1.0, 4 * seconds),) if elect else tuple(_pairs(rng, 2 * seconds)),
         outages=tuple(away),
         compactions=tuple(max(0.5, at - rng.uniform(-0.5, 1.0)) for at, _ in away) + tuple(_moments(rng, 2 * seconds, 8, 15)),
     )  # fmt: skip
