@@ -163,7 +163,10 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
 
     def add_done_callback(self, fn: Callable[[PrefectFuture[R]], Any]) -> None:
         """Call `fn(future)` when the run is done; errors of it are logged."""
-        self._wrapped_future.add_done_callback(lambda _: _call_back(fn, self))
+        if self._final_state is not None:
+            _call_back(fn, self)
+        else:
+            self._wrapped_future.add_done_callback(lambda _: _call_back(fn, self))
 
 
 def _completed(value: Any) -> State:
