@@ -17,11 +17,11 @@ from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowR
 from .attempts import finish, timed_out
 from .cancel import cancelled
 from .canonical import DEEPEST
-from .concurrency import AWAITING_SLOT, Skip, admit, holds, limited, look_again, needs_limits, replaced
+from .concurrency import holds
 from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
-from .model import MISSING, UNKNOWN, Absence, Checked, CreatePod, CreateRevision, Effect, Look, Revision
+from .model import MISSING, UNKNOWN, Checked, CreatePod, CreateRevision, Effect, Look, Revision
 from .observe import Pod
 from .pause import answered, without_pod
 from .plan import Plan, shown
@@ -30,6 +30,7 @@ from .policy import Policy, effective_policy
 from .refusals import judge_refusal
 from .revisions import Definition, current_definition
 from .situation import Situation
+from .slot import await_slot
 from .spec_hash import deep_field
 from .standing import STUCK_SECONDS
 from .stopping import hard_seconds
@@ -221,7 +222,7 @@ def _previous_leaves(s: Situation) -> Plan | None:
 def _submit(s: Situation, definition: Definition, number: int) -> Plan:
     """Write the attempt down and create its pod, and its revision where that is missing."""
     run, seen = s.run, s.seen
-    held_up = _awaits_slot(s) if not holds(run) else None
+    held_up = await_slot(s) if not holds(run) else None
     if held_up is not None:
         return held_up
     effects: list[Effect] = []
@@ -246,41 +247,6 @@ def _submit(s: Situation, definition: Definition, number: int) -> Plan:
     elif showing.again_at is not None:
         showing = replace(showing, again_at=None)
     return pending_deadline(_with_policy(s, policy), shown(showing, tuple(effects), **changes))
-
-
-def _awaits_slot(s: Situation) -> Plan | None:
-    """Return what becomes of a run that its Flow has no slot for; None: it may begin.
-
-    Raises:
-        Need: the groups' limits.
-    """
-    flow, run, contention = s.seen.flow, s.run, s.seen.contention
-    if not isinstance(flow, Flow) or run.spec.flow_ref is None or not limited(flow):
-        return None
-    changes: dict[str, Any] = {"pause": None}
-    if s.status.attempt is None:
-        changes["scheduled_time"] = run.spec.scheduled_time
-    gone = replaced(flow, contention)
-    if gone is not None:
-        return _end(s, Verdict(StateType.CANCELLED, "Replaced", gone), changes)
-    if needs_limits(flow, contention) and s.seen.limits is UNKNOWN:
-        raise Need(Look.LIMITS)
-    limits = s.seen.limits if not isinstance(s.seen.limits, Absence) else {}
-    first = s.status.attempt is None
-    verdict = admit(flow, contention, limits, first=first, known=s.status.queue)
-    if verdict is None:
-        return None
-    if isinstance(verdict, Skip):
-        return _end(s, Verdict(StateType.CANCELLED, "Skipped", verdict.message), changes)
-    degraded = Degraded(AWAITING_SLOT, verdict.message) if verdict.queue is None else None
-    return Plan(
-        StateType.SCHEDULED,
-        AWAITING_SLOT,
-        verdict.message,
-        changes={**changes, "queue": verdict.queue},
-        again_at=look_again(s.now, verdict),
-        degraded=degraded,
-    )
 
 
 def _with_policy(s: Situation, policy: Policy) -> Situation:
