@@ -562,3 +562,48 @@ def test_inputs_are_released_when_the_run_is_over() -> None:
         return gone()
 
     assert in_flow(body) is None
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [lambda future: future, lambda future: [future], lambda future: {future}, lambda future: (f for f in [future]), lambda future: 5],
+    ids=["a future", "a list", "a set", "a generator", "nothing that can be waited for"],
+)  # fmt: skip
+def test_what_wait_for_may_be(wanted: Any) -> None:
+    order: list[str] = []
+
+    @task
+    def first() -> None:
+        order.append("first")
+
+    @task
+    def second() -> None:
+        order.append("second")
+
+    @flow
+    def f() -> None:
+        future = first.submit()
+        second.submit(wait_for=wanted(future)).wait()
+        second(wait_for=wanted(future))
+
+    f()
+    assert sorted(order) == ["first", "second", "second"]
+
+
+def test_a_generator_of_upstreams_holds_back_every_child_of_a_map() -> None:
+    @task
+    def fails() -> None:
+        raise ValueError
+
+    @task
+    def t(x: int) -> int:
+        return x
+
+    @flow
+    def f() -> list[str]:
+        future = fails.submit()
+        futures = t.map([1, 2], wait_for=(each for each in [future]))
+        futures.wait()
+        return [each.state.name for each in futures]
+
+    assert f() == ["NotReady", "NotReady"]

@@ -24,6 +24,16 @@ class Upstream:
     __slots__ = ()
 
 
+def listed(wait_for: Any) -> list[Any]:
+    """What a run waits for, as a list that can be read again; a single future counts, other single values do not."""
+    if isinstance(wait_for, Upstream | State):
+        return [wait_for]
+    try:
+        return list(wait_for)
+    except TypeError:
+        return []
+
+
 def is_future(value: Any) -> bool:
     """Whether the value is a future; says nothing to a type checker, which knows states and futures apart by use."""
     return isinstance(value, Upstream)

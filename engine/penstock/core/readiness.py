@@ -12,7 +12,7 @@ from penstock.core import reuse
 from penstock.core.changes import Steps, World, put
 from penstock.core.effects import Wait
 from penstock.core.failures import exception_of
-from penstock.core.inputs import Found, Upstream, given_value, id_of, is_future, not_ready, refuse, replace, scan
+from penstock.core.inputs import Found, given_value, id_of, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.runs import Run, TaskRun
 from penstock.exceptions import UpstreamTaskError
@@ -33,7 +33,7 @@ def settle_inputs(run: Run, world: World) -> Steps:
         sources[name] = [item for item, _ in found[known:]]
     order: Found = []
     if run.wait_for:
-        scan(list(run.wait_for) if not isinstance(run.wait_for, Upstream | State) else [run.wait_for], order)
+        scan(run.wait_for, order)
         sources["wait_for"] = [item for item, _ in order]
     if isinstance(run, TaskRun):
         run.sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}

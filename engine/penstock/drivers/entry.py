@@ -13,7 +13,7 @@ from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHED
 from penstock.core.address import quote_name
 from penstock.core.changes import create, put
 from penstock.core.failures import exception_of
-from penstock.core.inputs import SCALARS, Found, scan
+from penstock.core.inputs import SCALARS, Found, listed, scan
 from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.drivers.interrupt import Control, roots
 from penstock.drivers.world import WORLD
@@ -69,7 +69,7 @@ def new_task_run(
     run.parameters = parameters
     run.call = task.fn
     run.is_async = task.isasync
-    run.wait_for = wait_for
+    run.wait_for = None if wait_for is None else listed(wait_for)
     tags = current_tags.get()
     run.tags = task.tags | tags if tags else task.tags
     run.inherited = task.log_prints if task.log_prints is not None else prints_of(parent)
@@ -117,7 +117,7 @@ def new_flow_run(
     run.parameters = parameters
     run.call = flow.fn
     run.is_async = flow.isasync
-    run.wait_for = wait_for
+    run.wait_for = None if wait_for is None else listed(wait_for)
     run.tags = current_tags.get()
     run.inherited = flow.log_prints if flow.log_prints is not None else prints_of(parent)
     found: Found = []

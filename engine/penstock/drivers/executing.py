@@ -77,7 +77,7 @@ def when_ready(run: TaskRun, start: Callable[[], None]) -> None:
     for value in (run.parameters or {}).values():
         scan(value, found)
     if run.wait_for:
-        scan(run.wait_for if isinstance(run.wait_for, Upstream) else list(run.wait_for), found)
+        scan(run.wait_for, found)
     waiting = [item for item, _ in found if isinstance(item, Upstream)]
     if not waiting:
         start()

@@ -96,7 +96,7 @@ def _held_back(run: TaskRun, parameters: dict[str, Any]) -> bool:
     for value in parameters.values():
         scan(value, found)
     if run.wait_for:
-        scan(run.wait_for if isinstance(run.wait_for, Upstream) else list(run.wait_for), found)
+        scan(run.wait_for, found)
     for item, allow in found:
         state = item.state if isinstance(item, Upstream) else item  # type: ignore[attr-defined]
         if not_ready(state, allow):
