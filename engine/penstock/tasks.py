@@ -234,9 +234,7 @@ class Task(Definition, Generic[P, R]):
         Raises:
             RuntimeError: neither a flow run nor a started runner is active.
         """
-        from penstock.drivers.submitting import submit
-
-        future: PrefectFuture[Any] = submit(self, args, kwargs, wait_for)
+        future: PrefectFuture[Any] = calls.submitting().submit(self, args, kwargs, wait_for)
         if return_state:
             future.wait()
             return future.state
@@ -269,17 +267,12 @@ class Task(Definition, Generic[P, R]):
             MappingLengthMismatch: the iterables differ in length.
             MappingMissingIterable: nothing can be mapped over.
         """
-        from penstock import _future_sets as futures_module
-        from penstock.drivers.submitting import map_task
-
         if deferred:
             raise ValueError(
                 "deferred=True needs task workers, which do not exist here; leave it out to submit to the flow's runner."
             )
-        futures: PrefectFutureList[Any] = map_task(self, args, kwargs, wait_for, window)
-        if return_state:
-            return futures_module.states_of(futures)
-        return futures
+        futures: PrefectFutureList[Any] = calls.submitting().map_task(self, args, kwargs, wait_for, window)
+        return calls.submitting().states_of(futures) if return_state else futures
 
     def run_engine(
         self,

@@ -5,9 +5,11 @@ Neighbours: `entry` makes runs and concludes, `sync` and `aio` execute, `generat
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.drivers.entry import Failure, RootScope, conclude, new_flow_run, new_task_run, note_kept
+from penstock.drivers.section import current_section
 from penstock.drivers.sync import execute
 from penstock.utilities.asyncutils import in_async_code
 
@@ -84,7 +86,6 @@ async def task_coroutine(
 
 def in_sync_run(make: Any, call: tuple[Any, ...]) -> Any:
     """Run the coroutine of a call to its end inside a sync run; made in a closed section, so that none is left unawaited."""
-    from penstock.drivers.section import current_section
     from penstock.utilities.asyncutils import run_coro_as_sync
 
     section = current_section()
@@ -156,15 +157,27 @@ async def live_flow_async(run: FlowRun) -> State:
             close_runner(run)
 
 
+@cache
+def submitting() -> Any:
+    """What submits runs: loaded at the first submit, where no interruption of the body tears the import."""
+    section = current_section()
+    was_open, section.open = section.open, False
+    try:
+        from penstock.drivers import submitting as loaded
+
+        return loaded
+    finally:
+        if was_open:
+            section.reopen(True)
+
+
 def close_runner(run: FlowRun) -> None:
     """Leave the task runner that this flow run started, if it did; report what nobody looked at."""
     runner, run.runner = run.runner, None
     if runner is not None and runner.owned:
         runner.__exit__(None, None, None)
     if run.unseen:
-        from penstock.drivers.submitting import report_unseen
-
-        report_unseen(run)
+        submitting().report_unseen(run)
 
 
 def generate_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock._current import current_run, current_runner
+from penstock._future_sets import states_of
 from penstock.core.address import quote_name
 from penstock.core.mapping import children_of
 from penstock.drivers.entry import new_task_run
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from penstock.core.runs import FlowRun
+
+__all__ = ["map_run", "map_task", "report_unseen", "runner_here", "states_of", "submit", "submit_run"]
 
 
 def runner_here(what: str) -> Any:
