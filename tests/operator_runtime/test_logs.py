@@ -20,7 +20,7 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Logging is the process's: put it back."""
     for name in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):
         monkeypatch.setattr(logging, name, getattr(logging, name))
-    names = ("", "penstock_operator", "kopf", "kopf._cogs.clients.api")
+    names = ("", "penstock_operator", "kopf")
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
     handlers = logging.getLogger().handlers[:]
     yield
@@ -48,6 +48,7 @@ def lines(form: str, *, terminal: bool = False, level: str = "info") -> str:
     log.debug("detail")
     logging.getLogger("httpx").info("GET /")
     logging.getLogger("kopf.objects").warning("noise")
+    logging.getLogger("kopf._core.reactor.orchestration").error("noise")
     return stream.getvalue()
 
 

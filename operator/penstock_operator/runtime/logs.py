@@ -94,9 +94,8 @@ def setup(form: str, level: str, stream: TextIO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("penstock_operator").setLevel(level.upper())
-    # kopf logs each handled object and each repeated request; what matters of these we say ourselves.
-    logging.getLogger("kopf").setLevel(logging.ERROR)
-    logging.getLogger("kopf._cogs.clients.api").setLevel(logging.CRITICAL)
+    # kopf logs each request that it repeats, and two tracebacks for each watch that ends; what matters of these we say ourselves.
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)
     # No line of ours says where in the source, in which thread or process it was written: logging need not find out.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # the documented way
