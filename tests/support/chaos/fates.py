@@ -190,8 +190,8 @@ FATES: tuple[Fate, ...] = (
          (("Evicted/infrastructure",) * 9,), _retries(infrastructure=9), acts=(_at("Cancelled", 1, 4),)),
     # --- suspended, deleted ---------------------------------------------------------------------------------------------------------
     Fate("suspended and resumed", (LONG,), lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 0, 4), _at("Running", 5, 7))),
-    Fate("suspended, blind", (HANG, FINE), lost=(("Suspended/-",),), acts=(_at("Suspended", 1, 3), _at("Running", 20, 22)), obeys="blind",
-         slow=True),
+    Fate("suspended, blind", ("bind start claim work:30-35 report:Completed exit:0", FINE),
+         lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 1, 3), _at("Running", 20, 22)), obeys="blind", slow=True),
     Fate("suspended, mute", (LONG,), lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 0, 4), _at("Running", 5, 7)), obeys="mute"),
     Fate("suspended and cancelled", (LONG,), _ENDED_OR_CANCELLED, _ONCE_SUSPENDED,
          acts=(_at("Suspended", 0, 3), _at("Cancelled", 3, 5))),
