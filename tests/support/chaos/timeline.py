@@ -53,7 +53,7 @@ def timeline(history: History, run: str, lines: Iterable[Line]) -> str:
 
 def _line(line: Line) -> str:
     text = f"  {line.operator} {line.level}: {line.message}"
-    return f"{text[:LONGEST]} {line.error}".rstrip()
+    return f"{text[:LONGEST]} {line.error if line.run else ''}".rstrip()
 
 
 def _fact(fact: object) -> str:
