@@ -69,7 +69,6 @@ class BaseTransaction:
         overwrite: bool = False,
         write_on_commit: bool = True,
         logger: Any = None,
-        **_: Any,
     ) -> None:
         self._key = key
         self.store = store

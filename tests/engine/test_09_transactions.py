@@ -53,6 +53,10 @@ def test_a_transaction_before_in_and_after_its_block() -> None:
     with pytest.raises(RuntimeError, match="without an enter"):
         fresh.__exit__(None, None, None)
     assert Transaction(key="a") == Transaction(key="a") != Transaction(key="b")
+    with pytest.raises(ValueError, match="NOPE"):
+        Transaction(commit_mode="NOPE")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="nope"):
+        Transaction(nope=1)  # type: ignore[call-arg]
     assert (repr(CommitMode.LAZY), CommitMode("LAZY"), CommitMode.LAZY.value) == (
         "CommitMode.LAZY", CommitMode.LAZY, "LAZY",
     )  # fmt: skip
