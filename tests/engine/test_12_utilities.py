@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from penstock.exceptions import ScriptError
+from penstock.utilities.callables import parameter_schema
 from penstock.utilities.filesystem import (
     filename,
     is_local_path,
@@ -100,3 +101,13 @@ def test_texts() -> None:
         "********", "********", "****lmno",
     ]  # fmt: skip
     assert generate_slug(3).count("-") == 2
+
+
+def test_the_schema_of_a_method_leaves_out_its_instance() -> None:
+    def method(self: Any, a: int) -> None: ...
+
+    schema = parameter_schema(method).model_dump()
+    assert (schema["properties"], schema["required"]) == (
+        {"a": {"title": "a", "position": 1, "type": "integer"}},
+        ["a"],
+    )

@@ -137,6 +137,8 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     required: list[str] = []
     adapters: dict[str, Any] = {}
     for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
+        if parameter.name in ("self", "cls"):
+            continue  # nobody gives them by hand; the others keep their places
         hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
         entry = properties[parameter.name] = {"title": parameter.name, "position": position}
         adapter = _adapter_of(pydantic, hint)
