@@ -159,8 +159,7 @@ def _pods(it: Ran) -> Iterator[str]:
         if pod.ended:
             ended.setdefault(pod.uid, pod.rv)
     for attempt, pods in added.items():
-        # A POST may take its time, and arrive after a pod of that name was deleted: for an end, or by whoever takes pods away.
-        if len(pods) > 1 and not it.fate.loses_pods and not it.fate.acts:
+        if len(pods) > 1 and not it.fate.loses_pods:
             yield f"attempt {attempt} had {len(pods)} pods"
         begun = next((v.rv for v in it.versions if v.attempt >= attempt), 0)
         # One that comes late, when its attempt is judged, can't claim any more; nobody could know of it.

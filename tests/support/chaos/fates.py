@@ -19,6 +19,9 @@ FINE = "bind start claim work report:Completed exit:0"
 LONG = "bind start claim work:2-6 report:Completed exit:0"
 HANG = "bind start claim hang"
 
+# Steps that take the pod's object away.
+TAKING = frozenset({"delete", "disrupt", "vanish", "lost"})
+
 COMPLETED = "Completed/Completed"
 CANCELLED = "Cancelled/Cancelled"
 
@@ -55,7 +58,6 @@ class Fate:
         obeys: who does what it is told to: `engine` (it reports), `blind` (it does not see the intent, and reports that it was
             interrupted), `mute` (it dies of SIGTERM), `deaf` (it dies of SIGKILL),
             `nothing` (nor does the kubelet see to a pod's deadline), `never` (the pod outlives even its deletion).
-        loses_pods: pods vanish before anybody saw them: the same attempt may get another.
         outlives: a process may outlive its attempt (it is fenced off, not ended).
         slow: takes more than 20 s.
     """
@@ -68,12 +70,17 @@ class Fate:
     spec: JSON = field(default_factory=dict)
     acts: tuple[Act, ...] = ()
     obeys: str = "engine"
-    loses_pods: bool = False
     outlives: bool = False
     slow: bool = False
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def loses_pods(self) -> bool:
+        """Whether a pod may go while its attempt lasts. A POST of the same pod may be on its way by then, and arrive: the fence is for that."""
+        steps = {step.partition(":")[0] for script in self.scripts for step in script.split()}
+        return bool(self.acts or steps & TAKING or "retention" in self.policy)
 
     def script(self, attempt: int) -> tuple[str, ...]:
         """The steps of an attempt."""
@@ -162,12 +169,12 @@ FATES: tuple[Fate, ...] = (
     Fate("too late and blind", (HANG,), _ends("Failed/TimedOut"), policy={"activeDeadlineSeconds": 2}, obeys="blind"),
     Fate("too late and mute", (HANG,), _ends("Failed/TimedOut"), policy={"activeDeadlineSeconds": 2}, obeys="mute"),
     # --- pods that are taken away ---------------------------------------------------------------------------------------------------
-    Fate("deleted before it ran", ("bind delete hold:0-1", FINE), lost=(("PodDeleted/neverStarted",),), loses_pods=True),
-    Fate("unbound and deleted", ("delete", FINE), lost=(("PodDeleted/neverStarted",),), loses_pods=True),
+    Fate("deleted before it ran", ("bind delete hold:0-1", FINE), lost=(("PodDeleted/neverStarted",),)),
+    Fate("unbound and deleted", ("delete", FINE), lost=(("PodDeleted/neverStarted",),)),
     Fate("forced away, reports late", ("bind start claim work vanish hold:1-3 report:Completed", FINE),
          lost=((), ("PodDeleted/infrastructure",)), outlives=True),
     Fate("forced away, claims late", ("bind start hold:0-1 vanish hold:1-3 claim work report:Completed", FINE),
-         lost=((), ("PodDeleted/infrastructure",), ("PodDeleted/neverStarted",)), loses_pods=True, outlives=True),
+         lost=((), ("PodDeleted/infrastructure",), ("PodDeleted/neverStarted",)), outlives=True),
     Fate("claimed twice", ("bind start claim ghost work ghost report:Completed exit:0",)),
     Fate("not kept", policy={"retention": {"podSeconds": 0}}),
     Fate("run not kept", ends=_ends(GONE), policy={"retention": {"runSeconds": 1}}),
