@@ -41,7 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was skipped and why: a line for each reason, not for each test."""
+    """Say what was skipped and why: a line for each reason, not for each test. And which chaos it was this time."""
+    for report in terminalreporter.stats.get("passed", []):
+        for line in report.capstdout.splitlines():
+            if line.startswith("CHAOS_SEED="):
+                terminalreporter.write_line(f"{report.nodeid}: {line}")
     reasons: collections.Counter[str] = collections.Counter()
     for report in terminalreporter.stats.get("skipped", []):
         where = report.longrepr
