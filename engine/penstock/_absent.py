@@ -6,7 +6,10 @@ their `__getattr__`; `names` uses the table for the docs.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _FLOW = "a `Flow` resource (`kubectl apply`), and FlowRuns that refer to it"
 _RUN = "a FlowRun that refers to a `Flow` (`kubectl create`)"
@@ -81,21 +84,30 @@ def absent_name(module: str, name: str) -> NoReturn:
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
-def absent_method(kind: str, name: str) -> Any:
-    """A method that refuses to be called, for those of the table.
+class AbsentMethod:
+    """A method that refuses to be called, on the class and on its instances."""
 
-    Raises:
-        AttributeError: there is no such method.
+    __slots__ = ("_instead", "_name")
+
+    def __init__(self, name: str, instead: str) -> None:
+        self._name = name
+        self._instead = instead
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(f"{self._name} does not exist here; use {self._instead}.")
+
+
+def refuse_absent_methods(cls: type, kind: str, names: Iterable[str] | None = None) -> None:
+    """Put the methods of the table on a class.
+
+    Args:
+        cls: what users may call them on.
+        kind: whose they are.
+        names: which; default: all of that kind.
     """
-    instead = ABSENT_METHODS[kind].get(name)
-    if instead is None:
-        raise AttributeError(f"{kind!r} object has no attribute {name!r}")
-
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError(f"{kind}.{name} does not exist here; use {instead}.")
-
-    refuse.__name__ = name
-    return refuse
+    table = ABSENT_METHODS[kind]
+    for name in table if names is None else names:
+        setattr(cls, name, AbsentMethod(f"{kind}.{name}", table[name]))
 
 
 def absent_module(name: str) -> NoReturn:

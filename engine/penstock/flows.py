@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from penstock._absent import refuse_absent_methods
 from penstock._changing import RESETTABLE_OF_FLOWS, changed_flow
 from penstock._current import current_run
 from penstock._definition import Definition, check_retries, check_timeout, doc_of, runner_of, takes_options
@@ -330,10 +331,12 @@ class Flow(Definition, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<Flow {self.name!r}>"
 
-    def __getattr__(self, name: str) -> Any:
-        from penstock._absent import absent_method
+    if TYPE_CHECKING:  # absent methods: any of them may be asked for, and says what to use instead
 
-        return absent_method("Flow", name)
+        def __getattr__(self, name: str) -> Any: ...
+
+
+refuse_absent_methods(Flow, "Flow")
 
 
 class FlowDecorator:
@@ -359,6 +362,7 @@ class FlowDecorator:
         return Flow(__fn, **options)
 
 
+refuse_absent_methods(FlowDecorator, "Flow", ("from_source", "afrom_source"))
 flow = FlowDecorator()
 
 

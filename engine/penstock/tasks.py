@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from penstock._absent import refuse_absent_methods
 from penstock._changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
 from penstock._current import current_run, current_transaction
 from penstock._definition import Definition, check_retries, check_timeout, doc_of, takes_options
@@ -350,10 +351,12 @@ class Task(Definition, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<Task {self.name!r}>"
 
-    def __getattr__(self, name: str) -> Any:
-        from penstock._absent import absent_method
+    if TYPE_CHECKING:  # absent methods: any of them may be asked for, and says what to use instead
 
-        return absent_method("Task", name)
+        def __getattr__(self, name: str) -> Any: ...
+
+
+refuse_absent_methods(Task, "Task")
 
 
 @overload
