@@ -77,7 +77,7 @@ class Figure:
             "goal": self.goal,
             "at_least": self.at_least,
             "met": self.met,
-            "samples": list(self.samples),
+            "samples": [float(f"{sample:.4g}") for sample in self.samples],
         }
 
 
@@ -145,5 +145,6 @@ def save(name: str, figures: Sequence[Figure]) -> Path:
         "cores": os.cpu_count(),
         "load_average": list(os.getloadavg()),
     }
-    path.write_text(json.dumps({"machine": machine, "figures": [f.to_json() for f in figures]}, indent=1) + "\n")
+    lines = ",\n".join(json.dumps(figure.to_json()) for figure in figures)
+    path.write_text(f'{{"machine": {json.dumps(machine)},\n"figures": [\n{lines}\n]}}\n')
     return path

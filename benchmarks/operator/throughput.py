@@ -11,7 +11,7 @@ from typing import Any
 from ..measure import Figure
 from .kinds import JOB, PENSTOCK, Kind
 from .load import Load, loaded
-from .plane import TUNED, Plane, plane
+from .plane import TUNED, TUNED_OPERATOR, Plane, plane
 
 AFTERWARDS = 1.5  # seconds: what the last runs still cost after their end was seen
 WARM = 20  # runs before the first round: imports, connections, the first revision
@@ -114,7 +114,7 @@ async def _played(
 def burst(count: int = 500, rounds: int = 3) -> list[Figure]:
     """So many one-pod runs applied at once, beside the Job controller tuned."""
     ours, job = Side("FlowRun", PENSTOCK), Side("Job tuned", JOB)
-    with plane() as on:
+    with plane(*TUNED_OPERATOR) as on:
         compete(on, (ours, job), all_at_once(count), rounds)
     ratios = tuple(mine / theirs for mine, theirs in zip(ours.rates, job.rates, strict=True))
     what = f"{count} at once"
@@ -156,7 +156,7 @@ def burst_5000(count: int = 5000, few: int = 500) -> list[Figure]:
 def sustained(rounds: int = 2) -> list[Figure]:
     """A steady stream with a bounded number of live runs."""
     ours, job = Side("FlowRun", PENSTOCK), Side("Job tuned", JOB)
-    with plane() as on:
+    with plane(*TUNED_OPERATOR) as on:
         compete(on, (ours, job), fed(LIVE, FEED_SECONDS), rounds)
     what = f"sustained, {LIVE} live"
     mine = ours.figures(what, 15, 130)
