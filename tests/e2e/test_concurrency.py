@@ -95,6 +95,8 @@ def test_a_group_of_flows(space: Space, tmp_path: Path) -> None:
     assert (degraded["status"], degraded["reason"]) == ("True", "AwaitingConcurrencySlot")
     limits = {"metadata": {"name": "penstock-concurrency"}, "data": {"database": "1"}}
     space.apply({"apiVersion": "v1", "kind": "ConfigMap", **limits})
+    # It would look again within ten seconds; whatever happens to its Flow lets it look at once.
+    space.kubectl("label", "flow", "reads", "looks=again")
     space.wait_type("reader", "Running")
     space.apply(gated("writer", "writes", tmp_path))
     waits(space, "writer", 1, "database")

@@ -49,6 +49,20 @@ def test_sigterm_without_a_cancel_is_an_interruption(space: Space) -> None:
     assert len(space.pods("moved")) == 2
 
 
+def test_a_deleted_pod_is_told(space: Space) -> None:
+    """The engine reports an interruption within milliseconds; the attempt says by what."""
+    space.apply(run("away", TWICE, parameters={"marker": "x"}))
+    space.wait_type("away", "Running")
+    space.pid("away")
+    (pod,) = space.pods("away")
+    space.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+    status = space.finish("away")
+    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", "2")
+    (first,) = status["attempts"]
+    assert (first["reason"], first["budget"]) == ("Interrupted", "infrastructure")
+    assert "the pod was deleted" in first["message"]
+
+
 def test_sigkill_uses_the_budget_up(space: Space) -> None:
     """7. One more attempt by the budget, then Crashed/Killed."""
     space.apply(
