@@ -178,6 +178,19 @@ def test_a_cancellation_may_cut_the_losses_short() -> None:
     assert "wrong losses" in {wrong.rule for wrong in check(it)}
 
 
+def test_the_cause_of_an_interruption_may_be_told_later() -> None:
+    """And no other reason may change, nor what an attempt counts as."""
+
+    def first_told(entry: str) -> set[str]:
+        versions = healthy().versions
+        earlier = version(30, "Scheduled/AwaitingRetry", 2, entry)
+        return {wrong.rule for wrong in check(replace(healthy(), versions=(*versions[:2], earlier, *versions[3:])))}
+
+    assert first_told("Interrupted/infrastructure") == set()
+    assert first_told("Interrupted/application") == {"attempts"}
+    assert first_told("Killed/infrastructure") == {"attempts"}
+
+
 def test_a_process_may_outlive_its_attempt_where_the_fate_says_so() -> None:
     """It is fenced off; but it may still not report."""
     it = replace(healthy(), lived=tuple(x for x in healthy().lived if x.begins or x.attempt == 2))

@@ -126,7 +126,7 @@ def _attempts(it: Ran) -> Iterator[str]:
     for before, after in _pairs(it.versions):
         if after.attempt < before.attempt:
             yield f"the attempt went back from {before.attempt} to {after.attempt}"
-        if after.judged[: len(before.judged)] != before.judged:
+        if len(after.judged) < len(before.judged) or not all(map(_amended, before.judged, after.judged)):
             yield f"judged attempts changed from {_listed(before.judged)} to {_listed(after.judged)}"
     for version in it.versions:
         numbers = [a["number"] for a in version.status.get("attempts") or ()]
@@ -262,6 +262,12 @@ RULES: dict[str, Callable[[Ran], Iterator[str]]] = {
 
 def _last(it: Ran) -> Version | None:
     return it.versions[-1] if it.versions else None
+
+
+def _amended(before: str, after: str) -> bool:
+    """Whether a judged attempt may read so now: the cause of an interruption is told when it is known, and never what it counts as."""
+    reason, _, budget = before.partition("/")
+    return before == after or (reason == "Interrupted" and after.endswith(f"/{budget}"))
 
 
 def _over(it: Ran) -> bool:
