@@ -96,7 +96,9 @@ OURS: dict[str, tuple[str, ...]] = {
     ),
     "penstock.utilities.timeout": _names("timeout, timeout_async"),
     "penstock.utilities.collections": _names(
-        "visit_collection, isiterable, AutoEnum, StopVisiting, extract_instances, batched_iterable"
+        "visit_collection, isiterable, AutoEnum, StopVisiting, extract_instances, batched_iterable, dict_to_flatdict, "
+        "flatdict_to_dict, remove_nested_keys, get_from_dict, set_in_dict, deep_merge, deep_merge_dicts, distinct, "
+        "listrepr, ensure_iterable"
     ),
     "penstock.utilities.callables": _names(
         "get_call_parameters, call_with_parameters, parameters_to_args_kwargs, parameter_schema, "
@@ -128,7 +130,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
     ),
     "penstock.client.schemas.objects": _names(
-        "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TERMINAL_STATES"
+        "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TaskRunResult, "
+        "TERMINAL_STATES"
     ),
     "penstock.settings": _names(
         "get_current_settings, temporary_settings, PENSTOCK_HOME, PENSTOCK_RESULTS_STORAGE, PENSTOCK_LOGGING_LEVEL"
