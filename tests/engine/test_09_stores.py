@@ -405,6 +405,10 @@ class Counter:
     def __init__(self, step: int) -> None:
         self.step = step
 
+    def __iter__(self) -> Any:
+        """An instance that can be iterated is not mapped over."""
+        return iter("abc")
+
     @task(cache_policy=INPUTS)
     def add(self, number: int) -> int:
         return number + self.step
