@@ -130,8 +130,7 @@ OURS: dict[str, tuple[str, ...]] = {
         "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
     ),
     "penstock.client.schemas.objects": _names(
-        "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TaskRunResult, "
-        "TERMINAL_STATES"
+        "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TaskRunResult, TERMINAL_STATES"
     ),
     "penstock.settings": _names(
         "get_current_settings, temporary_settings, PENSTOCK_HOME, PENSTOCK_RESULTS_STORAGE, PENSTOCK_LOGGING_LEVEL"
