@@ -38,6 +38,10 @@ SLICE_SECONDS = 0.2
 """Longest single wait of the main thread in one go."""
 
 
+AGAIN_SECONDS = 0.01
+"""How long after a loss an exception is injected again: longer than a thread waits for the interpreter's lock."""
+
+
 class Section:
     """What one thread is doing: in user code (open) or in the engine (closed)."""
 
@@ -137,9 +141,14 @@ class Section:
             else:
                 self.injected = False
 
-    def inject_again(self) -> None:
-        """A moment later, unless the section was left meanwhile: the hook itself must not be hit."""
-        time.sleep(0.002)
+    def inject_again(self, hook: threading.Lock) -> None:
+        """Inject once more, unless the section was left meanwhile.
+
+        Args:
+            hook: released where the hook ends that noticed the loss; that hook must not be hit, so a moment is added.
+        """
+        hook.acquire()
+        time.sleep(AGAIN_SECONDS)
         with self.lock:
             if self.injected and self.open and not self.shields:
                 set_async_exception(self.thread_id, self.injected_type)
@@ -256,7 +265,10 @@ class _Lost:
     def __call__(self, unraisable: Any) -> None:
         section = current_section()
         if section.injected is True and unraisable.exc_type is section.injected_type:
-            threading.Thread(target=section.inject_again, name="penstock-wake", daemon=True).start()
+            here = threading.Lock()
+            here.acquire()
+            threading.Thread(target=section.inject_again, args=(here,), name="penstock-wake", daemon=True).start()
+            here.release()
             return
         self.previous(unraisable)
 
