@@ -53,6 +53,21 @@ def test_futures_and_states_of_collections_are_unpacked(source: Callable[[], Any
     assert f() == [(1, 0), (2, 0)]
 
 
+def test_a_sequence_of_the_old_protocol_is_mapped() -> None:
+    class Sequence:
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> int:
+            return [5, 6][index]
+
+    @flow
+    def f() -> Any:
+        return give.map(Sequence()).result()
+
+    assert f() == [(5, 0), (6, 0)]
+
+
 @pytest.mark.parametrize(
     "source", [lambda: broken.submit(), lambda: broken(return_state=True), lambda: Failed(message="no")]
 )

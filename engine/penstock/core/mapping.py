@@ -25,7 +25,7 @@ def is_mappable(value: Any) -> bool:
         return False
     if getattr(type(value), "__pydantic_fields__", None) is not None:
         return False
-    return hasattr(value, "__iter__")
+    return hasattr(value, "__iter__") or (hasattr(value, "__getitem__") and hasattr(value, "__len__"))
 
 
 def _wrappers(value: Any) -> tuple[Any, list[BaseAnnotation[Any]]]:
