@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..measure import Figure
-from .latency import cancel, latency, pod_event
+from .audit import writes
+from .latencies import cancel, latency, pod_event
 from .standing import memory, restart
 from .throughput import burst, burst_5000, burst_defaults, sustained
-from .writes import writes
 
 ROWS: dict[str, Callable[[], list[Figure]]] = {
     "burst": burst,

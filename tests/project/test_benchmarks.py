@@ -10,11 +10,11 @@ import pytest
 from benchmarks.__main__ import main, parts
 from benchmarks.measure import Figure, percentile
 from benchmarks.operator import ROWS
+from benchmarks.operator.audit import JOB_CONTROLLER, OPERATOR, counted
 from benchmarks.operator.kinds import JOB, PENSTOCK, name_in, version_in
 from benchmarks.operator.seed import copies, key_of
 from benchmarks.operator.standing import flips
 from benchmarks.operator.throughput import Side
-from benchmarks.operator.writes import JOB_CONTROLLER, OPERATOR, counted
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.core.pod import pod_name
 
