@@ -352,3 +352,17 @@ def test_an_attempt_that_was_claimed_gets_no_second_pod_though_nobody_saw_it() -
     assert play.state == "Scheduled/AwaitingRetry"
     assert play.status["attempts"][0]["reason"] == "PodDeleted"
     assert play.status["attempts"][0]["budget"] == "infrastructure"
+
+
+def test_a_pod_of_a_run_that_was_resumed_is_left_alone_by_whoever_has_not_heard_of_it() -> None:
+    """Another operator made it; this one sees the pod, and a spec of before."""
+    play = stage()
+    play.settle()
+    play.view = World(copy.deepcopy(play.run), pods=copy.deepcopy(play.world.pods))
+    play.view.patch_spec(desiredState="Suspended")
+    before = verbs(play)
+    play.settle()
+    assert verbs(play) == before
+    play.world.patch_spec(desiredState="Suspended")
+    play.step()
+    assert verbs(play)[-1] == "delete-pod"

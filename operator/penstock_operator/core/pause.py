@@ -69,11 +69,17 @@ def without_pod(s: Situation) -> Plan | None:
 
 
 def telling(s: Situation) -> Telling:
-    """Return what the attempt's live pod is to be told."""
+    """Return what the attempt's live pod is to be told.
+
+    Raises:
+        Need: the run, before it is suspended: that can't be taken back, and it may have been resumed.
+    """
     pod = s.pod
     if pod is None or s.ended or pod.deletion_timestamp is not None:
         return Telling()
     if s.suspended:
+        if pod_intent(pod).state is not DesiredState.SUSPENDED:
+            s.need_run()
         if s.report is None and not has_started(pod):
             return Telling(delete(pod))
         return _suspending(s, pod)
