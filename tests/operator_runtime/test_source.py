@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from penstock_operator.core.model import Decision
+from penstock_operator.core.model import Decision, Observed
 from penstock_operator.runtime import app, source
 from penstock_operator.runtime.app import Operator
 from penstock_operator.runtime.client import Page
@@ -261,6 +261,27 @@ def test_each_word_of_a_watch_is_noted_bookmarks_too() -> None:
 
 
 # --- and the operator around it ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_decided_in_the_middle_of_a_listing() -> None:
+    async def main() -> None:
+        async with serving() as server:
+            server.objects["flowruns"] = [flowrun(name, uid=name, version=5) for name in ("a", "b", "c")]
+            server.page_size = 1
+            listed: list[bool] = []
+
+            def decide(_: Observed) -> Decision:
+                listed.append(server.lists["pods"] > 0)
+                return Decision()
+
+            stop = asyncio.Event()
+            task = asyncio.create_task(Operator(Config(), server.credentials, decide).run(stop))
+            await reached(lambda: len(listed) >= 3)
+            stop.set()
+            assert await task == 0
+            assert all(listed)
+
+    asyncio.run(main())
 
 
 def operating(

@@ -114,7 +114,7 @@ class Operator:
         namespace = config.lease_namespace or credentials.endpoint.namespace
         self._lease = Lease(self._client, namespace, config.lease_name, config.identity, now=now, clock=clock)
         self._leading = not config.leader_elect
-        self._synced = False
+        self._synced = asyncio.Event()
         self._rng = rng
         self._gauges()
 
@@ -171,7 +171,7 @@ class Operator:
 
     def readiness(self) -> tuple[bool, str]:
         """Return whether the caches are filled, and whether this operator leads."""
-        if not self._synced:
+        if not self._synced.is_set():
             return False, "the caches are not filled yet"
         return True, "ok: leading" if self._leading else "ok: standing by"
 
@@ -183,9 +183,7 @@ class Operator:
             await self._lease.acquire()
             self._leading = True
         self.metrics.leader.set(1)
-        workers = [
-            asyncio.create_task(self._controller.work(), name=f"{WORKER}{n}") for n in range(self._config.workers)
-        ]
+        workers = [asyncio.create_task(self._work(), name=f"{WORKER}{n}") for n in range(self._config.workers)]
         tasks += workers
         keeping = asyncio.create_task(self._keep(), name="lease")
         tasks.append(keeping)
@@ -194,6 +192,11 @@ class Operator:
             task.result()  # a worker never ends by itself: what goes wrong with a run stays with the run
         self._leading = False
         self.metrics.leader.set(0)
+
+    async def _work(self) -> None:
+        # In the middle of a listing a slot would look free that a run of a later page holds, and each pod would be asked for.
+        await self._synced.wait()
+        await self._controller.work()
 
     async def _keep(self) -> None:
         if self._config.leader_elect:
@@ -206,7 +209,7 @@ class Operator:
         wait = FIRST_RESTART_SECONDS
         while True:
             await self._sync.prime()
-            self._synced = True
+            self._synced.set()
             self.metrics.synced.set(1)
             log.info("ready: the caches are filled")
             begun = self._clock()
