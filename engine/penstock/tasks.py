@@ -131,9 +131,13 @@ class Task(Definition, Generic[P, R]):
 
     @property
     def task_key(self) -> str:
-        """Qualified name and 8 hex digits of a hash of the source."""
+        """The function's own name and 8 hex digits of a hash of its source; for other callables the path of their class."""
         if self._task_key is None:
-            self._task_key = f"{self.__qualname__}-{hash_of_source(self.fn)}"
+            if hasattr(self.fn, "__qualname__"):
+                self._task_key = f"{self.__qualname__.rpartition('.')[2]}-{hash_of_source(self.fn)}"
+            else:
+                kind = type(self.fn)
+                self._task_key = f"{kind.__module__}.{kind.__qualname__}"
         return self._task_key
 
     @task_key.setter

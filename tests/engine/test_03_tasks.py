@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,11 @@ def test_options_that_are_refused(options: dict[str, Any], error: type[Exception
         task(**options)(nothing)
 
 
+class Adder:
+    def __call__(self, x: int) -> int:
+        return x + 1
+
+
 def test_names_keys_and_copies() -> None:
     @task
     def my_task() -> None:
@@ -53,9 +59,8 @@ def test_names_keys_and_copies() -> None:
 
     assert my_task.name == "my_task"
     assert task(lambda: 1).name == "<lambda>"
-    qualified, _, digits = my_task.task_key.rpartition("-")
-    assert qualified.endswith("my_task")
-    assert len(digits) == 8
+    assert re.fullmatch("my_task-[0-9a-f]{8}", my_task.task_key)
+    assert task(Adder()).task_key == f"{__name__}.Adder"
     copy = my_task.with_options(name="x", retries=2, tags=["a"])
     assert (copy.name, copy.retries, set(copy.tags)) == ("x", 2, {"a"})
     assert my_task.retries == 0
