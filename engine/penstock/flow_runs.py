@@ -118,9 +118,13 @@ def _resume(flow_run_id: Any, run_input: Any) -> None:
     flow_run: Any = control.root if control is not None else None
     if flow_run is None:
         raise ObjectNotFound(help_message=f"No flow run {flow_run_id} is active in this process.")
-    tickets = list(pauses_of(flow_run).waiting.values())
-    if not tickets or flow_run.state.type is not PAUSED:
-        raise NotPausedError(f"Flow run {flow_run.name!r} is in state {flow_run.state}, it is not paused.")
+    pauses = pauses_of(flow_run)
+    with pauses.lock:
+        if flow_run.state.type is not PAUSED:
+            raise NotPausedError(f"Flow run {flow_run.name!r} is in state {flow_run.state}, it is not paused.")
+        tickets = list(pauses.waiting.values())
+        if not tickets:  # it was given PAUSED as its first state, and is on its way to wait in it
+            pauses.early = (run_input,)
     for ticket in tickets:
         value = validated(ticket.model, run_input) if ticket.model is not None else run_input
         ticket.resume(value)

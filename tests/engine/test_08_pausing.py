@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pytest
 
-from penstock import flow, pause_flow_run, resume_flow_run, runtime, suspend_flow_run, task
+from penstock import apause_flow_run, flow, pause_flow_run, resume_flow_run, runtime, suspend_flow_run, task
 from penstock.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound
 from penstock.input import RunInput, receive_input, send_input
 from penstock.observers import subscribe
-from penstock.states import Paused
+from penstock.states import Paused, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,6 +193,48 @@ def test_a_given_paused_state_waits_for_resume() -> None:
     thread = when_paused(lambda run: resume_flow_run(run.id))
     assert f.run_engine(state=Paused(timeout_seconds=5)).result() == 3
     thread.join()
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given", "paused by code"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_an_answer_that_comes_before_anybody_waits(given: bool, is_async: bool) -> None:
+    """Whoever sees the state may answer as soon as the run is known."""
+    answers: list[threading.Thread] = []
+
+    def resume(run: Any) -> None:
+        while True:
+            try:
+                resume_flow_run(run.id)
+            except ObjectNotFound:
+                continue
+            return
+
+    def answer(run: Any, old: State | None, new: State) -> None:
+        if new.is_paused():
+            answers.append(threading.Thread(target=resume, args=(run,)))
+            answers[-1].start()
+
+    @flow
+    def f() -> int:
+        if not given:
+            pause_flow_run(timeout=5)
+        return 3
+
+    @flow
+    async def g() -> int:
+        if not given:
+            await apause_flow_run(timeout=5)
+        return 3
+
+    state = Paused(timeout_seconds=5) if given else None
+    end = subscribe(answer, runs="flow")
+    try:
+        ended = asyncio.run(g.run_engine(state=state)) if is_async else f.run_engine(state=state)
+    finally:
+        end()
+    assert ended.result() == 3
+    assert len(answers) == 1
+    answers[0].join()
 
 
 def test_messages_between_threads() -> None:

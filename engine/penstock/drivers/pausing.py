@@ -53,10 +53,11 @@ class Ticket:
 class Pauses:
     """What a root flow run knows of its pauses: those that wait, and the answers of those that were resumed."""
 
-    __slots__ = ("answers", "lock", "ordinal", "waiting")
+    __slots__ = ("answers", "early", "lock", "ordinal", "waiting")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # an observer of the pause may answer it at once
+        self.early: tuple[Any] | None = None  # the answer to a given PAUSED that nobody waits in yet
         self.waiting: dict[str, Ticket] = {}
         self.answers: dict[str, Any] = {}
         self.ordinal = 0
@@ -81,6 +82,9 @@ def begin(flow_run: FlowRun, state: State, key: str, model: Any = None) -> Ticke
             put(flow_run, state, WORLD, force=flow_run.state.type in (PENDING, SCHEDULED))
         elif flow_run.state is not state:
             flow_run.state = state
+        early, pauses.early = pauses.early, None
+    if early is not None:
+        ticket.resume(*early)
     return ticket
 
 
@@ -144,7 +148,11 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     ticket = begin(flow_run, state, key, model)
-    ticket.callbacks.append(lambda: loop.call_soon_threadsafe(set_done, done))
+    with ticket.lock:
+        if ticket.resumed:
+            set_done(done)
+        else:
+            ticket.callbacks.append(lambda: loop.call_soon_threadsafe(set_done, done))
     freeze(flow_run)
     try:
         await asyncio.wait([done], timeout=timeout)
