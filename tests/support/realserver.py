@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,6 +72,7 @@ class RealServer:
     admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = field(default_factory=_port)
     etcd_port: int = field(default_factory=_port)
+    starts: list[datetime] = field(default_factory=list)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
 
@@ -170,6 +172,7 @@ class RealServer:
 
     def start_apiserver(self) -> None:
         """Start kube-apiserver (again, after `stop_apiserver`) and wait until it is ready."""
+        self.starts.append(datetime.now(UTC))
         self._run("apiserver", self._program("kube-apiserver"), *self._apiserver)
         until("the API server is ready", self._ready, 60)
         if "kcm" in self._processes:  # after an outage its watches come back by a backoff of up to half a minute
