@@ -30,7 +30,7 @@ demo: $(VENV)/.dev ## install, start `penstock dev`, run the hello flow, show th
 	$(BIN)/penstock dev --apply examples/hello.yaml --exit-when-finished
 
 test: $(VENV)/.test ## all tests; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 e2e: $(VENV)/.test ## only the end-to-end stories
 	$(BIN)/python -m pytest tests/e2e -v $(PYTEST_ARGS)

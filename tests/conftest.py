@@ -21,7 +21,7 @@ GROUPS = (
     (r"^tests/e2e/", "e2e-dev"),
     (r"^tests/crds/.*\[oldest", "crds-oldest"),
     (r"^tests/crds/.*\[newest", "crds-newest"),
-    (r"^tests/dev/node/.*\[real", "node-real"),
+    (r"^tests/dev/(node/.*(\[real|real_server)|apiserver/test_schemas)", "dev-real"),
     (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
     (r"^tests/dev/apiserver/test_table", "apiserver-table"),
     (r"^tests/operator_runtime/test_process", "operator-process"),
@@ -41,11 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was skipped and why: a line for each reason, not for each test. And which chaos it was this time."""
-    for report in terminalreporter.stats.get("passed", []):
-        for line in report.capstdout.splitlines():
-            if line.startswith("CHAOS_SEED="):
-                terminalreporter.write_line(f"{report.nodeid}: {line}")
+    """Say what was skipped and why: a line for each reason, not for each test."""
     reasons: collections.Counter[str] = collections.Counter()
     for report in terminalreporter.stats.get("skipped", []):
         where = report.longrepr

@@ -8,19 +8,12 @@ import pytest
 
 from penstock_dev.apiserver.builtin import Builtin
 from tests.support.apiserver_schemas import TARGET, fetch, rendered
-from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.realserver import RealServer
 
 
 @pytest.mark.real
-def test_made_again_it_is_the_same() -> None:
-    folder = assets()
-    if folder is None:
-        pytest.skip(MISSING)
-    server = RealServer(folder, controllers=False).start()
-    try:
-        made = rendered(fetch(server.url, server.admin_token, str(server.ca)))
-    finally:
-        server.stop()
+def test_made_again_it_is_the_same(real_server: RealServer) -> None:
+    made = rendered(fetch(real_server.url, real_server.admin_token, str(real_server.ca)))
     assert made == TARGET.read_text(), "python -m tests.support.apiserver_schemas URL TOKEN CA makes it again"
 
 

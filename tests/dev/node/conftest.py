@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.realserver import RealServer
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def real_server() -> Iterator[RealServer]:
-    folder = assets()
-    if folder is None:
-        pytest.skip(MISSING)
-    server = RealServer(folder)
-    try:
-        yield server.start()
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
