@@ -2,8 +2,8 @@
 
 kopf runs in a thread with an event loop of its own. It takes every task that begins after it for its own (and cancels it when it ends),
 installs signal handlers, and ends on watch errors that are no reason for an operator to end: so it gets a room to itself, and whoever runs
-it starts it again. What its watches say is taken from its connection (`session`), what its listings show from its handlers, which do one
-thing: hand the raw object over. It writes nothing to the cluster: no annotations, no finalizers, no Events.
+it starts it again. What its listings show and its watches say is taken from its connection (`session`); the handlers that make it watch
+have nothing to do. It writes nothing to the cluster: no annotations, no finalizers, no Events.
 Neighbours: `session` (its connection), `app` (starts it anew), `store` (where the objects go).
 """
 
@@ -88,16 +88,13 @@ class EventSource:
 
         box = _Box(self._deliver, self._listed, loop)
 
-        def listen(resource: Resource) -> None:
-            async def on_event(event: Mapping[str, Any], **_: Any) -> None:
-                box.put(resource, event["object"], deleted=event["type"] == "DELETED")
+        async def on_event(**_: Any) -> None:
+            """Have kopf watch; what it would be told has been taken from its connection."""
 
+        for resource in WATCHED:
             kopf.on.event(resource.group, resource.version, resource.plural, id=resource.plural, registry=registry)(
                 on_event
             )
-
-        for resource in WATCHED:
-            listen(resource)
 
         async def login(**_: Any) -> Any:
             # An exec plugin may take its time; the watches of this loop must not wait for it.
