@@ -76,9 +76,8 @@ class Checker:
         except TimeoutError:
             pass
         finally:
-            if (
-                not line
-            ):  # also when this task was cancelled: what comes then would be taken for the next question's answer
+            # Also when this task was cancelled: what comes then would be taken for the next question's answer.
+            if not line:
                 self._process = None
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
