@@ -135,16 +135,20 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float) -> float:
     return time.perf_counter() - start
 
 
-def save(name: str, figures: Sequence[Figure]) -> Path:
-    """Write the figures as JSON, with what is needed to read them later."""
-    path = RESULTS / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    machine = {
+def machine() -> dict[str, Any]:
+    """What figures depend on, and how busy it is now."""
+    return {
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "load_average": list(os.getloadavg()),
     }
+
+
+def save(name: str, figures: Sequence[Figure]) -> Path:
+    """Write the figures as JSON, with what is needed to read them later."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(json.dumps(figure.to_json()) for figure in figures)
-    path.write_text(f'{{"machine": {json.dumps(machine)},\n"figures": [\n{lines}\n]}}\n')
+    path.write_text(f'{{"machine": {json.dumps(machine())},\n"figures": [\n{lines}\n]}}\n')
     return path

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-from pathlib import Path
 from typing import Any
 
+from ..measure import RESULTS as FOLDER
+from ..measure import machine
 from .running import beyond, measure, prefect_server
 from .table import Row, rows
 
-RESULTS = Path(__file__).parent.parent / "results" / "engine.json"
+RESULTS = FOLDER / "engine.json"
 
 
 def main() -> None:
@@ -63,12 +62,8 @@ def keep(row: Row, found: dict[str, dict[str, float]], runs: int) -> None:
         table: dict[str, Any] = json.loads(RESULTS.read_text())
     except FileNotFoundError:
         table = {}
-    table["machine"] = {
-        "python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count(),
-    }  # fmt: skip
-    table.setdefault("rows", {})[row.name] = {
-        **found, "goals": row.goals, "runs": runs, "load": round(os.getloadavg()[0], 2),
-    }  # fmt: skip
+    # Each row tells its own: the file may hold rows of several days.
+    table.setdefault("rows", {})[row.name] = {**found, "goals": row.goals, "runs": runs, "machine": machine()}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(table, indent=1) + "\n")
 
