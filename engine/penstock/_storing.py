@@ -116,13 +116,12 @@ class Storing:
 
     def for_flow(self, definition: Any) -> Self:
         """A store with the options of a flow."""
-        new = copy.copy(self)
+        update = {"cache_result_in_memory": definition.cache_result_in_memory}
         if definition.result_storage is not None:
-            new._given_storage, new._storage = definition.result_storage, None
+            update["result_storage"] = definition.result_storage
         if definition.result_serializer is not None:
-            new._given_serializer, new._serializer = definition.result_serializer, None
-        new.cache_result_in_memory = definition.cache_result_in_memory
-        return new
+            update["serializer"] = definition.result_serializer
+        return self.model_copy(update=update)
 
     def for_task(self, task: Any) -> Self:
         """A store with the options of a task, those of its cache policy, and the locks of the transaction around."""
