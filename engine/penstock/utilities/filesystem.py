@@ -26,8 +26,8 @@ def tmpchdir(path: str | Path) -> Iterator[str]:
     where = Path(path).resolve()
     if where.is_file() or not where.exists():
         where = where.parent
-    before = os.getcwd()
     with _working_directory:
+        before = os.getcwd()
         try:
             os.chdir(where)
             yield str(where)
