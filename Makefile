@@ -29,11 +29,11 @@ install: $(VENV)/.test ## install everything that development needs into .venv
 demo: $(VENV)/.dev ## install, start `penstock dev`, run the hello flow, show the result, stop
 	$(BIN)/penstock dev --apply examples/hello.yaml --exit-when-finished
 
-test: $(VENV)/.test ## all tests; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
-	$(BIN)/python -m pytest -n 4 --dist loadgroup $(PYTEST_ARGS)
+test: $(VENV)/.test ## all tests but the stories; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --ignore=tests/e2e $(PYTEST_ARGS)
 
-e2e: $(VENV)/.test ## only the end-to-end stories
-	$(BIN)/python -m pytest tests/e2e -v $(PYTEST_ARGS)
+e2e: $(VENV)/.test ## the end-to-end stories, on the embedded control plane and on a real one
+	$(BIN)/python -m pytest tests/e2e -n 4 --dist loadgroup $(PYTEST_ARGS)
 
 e2e-node: $(VENV)/.test ## the stories of a real kubelet (root; REALNODE=folder of the node's scripts)
 	REALNODE=$(REALNODE) $(BIN)/python -m pytest tests/node -v $(PYTEST_ARGS)

@@ -21,6 +21,7 @@ GROUPS = (
     (r"^tests/e2e/", "e2e-dev"),
     (r"^tests/crds/.*\[oldest", "crds-oldest"),
     (r"^tests/crds/.*\[newest", "crds-newest"),
+    (r"^tests/crds/.*\[given", "crds-given"),
     (r"^tests/dev/(node/.*(\[real|real_server)|apiserver/test_schemas)", "dev-real"),
     (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
     (r"^tests/dev/apiserver/test_table", "apiserver-table"),

@@ -8,21 +8,34 @@ import pytest
 
 from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import crds
-from tests.support.realserver import ASSETS_OLD, MISSING, GivenServer, RealServer, assets_old, real_server
+from tests.support.realserver import (
+    ASSETS_NEW,
+    ASSETS_OLD,
+    MISSING,
+    GivenServer,
+    RealServer,
+    other_apiserver,
+    real_server,
+)
 from tests.support.world import World, until
 
+OTHERS = {"oldest": ASSETS_OLD, "newest": ASSETS_NEW}
 
-@pytest.fixture(scope="module", params=["newest", "oldest"])
+
+@pytest.fixture(scope="module", params=["given", *OTHERS])
 def server(request: pytest.FixtureRequest) -> Iterator[RealServer | GivenServer]:
     """A real API server of that version, with our definitions."""
     real = real_server()
     if real is None:
         pytest.skip(MISSING)
-    if request.param == "oldest":
-        old = assets_old()
-        if old is None or isinstance(real, GivenServer):
-            pytest.skip(f"the oldest API server that we serve: set {ASSETS_OLD} to a folder with kube-apiserver 1.30")
-        real.apiserver = old
+    if request.param in OTHERS:
+        variable = OTHERS[request.param]
+        other = other_apiserver(variable)
+        if other is None or isinstance(real, GivenServer):
+            pytest.skip(
+                f"the {request.param} API server that we serve: set {variable} to a folder with its kube-apiserver"
+            )
+        real.apiserver = other
     try:
         real.start()
         with real.client() as client:

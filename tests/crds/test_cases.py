@@ -1,4 +1,4 @@
-"""Every rule of the CRDs and of the two admission policies, on real API servers: the newest that we serve, and the oldest.
+"""Every rule of the CRDs and of the two admission policies, on real API servers: one of our own, the oldest that we serve, and the newest.
 
 Each case is one request by one actor, with the answer that the API's description promises. They run in order on one namespace: what
 an earlier case stored, a later one tries to change.

@@ -29,6 +29,7 @@ from tests.support.world import until
 
 ASSETS = "KUBEBUILDER_ASSETS"
 ASSETS_OLD = "KUBEBUILDER_ASSETS_OLD"
+ASSETS_NEW = "KUBEBUILDER_ASSETS_NEW"
 MISSING = (
     f"no real API server: set {ASSETS} to a folder with etcd, kube-apiserver, kube-controller-manager, kubectl and helm"
 )
@@ -316,7 +317,7 @@ def assets() -> Path | None:
     return Path(value)
 
 
-def assets_old() -> Path | None:
-    """Return the folder of the oldest supported kube-apiserver in KUBEBUILDER_ASSETS_OLD, if it is set."""
-    value = os.environ.get(ASSETS_OLD)
+def other_apiserver(name: str) -> Path | None:
+    """Return the folder with a kube-apiserver of another version that the environment variable of that name tells, if it is set."""
+    value = os.environ.get(name)
     return Path(value) if value else None
