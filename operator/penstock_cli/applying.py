@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.paths import NotANameError
+
 from .api import ServerError
 from .errors import CliError
 from .kinds import kind_of
@@ -59,7 +61,7 @@ def apply(api: Api, manifests: Sequence[Manifest], namespace: str | None) -> Ite
             yield _apply(api, manifest.body, own or namespace or api.namespace)
         except ServerError as error:
             raise CliError(f"{manifest.where}: {error}") from error
-        except CliError as error:
+        except (CliError, NotANameError) as error:
             raise CliError(f"error: {manifest.where}: {error}") from error
 
 

@@ -187,7 +187,7 @@ def logs(api: Api, words: Sequence[str], namespace: str, *, follow_on: bool, att
         last = number == pods[-1][0]
         reader = LogReader()
         query = {"container": "engine"} | ({"follow": "true"} if follow_on and last else {})
-        for line in api.lines(f"{POD.path(namespace, pod)}/log", query):
+        for line in api.lines(POD.path(namespace, pod, "log"), query):
             text = line if raw else reader.readable(line)
             if text is not None:
                 print(text, flush=True)

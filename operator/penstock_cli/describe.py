@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import render
 from .api import ServerError
 from .errors import CliError
-from .kinds import FLOWRUN, targets
+from .kinds import EVENT, FLOWRUN, targets
 from .runs import Run
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _events(api: Api, body: Json) -> Iterator[str]:
     namespace = metadata.get("namespace") or "default"
     try:
         query = {"fieldSelector": f"involvedObject.uid={metadata['uid']}"}
-        items = api.get(f"/api/v1/namespaces/{namespace}/events", query).get("items") or []
+        items = api.get(EVENT.path(namespace), query).get("items") or []
     except ServerError as error:
         yield _field("Events", f"<{error.message}>")
         return

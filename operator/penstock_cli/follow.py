@@ -193,14 +193,14 @@ def _read_log(
     """Put an attempt's log lines into the queue, until the pod's end; those of the attempt before come first."""
     if before is not None:
         before.join(_DRAIN_SECONDS)
-    path = POD.path(run.namespace, pod)
+    path, log = POD.path(run.namespace, pod), POD.path(run.namespace, pod, "log")
     query = {"container": constants.ENGINE_CONTAINER, "follow": "true"}
     told = 0
     since = time.monotonic()
     while not stop.is_set() and time.monotonic() - since < _PATIENCE_SECONDS:
         try:
             reader = LogReader()
-            for number, line in enumerate(api.lines(f"{path}/log", query)):
+            for number, line in enumerate(api.lines(log, query)):
                 since = time.monotonic()
                 text = reader.readable(line)
                 # After a broken connection the log is read from its beginning again.

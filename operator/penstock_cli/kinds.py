@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from penstock_operator.api import constants
+from penstock_operator.api import constants, paths
 
 from .api import ServerError
 from .errors import CliError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .api import Api, Json
 
-__all__ = ["FLOW", "FLOWRUN", "POD", "Kind", "Target", "kind_of", "resolve", "run_names", "targets"]
+__all__ = ["EVENT", "FLOW", "FLOWRUN", "POD", "Kind", "Target", "kind_of", "resolve", "run_names", "targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,14 @@ class Kind:
         names = {self.plural, self.singular} | ({self.short} if self.short else set())
         return names | ({f"{self.plural}.{self.group}", f"{self.singular}.{self.group}"} if self.group else set())
 
-    def path(self, namespace: str | None, name: str = "") -> str:
-        """Return the path of an object, or of the collection; without a namespace that of all namespaces."""
-        base = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        inside = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
-        return f"{base}{inside}/{self.plural}" + (f"/{name}" if name else "")
+    def path(self, namespace: str | None, name: str = "", sub: str | None = None) -> str:
+        """Return the path of an object (or its subresource), or of the collection; without a namespace that of all namespaces.
+
+        Raises:
+            NotANameError: no object can have this name.
+        """
+        where = namespace if self.namespaced and namespace else None
+        return paths.path(self.group, self.version, self.plural, where, name or None, sub)
 
     def label(self, name: str) -> str:
         """Return how kubectl names an object: `flowrun.penstock.dev/x`."""
@@ -57,31 +60,32 @@ class Kind:
 FLOWRUN = Kind(constants.GROUP, constants.VERSION, "FlowRun", constants.FLOWRUN_PLURAL, "fr")
 FLOW = Kind(constants.GROUP, constants.VERSION, "Flow", constants.FLOW_PLURAL, "fl")
 POD = Kind("", "v1", "Pod", "pods", "po")
+EVENT = Kind("", "v1", "Event", "events", "ev")
 _KNOWN = (
     FLOWRUN,
     FLOW,
     POD,
     Kind("", "v1", "ConfigMap", "configmaps", "cm"),
     Kind("", "v1", "Secret", "secrets"),
-    Kind("", "v1", "Event", "events", "ev"),
+    EVENT,
     Kind("", "v1", "Namespace", "namespaces", "ns", namespaced=False),
     Kind("", "v1", "Node", "nodes", "no", namespaced=False),
     Kind("", "v1", "ServiceAccount", "serviceaccounts", "sa"),
 )
 
 
-def _discovered(api: Api, path: str, group: str, version: str) -> Iterator[Kind]:
-    for resource in api.get(path).get("resources") or []:
+def _discovered(api: Api, group: str, version: str) -> Iterator[Kind]:
+    for resource in api.get(paths.path(group, version)).get("resources") or []:
         if "/" not in resource["name"]:
             short = (resource.get("shortNames") or [""])[0]
             yield Kind(group, version, resource["kind"], resource["name"], short, bool(resource.get("namespaced")))
 
 
 def _all(api: Api) -> Iterator[Kind]:
-    yield from _discovered(api, "/api/v1", "", "v1")
-    for group in api.get("/apis").get("groups") or []:
+    yield from _discovered(api, "", "v1")
+    for group in api.get(paths.GROUPS).get("groups") or []:
         version = group["preferredVersion"]["version"]
-        yield from _discovered(api, f"/apis/{group['name']}/{version}", group["name"], version)
+        yield from _discovered(api, group["name"], version)
 
 
 def resolve(api: Api, word: str) -> Kind:
@@ -110,9 +114,8 @@ def kind_of(api: Api, manifest: Json) -> Kind:
     for kind in _KNOWN:
         if (kind.group, kind.version, kind.kind) == (group, version, manifest["kind"]):
             return kind
-    path = f"/apis/{group}/{version}" if group else f"/api/{version}"
     try:
-        for kind in _discovered(api, path, group, version):
+        for kind in _discovered(api, group, version):
             if kind.kind == manifest["kind"]:
                 return kind
     except ServerError as error:
@@ -143,11 +146,11 @@ def targets(api: Api, words: Sequence[str]) -> list[Target]:
                 "error: there is no need to specify a resource type as a separate argument when passing TYPE/NAME"
             )
         pairs = [word.split("/", 1) for word in words]
-        return [Target(resolve(api, kind), name) for kind, name in pairs]
+        return [Target(resolve(api, kind), _named(name)) for kind, name in pairs]
     kinds = [resolve(api, word) for word in words[0].split(",")]
     if len(words) == 1:
         return [Target(kind) for kind in kinds]
-    return [Target(kind, name) for kind in kinds for name in words[1:]]
+    return [Target(kind, _named(name)) for kind in kinds for name in words[1:]]
 
 
 def run_names(words: Sequence[str]) -> list[str]:
@@ -163,5 +166,14 @@ def run_names(words: Sequence[str]) -> list[str]:
         kind, slash, name = word.partition("/")
         if slash and kind.lower() not in FLOWRUN.words:
             raise CliError(f"error: {word} is no FlowRun; this command is for FlowRuns only")
-        names.append(name if slash else word)
+        names.append(_named(name if slash else word))
     return names
+
+
+def _named(name: str) -> str:
+    """Return a name that was typed, if an object can have it."""
+    try:
+        paths.segment(name)
+    except paths.NotANameError as error:
+        raise CliError(f"error: {error}") from error
+    return name

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from penstock_operator.api.paths import NotANameError
+
 from .errors import CliError
 
 if TYPE_CHECKING:
@@ -263,6 +265,9 @@ def main(arguments: Sequence[str]) -> int:
     except CliError as error:
         print(error, file=sys.stderr)
         return error.code
+    except NotANameError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except _UsageError as error:
         error.show()
         return 2

@@ -13,7 +13,7 @@ import yaml
 
 from penstock._names import names_table
 from penstock_dev.reference import reference
-from penstock_operator.api.admission import policies
+from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
 from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
 
@@ -39,6 +39,8 @@ def generated() -> dict[str, str]:
         files[f"crds/{kind.plural}.penstock.dev.yaml"] = text
         files[f"charts/penstock/files/crds/{kind.plural}.penstock.dev.yaml"] = text
     files["charts/penstock/files/policies.yaml"] = _yaml(*policies())
+    policy, binding = images_policy("[]")  # the chart puts the patterns of its value restrict.images in
+    files["charts/penstock/files/images.yaml"] = _yaml({"policy": policy, "binding": binding})
     files["charts/penstock/files/rights.yaml"] = _yaml(
         {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
     )

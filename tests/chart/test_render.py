@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock_operator.api.admission import policies
+from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import crds
 from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
 from tests.support.cluster import program
@@ -84,6 +84,78 @@ def test_namespaced_rights() -> None:
     ][0]["args"]
     assert "--namespace=a" in arguments
     assert "--namespace=b" in arguments
+
+
+def bindings(*arguments: str) -> dict[str, list[str]]:
+    """Whom the engine's role is bound to, by the binding's namespace (none: in all)."""
+    documents = [d for d in render(*arguments) if d["kind"] in ("RoleBinding", "ClusterRoleBinding")]
+    return {
+        d["metadata"].get("namespace", ""): [s["name"] for s in d["subjects"]]
+        for d in documents
+        if d["metadata"]["name"] == "penstock-engine"
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "bound"),
+    [
+        ("", {"": ["system:serviceaccounts"]}),
+        ("engine.namespaces={a,b}", {"a": ["system:serviceaccounts:a"], "b": ["system:serviceaccounts:b"]}),
+        ("namespaces={a,b}", {"a": ["system:serviceaccounts:a"], "b": ["system:serviceaccounts:b"]}),
+        ("namespaces={a,b},engine.namespaces={a}", {"a": ["system:serviceaccounts:a"]}),
+        ("admissionPolicies.enabled=false", {}),
+        ("admissionPolicies.enabled=false,engine.namespaces={a}", {"a": ["system:serviceaccounts:a"]}),
+        ("admissionPolicies.enabled=false,namespaces={a}", {"a": ["system:serviceaccounts:a"]}),
+    ],
+)
+def test_whose_pods_may_report(values: str, bound: dict[str, list[str]]) -> None:
+    """Every namespace's only where the policy narrows it; without the policies nobody's that was not named."""
+    assert bindings(*(("--set", values) if values else ())) == bound
+
+
+def notes(*arguments: str) -> str:
+    """What `helm install` says."""
+    chart = str(ROOT / "charts/penstock")
+    command = [program("helm"), "install", "--dry-run=client", "penstock", chart, "--namespace", "p", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("NOTES:")[2]
+
+
+def test_notes_say_what_is_open_without_the_policies() -> None:
+    """In one plain sentence; and how to bind the engine's role, where it is bound nowhere."""
+    off = "admissionPolicies.enabled=false"
+    assert "policies are off" not in notes()
+    said = " ".join(notes("--set", off).split())
+    assert "any of its ServiceAccounts may write any state of any FlowRun" in said
+    assert "--clusterrole=penstock-engine" in said
+    assert "--clusterrole" not in notes("--set", f"{off},engine.namespaces={{a}}")
+
+
+def test_images_that_may_be_named() -> None:
+    """Globs become expressions for whole images; without the value there is no such policy."""
+    patterns = "restrict.images={registry.example/team/*,python:3.12}"
+    policy = of(render("--set", patterns), "ValidatingAdmissionPolicy")["/flow-images.penstock.dev"]
+    wanted = r"[r'^registry\.example/team/.*$', r'^python:3\.12$']"
+    assert policy == images_policy(wanted)[0]
+    assert "/flow-images.penstock.dev" in of(render("--set", patterns), "ValidatingAdmissionPolicyBinding")
+    assert not any("images" in d["metadata"]["name"] for d in render())
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ("restrict.images={a'b}", "no image is called"),
+        ("restrict.images={a},admissionPolicies.enabled=false", "admissionPolicies.enabled=true"),
+        ("namespaces={a},engine.namespaces={b}", "b is none of `namespaces`"),
+    ],
+)
+def test_values_that_can_not_be_meant(values: str, why: str) -> None:
+    """An error that teaches, instead of a rule that is not there."""
+    command = [program("helm"), "template", "penstock", str(ROOT / "charts/penstock"), "--set", values]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert why in done.stderr
 
 
 def test_the_engine_may_do_one_thing() -> None:

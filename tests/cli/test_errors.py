@@ -40,6 +40,27 @@ def test_no_kubeconfig(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.M
     assert "kubeconfig" in done.err
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("get", "pod/a/b"), "may not contain '/'"),
+        (("describe", "cm", ".."), "may not be '..'"),
+        (("logs", "a%2Fb"), "may not contain '%'"),
+        (("wait", "fr/"), "may not be empty"),
+        (("get", "fr", "-n", "a/b"), "may not contain '/'"),
+    ],
+)
+def test_what_no_object_can_be_called(
+    penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], why: str
+) -> None:
+    """In kubectl's words, and nothing is asked for."""
+    monkeypatch.setenv("KUBECONFIG", str(config(tmp_path, "http://127.0.0.1:9")))
+    done = penstock(*words)
+    assert done.code == 1
+    assert done.err.startswith("error: ")
+    assert why in done.err
+
+
 def test_an_unreachable_server(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(config(tmp_path, "http://127.0.0.1:9")))
     done = penstock("get", "fr")

@@ -300,7 +300,10 @@ def test_who_writes_the_spec(world: World, case: Case) -> None:
     case("env from a Secret by plain user", 422, post(run("t", env=secret)), pods)
     case("env from a Secret in flowSpec by plain user", 422, post(inline("t", env=secret)), pods)
     case("env from a Secret in Flow by plain user", 422, post(flow("t", env=secret)), pods)
-    case("plain env by plain user", 201, post(run("e", env=[{"name": "A", "value": "1"}])))
+    plain_env = [{"name": "A", "value": "1"}]
+    case("plain env by plain user", 201, post(inline("e", env=plain_env)))
+    case("plain env over somebody's Flow by plain user", 422, post(run("e2", env=plain_env)), pods)
+    case("plain env over somebody's Flow by author", 201, post(run("e2", env=plain_env), author))
     case("env from a Secret by author", 201, post(run("s", env=secret), author))
     case("template by author", 201, post(run("t", template=template), author))
     case("flow with template by author", 201, post(flow("t", template=template), author))

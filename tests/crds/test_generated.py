@@ -98,6 +98,45 @@ def test_everything_is_bounded() -> None:
         assert list(unbounded(structural(kind.status), "status")) == []
 
 
+# Fields that are called like a name and are none of an object.
+NO_OBJECT = {
+    "env[].name": "a variable",
+    "state.name": "a word of a closed list",
+    "report.name": "the flow's own word",
+}
+NAMING = {"name", "podName", "nodeName", "managedBy", "revision", "group", "key", "concurrencyGroups[]"}
+
+
+def namings(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The strings that name something, by their path."""
+    last = path.rsplit(".", 1)[-1]
+    if node.get("type") == "string" and last in NAMING and not any(path.endswith(f".{known}") for known in NO_OBJECT):
+        yield path, node
+    for key, inner in node.get("properties", {}).items():
+        yield from namings(inner, f"{path}.{key}")
+    if isinstance(node.get("items"), dict):
+        yield from namings(node["items"], f"{path}[]")
+
+
+def test_every_field_that_names_an_object_has_a_pattern() -> None:
+    """And a length: a text that is no name must not come as far as a path."""
+    found = {}
+    for kind in (FLOW_RUN, FLOW):
+        for part in (kind.spec, kind.status):
+            found |= dict(namings(structural(part), f"{kind.kind}.{part.__name__}"))
+    assert {path for path, node in found.items() if not {"pattern", "maxLength", "minLength"} <= set(node)} == {
+        "FlowRun.FlowRunStatus.pause.key",  # a key of spec.inputs, which is no object
+        "FlowRun.FlowRunStatus.report.pause.key",
+    }
+    assert len(found) > 20, "they are found at all"
+    for path in (
+        "FlowRunSpec.flowRef.name",
+        "FlowSpec.env[].valueFrom.secretKeyRef.name",
+        "FlowSpec.concurrencyGroups[]",
+    ):
+        assert any(name.endswith(path) for name in found), path
+
+
 class _Union(BaseModel):
     value: int | str
 

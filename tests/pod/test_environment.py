@@ -41,6 +41,13 @@ def test_defaults_are_those_of_a_pod_in_a_cluster() -> None:
     assert parse(REQUIRED).status_path == "/apis/penstock.dev/v1alpha1/namespaces/team-a/flowruns/etl/status"
 
 
+@pytest.mark.parametrize("variable", ["PENSTOCK_NAMESPACE", "PENSTOCK_FLOWRUN"])
+def test_what_names_no_object_is_refused(variable: str) -> None:
+    """It would lead to another object."""
+    with pytest.raises(ConfigurationError, match="PENSTOCK_FLOWRUN"):
+        parse({**REQUIRED, variable: "../other/flowruns/x"})
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "field", "want"),
     [

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.kube.paths import NotANameError, flow_run_status
+
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 SOURCE_DIR = "/run/penstock/flow"
 INTENT_FILE = "/run/penstock/podinfo/intent"
@@ -62,7 +64,7 @@ class PodEnvironment:
     @property
     def status_path(self) -> str:
         """Where this run's status is in the API."""
-        return f"/apis/penstock.dev/v1alpha1/namespaces/{self.namespace}/flowruns/{self.flow_run}/status"
+        return flow_run_status(self.namespace, self.flow_run)
 
 
 def parse(environ: Mapping[str, str]) -> PodEnvironment:
@@ -82,9 +84,14 @@ def parse(environ: Mapping[str, str]) -> PodEnvironment:
     log_format = given.text("PENSTOCK_LOGGING_FORMAT", "auto").lower()
     if log_format not in ("auto", "json", "text"):
         raise ConfigurationError(f"PENSTOCK_LOGGING_FORMAT is {log_format!r}: it must be auto, json or text")
+    namespace, flow_run = given.required("PENSTOCK_NAMESPACE"), given.required("PENSTOCK_FLOWRUN")
+    try:
+        flow_run_status(namespace, flow_run)
+    except NotANameError as error:
+        raise ConfigurationError(f"PENSTOCK_NAMESPACE and PENSTOCK_FLOWRUN are names of objects: {error}") from error
     return PodEnvironment(
-        namespace=given.required("PENSTOCK_NAMESPACE"),
-        flow_run=given.required("PENSTOCK_FLOWRUN"),
+        namespace=namespace,
+        flow_run=flow_run,
         uid=given.required("PENSTOCK_FLOWRUN_UID"),
         attempt=int(attempt),
         pod_name=given.required("POD_NAME"),

@@ -10,6 +10,8 @@ import logging
 import uuid
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.paths import path
+
 from .client import ApiError, ApiUnreachable
 from .status import timestamp
 
@@ -82,8 +84,6 @@ class Events:
         while True:
             event = await self._queue.get()
             try:
-                await self._client.request(
-                    "POST", f"/api/v1/namespaces/{event['metadata']['namespace']}/events", body=event
-                )
+                await self._client.request("POST", path("", "v1", "events", event["metadata"]["namespace"]), body=event)
             except (ApiError, ApiUnreachable) as error:
                 _log.debug("lost an event: %s", error)

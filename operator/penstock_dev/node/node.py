@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from penstock_dev.apiserver.logs import FolderLogs
 from penstock_dev.guard import Guard
+from penstock_operator.api.paths import path
 
 from .client import ApiError, ApiUnreachable, Client
 from .downward import Host
@@ -40,7 +41,7 @@ __all__ = ["DEFAULT_NAME", "Node", "default_max_pods"]
 _log = logging.getLogger(__name__)
 DEFAULT_NAME = "penstock-dev"
 SELECTOR = "app.kubernetes.io/managed-by=penstock"
-_PODS = "/api/v1/pods"
+_PODS = path("", "v1", "pods")
 _RETRY_FIRST = 0.1
 _RETRY_LONGEST = 2.0
 # After the grace, for the last statuses to be written.

@@ -12,6 +12,8 @@ import platform
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.paths import path
+
 from .client import ApiError, ApiUnreachable
 from .status import timestamp
 
@@ -26,7 +28,6 @@ __all__ = ["Registration"]
 _log = logging.getLogger(__name__)
 _RENEW_SECONDS = 10.0
 _LEASE_SECONDS = 40
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 class Registration:
@@ -64,11 +65,11 @@ class Registration:
 
     async def withdraw(self) -> None:
         """Remove the Node object and the Lease, best effort."""
-        for path in (f"/api/v1/nodes/{self._host.node}", f"{_LEASES}/{self._host.node}"):
+        for what in (_node(self._host.node), _lease(self._host.node)):
             try:
-                await self._client.request("DELETE", path)
+                await self._client.request("DELETE", what)
             except (ApiError, ApiUnreachable) as error:
-                _log.info("%s was not removed: %s", path, error)
+                _log.info("%s was not removed: %s", what, error)
 
     async def _register(self) -> None:
         name = self._host.node
@@ -86,14 +87,14 @@ class Registration:
             "spec": {"taints": [{"key": "penstock.dev/development-only", "effect": "NoSchedule"}]},
         }
         try:
-            await self._client.request("POST", "/api/v1/nodes", body=body)
+            await self._client.request("POST", _node(), body=body)
         except ApiError as error:
             if error.status != 409:
                 raise
         # Whole lists: of an object that an earlier node left behind nothing may stay.
         await self._client.request(
             "PATCH",
-            f"/api/v1/nodes/{name}/status",
+            _node(name, "status"),
             body={"status": self._status()},
             content_type="application/merge-patch+json",
         )
@@ -122,16 +123,25 @@ class Registration:
     async def _renew(self) -> None:
         renewed = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {"holderIdentity": self._host.node, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": renewed}
-        path = f"{_LEASES}/{self._host.node}"
         try:
-            await self._client.request("PATCH", path, body={"spec": spec}, content_type="application/merge-patch+json")
+            await self._client.request(
+                "PATCH", _lease(self._host.node), body={"spec": spec}, content_type="application/merge-patch+json"
+            )
         except ApiError as error:
             if error.status != 404:
                 raise
             body = {
                 "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._host.node}, "spec": spec,
             }  # fmt: skip
-            await self._client.request("POST", _LEASES, body=body)
+            await self._client.request("POST", _lease(), body=body)
+
+
+def _node(name: str | None = None, sub: str | None = None) -> str:
+    return path("", "v1", "nodes", name=name, sub=sub)
+
+
+def _lease(name: str | None = None) -> str:
+    return path("coordination.k8s.io", "v1", "leases", "kube-node-lease", name)
 
 
 def _arch() -> str:

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.paths import path
+
 from .client import ApiError, ApiUnreachable
 from .status import timestamp
 
@@ -112,7 +114,7 @@ class Scheduler:
         }
         try:
             await self._client.request(
-                "POST", f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/binding", body=binding
+                "POST", path("", "v1", "pods", metadata["namespace"], metadata["name"], "binding"), body=binding
             )
         except (ApiUnreachable, ApiError) as error:
             if isinstance(error, ApiError) and not error.passing:
@@ -141,9 +143,9 @@ class Scheduler:
             "lastTransitionTime": timestamp(self._clock()),
         }
         body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
-        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
+        where = path("", "v1", "pods", metadata["namespace"], metadata["name"], "status")
         try:
-            await self._client.request("PATCH", path, body=body, content_type="application/strategic-merge-patch+json")
+            await self._client.request("PATCH", where, body=body, content_type="application/strategic-merge-patch+json")
         except (ApiUnreachable, ApiError) as error:
             _log.info(
                 "pod %s/%s was not told that the node is full: %s", metadata["namespace"], metadata["name"], error

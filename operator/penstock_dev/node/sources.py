@@ -6,6 +6,8 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from penstock_operator.api.paths import NotANameError, path
+
 from .client import ApiError
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Sources:
         try:
             answer = await self._client.request(
                 "POST",
-                f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token",
+                path("", "v1", "serviceaccounts", metadata["namespace"], account, "token"),
                 body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
             )
         except ApiError as error:
@@ -93,7 +95,9 @@ class Sources:
 
     async def _get(self, namespace: str, plural: str, singular: str, name: str) -> Json:
         try:
-            return await self._client.request("GET", f"/api/v1/namespaces/{namespace}/{plural}/{name}")
+            return await self._client.request("GET", path("", "v1", plural, namespace, name))
+        except NotANameError as error:
+            raise Missing(f'{singular} "{name}" not found') from error
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.paths import path
+
 from .client import ApiError, ApiUnreachable
 from .status import status_of
 
@@ -69,7 +71,7 @@ class StatusWriter:
         body = {
             "apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]},
         }  # fmt: skip
-        await self._insist("DELETE", self._path, body)
+        await self._insist("DELETE", self._path(), body)
 
     def close(self) -> None:
         """Stop: the pod is gone."""
@@ -78,10 +80,9 @@ class StatusWriter:
         if self._task is not None:
             self._task.cancel()
 
-    @property
-    def _path(self) -> str:
+    def _path(self, sub: str | None = None) -> str:
         metadata = self.pod["metadata"]
-        return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+        return path("", "v1", "pods", metadata["namespace"], metadata["name"], sub)
 
     async def _run(self) -> None:
         while not self.closed:
@@ -99,7 +100,7 @@ class StatusWriter:
                 if status != self._written:
                     self._written = status
                     body = {"metadata": {"uid": self.pod["metadata"]["uid"]}, "status": status}
-                    await self._insist("PATCH", f"{self._path}/status", body)
+                    await self._insist("PATCH", self._path("status"), body)
             if not self._dirty.is_set():
                 self._idle.set()
 

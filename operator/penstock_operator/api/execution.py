@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from . import names
 from .base import Int32, Int64, Model, free_form, rules
 
 INLINE_ENTRYPOINT = (
@@ -18,7 +19,7 @@ INLINE_ENTRYPOINT = (
 class ConfigMapSource(Model):
     """A ConfigMap whose keys become the files of the source folder."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[str, names.SUBDOMAIN.field()]
 
 
 class Source(Model):
@@ -48,10 +49,15 @@ class Template(Model):
     spec: Annotated[dict[str, Any] | None, free_form(64)] = None
 
 
+def _env_schema(schema: dict[str, Any]) -> None:
+    schema["properties"]["valueFrom"] = names.reference_schema()
+    schema["x-kubernetes-preserve-unknown-fields"] = True
+
+
 class EnvVar(Model):
     """An environment variable; `valueFrom` and whatever a PodSpec allows besides is kept as it is."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+    model_config = ConfigDict(extra="allow", json_schema_extra=_env_schema)
 
     name: Annotated[str, Field(min_length=1, max_length=1024)]
     value: Annotated[str | None, Field(max_length=32_768)] = None

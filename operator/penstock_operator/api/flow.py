@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from . import names
 from .base import Int32, Int64, Model, Time, rules
 from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
+
+_SCHEDULE_NAME = 40  # a run's name adds the time to the Flow's and to this
 
 
 class MissedRunPolicy(StrEnum):
@@ -30,7 +33,7 @@ class Schedule(Model):
         )
     )
 
-    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
     cron: Annotated[str | None, Field(min_length=1, max_length=256)] = None
     interval_seconds: Annotated[Int64 | None, Field(ge=10)] = None
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
@@ -85,7 +88,7 @@ class FlowSpec(Execution):
     ] = None
     concurrency: Concurrency | None = None
     concurrency_groups: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] | None,
+        tuple[Annotated[str, names.KEY.field()], ...] | None,
         Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = None
     run_on_change: RunOnChange = RunOnChange.NEVER
@@ -107,7 +110,7 @@ class FlowSpec(Execution):
 class ScheduleStatus(Model):
     """What became of a schedule."""
 
-    name: Annotated[str, Field(max_length=40)]
+    name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
     last_scheduled_time: Time | None = None
     next_scheduled_time: Time | None = None
 
@@ -116,7 +119,7 @@ class FlowStatus(Model):
     """What is true of a Flow."""
 
     observed_generation: Int64 | None = None
-    revision: Annotated[str | None, Field(max_length=80)] = None
+    revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
     active_runs: Annotated[Int32 | None, Field(ge=0)] = None
     queued_runs: Annotated[Int32 | None, Field(ge=0)] = None
     last_scheduled_time: Time | None = None

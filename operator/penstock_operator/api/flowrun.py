@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from . import names
 from .base import Int32, Int64, Model, Time, free_form, rules
 from .execution import EnvList, Execution, Image, Parameters, Resources, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
@@ -67,7 +68,7 @@ class ReportType(StrEnum):
 class NameRef(Model):
     """A reference by name, in the same namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63)]
+    name: Annotated[str, names.LABEL.field()]
 
 
 class FlowRunSpec(Model):
@@ -116,7 +117,7 @@ class FlowRunSpec(Model):
     priority: Int32 = 0
     display_name: Annotated[str | None, Field(max_length=253)] = None
     rerun_of: NameRef | None = None
-    managed_by: Annotated[str | None, Field(min_length=1, max_length=63)] = None
+    managed_by: Annotated[str | None, names.CONTROLLER.field()] = None
 
 
 class State(Model):
@@ -132,26 +133,26 @@ class State(Model):
 class FlowInfo(Model):
     """Which flow, in which revision."""
 
-    name: Annotated[str | None, Field(max_length=63)] = None
+    name: Annotated[str | None, names.FLOW.field()] = None
     uid: Annotated[str | None, Field(max_length=64)] = None
-    revision: Annotated[str | None, Field(max_length=80)] = None
+    revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
 
 
 class Attempt(Model):
     """The attempt under way: one pod."""
 
     number: Annotated[Int32, Field(ge=1)]
-    pod_name: Annotated[str, Field(max_length=253)]
+    pod_name: Annotated[str, names.SUBDOMAIN.field()]
     pod_uid: Annotated[str | None, Field(max_length=64, alias="podUID")] = None
     start_time: Time | None = None
-    node_name: Annotated[str | None, Field(max_length=253)] = None
+    node_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
 
 
 class FinishedAttempt(Model):
     """An attempt that was judged, and what it was counted as."""
 
     number: Annotated[Int32, Field(ge=1)]
-    pod_name: Annotated[str | None, Field(max_length=253)] = None
+    pod_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
     state: Annotated[str | None, Field(max_length=32)] = None
     reason: Annotated[str | None, Field(max_length=64)] = None
     message: Annotated[str | None, Field(max_length=512)] = None
@@ -190,7 +191,7 @@ class Queue(Model):
     """The place in a concurrency queue."""
 
     position: Annotated[Int32 | None, Field(ge=0)] = None
-    group: Annotated[str | None, Field(max_length=253)] = None
+    group: Annotated[str | None, names.KEY.field()] = None
 
 
 class PauseInput(Model):

@@ -50,7 +50,8 @@ def conclude(s: Situation, plan: Plan) -> Decision:
         "spec_hash": old.spec_hash or hashed,
         "conditions": conditions(old.conditions, state, _degraded(s, plan, hashed), run.metadata.generation, s.now),
     }
-    if plan.drop_report:
+    drop_report = plan.drop_report or (s.foreign is not None and old.report is not None)
+    if drop_report:
         changes["report"] = None
     status = old.model_copy(update=changes)
     tidying = tidy(run, earlier_pods(s.seen), s.policy, s.now)
@@ -63,7 +64,7 @@ def conclude(s: Situation, plan: Plan) -> Decision:
     if old.state is None or old.state.type is not state.type:
         effects = (*effects, _event(state, plan))
     status = within_bounds(_with_pod(s, status, switched=plan.drop_report))
-    return Decision(status=status, drop_report=plan.drop_report, effects=effects, requeue_at=again)
+    return Decision(status=status, drop_report=drop_report, effects=effects, requeue_at=again)
 
 
 def _enter(old: State | None, plan: Plan, s: Situation) -> State:

@@ -1,5 +1,6 @@
 """What the engine said of its attempt, by report or by termination message, and what that makes of the run.
 
+A report is believed of the run's own pod only: `situation` looks at the pod's owner first, and gives none of another's.
 Precedence: a report that is an outcome and the last word (the fence accepted it: whatever the pod does later); when the engine has ended, the
 termination message of this run, attempt and instance; then a report whose `ending` nobody took back. Otherwise the pod's fate tells.
 """

@@ -20,6 +20,7 @@ from penstock_operator.api.flow import Flow
 from .canonical import DEEPEST, canonical_json, digest, too_deep
 from .faults import Need, Unusable
 from .model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from .naming import misnamed_source
 from .policy import effective_parameters
 from .spec_hash import deep_fields
 
@@ -118,6 +119,9 @@ def current_definition(seen: Observed) -> Definition | None:
         return Definition(seen.run.spec.flow_spec)
     if not isinstance(seen.flow, Flow):
         return None
+    odd = misnamed_source(seen.flow.spec)
+    if odd is not None:
+        raise Unusable(odd)
     source = _source(seen, seen.flow)
     if source is UNKNOWN:
         raise Need(Look.SOURCE)

@@ -62,8 +62,8 @@ class Situation:
 
     @property
     def report(self) -> Report | None:
-        """This attempt's report."""
-        return own_report(self.run)
+        """This attempt's report. What a pod of another owner said that stood under the attempt's name counts for nothing."""
+        return own_report(self.run) if self.foreign is None else None
 
     @property
     def cancelled(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from penstock_operator.api.base import rfc3339
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
+from penstock_operator.api.names import FLOW
 
 from .attempts import finish, timed_out
 from .cancel import cancelled
@@ -22,6 +23,7 @@ from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
 from .model import MISSING, UNKNOWN, Checked, CreatePod, CreateRevision, Effect, Look, Revision
+from .naming import misnamed
 from .observe import Pod
 from .pause import answered, without_pod
 from .plan import Plan, shown
@@ -104,6 +106,9 @@ def _begin_first(s: Situation) -> Plan:
     if deep is not None:
         name = "InvalidParameters" if deep == "parameters" else "InvalidFlow"
         return _end(s, Verdict(StateType.FAILED, name, f"{deep} is nested deeper than {DEEPEST} levels"), waits)
+    odd = misnamed(run.spec)
+    if odd is not None:
+        return _end(s, Verdict(StateType.FAILED, "InvalidFlow", odd), waits)
     try:
         definition = current_definition(s.seen)
         if definition is None:
@@ -283,7 +288,9 @@ def first_facts(run: FlowRun, status: FlowRunStatus, rerun_of: object) -> dict[s
     """Return what is written once, with the first status: the flow's name, and whose results the run may reuse."""
     changes: dict[str, Any] = {}
     if status.flow is None:
-        changes["flow"] = FlowInfo(name=flow_name(run))
+        name = flow_name(run)
+        # A name that no Flow can have stands in the message; the CRD would refuse it here.
+        changes["flow"] = FlowInfo(name=name if FLOW.fault(name) is None else None)
     if status.lineage is None:
         if run.spec.rerun_of is None:
             changes["lineage"] = run.metadata.uid

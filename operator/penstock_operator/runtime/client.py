@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from penstock_operator.api.paths import NotANameError
+
 from . import errors, jsontext
 from .credentials import Credentials
 from .errors import ApiError
@@ -226,18 +228,21 @@ class ApiClient:
             priority: don't wait for the rate limit.
 
         Raises:
-            ApiError: no success after all tries.
+            ApiError: no success after all tries; 404 at once for a name that no object can have.
         """
         plural = f"{resource.plural}/{sub}" if sub else resource.plural
         what = " ".join(filter(None, (verb, plural, f"{namespace}/{name}" if name else namespace)))
+        try:
+            path = resource.path(namespace, name, sub)
+        except NotANameError as error:
+            # What no object can be called is not there: the same answer, and nothing is asked.
+            raise ApiError(errors.NOT_FOUND, "NotFound", str(error), what=what) from error
         failures = 0
         refused = False
         while True:
             self._metrics.throttled.inc(await self._bucket.take(priority=priority))
             try:
-                return await self._once(
-                    verb, plural, what, resource.path(namespace, name, sub), params, body, content_type
-                )
+                return await self._once(verb, plural, what, path, params, body, content_type)
             except ApiError as error:
                 failures += 1
                 if error.code == errors.UNAUTHORIZED and not refused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from penstock_operator.api import paths
 from penstock_operator.api.constants import (
     FLOW_PLURAL,
     FLOWRUN_PLURAL,
@@ -37,16 +38,12 @@ class Resource:
     plural: str
 
     def path(self, namespace: str | None = None, name: str | None = None, sub: str | None = None) -> str:
-        """Return the URL's path: of all objects, of a namespace's, or of one object and its subresource."""
-        parts = [f"/apis/{self.group}" if self.group else "/api", self.version]
-        if namespace is not None:
-            parts += ["namespaces", namespace]
-        parts.append(self.plural)
-        if name is not None:
-            parts.append(name)
-        if sub is not None:
-            parts.append(sub)
-        return "/".join(parts)
+        """Return the URL's path: of all objects, of a namespace's, or of one object and its subresource.
+
+        Raises:
+            NotANameError: no object can have this name.
+        """
+        return paths.path(self.group, self.version, self.plural, namespace, name, sub)
 
 
 FLOWRUNS: Final = Resource(GROUP, VERSION, FLOWRUN_PLURAL)
