@@ -30,7 +30,8 @@ NAMES = {
     "Crashed": "NoReport Interrupted ExitCode Signal Killed OOMKilled StorageLimitExceeded Evicted Preempted NodeShutdown"
     " NodeTainted NodeLost NodeRejected ContainerLost Unresponsive PodDeleted PodNameConflict PodRejected QuotaExceeded"
     " Unschedulable ImagePullFailed ConfigError CreateContainerError StartError InitContainerFailed"
-    " InitContainerOOMKilled LoadError Refused FlowDeleted EngineError Crashed",
+    " InitContainerOOMKilled LoadError Refused FlowDeleted EngineError ApiUnreachable NotAuthorized ContainerRestarted"
+    " DeviceTainted Crashed",
 }
 # Of flows, which bring their names with their reports.
 NOT_THE_CORES = {"Cached"}

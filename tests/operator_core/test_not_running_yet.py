@@ -51,6 +51,12 @@ def refused(
     return pending(refusal=refusal, **more)
 
 
+def degraded_since(reason: str, seconds: float) -> dict[str, Any]:
+    """The condition Degraded, True since so many seconds after NOW."""
+    since = {"lastTransitionTime": at(seconds), "observedGeneration": 1}
+    return {"type": "Degraded", "status": "True", "reason": reason, "message": "before", **since}
+
+
 def refusal_message(words: str) -> str:
     return f'pods "{pod_name()}" is forbidden: {words}'
 
@@ -286,6 +292,158 @@ REFUSED = [
         "Crashed/QuotaExceeded",
         says=("pendingDeadlineSeconds (10 s)", "exceeded quota"),
     ),
+    *(
+        Case(
+            f"create → 403 quota, {what}: waiting can't help, Degraded, what to change",
+            refused(403, refusal_message(message), ago=3),
+            "Pending/QuotaExceeded",
+            says=(message, "waiting alone can't help", advice),
+            degraded="QuotaExceeded",
+            again=7,
+        )
+        for what, message, advice in (
+            (
+                "must specify",
+                "failed quota: q: must specify limits.memory for: engine",
+                "add resources.limits.memory of container engine",
+            ),
+            (
+                "must specify several",
+                "failed quota: q: must specify limits.cpu for: engine,proxy; requests.memory for: engine",
+                "add resources.limits.cpu of container engine, proxy, resources.requests.memory of container engine",
+            ),
+            (
+                "must specify, in an older server's words",
+                "failed quota: q: must specify limits.cpu,memory",
+                "add resources.limits.cpu, resources.requests.memory",
+            ),
+            (
+                "a request above the whole quota",
+                "exceeded quota: q, requested: limits.memory=2Gi,pods=1, used: limits.memory=512Mi,pods=1,"
+                " limited: limits.memory=1Gi,pods=5",
+                "lower resources.limits.memory from 2Gi to at most 1Gi",
+            ),
+            (
+                "in other units",
+                "exceeded quota: q, requested: cpu=1500m, used: cpu=0, limited: cpu=1",
+                "lower resources.requests.cpu from 1500m to at most 1",
+            ),
+        )
+    ),
+    *(
+        Case(
+            f"create → 403 quota, {what}: others may give way",
+            refused(403, refusal_message(message)),
+            "Pending/QuotaExceeded",
+            says=(message,),
+            again=10,
+        )
+        for what, message in (
+            ("used up", "exceeded quota: q, requested: memory=1Gi, used: memory=1Gi, limited: memory=1Gi"),
+            ("the whole of it", "exceeded quota: q, requested: cpu=1, used: cpu=100m, limited: cpu=1000m"),
+            ("of a class of pods", "insufficient quota to consume: pods"),
+            ("units that nobody knows", "exceeded quota: q, requested: cpu=1?, used: cpu=0, limited: cpu=1"),
+        )
+    ),
+    Case(
+        "waiting can't help, for 600 s: Crashed/QuotaExceeded",
+        refused(
+            403,
+            refusal_message("failed quota: q: must specify limits.memory for: engine"),
+            name="QuotaExceeded",
+            status={"conditions": [degraded_since("QuotaExceeded", -590)]},
+            since=-900,
+            time=-900,
+        ),
+        "Crashed/QuotaExceeded",
+        says=("not running after 600 s", "add resources.limits.memory"),
+    ),
+    Case(
+        "waiting can't help for less than 600 s, after a wait in which others could give way: not yet",
+        refused(
+            403,
+            refusal_message("failed quota: q: must specify limits.memory for: engine"),
+            ago=10,
+            name="QuotaExceeded",
+            status={"conditions": [degraded_since("QuotaExceeded", -589)]},
+            since=-9000,
+            time=-9000,
+        ),
+        "Pending/QuotaExceeded",
+        ("create-pod",),
+        degraded="QuotaExceeded",
+        again=1,
+    ),
+    Case(
+        "waiting can't help, and a person was asked for something else before: the time begins now",
+        refused(
+            403,
+            refusal_message("failed quota: q: must specify limits.memory for: engine"),
+            name="ConfigError",
+            status={"conditions": [degraded_since("ConfigError", -9000)]},
+            since=-9000,
+        ),
+        "Pending/QuotaExceeded",
+        degraded="QuotaExceeded",
+        again=10,
+    ),
+    Case(
+        "waiting can't help, and the run has a pendingDeadline: that one counts",
+        refused(
+            403,
+            refusal_message("failed quota: q: must specify limits.memory for: engine"),
+            policy={"pendingDeadlineSeconds": 10},
+        ),
+        "Crashed/QuotaExceeded",
+        says=("pendingDeadlineSeconds (10 s)",),
+    ),
+    *(
+        Case(
+            f"create → 403 {message[:30]}…: Pending/ConfigError, Degraded, it heals",
+            refused(403, refusal_message(message)),
+            "Pending/ConfigError",
+            says=(message,),
+            degraded="ConfigError",
+            again=10,
+        )
+        for message in (
+            "no PriorityClass with name late was found",
+            'pod rejected: RuntimeClass "late" not found',
+        )
+    ),
+    *(
+        Case(
+            f"create → 403 {message[:40]}…: Pending/Submitting, soon again",
+            refused(403, refusal_message(message)),
+            "Pending/Submitting",
+            again=1,
+        )
+        for message in (
+            "not yet ready to handle request",
+            "status unknown for quota: q, resources: pods",
+        )
+    ),
+    *(
+        Case(
+            f"create → {code} {message[:40]}: Crashed/PodRejected, it never heals",
+            refused(code, message, reason),
+            "Crashed/PodRejected",
+            says=(message,),
+        )
+        for code, message, reason in (
+            (500, "etcdserver: request is too large", "InternalError"),
+            (500, "rpc error: code = ResourceExhausted desc = trying to send message larger than max", "InternalError"),
+            (413, "Request entity too large: limit is 3145728", "RequestEntityTooLarge"),
+            (413, "<html>413 Request Entity Too Large</html>", "HTTP413"),
+        )
+    ),
+    Case(
+        "create → 403 of a proxy on the way, which is no Status: nobody's word about the pod",
+        refused(403, "<html>blocked</html>", "HTTP403"),
+        "Pending/Submitting",
+        says=("blocked",),
+        again=1,
+    ),
     Case(
         "create → 403 PodSecurity: Crashed/PodRejected, the API's message",
         refused(403, refusal_message('violates PodSecurity "restricted:latest": runAsNonRoot != true')),
@@ -508,6 +666,113 @@ CONTAINERS = [
         budget="T",
     ),
     Case(
+        "the image of a volume is missing: that one is named",
+        pending(
+            pod(
+                waiting("ErrImagePull", 'failed to pull and unpack image "docker.io/library/model:1": not found'),
+                images={"other": "x", "weights": "model:1"},
+            )
+        ),
+        "Pending/ImagePullBackOff",
+        says=("image docker.io/library/model:1 (volume weights): ErrImagePull",),
+        degraded="ImagePullBackOff",
+    ),
+    Case(
+        "the image of a volume that is never pulled: Crashed/ImagePullFailed, that one is named",
+        pending(
+            pod(
+                waiting(
+                    "ErrImageNeverPull", 'Container image "r.example/m:1" is not present with pull policy of Never'
+                ),
+                images={"weights": "r.example/m:1"},
+            )
+        ),
+        "Crashed/ImagePullFailed",
+        ("delete-pod",),
+        says=("image r.example/m:1 (volume weights)",),
+        budget="T",
+    ),
+    Case(
+        "the container's own image is missing beside a volume that is one",
+        pending(
+            pod(
+                waiting("ErrImagePull", 'failed to pull and unpack image "registry.example/engine:1": not found'),
+                images={"weights": "model:1"},
+            )
+        ),
+        "Pending/ImagePullBackOff",
+        says=("image registry.example/engine:1: ErrImagePull",),
+        degraded="ImagePullBackOff",
+    ),
+    *(
+        Case(
+            f"{whose} that can't be started, {reason} after its grace: Crashed/InitContainerFailed, its name",
+            pending(pod(waiting("PodInitializing"), **{where: {"prepare": waiting(reason, "no")}}), name, seconds=305),
+            "Crashed/InitContainerFailed",
+            ("delete-pod",),
+            says=(),
+            budget="application",
+        )
+        for whose, where in (("an init container", "init"), ("a native sidecar", "sidecars"))
+        for reason, name in (
+            ("ErrImagePull", "ImagePullBackOff"),
+            ("InvalidImageName", "Submitting"),
+            ("ErrImageNeverPull", "Submitting"),
+            ("CreateContainerConfigError", "ConfigError"),
+            ("CreateContainerError", "CreateContainerError"),
+            ("RunContainerError", "CreateContainerError"),
+        )
+    ),
+    Case(
+        "an init container's image, throttled by its registry: another attempt, neverStarted",
+        pending(pod(waiting("PodInitializing"), init={"prepare": THROTTLED}), "ImagePullBackOff", seconds=300),
+        "Crashed/InitContainerFailed",
+        ("delete-pod",),
+        budget="neverStarted",
+    ),
+    *(
+        Case(
+            f"a native sidecar {what} before the engine starts: Pending/Initializing, Degraded, its name and last words",
+            pending(
+                pod(
+                    waiting("PodInitializing"),
+                    sidecars={"proxy": state},
+                    last_states={"proxy": last} if last else None,
+                ),
+                seconds=1,
+            ),
+            "Pending/Initializing",
+            says=("sidecar proxy", *says),
+            degraded="Initializing",
+        )
+        for what, state, last, says in (
+            (
+                "crash-loops",
+                waiting("CrashLoopBackOff", "back-off 10s restarting failed container"),
+                terminated(2, message="no\nlicence"),
+                ("CrashLoopBackOff", "exit code 2", "no licence", "1 restarts"),
+            ),
+            ("has ended", terminated(1, message="bad flag"), None, ("exit code 1", "bad flag")),
+            ("is killed for its memory", waiting("CrashLoopBackOff"), terminated(137, "OOMKilled"), ("OOMKilled",)),
+        )
+    ),
+    Case(
+        "a native sidecar that crash-loops for longer than pendingDeadline: Crashed/Initializing",
+        pending(
+            pod(waiting("PodInitializing"), sidecars={"proxy": waiting("CrashLoopBackOff")}),
+            policy={"pendingDeadlineSeconds": 10},
+        ),
+        "Crashed/Initializing",
+        ("delete-pod",),
+        says=("sidecar proxy",),
+    ),
+    Case(
+        "a native sidecar that crash-loops beside an engine that runs is not its concern",
+        pending(pod(running(), sidecars={"proxy": waiting("CrashLoopBackOff")}), seconds=3),
+        None,
+        again=60,
+    ),
+    Case(
         "ImagePullBackOff, one second before: not yet",
         pending(pod(BACK_OFF), "ImagePullBackOff", time=5, seconds=304),
         "Pending/ImagePullBackOff",
@@ -665,6 +930,22 @@ CONTAINERS = [
         "Crashed/InitContainerFailed",
         says=("prepare", "exit code 3"),
         budget="application",
+    ),
+    *(
+        Case(
+            f"init container could not be started, {reason}: Crashed/InitContainerFailed, its name, code and words",
+            pending(
+                pod(
+                    waiting("PodInitializing"),
+                    init={"prepare": terminated(128, reason, "exec: not found", started=EPOCH)},
+                    phase="Failed",
+                )
+            ),
+            "Crashed/InitContainerFailed",
+            says=("prepare", reason, "128", "exec: not found"),
+            budget="application",
+        )
+        for reason in ("StartError", "ContainerCannotRun")
     ),
     Case(
         "init container out of memory: Crashed/InitContainerOOMKilled",

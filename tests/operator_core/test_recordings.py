@@ -1,9 +1,9 @@
 """What a real kubelet delivered, step by step, replayed through the core: the right state at each step, and no wrong one in between.
 
-Each file in `recordings/` is one scenario on a single node (Kubernetes 1.36, containerd): every object that a watch delivered, as merge
-patches, and the pod's Events. The container's name is the recording's; the replay gives it the engine's. The engine claims when its container
-is first seen running, and reports nothing more: its pod's fate is all there is to judge by. The expected states are written by hand from the
-contract. Time passes as it did: what the operator wants to look at between two steps, it looks at.
+Each file in `recordings/` is one scenario on a single node (Kubernetes 1.36, from 168 on 1.37; containerd): every object that a watch
+delivered, as merge patches, and the pod's Events. The container's name is the recording's; the replay gives it the engine's. The engine
+claims when its container is first seen running, and reports nothing more: its pod's fate is all there is to judge by. The expected states
+are written by hand from the contract. Time passes as it did: what the operator wants to look at between two steps, it looks at.
 """
 
 from __future__ import annotations
@@ -207,6 +207,11 @@ EXPECTED: dict[str, Fate] = {
     "164-node-shutdown-exit-0": ends("Crashed/NodeShutdown", INFRASTRUCTURE),
     "166-node-shutdown-ignored": ends("Crashed/NodeShutdown", INFRASTRUCTURE),
     "167-node-shutdown-admission": never("Crashed/NodeShutdown", NEVER_STARTED),
+    # New in Kubernetes 1.36 and 1.37: restarts in place, limits of the pod, volumes that are images.
+    "168-restart-all-by-sidecar": ends("Crashed/ContainerRestarted", INFRASTRUCTURE),
+    "169-restart-all-signals": ends("Crashed/ContainerRestarted", INFRASTRUCTURE),
+    "171-pod-level-oom": ends("Crashed/OOMKilled", APPLICATION),
+    "172-image-volume-missing": Fate((PENDING, "Pending/ImagePullBackOff")),
 }
 
 # The same recordings when the deadline is the operator's own, because the run was cancelled at that moment.
@@ -365,3 +370,25 @@ def test_a_recorded_deadline_is_a_cancellation_when_one_was_asked(name: str) -> 
 
 def test_every_recording_is_expected() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} == set(EXPECTED)
+
+
+WORDS = {
+    "168-restart-all-by-sidecar": "a rule (RestartAllContainers) of container proxy",
+    "171-pod-level-oom": "out of memory in container engine: the pod's limit 64Mi",
+    "172-image-volume-missing": "image penstock.local/no-model:1 (volume m): ImagePullBackOff",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_words_of_a_recording(name: str) -> None:
+    replay = Replay(name, retries=0)
+    replay.play()
+    assert WORDS[name] in replay.stage.status["state"]["message"]
+
+
+@pytest.mark.parametrize("name", ["168-restart-all-by-sidecar", "169-restart-all-signals"])
+def test_a_pod_that_was_restarted_in_place_is_ended(name: str) -> None:
+    replay = Replay(name, retries=1)
+    replay.play()
+    assert "patch-pod" in [verb for verb, _ in replay.stage.writes]
+    assert replay.stage.status["attempt"]["number"] == 2

@@ -173,6 +173,8 @@ DISRUPTED = [
             ("PreemptionByScheduler", "Preempted"),
             ("DeletionByTaintManager", "NodeTainted"),
             ("EvictionByEvictionAPI", "Evicted"),
+            ("DeletionByDeviceTaintManager", "DeviceTainted"),
+            ("SomethingNewOfTomorrow", "Interrupted"),
         )
         for code in (0, 143, 137)
     ),
@@ -242,6 +244,202 @@ DISRUPTED = [
         claimed(pod(terminated(0), phase="Succeeded", conditions=(target("TerminationByKubelet", ""),))),
         "Crashed/Interrupted",
         budget="infrastructure",
+    ),
+]
+
+DISRUPTED += [
+    Case(
+        "DisruptionTarget of a reason that nobody knows: its own words, and no guess at who did it",
+        claimed(pod(terminated(143), conditions=(target("Tomorrow", "moved away"),), deleted=9), retries=NONE),
+        "Crashed/Interrupted",
+        says=("Tomorrow: moved away",),
+    ),
+    Case(
+        "a taint of a device: said so, with its words",
+        claimed(
+            pod(
+                terminated(143),
+                conditions=(target("DeletionByDeviceTaintManager", "Device Taint manager: deleting"),),
+                deleted=9,
+            ),
+            retries=NONE,
+        ),
+        "Crashed/DeviceTainted",
+        says=("taint of a device", "Device Taint manager: deleting"),
+    ),
+]
+
+TAKEN_BACK = condition(
+    "TerminationTarget", "True", "WorkloadEvicted", "Preempted to accommodate a workload (UID: 1) in the ClusterQueue"
+)
+QUEUED = [
+    *(
+        Case(
+            f"TerminationTarget (Kueue), exit {code}, nothing left of any budget: Preempted in its words, counted in none",
+            claimed(pod(terminated(code), conditions=(TAKEN_BACK,), deleted=9), retries=NONE),
+            "Scheduled/AwaitingRetry",
+            says=("Preempted: taken back by its queue: WorkloadEvicted: Preempted to accommodate", "attempt 2 at"),
+        )
+        for code in (0, 137, 143)
+    ),
+    Case(
+        "TerminationTarget (Kueue), report Interrupted: likewise",
+        claimed(
+            pod(running(), conditions=(TAKEN_BACK,), deleted=9),
+            said=report("Interrupted", message="by SIGTERM"),
+            retries=NONE,
+        ),
+        "Scheduled/AwaitingRetry",
+        says=("Preempted: taken back by its queue", "by SIGTERM"),
+    ),
+    Case(
+        "TerminationTarget (Kueue) before it ran: likewise",
+        observed(
+            run(
+                {"flowSpec": flow_spec(), "runPolicy": {"retries": NONE}},
+                status_json("Pending", "ContainerCreating", pod_uid=POD_UID),
+            ),
+            last_pod=pod(waiting(), conditions=(TAKEN_BACK,), deleted=9),
+        ),
+        "Scheduled/AwaitingRetry",
+        says=("Preempted: taken back by its queue",),
+    ),
+    Case(
+        "TerminationTarget without a deletion proves nothing: the exit code tells",
+        claimed(pod(terminated(3), conditions=(TAKEN_BACK,))),
+        "Crashed/ExitCode",
+        budget="application",
+    ),
+    Case(
+        "TerminationTarget, cancellation asked: Cancelled",
+        claimed(pod(terminated(143), conditions=(TAKEN_BACK,), deleted=9), spec={"desiredState": "Cancelled"}),
+        "Cancelled/Cancelled",
+    ),
+]
+
+REMOVED = "The container is removed because RestartAllContainers in place"
+MADE_UP = terminated(137, "RestartingAllContainers", REMOVED, started=None)
+AGAIN = waiting("RestartingAllContainers", REMOVED)
+RESTARTED = [
+    *(
+        Case(
+            f"all containers restarted in place, {what}: Crashed/ContainerRestarted, the pod is ended",
+            claimed(pod(state, last_state=MADE_UP, phase=phase, sidecars={"proxy": running()}, rules=("proxy",))),
+            "Crashed/ContainerRestarted",
+            effects,
+            budget="infrastructure",
+        )
+        for what, state, phase, effects in (
+            ("removed", AGAIN, "Running", ("patch-pod",)),
+            ("initializing again", waiting("PodInitializing"), "Pending", ("patch-pod",)),
+            ("running again", running(8), "Running", ("patch-pod",)),
+            ("the second process was refused", terminated(77, started=8), "Running", ()),
+        )
+    ),
+    Case(
+        "all containers restarted in place: by whose rule, and no exit code that is made up",
+        claimed(pod(AGAIN, last_state=MADE_UP, sidecars={"proxy": AGAIN}, rules=("proxy",)), retries=NONE),
+        "Crashed/ContainerRestarted",
+        ("patch-pod",),
+        says=("restarted in place on node node-1 by a rule (RestartAllContainers) of container proxy",),
+    ),
+    Case(
+        "the engine's container restarted by a rule of its own: with the first process's exit code",
+        claimed(pod(running(8), last_state=terminated(42)), retries=NONE),
+        "Crashed/ContainerRestarted",
+        ("patch-pod",),
+        says=("its first process had ended with exit code 42",),
+    ),
+    Case(
+        "restarted after an OOM kill: Crashed/OOMKilled",
+        claimed(pod(running(8), last_state=terminated(137, "OOMKilled"))),
+        "Crashed/OOMKilled",
+        effects=None,
+        budget="application",
+    ),
+    Case(
+        "restarted in place, the first process's report got out: it wins",
+        claimed(pod(running(8), last_state=MADE_UP), said=report("Completed")),
+        "Completed/Completed",
+        ("patch-pod",),
+    ),
+    Case(
+        "restarted in place, what it had decided stands",
+        claimed(
+            pod(running(8), last_state=MADE_UP), said=report("Failed", message="no rows", ending=True), retries=NONE
+        ),
+        "Failed/Failed",
+        ("patch-pod",),
+        says=("no rows",),
+    ),
+    Case(
+        "report Interrupted while all containers are being restarted: the cause in name and words",
+        claimed(
+            pod(running(), conditions=(condition("AllContainersRestarting", "True", "RestartAllContainersStarted"),)),
+            said=report("Interrupted", message="by SIGTERM"),
+        ),
+        "Crashed/ContainerRestarted",
+        ("patch-pod",),
+        budget="infrastructure",
+    ),
+    Case(
+        "restarted in place, cancellation asked: Cancelled, the pod is ended",
+        claimed(pod(running(8), last_state=MADE_UP), spec={"desiredState": "Cancelled"}),
+        "Cancelled/Cancelled",
+        ("patch-pod",),
+        says=("restarted in place",),
+    ),
+    Case(
+        "restarted before the claim, which was seen with the restart: the process that is there has claimed",
+        observed(
+            run(status=status_json("Pending", "Submitting", report=report(time=at(8.5)))),
+            pod=pod(running(8), last_state=MADE_UP),
+        ),
+        "Running/Running",
+    ),
+    Case(
+        "restarted before the claim, and seen again: it goes on",
+        observed(
+            run(
+                status={
+                    **status_json("Running", pod_uid=POD_UID, report=report(), started=9),
+                    "attempt": {
+                        "number": 1,
+                        "podName": pod().name,
+                        "podUID": POD_UID,
+                        "startTime": at(9),
+                        "restarts": 1,
+                    },
+                }
+            ),
+            pod=pod(running(8), last_state=MADE_UP),
+        ),
+        "Running/Running",
+    ),
+    Case(
+        "restarted again after the claim: Crashed/ContainerRestarted",
+        claimed(
+            pod(running(8), last_state=MADE_UP, restarts={"engine": 2}),
+            said=report(time=at(100)),
+            status={},
+        ),
+        "Crashed/ContainerRestarted",
+        ("patch-pod",),
+        budget="infrastructure",
+    ),
+    Case(
+        "the engine crash-loops before its claim: its own end is judged",
+        observed(
+            run(
+                {"flowSpec": flow_spec(), "runPolicy": {"retries": RETRIES}},
+                status_json("Pending", "Submitting", pod_uid=POD_UID),
+            ),
+            pod=pod(waiting("CrashLoopBackOff", "back-off 10s"), last_state=terminated(3, message="no config")),
+        ),
+        "Crashed/ExitCode",
+        ("patch-pod",),
+        says=(),
+        budget="application",
     ),
 ]
 
@@ -347,10 +545,63 @@ CONTAINERS = [
         budget="application",
     ),
     Case(
-        "OOMKilled in another container: which one",
-        claimed(pod(terminated(1), others={"proxy": terminated(137, "OOMKilled")}), retries=NONE),
+        "OOMKilled at the pod's limit: that one is told",
+        claimed(pod(terminated(137, "OOMKilled"), pod_memory="1Gi"), retries=NONE),
         "Crashed/OOMKilled",
-        says=("container proxy",),
+        says=("the pod's limit 1Gi", "template.spec.resources"),
+    ),
+    Case(
+        "OOMKilled with limits of both: the container's",
+        claimed(pod(terminated(137, "OOMKilled"), memory="256Mi", pod_memory="1Gi"), retries=NONE),
+        "Crashed/OOMKilled",
+        says=(": limit 256Mi",),
+    ),
+    Case(
+        "OOMKilled without any limit: the node had none left",
+        claimed(pod(terminated(137, "OOMKilled")), retries=NONE),
+        "Crashed/OOMKilled",
+        says=("neither it nor the pod has a limit", "requests.memory"),
+    ),
+    *(
+        Case(
+            f"{whose}'s OOM kill decides nothing: {what}",
+            claimed(
+                pod(
+                    state,
+                    **{where: {"proxy": terminated(137, "OOMKilled") if where == "others" else running()}},
+                    **({"last_states": {"proxy": terminated(137, "OOMKilled")}} if where == "sidecars" else {}),
+                    **more,
+                ),
+            ),
+            want,
+            effects=None,
+            budget=budget,
+        )
+        for whose, where in (("another container", "others"), ("a native sidecar", "sidecars"))
+        for what, state, more, want, budget in (
+            ("exit 3", terminated(3), {}, "Crashed/ExitCode", "application"),
+            ("exit 66", terminated(66), {}, "Crashed/LoadError", "T"),
+            ("SIGKILL from outside", terminated(137), {}, "Crashed/Killed", "infrastructure"),
+            ("deleted", terminated(137), {"deleted": 9}, "Crashed/PodDeleted", "infrastructure"),
+            ("lost", terminated(137, "ContainerStatusUnknown"), {}, "Crashed/ContainerLost", "infrastructure"),
+            ("exit 0", terminated(0), {}, "Crashed/NoReport", "infrastructure"),
+        )
+    ),
+    Case(
+        "another container's OOM kill is a word beside a fate that nothing else explains",
+        claimed(pod(terminated(1), others={"proxy": terminated(137, "OOMKilled")}), retries=NONE),
+        "Crashed/ExitCode",
+        says=("exit code 1", "container proxy was killed for its memory"),
+    ),
+    Case(
+        "its pod force-deleted after a sidecar's OOM kill: Crashed/PodDeleted",
+        claimed(
+            last_pod=pod(
+                running(), sidecars={"proxy": running()}, last_states={"proxy": terminated(137, "OOMKilled")}, deleted=9
+            )
+        ),
+        "Crashed/PodDeleted",
+        budget="infrastructure",
     ),
     *(
         Case(
@@ -482,7 +733,7 @@ CODES = [
     Case("exit 70: Crashed/EngineError", claimed(pod(terminated(70))), "Crashed/EngineError", budget="application"),
     *(
         Case(
-            f"exit 70, termination message {name}: the infrastructure's",
+            f"exit 70, termination message {name}: Crashed/{name}, the infrastructure's",
             observed(
                 run(
                     {"flowSpec": flow_spec(), "runPolicy": {"retries": RETRIES}},
@@ -490,7 +741,7 @@ CODES = [
                 ),
                 pod=pod(terminated(70, message=termination_message("Crashed", name, message="no route"))),
             ),
-            "Crashed/EngineError",
+            f"Crashed/{name}",
             budget="infrastructure",
         )
         for name in ("ApiUnreachable", "NotAuthorized")
@@ -773,7 +1024,9 @@ REPORTS = [
 ]
 
 
-@pytest.mark.parametrize("case", [*SHOWN, *DISRUPTED, *POD_REASONS, *CONTAINERS, *CODES, *REPORTS], ids=str)
+@pytest.mark.parametrize(
+    "case", [*SHOWN, *DISRUPTED, *QUEUED, *RESTARTED, *POD_REASONS, *CONTAINERS, *CODES, *REPORTS], ids=str
+)
 def test_row(case: Case) -> None:
     check(case)
 
@@ -830,3 +1083,32 @@ def test_ten_attempts_are_kept() -> None:
     decision = decide(claimed(pod(terminated(137), attempt=11), attempt=11, status={"attempts": old}))
     assert decision.status is not None
     assert [a.number for a in decision.status.attempts or ()] == list(range(2, 12))
+
+
+def test_an_exit_code_that_is_made_up_is_not_kept() -> None:
+    decision = decide(claimed(pod(terminated(77), last_state=MADE_UP)))
+    assert decision.status is not None
+    assert [(a.reason, a.exit_code) for a in decision.status.attempts or ()] == [("ContainerRestarted", None)]
+    own = decide(claimed(pod(running(8), last_state=terminated(42))))
+    assert own.status is not None
+    assert [(a.reason, a.exit_code) for a in own.status.attempts or ()] == [("ContainerRestarted", 42)]
+
+
+def test_a_restart_before_the_claim_is_kept_in_mind() -> None:
+    seen = observed(
+        run(status=status_json("Pending", "Submitting", report=report(time=at(8.5)))),
+        pod=pod(running(8), last_state=MADE_UP),
+    )
+    status = decide(seen).status
+    assert status is not None
+    assert status.attempt is not None
+    assert status.attempt.restarts == 1
+
+
+def test_what_a_queue_takes_back_is_counted_in_nothing() -> None:
+    decision = decide(claimed(pod(terminated(143), conditions=(TAKEN_BACK,), deleted=9), retries=NONE))
+    assert decision.status is not None
+    assert [(a.reason, a.budget) for a in decision.status.attempts or ()] == [("Preempted", None)]
+    assert decision.status.retries is None
+    assert decision.status.attempt is not None
+    assert decision.status.attempt.number == 2

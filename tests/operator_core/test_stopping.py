@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.core import Observed
+from penstock_operator.core.observe import Pod, parse_pod
 from tests.support.builders import (
     POD_UID,
     at,
@@ -14,6 +15,7 @@ from tests.support.builders import (
     flow_spec,
     observed,
     pod,
+    pod_json,
     pod_name,
     report,
     run,
@@ -68,6 +70,13 @@ def unclaimed(the_pod: Any, desired: str = "Cancelled", **more: Any) -> Observed
     return wanted(desired, "Pending", "Submitting", the_pod, claimed=False, **more)
 
 
+def orphan() -> Pod:
+    """The run's pod, whose owner was taken away."""
+    raw = pod_json(running())
+    del raw["metadata"]["ownerReferences"]
+    return parse_pod(raw)
+
+
 CANCEL = [
     Case(
         "before the first status: at once",
@@ -95,6 +104,31 @@ CANCEL = [
         unclaimed(pod(waiting())),
         "Cancelling/Cancelling",
         ("delete-pod",),
+    ),
+    Case(
+        "deleted with --cascade=orphan while it runs, its pod without an owner: as any cancellation",
+        wanted("Running", the_pod=pod(running(), owner=""), deleted=True),
+        "Cancelling/Cancelling",
+        ("patch-pod",),
+    ),
+    Case(
+        "deleted with --cascade=orphan, the engine has ended: how",
+        wanted("Running", the_pod=pod(terminated(143), owner=""), deleted=True),
+        "Cancelled/Cancelled",
+        says=("cancelled; exit code 143 without a report",),
+    ),
+    Case(
+        "deleted with --cascade=orphan before its pod was recorded: it is not said that there was none",
+        observed(
+            run(
+                {"flowSpec": flow_spec()},
+                status_json("Pending", "Submitting", report=report()),
+                deletionTimestamp=at(9),
+            ),
+            pod=orphan(),
+        ),
+        "Cancelled/Cancelled",
+        says=("without an owner", "may still run"),
     ),
     Case("the pod is being deleted: nothing more", unclaimed(pod(waiting(), deleted=9)), "Cancelling/Cancelling"),
     Case(

@@ -193,6 +193,11 @@ def pod_json(
     grace: int = 30,
     intent: str = "Running",
     memory: str = "",
+    pod_memory: str = "",
+    images: Mapping[str, str] | None = None,
+    restarts: Mapping[str, int] | None = None,
+    rules: tuple[str, ...] = (),
+    last_states: Mapping[str, Mapping[str, Any]] | None = None,
     container: str = k.ENGINE_CONTAINER,
 ) -> JSON:
     """A pod.
@@ -218,6 +223,11 @@ def pod_json(
         grace: `terminationGracePeriodSeconds`.
         intent: the annotation.
         memory: the engine's limit.
+        pod_memory: the limit of the pod as a whole.
+        images: volumes of type image, name to reference.
+        restarts: how often containers were restarted, by name; by default once where there is a last state.
+        rules: names of containers with a rule that restarts all containers.
+        last_states: of other containers than the engine's.
         container: the engine's container's name.
     """
     kind = next(iter(state), None) if state else None
@@ -247,6 +257,17 @@ def pod_json(
             policy = {"restartPolicy": restart} if restart else {}
             spec.setdefault("initContainers", []).append({**_container(other), **policy})
             status.setdefault("initContainerStatuses", []).append(_container_status(other, its))
+    if pod_memory:
+        spec["resources"] = {"limits": {"memory": pod_memory}}
+    if images:
+        spec["volumes"] = [{"name": n, "image": {"reference": reference}} for n, reference in images.items()]
+    for made in (*spec["containers"], *spec.get("initContainers", ())):
+        if made["name"] in rules:
+            made["restartPolicyRules"] = [{"action": "RestartAllContainers"}]
+    for its_status in (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ())):
+        if its_status["name"] in (last_states or {}):
+            its_status |= {"lastState": dict((last_states or {})[its_status["name"]]), "restartCount": 1}
+        its_status["restartCount"] = (restarts or {}).get(its_status["name"], its_status["restartCount"])
     metadata: JSON = {
         "name": name or pod_name(attempt),
         "namespace": "default",

@@ -145,6 +145,8 @@ class Attempt(Model):
     pod_name: Annotated[str, names.SUBDOMAIN.field()]
     pod_uid: Annotated[str | None, Field(max_length=64, alias="podUID")] = None
     start_time: Time | None = None
+    # Of the engine's container when the claim was first seen: what restarts it later ends the attempt.
+    restarts: Annotated[Int32 | None, Field(ge=0)] = None
     node_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
 
 

@@ -20,6 +20,7 @@ from .limits import cut
 from .model import Effect
 from .plan import Plan
 from .pod import pod_name
+from .restarts import restarting
 from .situation import Situation
 from .stopping import leave_nothing
 from .verdict import Budget, Verdict
@@ -40,6 +41,8 @@ def settle(s: Situation, verdict: Verdict) -> Plan:
     if verdict.type is StateType.SCHEDULED:
         due = verdict.resume_at or s.now
         return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", f"{verdict.message}; until {_clock(due)}", due)
+    if verdict.requeued:
+        return _requeue(s, verdict)
     if verdict.budget is not None:
         used = forgiven(s.status.retries, _ran(s))
         if budget_used(used, verdict.budget) < budget_limit(s.policy, verdict.budget):
@@ -91,14 +94,20 @@ def finish(s: Situation, verdict: Verdict) -> Plan:
 
 
 def _leave_nothing(s: Situation) -> tuple[Effect, ...]:
-    return leave_nothing(s.pod, s.now, claimed=s.report is not None) if s.pod is not None and not s.gone else ()
+    if s.pod is None or s.gone:
+        return ()
+    facts = s.facts(s.pod)
+    runs_again = facts.crash_loops or restarting(facts) is not None
+    return leave_nothing(s.pod, s.now, claimed=s.report is not None, runs_again=runs_again)
 
 
 def claimed_at(s: Situation) -> dict[str, Any]:
     """Return the times that the first sight of a claim sets, nothing if they are set or there is none."""
     if s.status.attempt is None or s.report is None or s.attempt.start_time is not None:
         return {}
-    attempt = s.attempt.model_copy(update={"start_time": s.now})
+    container = s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
+    restarts = (container.restarts if container is not None else 0) or None
+    attempt = s.attempt.model_copy(update={"start_time": s.now, "restarts": restarts})
     return {"attempt": attempt, "start_time": s.status.start_time or s.now}
 
 
@@ -107,8 +116,7 @@ def _ran(s: Situation) -> timedelta | None:
 
 
 def _exit_code(s: Situation) -> int | None:
-    container = s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
-    return container.state.exit_code if container is not None and container.state is not None else None
+    return s.facts(s.pod).exit_code if s.pod is not None else None
 
 
 def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
@@ -120,6 +128,14 @@ def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
     message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} of {last} at {_clock(due)}"
     plan = _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
     return replace(plan, changes={**plan.changes, "retries": used})
+
+
+def _requeue(s: Situation, verdict: Verdict) -> Plan:
+    """Its queue decides when the next attempt's pod may start, and how often: nothing is counted."""
+    due = s.now + backoff(s.policy, 1, s.seen.jitter)
+    number = s.attempt.number + 1
+    message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} at {_clock(due)}"
+    return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
 
 
 def _suspend(s: Situation, verdict: Verdict) -> Plan:

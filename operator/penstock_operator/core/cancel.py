@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api import constants as k
 from penstock_operator.api.flowrun import DesiredState, StateType
 
 from .attempts import finish
@@ -37,7 +37,7 @@ def cancel(s: Situation) -> Plan | None:
     if s.pod is None:
         if s.seen.pod is UNKNOWN:
             raise Need(Look.POD)
-        return finish(s, cancelled("cancelled before its pod was made"))
+        return finish(s, cancelled(_without_pod(s)))
     return _enforce(s, s.pod)
 
 
@@ -82,12 +82,25 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
     )
 
 
+def _without_pod(s: Situation) -> str:
+    pod = s.foreign
+    if pod is not None and not pod.owner_uid and pod.labels.get(k.LABEL_FLOW_RUN_UID) == s.run.metadata.uid:
+        return f"cancelled; its pod {pod.name} was left without an owner (--cascade=orphan?): its process may still run"
+    if s.report is not None:
+        return "cancelled; its pod belongs to somebody else, its process may still run"
+    return "cancelled before its pod was made"
+
+
 def _how_it_ended(s: Situation) -> str:
     """The message for an engine that left no outcome."""
     if s.report is None and (s.pod is None or not has_started(s.pod)):
         return "cancelled before it ran"
-    container = s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
+    container = s.pod.container(k.ENGINE_CONTAINER) if s.pod is not None else None
     state = container.state if container is not None else None
+    if s.pod is not None and s.facts(s.pod).restarted:
+        return (
+            "cancelled; its container was restarted in place before the engine could report, its hooks may not have run"
+        )
     if state is None or state.kind != "terminated":
         return "cancelled; the pod was deleted before the engine could report, its hooks may not have run"
     if state.exit_code == 137:

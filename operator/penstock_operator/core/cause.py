@@ -38,21 +38,27 @@ def explain(s: Situation, verdict: Verdict) -> Verdict:
     facts = s.facts(s.pod)
     cause = told_by_pod(facts)
     if cause is not None:
-        return _because(verdict, cause.name, cause.message)
+        return _because(verdict, cause)
     if s.pod.deletion_timestamp is not None or s.gone:
-        return _because(verdict, INTERRUPTED, f"the pod was deleted{facts.where}")
+        return _said(verdict, f"the pod was deleted{facts.where}")
     if s.seen.events is None:
         raise Need(Look.POD, Look.POD_EVENTS)
     cause = told_by_events(facts)
     if cause is not None:
-        return _because(verdict, cause.name, cause.message)
+        return _because(verdict, cause)
     if any(event.reason == "DeadlineExceeded" for event in s.seen.events):
-        return _because(verdict, INTERRUPTED, own_deadline(facts))
+        return _said(verdict, own_deadline(facts))
     return verdict
 
 
-def _because(verdict: Verdict, name: str, words: str) -> Verdict:
-    return replace(verdict, name=name, message=f"{words}; {verdict.message}")
+def _because(verdict: Verdict, cause: Verdict) -> Verdict:
+    """The report's budget stands, but for what a queue takes back: that is counted in none."""
+    found = replace(_said(verdict, cause.message), name=cause.name)
+    return replace(found, budget=None, requeued=True) if cause.requeued else found
+
+
+def _said(verdict: Verdict, words: str) -> Verdict:
+    return replace(verdict, message=f"{words}; {verdict.message}")
 
 
 def finished_attempts(s: Situation) -> tuple[FinishedAttempt, ...]:
@@ -67,7 +73,8 @@ def finished_attempts(s: Situation) -> tuple[FinishedAttempt, ...]:
 def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None) -> FinishedAttempt:
     if attempt.reason != INTERRUPTED or pod is None:
         return attempt
-    cause = told_by_pod(s.facts(pod))
+    # What runs there now is younger than the claim, or it is the process that has claimed.
+    cause = told_by_pod(replace(s.facts(pod), said_at=attempt.start_time))
     if cause is None or cause.name == INTERRUPTED:
         return attempt
     message = cut(f"{cause.message}; {attempt.message}" if attempt.message else cause.message, _ATTEMPT_MESSAGE)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.metadata import ConditionStatus
 
 from .attempts import finish, timed_out
 from .facts import has_started
@@ -18,6 +19,9 @@ from .plan import Plan, earliest
 from .situation import Situation
 from .stopping import CANCEL_AHEAD, DEADLINE_LATE, delete, hard_seconds, obeys, stop
 from .verdict import Verdict
+
+# What waiting alone can't help is given up after this; until then somebody may raise the quota.
+HOPELESS_SECONDS = 600
 
 
 def enforce_deadline(s: Situation) -> Plan | None:
@@ -58,12 +62,19 @@ def _terminating_since(s: Situation) -> datetime:
     return s.now
 
 
-def pending_deadline(s: Situation, plan: Plan) -> Plan:
+def pending_deadline(s: Situation, plan: Plan, *, hopeless: bool = False) -> Plan:
     """Return the plan of a pending attempt, or the run's end if it has been pending for too long.
 
     The clock stands still behind a scheduling gate, and begins when the gate opens.
+
+    Args:
+        s: the run and what is around it.
+        plan: what it would show.
+        hopeless: waiting alone can't help: it is given up also where no deadline is set.
     """
     limit = s.policy.pending_deadline
+    if limit is None and hopeless:
+        return _give_up(s, plan)
     if limit is None or plan.type is not StateType.PENDING or plan.name == "SchedulingGated":
         return plan
     state = s.status.state
@@ -72,7 +83,27 @@ def pending_deadline(s: Situation, plan: Plan) -> Plan:
     due = since + timedelta(seconds=limit)
     if s.now < due:
         return replace(plan, again_at=earliest(plan.again_at, due))
-    return finish(
-        s,
-        Verdict(StateType.CRASHED, plan.name, f"not running after pendingDeadlineSeconds ({limit} s): {plan.message}"),
-    )
+    return _too_late(s, plan, f"pendingDeadlineSeconds ({limit} s)")
+
+
+def _give_up(s: Situation, plan: Plan) -> Plan:
+    due = _hopeless_since(s, plan) + timedelta(seconds=HOPELESS_SECONDS)
+    if s.now < due:
+        return replace(plan, again_at=earliest(plan.again_at, due))
+    return _too_late(s, plan, f"{HOPELESS_SECONDS} s")
+
+
+def _hopeless_since(s: Situation, plan: Plan) -> datetime:
+    """A wait of the same name may have gone before in which others could give way: the condition Degraded tells since when they can't."""
+    state = s.status.state
+    told = next((c for c in s.status.conditions or () if c.type == "Degraded"), None)
+    if state is None or state.time is None or told is None:
+        return s.now
+    if state.name != plan.name or told.status is not ConditionStatus.TRUE or told.reason != plan.name:
+        return s.now
+    return max(state.time, told.last_transition_time)
+
+
+def _too_late(s: Situation, plan: Plan, after: str) -> Plan:
+    text = f"not running after {after}: {plan.message}"
+    return finish(s, Verdict(StateType.CRASHED, plan.name, text))

@@ -28,7 +28,7 @@ def judge_exit(facts: Facts) -> Verdict | None:
     Raises:
         Need: the pod's events.
     """
-    state = facts.engine_state
+    state = facts.end
     if state is None or state.kind != "terminated" or state.exit_code is None:
         return None
     if state.exit_code == k.EXIT_REFUSED:
@@ -70,8 +70,8 @@ def crashed(facts: Facts, name: str, message: str, budget: Budget | None, code: 
     """
     if budget is Budget.INFRASTRUCTURE and not facts.started:
         budget = Budget.NEVER_STARTED
-    if code is None and facts.started and facts.engine_state is not None:
-        code = facts.engine_state.exit_code
+    if code is None and facts.started:
+        code = facts.exit_code
     return Verdict(StateType.CRASHED, name, " ".join(message.split()), budget, exit_code=code)
 
 

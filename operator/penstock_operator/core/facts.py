@@ -8,10 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api.constants import ENGINE_CONTAINER, EXIT_REFUSED
 from penstock_operator.api.flowrun import State, StateType
 
 from .observe import Container, ContainerState, Pod, PodEvent
+
+# A container that could not be started shows exit code 128 and times of 1970.
+START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
+# The reason in `state` and `lastState` of every container of a pod whose containers are all restarted in place.
+RESTARTING_ALL = "RestartingAllContainers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Facts:
         now: the operator's clock.
         gone: a live GET did not find it.
         claimed: the engine has reported in this attempt, so user code may have run whatever the pod says.
+        said_at: when it did so last, on its node's clock.
+        restarts: how often its container had been restarted when the claim was first seen; None: nobody has seen it before.
         events: the pod's Events, None if nobody looked.
         state: the run's state so far; its times are the operator's first observations.
         running_at: when this operator first saw the engine's container running.
@@ -34,6 +41,8 @@ class Facts:
     now: datetime
     gone: bool = False
     claimed: bool = False
+    said_at: datetime | None = None
+    restarts: int | None = None
     events: tuple[PodEvent, ...] | None = None
     state: State | None = None
     running_at: datetime | None = None
@@ -57,8 +66,50 @@ class Facts:
 
     @property
     def ended(self) -> bool:
-        """Whether no process of the engine runs any more, and none will."""
-        return self.gone or has_ended(self.pod, self.engine)
+        """Whether the attempt's process has ended; another one in its container is none of the attempt's."""
+        return self.gone or has_ended(self.pod, self.engine) or self.restarted or self.crash_loops
+
+    @property
+    def restarted(self) -> bool:
+        """Whether the engine's container was restarted in place after the attempt had been claimed.
+
+        A restart before the claim costs nothing: the process that is there claims. Who has claimed is known by the restarts that there
+        were when the claim was first seen. Where both are news, two times of one node's clock tell: a report is never older than the
+        process that made it.
+        """
+        container, state = self.container, self.engine_state
+        if container is None or not container.restarts or not self.claimed:
+            return False
+        if state is None or state.kind == "waiting" or state.exit_code == EXIT_REFUSED:
+            return True
+        if self.restarts is not None:
+            return container.restarts > self.restarts
+        return self.said_at is None or state.started_at is None or self.said_at < state.started_at
+
+    @property
+    def crash_loops(self) -> bool:
+        """Whether the engine's container waits to be started again after an end of its own."""
+        container, state = self.container, self.engine_state
+        last = container.last_state if container is not None else None
+        waits = state is not None and state.kind == "waiting" and state.reason == "CrashLoopBackOff"
+        return waits and last is not None and last.kind == "terminated" and last.reason != RESTARTING_ALL
+
+    @property
+    def end(self) -> ContainerState | None:
+        """The state that tells how the engine's process ended: of one that waits to be started again, the one before."""
+        return self.container.last_state if self.container is not None and self.crash_loops else self.engine_state
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the attempt's process. One that was removed for a restart shows a 137 that is made up."""
+        container, state = self.container, self.engine_state
+        if container is None:
+            return None
+        if self.restarted or self.crash_loops:
+            state = container.last_state
+        if state is None or state.reason == RESTARTING_ALL:
+            return None
+        return state.exit_code
 
     @property
     def where(self) -> str:

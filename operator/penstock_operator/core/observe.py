@@ -38,6 +38,8 @@ class Container:
     last_state: ContainerState | None = None
     restart_count: int = 0
     sidecar: bool = False  # an init container with restartPolicy Always: its end means nothing
+    up: bool | None = None  # `started`: its startup probe has passed; what comes behind a sidecar waits for that
+    restarts_all: bool = False  # a rule of its own restarts all containers of the pod in place
 
     @property
     def ran(self) -> bool:
@@ -52,6 +54,11 @@ class Container:
     def oom_killed(self) -> bool:
         """Whether the kernel killed a process of this container for its memory, now or before a restart."""
         return any(s is not None and s.reason == "OOMKilled" for s in (self.state, self.last_state))
+
+    @property
+    def restarts(self) -> int:
+        """How many processes it had before: `restartPolicy: Never` is no promise against restart rules."""
+        return self.restart_count or int(self.last_state is not None and self.last_state.kind == "terminated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,9 @@ class Pod:
     grace_seconds: int = 30
     conditions: tuple[PodCondition, ...] = ()
     containers: tuple[Container, ...] = ()  # init first, as in the spec
+    memory_limit: str = ""  # of the pod as a whole, `spec.resources`
+    debugged: bool = False  # an ephemeral container (kubectl debug) runs: it keeps the phase Running after all others
+    image_volumes: tuple[tuple[str, str], ...] = ()  # volumes of type image: name and reference
 
     def container(self, name: str) -> Container | None:
         """Return the (non-init) container of that name."""
@@ -158,11 +168,15 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod:
                     name=c["name"],
                     init=init,
                     image=c.get("image", ""),
-                    memory_limit=str(((c.get("resources") or {}).get("limits") or {}).get("memory", "")),
+                    memory_limit=_memory_limit(c),
                     state=_state(seen.get("state")),
                     last_state=_state(seen.get("lastState")),
                     restart_count=seen.get("restartCount", 0),
                     sidecar=init and c.get("restartPolicy") == "Always",
+                    up=seen.get("started"),
+                    restarts_all=any(
+                        rule.get("action") == "RestartAllContainers" for rule in c.get("restartPolicyRules") or ()
+                    ),
                 )
             )
     return Pod(
@@ -192,7 +206,19 @@ def parse_pod(raw: Mapping[str, Any]) -> Pod:
             for c in status.get("conditions") or ()
         ),
         containers=tuple(containers),
+        memory_limit=_memory_limit(spec),
+        debugged=any("running" in (c.get("state") or {}) for c in status.get("ephemeralContainerStatuses") or ()),
+        image_volumes=tuple(
+            (v.get("name", ""), v["image"]["reference"])
+            for v in spec.get("volumes") or ()
+            if (v.get("image") or {}).get("reference")
+        ),
     )
+
+
+def _memory_limit(spec: Mapping[str, Any]) -> str:
+    """Return the memory limit of a container's or a pod's spec: the newest one, also after a resize in place."""
+    return str(((spec.get("resources") or {}).get("limits") or {}).get("memory", ""))
 
 
 def parse_event(raw: Mapping[str, Any]) -> PodEvent:

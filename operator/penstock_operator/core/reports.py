@@ -114,7 +114,7 @@ def _judge_crash(report: Report, name: str, message: str) -> Verdict:
     if name == "LoadError":
         return replace(verdict, budget=None)
     if name in _NOT_REACHED:
-        return replace(verdict, name="EngineError", message=f"{name}: {message}", budget=Budget.INFRASTRUCTURE)
+        return replace(verdict, budget=Budget.INFRASTRUCTURE)
     return verdict
 
 

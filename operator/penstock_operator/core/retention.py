@@ -15,11 +15,12 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 
 from .conditions import with_generation
-from .facts import has_ended, has_started
+from .facts import has_ended, has_started, held_open
 from .model import Decision, DeleteRun, Effect, Observed
 from .observe import Pod
 from .plan import earliest
 from .policy import Policy, effective_policy
+from .restarts import RESTARTED
 from .stopping import delete, leave_nothing, push
 
 # An engine that has reported its last word leaves within seconds: children, exit functions, the flush of logs.
@@ -65,7 +66,8 @@ def tidy(run: FlowRun, pods: Iterable[Pod], policy: Policy, now: datetime) -> Ti
     effects: list[Effect] = []
     again: datetime | None = None
     for pod in pods:
-        tidying = _retire(pod, _judged_at(run, pod, now), policy, now, claimed=_claimed(run, pod))
+        leaves = LEAVE_SECONDS if not _restarted(run, pod) else 0
+        tidying = _retire(pod, _judged_at(run, pod, now), policy, now, claimed=_claimed(run, pod), leaves_in=leaves)
         effects += tidying.effects
         again = earliest(again, tidying.again_at)
     return Tidying(tuple(effects), again)
@@ -82,17 +84,25 @@ def _claimed(run: FlowRun, pod: Pod) -> bool:
     return any(a is not None and a.pod_name == pod.name and a.start_time is not None for a in attempts)
 
 
-def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claimed: bool) -> Tidying:
+def _restarted(run: FlowRun, pod: Pod) -> bool:
+    """Whether what runs in the pod is not the attempt's process, which may be leaving, but another one."""
+    if any(a.pod_name == pod.name and a.reason == RESTARTED for a in run.status.attempts or ()):
+        return True
+    state, attempt = run.status.state, run.status.attempt
+    return state is not None and state.name == RESTARTED and attempt is not None and attempt.pod_name == pod.name
+
+
+def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claimed: bool, leaves_in: int) -> Tidying:
     if pod.deletion_timestamp is not None:
         return Tidying()
-    if pod.terminal:
+    if pod.terminal or (has_ended(pod) and pod.debugged and not held_open(pod)):
         if policy.keep_pods < 0:
             return Tidying()
         due = judged + timedelta(seconds=policy.keep_pods)
         return Tidying(delete(pod)) if now >= due else Tidying(again_at=due)
     if has_ended(pod) or not (claimed or has_started(pod)):
         return Tidying(leave_nothing(pod, now, claimed=claimed))
-    leaves = judged + timedelta(seconds=LEAVE_SECONDS)
+    leaves = judged + timedelta(seconds=leaves_in)
     if now < leaves:
         return Tidying(again_at=leaves)
     effects, again = push(pod, now, leaves, pod.grace_seconds)

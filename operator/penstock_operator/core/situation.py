@@ -9,7 +9,7 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report, StateType
 
 from .concurrency import holds, replaced
-from .facts import Facts, has_ended
+from .facts import Facts
 from .faults import Need
 from .intent import pod_intent
 from .model import MISSING, UNKNOWN, Look, Observed
@@ -93,7 +93,7 @@ class Situation:
     @property
     def ended(self) -> bool:
         """Whether the attempt's engine has ended."""
-        return self.gone or (self.pod is not None and has_ended(self.pod))
+        return self.gone or (self.pod is not None and self.facts(self.pod).ended)
 
     @property
     def deadline(self) -> datetime | None:
@@ -109,12 +109,14 @@ class Situation:
 
     def facts(self, pod: Pod) -> Facts:
         """Return what is known of a pod of this run's: its own events go with the present attempt's only."""
-        present = self.pod is pod
+        present, attempt = self.pod is pod, self.status.attempt
         return Facts(
             pod=pod,
             now=self.now,
             gone=present and self.gone,
             claimed=not present or self.report is not None,
+            said_at=self.report.time if present and self.report is not None else None,
+            restarts=(attempt.restarts or 0) if present and attempt and attempt.start_time is not None else None,
             events=self.seen.events if present else None,
             state=self.status.state,
             running_at=self.seen.running_at,
@@ -148,7 +150,7 @@ def situation(seen: Observed) -> Situation:
 def _with_pod(gathered: Situation, attempt: Attempt) -> Situation:
     seen, known = gathered.seen, gathered
     pod = seen.pod if isinstance(seen.pod, Pod) else None
-    if pod is not None and pod.owner_uid != seen.run.metadata.uid:
+    if pod is not None and pod.owner_uid != seen.run.metadata.uid and not _orphaned(pod, attempt):
         return Situation(seen, known.definition, known.policy, foreign=pod)
     if pod is not None and attempt.pod_uid in (None, pod.uid):
         return Situation(seen, known.definition, known.policy, pod=pod)
@@ -162,3 +164,8 @@ def _with_pod(gathered: Situation, attempt: Attempt) -> Situation:
         raise Need(Look.POD)
     assert pod is not None or seen.pod is MISSING
     return Situation(seen, known.definition, known.policy, pod=seen.last_pod, gone=True)
+
+
+def _orphaned(pod: Pod, attempt: Attempt) -> bool:
+    """Whether it is the attempt's pod all the same: deleting a run with `--cascade=orphan` takes the pod's owner away first."""
+    return not pod.owner_uid and pod.uid == attempt.pod_uid

@@ -1,19 +1,21 @@
 """Why a pod does not run yet: scheduler, images, volumes, configuration. One line for a person, and how long it may last.
 
 Each row of the table says for how long the operator, on its own clock, puts up with what a container waits for, and what comes then:
-the end, or another attempt where the cause is nobody's doing and passes. Neighbours: `unschedulable` reads the scheduler's prose.
+the end, or another attempt where the cause is nobody's doing and passes. Neighbours: `unschedulable` reads the scheduler's prose, `images` a
+runtime's about images.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from penstock_operator.api.flowrun import StateType
 
 from .facts import Facts
 from .faults import Need
+from .images import missing_image
 from .model import Look
 from .observe import Container
 from .unschedulable import parse_scheduler_message
@@ -107,6 +109,9 @@ def show_starting(facts: Facts) -> Showing | Verdict:
         row = _row(container)
         if row is not None:
             return _troubled(facts, container, row)
+    for container in facts.pod.containers:
+        if container.sidecar and _fails(container):
+            return _failing_sidecar(facts, container)
     if state is None:
         if scheduled is None:
             return _submitting(facts, "the pod waits for the scheduler")
@@ -146,18 +151,19 @@ def _row(container: Container) -> _Row | None:
 def _troubled(facts: Facts, container: Container, row: _Row) -> Showing | Verdict:
     assert container.state is not None
     said = " ".join(container.state.message.split())
-    what = f"image {container.image}" if row.ends == "ImagePullFailed" else f"container {container.name}"
+    kind = "init container" if container.init else "container"
+    what = missing_image(facts.pod, container, said) if row.ends == "ImagePullFailed" else f"{kind} {container.name}"
     message = f"{what}: {container.state.reason}{f': {said}' if said else ''}{facts.where}"
     grace = facts.image_pull_grace if row.grace == -1 else row.grace
     since = facts.since(row.shows)
     if grace is not None and facts.older(since, grace):
         passing = row.passing is not None and row.passing.search(said) is not None
-        return Verdict(
-            StateType.CRASHED,
-            row.ends,
-            f"{message}, for {grace} s" if grace else message,
-            Budget.NEVER_STARTED if passing else None,
-        )
+        ended = f"{message}, for {grace} s" if grace else message
+        budget = Budget.NEVER_STARTED if passing else None
+        if container.init:
+            text = f"init container {container.name} can't be started: {ended}"
+            return Verdict(StateType.CRASHED, "InitContainerFailed", text, budget or Budget.APPLICATION)
+        return Verdict(StateType.CRASHED, row.ends, ended, budget)
     return Showing(
         StateType.PENDING,
         row.shows,
@@ -165,6 +171,41 @@ def _troubled(facts: Facts, container: Container, row: _Row) -> Showing | Verdic
         degraded=Degraded(row.shows, message) if row.degraded else None,
         again_at=since + timedelta(seconds=grace) if grace is not None else None,
     )
+
+
+def _fails(sidecar: Container) -> bool:
+    """Whether a native sidecar has ended, or waits to be started again: the engine is not started before it is up."""
+    state = sidecar.state
+    if state is None or state.kind == "running":
+        return False
+    return state.kind == "terminated" or state.reason == "CrashLoopBackOff" or sidecar.restarts > 0
+
+
+def _failing_sidecar(facts: Facts, sidecar: Container) -> Showing:
+    state = sidecar.state
+    assert state is not None
+    ended = state if state.kind == "terminated" else sidecar.last_state
+    parts = [state.reason] if state.reason else []
+    if ended is not None and ended.kind == "terminated":
+        why = f" ({ended.reason})" if ended.reason and ended is not state else ""
+        parts.append(f"it ended with exit code {ended.exit_code}{why}")
+        parts += [" ".join(ended.message.split())] if ended.message else []
+    elif state.message:
+        parts.append(" ".join(state.message.split()))
+    times = f", {sidecar.restarts} restarts" if sidecar.restarts else ""
+    message = f"sidecar {sidecar.name} must run before the engine starts: {': '.join(parts)}{times}{facts.where}"
+    return Showing(StateType.PENDING, "Initializing", message, degraded=Degraded("Initializing", message))
+
+
+def _waits_for_sidecar(facts: Facts, again: datetime) -> Showing | None:
+    """A native sidecar that runs and whose startup probe has not passed: what is behind it waits."""
+    sidecar = next((c for c in facts.pod.containers if c.sidecar and _runs(c) and c.up is False), None)
+    if sidecar is None:
+        return None
+    message = f"sidecar {sidecar.name} runs, and its startup probe has not passed yet{facts.where}"
+    late = facts.older(facts.pending_since, CLAIM_SECONDS)
+    degraded = Degraded("Initializing", message) if late else None
+    return Showing(StateType.PENDING, "Initializing", message, degraded=degraded, again_at=again)
 
 
 def _creating(facts: Facts) -> Showing:
@@ -178,6 +219,9 @@ def _creating(facts: Facts) -> Showing:
         return Showing(
             StateType.PENDING, "Initializing", f"init container {running.name} runs{facts.where}", again_at=again
         )
+    waits = _waits_for_sidecar(facts, again)
+    if waits is not None:
+        return waits
     newest = next((e for e in reversed(facts.events) if e.reason in _CREATION_EVENTS | _PROGRESS_EVENTS), None)
     if newest is not None and newest.reason in _CREATION_EVENTS:
         message = f"{newest.reason}: {' '.join(newest.message.split())}"

@@ -70,8 +70,10 @@ def tell(pod: Pod, intent: Intent) -> tuple[Effect, ...]:
     return (PatchPod(pod.name, pod.uid, {"metadata": {"annotations": {k.ANNOTATION_INTENT: str(intent)}}}),)
 
 
-def leave_nothing(pod: Pod, now: datetime, *, claimed: bool) -> tuple[Effect, ...]:
+def leave_nothing(pod: Pod, now: datetime, *, claimed: bool, runs_again: bool = False) -> tuple[Effect, ...]:
     """Return what ends a pod whose attempt is judged: delete what never started, end what other containers hold open.
+
+    One that `runs_again` is ended too: its containers were or will be restarted in place, for an attempt that is over.
 
     An engine that still runs has reported and is leaving; it is not pushed here. One that has claimed runs or has run, whatever an older
     sight of its pod shows: a report may overtake the kubelet's status, and a pod that was deleted for it would take its logs along.
@@ -80,6 +82,8 @@ def leave_nothing(pod: Pod, now: datetime, *, claimed: bool) -> tuple[Effect, ..
         return ()
     if has_ended(pod):
         return stop(pod, now, None, LEAVE_AHEAD) if held_open(pod) else ()
+    if runs_again:
+        return stop(pod, now, None, LEAVE_AHEAD)
     if claimed or has_started(pod):
         return ()
     return delete(pod)

@@ -34,6 +34,7 @@ class Verdict:
         name: its name.
         message: one line with the numbers that matter.
         budget: what a repeat is counted in; None: there is none, the state is the last one.
+        requeued: a queue took the attempt back, and lets the run come again: a repeat is counted in nothing.
         resume_at: when the next attempt is due (Scheduled, a timed suspension).
     """
 
@@ -41,6 +42,7 @@ class Verdict:
     name: str
     message: str
     budget: Budget | None = None
+    requeued: bool = False
     exit_code: int | None = None
     result: Result | None = None
     error: Error | None = None
@@ -50,10 +52,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """How a run shows whose attempt goes on. `again_at`: when time alone changes it."""
+    """How a run shows whose attempt goes on.
+
+    Attributes:
+        again_at: when time alone changes it.
+        hopeless: waiting alone can't help: it ends after a while although the run has no deadline for it.
+    """
 
     type: StateType
     name: str
     message: str
     degraded: Degraded | None = None
     again_at: datetime | None = None
+    hopeless: bool = False

@@ -251,7 +251,8 @@ def _submit(s: Situation, definition: Definition, number: int) -> Plan:
         effects = []
     elif showing.again_at is not None:
         showing = replace(showing, again_at=None)
-    return pending_deadline(_with_policy(s, policy), shown(showing, tuple(effects), **changes))
+    plan = shown(showing, tuple(effects), **changes)
+    return pending_deadline(_with_policy(s, policy), plan, hopeless=showing.hopeless)
 
 
 def _with_policy(s: Situation, policy: Policy) -> Situation:
