@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock_operator.api import constants as k
-from penstock_operator.api.base import rfc3339
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.times import rfc3339
 from penstock_operator.core.canonical import digest_text
 from penstock_operator.core.model import Observed
 from penstock_operator.core.observe import Pod, PodEvent, parse_pod

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from penstock_operator.api import constants as k
-from penstock_operator.api.base import rfc3339
+from penstock_operator.api.times import rfc3339
 from penstock_operator.core.facts import has_ended
 from penstock_operator.core.observe import Container, ContainerState, Pod, PodEvent
 from tests.support.builders import INSTANCE, RUN_UID

@@ -143,12 +143,16 @@ class Types:
         return found
 
 
+# RE2's classes are ASCII, and its `\s` has no vertical tab.
+_CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": "\\t\\n\\f\\r "}
+
+
 def python_pattern(pattern: str) -> str:
-    r"""Return a pattern of RE2 as Python's `re` takes it: `$` and `\z` mean the very end of the text in both."""
+    r"""Return a pattern of RE2 as Python's `re` takes it: `$` and `\z` mean the very end of the text, `\s` the same characters, in both."""
     out, escaped, in_class = [], False, False
     for char in pattern:
         if escaped:
-            out.append("\\Z" if char == "z" else "\\" + char)
+            out.append(_escape(char, in_class=in_class))
             escaped = False
         elif char == "\\":
             escaped = True
@@ -158,6 +162,14 @@ def python_pattern(pattern: str) -> str:
             in_class = char == "[" or (in_class and char != "]")
             out.append(char)
     return "".join(out)
+
+
+def _escape(char: str, *, in_class: bool) -> str:
+    if char in _CLASSES:
+        return _CLASSES[char] if in_class else f"[{_CLASSES[char]}]"
+    if char.lower() in _CLASSES and not in_class:
+        return f"[^{_CLASSES[char.lower()]}]"
+    return "\\Z" if char == "z" else "\\" + char
 
 
 def prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"^([-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+$|^0$")
 _UUID = re.compile(r"^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")
-_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
 
@@ -101,7 +101,7 @@ def _string(value: str, schema: Schema, path: str, errors: list[FieldError]) -> 
 
 def _format_holds(name: str, value: str) -> bool:
     if name == "date-time":
-        if not _TIME.match(value):
+        if not _TIME.fullmatch(value):
             return False
         return _parses(lambda: dt.datetime.fromisoformat(value[:19].upper()))
     if name == "date":

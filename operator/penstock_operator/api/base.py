@@ -1,4 +1,4 @@
-"""What every model of the API shares: camel case on the wire, frozen values, unknown fields ignored, times in UTC.
+"""What every model of the API shares: camel case on the wire, frozen values, unknown fields ignored, times in UTC, numbers bounded.
 
 A server prunes what a CRD does not know; a reader must not fail on what a newer one does. So unknown fields are ignored here, and the
 strictness of `kubectl apply` comes from the CRD.
@@ -6,28 +6,56 @@ strictness of `kubectl apply` comes from the CRD.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
+
+from .times import TIME_PATTERN, read_time, rfc3339, utc
 
 
-def utc(value: datetime) -> datetime:
-    """Return the time in UTC; a naive one is taken as UTC already."""
-    if value.tzinfo is UTC:
-        return value
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def _moment(value: object) -> datetime:
+    """Read a time of the wire; what no calendar holds is the nearest moment that one does."""
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, str):
+        return read_time(value)
+    raise ValueError("must be an RFC 3339 time")
 
 
-def rfc3339(value: datetime) -> str:
-    """Write a time as RFC 3339 in UTC, with microseconds only where there are any."""
-    return f"{utc(value).isoformat()[: -len('+00:00')]}Z"
-
-
-Time = Annotated[datetime, AfterValidator(utc), PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none")]
+Time = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    PlainSerializer(rfc3339, return_type=str, when_used="json-unless-none"),
+    Field(json_schema_extra={"pattern": TIME_PATTERN}),
+]
 Int32 = Annotated[int, Field(json_schema_extra={"format": "int32"})]
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+# The longest time that a number may mean: a pod's own activeDeadlineSeconds goes no further (68 years).
+SECONDS_MAXIMUM: Final = 2_147_483_647
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Bounds of a number that a user writes. The CRD refuses what lies beyond; what an older one let in counts as the bound.
+
+    Not for numbers that name something, like an attempt's: the nearest of them is another one.
+    """
+
+    minimum: int
+    maximum: int = SECONDS_MAXIMUM
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the number's schema with its bounds, and the saturation before it."""
+        inner = {**handler(source), "ge": self.minimum, "le": self.maximum}
+        return no_info_before_validator_function(self._saturated, cast("CoreSchema", inner))
+
+    def _saturated(self, value: Any) -> Any:
+        return min(max(value, self.minimum), self.maximum) if isinstance(value, int | float) else value
 
 
 def free_form(maximum: int) -> Any:

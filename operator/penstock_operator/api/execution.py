@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, free_form, rules
+from .base import Int32, Int64, Model, Within, free_form, rules
 
 INLINE_ENTRYPOINT = (
     r"!has(self.source) || !has(self.source.inline) || self.entrypoint.matches('^[A-Za-z0-9_-]+\\.py:')",
@@ -87,33 +87,33 @@ class Results(Model):
 class Retries(Model):
     """How many attempts may be lost, by who is to blame."""
 
-    infrastructure: Annotated[Int32 | None, Field(ge=0, le=100)] = None
-    never_started: Annotated[Int32 | None, Field(ge=0, le=100)] = None
-    application: Annotated[Int32 | None, Field(ge=0, le=100)] = None
+    infrastructure: Annotated[Int32, Within(0, 100)] | None = None
+    never_started: Annotated[Int32, Within(0, 100)] | None = None
+    application: Annotated[Int32, Within(0, 100)] | None = None
 
 
 class Backoff(Model):
     """The wait before the next attempt: exponential, per budget."""
 
-    initial_seconds: Annotated[Int64 | None, Field(ge=0, le=3600)] = None
-    maximum_seconds: Annotated[Int64 | None, Field(ge=1, le=86_400)] = None
+    initial_seconds: Annotated[Int64, Within(0, 3600)] | None = None
+    maximum_seconds: Annotated[Int64, Within(1, 86_400)] | None = None
 
 
 class Retention(Model):
     """How long what is finished is kept; -1 keeps pods for ever."""
 
-    pod_seconds: Annotated[Int64 | None, Field(ge=-1)] = None
-    run_seconds: Annotated[Int64 | None, Field(ge=0)] = None
+    pod_seconds: Annotated[Int64, Within(-1)] | None = None
+    run_seconds: Annotated[Int64, Within(0)] | None = None
 
 
 class RunPolicy(Model):
     """Deadlines, budgets, retention. Absent fields: the Flow's, then the defaults of `penstock_operator.core.policy`."""
 
-    active_deadline_seconds: Annotated[Int64 | None, Field(ge=1)] = None
-    pending_deadline_seconds: Annotated[Int64 | None, Field(ge=1)] = None
-    image_pull_grace_seconds: Annotated[Int64 | None, Field(ge=0, le=86_400)] = None
-    grace_period_seconds: Annotated[Int64 | None, Field(ge=0, le=3600)] = None
-    liveness_seconds: Annotated[Int64 | None, Field(ge=30, le=86_400)] = None
+    active_deadline_seconds: Annotated[Int64, Within(1)] | None = None
+    pending_deadline_seconds: Annotated[Int64, Within(1)] | None = None
+    image_pull_grace_seconds: Annotated[Int64, Within(0, 86_400)] | None = None
+    grace_period_seconds: Annotated[Int64, Within(0, 3600)] | None = None
+    liveness_seconds: Annotated[Int64, Within(30, 86_400)] | None = None
     retries: Retries | None = None
     backoff: Backoff | None = None
     retention: Retention | None = None
@@ -129,7 +129,9 @@ class Execution(Model):
 
     model_config = ConfigDict(json_schema_extra=rules(INLINE_ENTRYPOINT))
 
-    entrypoint: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^:\s]+:[A-Za-z_][A-Za-z0-9_.]*$")]
+    entrypoint: Annotated[
+        str, Field(min_length=1, max_length=512, pattern=r"^[^:\x00-\x20\x7f]+:[A-Za-z_][A-Za-z0-9_.]*$")
+    ]
     source: Source | None = None
     image: Image = None
     parameters: Parameters = None

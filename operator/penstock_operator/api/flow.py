@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, rules
+from .base import Int32, Int64, Model, Time, Within, rules
 from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
 
@@ -35,12 +35,12 @@ class Schedule(Model):
 
     name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
     cron: Annotated[str | None, Field(min_length=1, max_length=256)] = None
-    interval_seconds: Annotated[Int64 | None, Field(ge=10)] = None
+    interval_seconds: Annotated[Int64, Within(10)] | None = None
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
     anchor_time: Time | None = None
     parameters: Parameters = None
     suspend: bool = False
-    starting_deadline_seconds: Annotated[Int64, Field(ge=1)] = 86_400
+    starting_deadline_seconds: Annotated[Int64, Within(1)] = 86_400
     missed_run_policy: MissedRunPolicy = MissedRunPolicy.LATEST
 
 
@@ -55,7 +55,7 @@ class ConcurrencyPolicy(StrEnum):
 class Concurrency(Model):
     """How many runs of a flow may be live."""
 
-    limit: Annotated[Int32, Field(ge=1, le=100_000)]
+    limit: Annotated[Int32, Within(1, 100_000)]
     policy: ConcurrencyPolicy = ConcurrencyPolicy.QUEUE
 
 
@@ -69,8 +69,8 @@ class RunOnChange(StrEnum):
 class HistoryLimits(Model):
     """How many finished runs that the Flow owns are kept."""
 
-    completed: Annotated[Int32, Field(ge=0, le=10_000)] = 100
-    failed: Annotated[Int32, Field(ge=0, le=10_000)] = 100
+    completed: Annotated[Int32, Within(0, 10_000)] = 100
+    failed: Annotated[Int32, Within(0, 10_000)] = 100
 
 
 class FlowSpec(Execution):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, free_form, rules
+from .base import Int32, Int64, Model, Time, Within, free_form, rules
 from .execution import EnvList, Execution, Image, Parameters, Resources, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
 
@@ -114,7 +114,7 @@ class FlowRunSpec(Model):
     desired_state: DesiredState = DesiredState.RUNNING
     inputs: Annotated[dict[str, Any] | None, free_form(64)] = None
     scheduled_time: Time | None = None
-    priority: Int32 = 0
+    priority: Annotated[Int32, Within(-2_147_483_648, 2_147_483_647)] = 0
     display_name: Annotated[str | None, Field(max_length=253)] = None
     rerun_of: NameRef | None = None
     managed_by: Annotated[str | None, names.CONTROLLER.field()] = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import Field, PlainSerializer
 
-from .base import Int64, Model, Time, rfc3339, utc
+from .base import Int64, Model, Time
+from .times import rfc3339
 
 
 class OwnerReference(Model):
@@ -46,8 +46,7 @@ class ConditionStatus(StrEnum):
 
 # metav1.Condition's time has whole seconds, in every client's eyes.
 _Seconds = Annotated[
-    datetime,
-    AfterValidator(utc),
+    Time,
     PlainSerializer(lambda t: rfc3339(t.replace(microsecond=0)), return_type=str, when_used="json-unless-none"),
 ]
 

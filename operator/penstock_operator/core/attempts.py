@@ -7,12 +7,12 @@ the old attempt can claim or report, and the attempt is never counted again. Nei
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from penstock_operator.api.base import rfc3339
 from penstock_operator.api.constants import ENGINE_CONTAINER
 from penstock_operator.api.flowrun import Attempt, FinishedAttempt, Pause, StateType, Used
+from penstock_operator.api.times import later, rfc3339, seconds_between
 
 from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
 from .cause import INTERRUPTED, finished_attempts
@@ -111,8 +111,8 @@ def claimed_at(s: Situation) -> dict[str, Any]:
     return {"attempt": attempt, "start_time": s.status.start_time or s.now}
 
 
-def _ran(s: Situation) -> timedelta | None:
-    return s.now - s.attempt.start_time if s.attempt.start_time is not None else None
+def _ran(s: Situation) -> float | None:
+    return seconds_between(s.attempt.start_time, s.now) if s.attempt.start_time is not None else None
 
 
 def _exit_code(s: Situation) -> int | None:
@@ -121,7 +121,7 @@ def _exit_code(s: Situation) -> int | None:
 
 def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
     losses = budget_used(used, budget)
-    due = s.now + backoff(s.policy, losses, s.seen.jitter)
+    due = later(s.now, backoff(s.policy, losses, s.seen.jitter))
     number = s.attempt.number + 1
     last = number + budget_limit(s.policy, budget) - losses
     # The next attempt's number and time stand at the end: the cause must leave them room.

@@ -6,8 +6,6 @@ did itself is never forgiven. Backoff: initial x 2^(n-1) up to the maximum, +-20
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from penstock_operator.api.flowrun import Used
 
 from .policy import Policy
@@ -28,15 +26,15 @@ def budget_limit(policy: Policy, budget: Budget) -> int:
             return policy.application
 
 
-def forgiven(used: Used | None, ran: timedelta | None) -> Used:
+def forgiven(used: Used | None, ran: float | None) -> Used:
     """Return the counters as they stand before this loss is counted.
 
     Args:
         used: `status.retries`.
-        ran: how long the lost attempt ran, from its claim; None: it did not claim.
+        ran: how long the lost attempt ran, from its claim, seconds; None: it did not claim.
     """
     now = used or Used()
-    if ran is not None and ran >= timedelta(seconds=FORGIVEN_SECONDS):
+    if ran is not None and ran >= FORGIVEN_SECONDS:
         return Used(infrastructure=0, never_started=0, application=now.application or 0)
     return Used(
         infrastructure=now.infrastructure or 0,
@@ -66,8 +64,8 @@ def count_loss(used: Used, budget: Budget) -> Used:
     return used.model_copy(update={field: budget_used(used, budget) + 1})
 
 
-def backoff(policy: Policy, losses: int, jitter: float) -> timedelta:
-    """Return the wait before the next attempt.
+def backoff(policy: Policy, losses: int, jitter: float) -> float:
+    """Return the wait before the next attempt, seconds.
 
     Args:
         policy: with the backoff's bounds.
@@ -75,4 +73,4 @@ def backoff(policy: Policy, losses: int, jitter: float) -> timedelta:
         jitter: 0 to 1.
     """
     seconds = min(policy.backoff_maximum, policy.backoff_initial * 2 ** min(max(losses, 1) - 1, 32))
-    return timedelta(seconds=seconds * (1 - _JITTER + 2 * _JITTER * jitter))
+    return round(float(seconds) * (1 - _JITTER + 2 * _JITTER * jitter), 6)

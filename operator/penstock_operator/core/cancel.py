@@ -7,10 +7,10 @@ Neighbours: `stopping` makes the requests; `attempts` judges the outcome of an e
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from penstock_operator.api import constants as k
 from penstock_operator.api.flowrun import DesiredState, StateType
+from penstock_operator.api.times import later
 
 from .attempts import finish
 from .facts import has_started
@@ -51,7 +51,7 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
     since = s.now
     if state is not None and state.type is StateType.CANCELLING and state.since is not None:
         since = state.since
-    hard = since + timedelta(seconds=hard_seconds(pod.grace_seconds))
+    hard = later(since, hard_seconds(pod.grace_seconds))
     if s.now >= hard:
         waited = hard_seconds(pod.grace_seconds)
         end = finish(
@@ -66,7 +66,7 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
             effects=delete(pod),
             again_at=hard,
         )
-    late = since + timedelta(seconds=CANCEL_AHEAD + DEADLINE_LATE)
+    late = later(since, CANCEL_AHEAD + DEADLINE_LATE)
     deaf = s.now >= late and not obeys(pod)
     effects = (
         delete(pod)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Concurrency, ConcurrencyPolicy, Flow
 from penstock_operator.api.flowrun import FlowRun, Queue, StateType
+from penstock_operator.api.times import EARLIEST, later
 
 AWAITING_SLOT = "AwaitingConcurrencySlot"
 # A place is written when its rounded value changes: at most three writes a run for each power of ten ahead of it.
@@ -23,7 +24,6 @@ _PLACES = (1, 2, 5)
 _LOOK_SECONDS = (30, 300)
 # A limit that a person has to set comes soon; nothing announces it.
 _UNSET_SECONDS = 10
-_OLDEST = datetime.min.replace(tzinfo=UTC)
 
 Order = tuple[int, datetime, str]
 
@@ -99,12 +99,12 @@ def waits(run: FlowRun) -> bool:
 
 def order(run: FlowRun) -> Order:
     """Return by what runs are served: priority, then age, then uid."""
-    return (-run.spec.priority, run.metadata.creation_timestamp or _OLDEST, run.metadata.uid)
+    return (-run.spec.priority, run.metadata.creation_timestamp or EARLIEST, run.metadata.uid)
 
 
 def age(run: FlowRun) -> tuple[datetime, str]:
     """Return by what runs are replaced: the newest stay."""
-    return (run.metadata.creation_timestamp or _OLDEST, run.metadata.uid)
+    return (run.metadata.creation_timestamp or EARLIEST, run.metadata.uid)
 
 
 def limited(flow: Flow) -> bool:
@@ -209,4 +209,4 @@ def _unset(group: str, limits: Mapping[str, str]) -> str:
 
 def look_again(now: datetime, wait: Wait) -> datetime:
     """Return when a waiting run looks again by itself."""
-    return now + timedelta(seconds=wait.look_after)
+    return later(now, wait.look_after)

@@ -6,10 +6,11 @@ Both count on the operator's own clock from what the status keeps, so they are e
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api.flowrun import StateType
 from penstock_operator.api.metadata import ConditionStatus
+from penstock_operator.api.times import later
 
 from .attempts import finish, timed_out
 from .facts import has_started
@@ -38,10 +39,10 @@ def enforce_deadline(s: Situation) -> Plan | None:
     if s.ended or pod is None or (s.report is None and not has_started(pod)):
         return finish(s, timed_out(s))
     since = _terminating_since(s)
-    hard = since + timedelta(seconds=hard_seconds(pod.grace_seconds))
+    hard = later(since, hard_seconds(pod.grace_seconds))
     if s.now >= hard:
         return replace(finish(s, timed_out(s)), effects=delete(pod))
-    late = since + timedelta(seconds=CANCEL_AHEAD + DEADLINE_LATE)
+    late = later(since, CANCEL_AHEAD + DEADLINE_LATE)
     deaf = s.now >= late and not obeys(pod)
     effects = delete(pod) if deaf else stop(pod, s.now, None, CANCEL_AHEAD)
     return Plan(
@@ -80,14 +81,14 @@ def pending_deadline(s: Situation, plan: Plan, *, hopeless: bool = False) -> Pla
     state = s.status.state
     waiting = state is not None and state.type is StateType.PENDING and state.name != "SchedulingGated"
     since = state.since if waiting and state is not None and state.since is not None else s.now
-    due = since + timedelta(seconds=limit)
+    due = later(since, limit)
     if s.now < due:
         return replace(plan, again_at=earliest(plan.again_at, due))
     return _too_late(s, plan, f"pendingDeadlineSeconds ({limit} s)")
 
 
 def _give_up(s: Situation, plan: Plan) -> Plan:
-    due = _hopeless_since(s, plan) + timedelta(seconds=HOPELESS_SECONDS)
+    due = later(_hopeless_since(s, plan), HOPELESS_SECONDS)
     if s.now < due:
         return replace(plan, again_at=earliest(plan.again_at, due))
     return _too_late(s, plan, f"{HOPELESS_SECONDS} s")

@@ -6,10 +6,11 @@ Neighbours: `starting`, `standing` and `fates` are tables over `Facts`; `classif
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api.constants import ENGINE_CONTAINER, EXIT_REFUSED
 from penstock_operator.api.flowrun import State, StateType
+from penstock_operator.api.times import later
 
 from .observe import Container, ContainerState, Pod, PodEvent
 
@@ -132,7 +133,7 @@ class Facts:
 
     def older(self, moment: datetime, seconds: float) -> bool:
         """Whether a moment lies at least so many seconds back."""
-        return self.now >= moment + timedelta(seconds=seconds)
+        return self.now >= later(moment, seconds)
 
 
 def has_ended(pod: Pod, engine: str = ENGINE_CONTAINER) -> bool:

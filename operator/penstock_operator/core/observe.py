@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from penstock_operator.api.times import read_time
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -128,7 +130,7 @@ def parse_time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)
+        return read_time(value)
     except ValueError:
         return None
 

@@ -7,9 +7,10 @@ be taken back, so a suspension that was sent is carried out whatever is wanted m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api.flowrun import DesiredState, FlowRunSpec, Pause, Report, ReportType, StateType
+from penstock_operator.api.times import later
 
 from .attempts import settle
 from .canonical import digest, too_deep
@@ -88,7 +89,7 @@ def telling(s: Situation) -> Telling:
         return Telling(tell(pod, wanted))
     if s.report is None or _obeyed(s.report, wanted) or told.repeated >= REPEATS:
         return Telling()
-    again = (s.seen.intent_at or s.now) + timedelta(seconds=REPEAT_SECONDS)
+    again = later(s.seen.intent_at or s.now, REPEAT_SECONDS)
     if s.now < again:
         return Telling(again_at=again)
     return Telling(tell(pod, Intent(wanted.state, wanted.token, told.repeated + 1)))
@@ -96,7 +97,7 @@ def telling(s: Situation) -> Telling:
 
 def _suspending(s: Situation, pod: Pod) -> Telling:
     """The PATCH; and DELETE, where the kubelet does not act on it."""
-    late = (s.seen.stopped_at or s.now) + timedelta(seconds=SUSPEND_AHEAD + DEADLINE_LATE)
+    late = later(s.seen.stopped_at or s.now, SUSPEND_AHEAD + DEADLINE_LATE)
     if s.now >= late and not obeys(pod):
         return Telling(delete(pod))
     intent = Intent(DesiredState.SUSPENDED, wanted_intent(s.run).token)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.times import later
 
 from .model import Refusal
 from .quota import advice
@@ -77,7 +77,7 @@ def judge_refusal(refusal: Refusal) -> Showing | Verdict:
         row.name,
         said,
         degraded=Degraded(row.name, said) if row.degraded or todo is not None else None,
-        again_at=refusal.time + timedelta(seconds=wait),
+        again_at=later(refusal.time, wait),
         hopeless=todo is not None,
     )
 

@@ -19,7 +19,7 @@ from penstock_operator.api.flowrun import FlowRun, Hooks, Report, ReportType, St
 from .observe import Container
 from .verdict import Budget, Verdict
 
-_NAME = re.compile(r"^[A-Z][A-Za-z0-9]{0,63}$")
+_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 # The engine never got as far as user code: not the flow's doing.
 _NOT_REACHED = ("ApiUnreachable", "NotAuthorized")
 
@@ -123,7 +123,7 @@ def _name(report: Report, message: str) -> tuple[str, str]:
     name = report.name
     if not name:
         return report.type.value, message
-    if _NAME.match(name):
+    if _NAME.fullmatch(name):
         return name, message
     return report.type.value, f"{name}: {message}" if message else name
 

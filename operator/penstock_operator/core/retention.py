@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api import constants as k
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.times import later
 
 from .conditions import with_generation
 from .facts import has_ended, has_started, held_open
@@ -98,11 +99,11 @@ def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claime
     if pod.terminal or (has_ended(pod) and pod.debugged and not held_open(pod)):
         if policy.keep_pods < 0:
             return Tidying()
-        due = judged + timedelta(seconds=policy.keep_pods)
+        due = later(judged, policy.keep_pods)
         return Tidying(delete(pod)) if now >= due else Tidying(again_at=due)
     if has_ended(pod) or not (claimed or has_started(pod)):
         return Tidying(leave_nothing(pod, now, claimed=claimed))
-    leaves = judged + timedelta(seconds=leaves_in)
+    leaves = later(judged, leaves_in)
     if now < leaves:
         return Tidying(again_at=leaves)
     effects, again = push(pod, now, leaves, pod.grace_seconds)
@@ -112,7 +113,7 @@ def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claime
 def _expiry(run: FlowRun, policy: Policy) -> datetime | None:
     if policy.keep_run is None or run.status.completion_time is None or tracker(run) is not None:
         return None
-    return run.status.completion_time + timedelta(seconds=policy.keep_run)
+    return later(run.status.completion_time, policy.keep_run)
 
 
 def tracker(run: FlowRun) -> str | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report, StateType
+from penstock_operator.api.times import later
 
 from .concurrency import holds, replaced
 from .facts import Facts
@@ -100,7 +101,7 @@ class Situation:
         """The moment at which the run's own deadline ends it."""
         if self.policy.active_deadline is None or self.status.start_time is None:
             return None
-        return self.status.start_time + timedelta(seconds=self.policy.active_deadline)
+        return later(self.status.start_time, self.policy.active_deadline)
 
     @property
     def overdue(self) -> bool:

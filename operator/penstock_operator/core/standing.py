@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.times import later
 
 from .facts import Facts
 from .observe import Pod
@@ -59,7 +58,7 @@ def _terminating(facts: Facts) -> Showing:
     cause = f" ({target.reason})" if target is not None and target.status == "True" and target.reason else ""
     message = f"the pod is being deleted{cause}{facts.where}; it has {grace} s to end"
     since = facts.since("Terminating")
-    stuck_at = since + timedelta(seconds=grace + STUCK_SECONDS)
+    stuck_at = later(since, grace + STUCK_SECONDS)
     if facts.now < stuck_at:
         return Showing(StateType.RUNNING, "Terminating", message, again_at=stuck_at)
     stuck = f"pod {pod.name} is terminating for more than {grace + STUCK_SECONDS} s{facts.where}: is the node alive?"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.times import later
 
 from .facts import Facts
 from .faults import Need
@@ -125,7 +126,7 @@ def _pending(name: str, message: str) -> Showing:
 
 def _submitting(facts: Facts, message: str, moment: int = SUBMITTING_SECONDS) -> Showing:
     """Every healthy pod passes here for a moment: what it waits for is told, and written, when the moment has become long."""
-    tells_at = facts.pending_since + timedelta(seconds=moment)
+    tells_at = later(facts.pending_since, moment)
     if facts.now >= tells_at:
         return _pending("Submitting", message)
     state = facts.state
@@ -169,7 +170,7 @@ def _troubled(facts: Facts, container: Container, row: _Row) -> Showing | Verdic
         row.shows,
         message,
         degraded=Degraded(row.shows, message) if row.degraded else None,
-        again_at=since + timedelta(seconds=grace) if grace is not None else None,
+        again_at=later(since, grace) if grace is not None else None,
     )
 
 
@@ -213,7 +214,7 @@ def _creating(facts: Facts) -> Showing:
         return _submitting(facts, f"the pod is being started{facts.where}", CREATING_SECONDS)
     if facts.events is None:
         raise Need(Look.POD_EVENTS)
-    again = facts.now + timedelta(seconds=EVENTS_SECONDS)
+    again = later(facts.now, EVENTS_SECONDS)
     running = next((c for c in facts.pod.containers if c.init and not c.sidecar and _runs(c)), None)
     if running is not None:
         return Showing(
@@ -247,7 +248,7 @@ def _unclaimed(facts: Facts) -> Showing:
             " is penstock in the image, and can the pod reach the API server?"
         )
         return Showing(StateType.PENDING, "Starting", message, degraded=Degraded("Starting", message))
-    again = began + timedelta(seconds=CLAIM_SECONDS)
+    again = later(began, CLAIM_SECONDS)
     state = facts.state
     if state is not None and state.type is StateType.PENDING:
         return Showing(StateType.PENDING, state.name, state.message or "", again_at=again)

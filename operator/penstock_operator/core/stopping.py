@@ -8,10 +8,12 @@ so it is the hard path only. Every function gives nothing when the pod already s
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from penstock_operator.api import constants as k
+from penstock_operator.api.base import SECONDS_MAXIMUM
+from penstock_operator.api.times import later, seconds_between
 
 from .facts import has_ended, has_started, held_open
 from .intent import Intent
@@ -54,7 +56,7 @@ def _deadline(pod: Pod, now: datetime, ahead: int) -> int | None:
     """Return the deadline to set, None if the pod has one that is as near: it may be set or lowered only."""
     if pod.start_time is None:
         return None
-    wanted = max(1, math.floor((now - pod.start_time).total_seconds()) + ahead)
+    wanted = min(max(1, math.floor(seconds_between(pod.start_time, now)) + ahead), SECONDS_MAXIMUM)
     return wanted if pod.active_deadline_seconds is None or pod.active_deadline_seconds > wanted else None
 
 
@@ -98,8 +100,8 @@ def obeys(pod: Pod) -> bool:
 def push(pod: Pod, now: datetime, since: datetime, grace: int) -> tuple[tuple[Effect, ...], datetime]:
     """Return how a process is got rid of that should have left by itself since some moment, and when to look again."""
     if not has_started(pod) or pod.start_time is None:
-        return delete(pod), since + timedelta(seconds=hard_seconds(grace))
-    hard = since + timedelta(seconds=hard_seconds(grace))
+        return delete(pod), later(since, hard_seconds(grace))
+    hard = later(since, hard_seconds(grace))
     if now >= hard:
         return delete(pod), hard
     return stop(pod, now, None, CANCEL_AHEAD), hard

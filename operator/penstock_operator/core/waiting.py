@@ -7,13 +7,13 @@ then the pod is created. The attempt is written into the status before: its pod'
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from penstock_operator.api.base import rfc3339
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
 from penstock_operator.api.names import FLOW
+from penstock_operator.api.times import later, rfc3339
 
 from .attempts import finish, timed_out
 from .cancel import cancelled
@@ -150,7 +150,7 @@ def _awaits(s: Situation, text: str, changes: dict[str, Any]) -> Plan:
         text,
         changes=changes,
         degraded=Degraded("AwaitingFlow", text),
-        again_at=s.now + timedelta(seconds=LOOK_AGAIN_SECONDS),
+        again_at=later(s.now, LOOK_AGAIN_SECONDS),
     )
 
 
@@ -215,10 +215,10 @@ def _previous_leaves(s: Situation) -> Plan | None:
     resumes = state is not None and (state.type is StateType.PAUSED or state.name == "Resuming")
     if due is None or resumes:
         return Plan(StateType.SCHEDULED, "Resuming", waits, changes={"pause": None})
-    late = due + timedelta(seconds=LATE_SECONDS)
+    late = later(due, LATE_SECONDS)
     if s.now < late:
         return Plan(StateType.SCHEDULED, "AwaitingRetry", waits, again_at=late)
-    stuck = due + timedelta(seconds=hard_seconds(previous.grace_seconds) + STUCK_SECONDS)
+    stuck = later(due, hard_seconds(previous.grace_seconds) + STUCK_SECONDS)
     if s.now < stuck:
         return Plan(StateType.SCHEDULED, "Late", waits, again_at=stuck)
     return Plan(StateType.SCHEDULED, "Late", waits, degraded=Degraded("PodStuckTerminating", waits))

@@ -67,8 +67,12 @@ def test_label_selectors(selector: str, want: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text", "want"), [("^a$", "a\n", False), (r"^\$$", "$", True), ("[$]", "$", True), (r"a\z", "a", True)]
-)
+    ("pattern", "text", "want"),
+    [
+        ("^a$", "a\n", False), (r"^\$$", "$", True), ("[$]", "$", True), (r"a\z", "a", True),
+        (r"^\S$", "\x85", True), (r"^\s$", "\x0b", False), (r"^[\s]$", "\xa0", False), (r"^\d$", "\u0661", False), (r"^[^\w]$", "\xe9", True),
+    ],
+)  # fmt: skip
 def test_patterns_end_where_re2_ends(pattern: str, text: str, want: bool) -> None:
     assert bool(re.search(python_pattern(pattern), text)) is want
 
