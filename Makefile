@@ -6,7 +6,8 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 REALNODE ?= ../shared/realnode
-.PHONY: help demo install test e2e e2e-node chaos lint type contracts generate bench bench-engine clean
+PUSH ?=
+.PHONY: help demo install test e2e e2e-node images chaos lint type contracts generate bench bench-engine clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ e2e: $(VENV)/.test ## the end-to-end stories, on the embedded control plane and 
 
 e2e-node: $(VENV)/.test ## the stories of a real kubelet (root; REALNODE=folder of the node's scripts)
 	REALNODE=$(REALNODE) $(BIN)/python -m pytest tests/node -v $(PYTEST_ARGS)
+
+images: ## the images of engine and operator, into build/images; PUSH=registry/prefix pushes them, BASE=image@sha256:… is the base
+	@PUSH=$(PUSH) BASE=$(BASE) images/build
 
 chaos: $(VENV)/.test ## faults of all kinds on a real control plane, until CHAOS_RUNS (300) or CHAOS_SECONDS is reached; CHAOS_SEED repeats one
 	$(BIN)/python -m tests.support.chaos

@@ -16,6 +16,7 @@ from .errors import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from .api import Api
 
@@ -87,6 +88,17 @@ def _common(
     """Flows as Kubernetes resources, in Python."""
 
 
+def _devrun() -> ModuleType:
+    """Import what `penstock dev` needs, which the operator's image and `pip install penstock[operator]` do not bring."""
+    try:
+        from . import devrun
+    except ModuleNotFoundError as missing:
+        raise CliError(
+            f"penstock dev needs more than is installed here ({missing.name} is missing): pip install 'penstock[dev]'"
+        ) from None
+    return devrun
+
+
 @dev_app.callback()
 def _dev(
     context: typer.Context,
@@ -111,8 +123,7 @@ def _dev(
     """
     if context.invoked_subcommand is not None:
         return 0
-    from . import devrun
-
+    devrun = _devrun()
     folder = data or Path(".penstock")
     return devrun.run(
         folder,
@@ -131,9 +142,7 @@ def _node(
     name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "penstock-dev",
 ) -> int:
     """Only the node: runs pods of the kubeconfig's API server as processes of this machine. For development."""
-    from . import devrun
-
-    return devrun.node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
+    return _devrun().node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
 
 
 @app.command(

@@ -33,6 +33,8 @@ def run(guard: Guard) -> NoReturn:
     """Be the pod's process, from the first statement after the handlers to the exit."""
     # Importing makes many objects and no garbage; users' code gets the collector back.
     gc.disable()
+    if sys.argv[1:] == ["--version"]:
+        _version()
     try:
         env = environment.parse(os.environ)
     except ConfigurationError as error:
@@ -69,6 +71,14 @@ def run(guard: Guard) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
         _broken(attempt, f"the engine cannot be imported: {error!r}")
     Life(env, attempt, reporter, ending, guard).live()
+
+
+def _version() -> NoReturn:
+    """Say what is installed here, with all imported that a claim needs: the cold start of an image is the time of this."""
+    from penstock import __version__
+
+    sys.stdout.write(f"penstock {__version__}, Python {sys.version.split()[0]}\n")
+    sys.exit(0)
 
 
 def _broken(attempt: Attempt, message: str) -> NoReturn:
