@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from . import render
@@ -107,9 +108,15 @@ def _flow_run(run: Run) -> Iterator[str]:
     )
     if message:
         yield _field("Message", message)
+    if spec.get("displayName"):
+        yield _field("Display Name", spec["displayName"])
+    if kind == "Paused":
+        yield from _pause(run)
     for label, key in (("Started", "startTime"), ("Finished", "completionTime")):
         if status.get(key):
             yield _field(label, f"{status[key]} ({render.age(status[key])} ago)")
+    if status.get("duration"):
+        yield _field("Duration", status["duration"])
     if progress := (status.get("report") or {}).get("progress"):
         activity = f", {progress['activity']}" if progress.get("activity") and not run.finished else ""
         yield _field("Progress", f"{progress.get('summary', '')}{activity}")
@@ -125,11 +132,49 @@ def _flow_run(run: Run) -> Iterator[str]:
         if error.get("traceback"):
             yield "  traceback:"
             yield from _indented(error["traceback"], by=4)
-    yield from _attempts(status)
+    yield from _attempts(run)
     yield from _conditions(status)
 
 
-def _attempts(status: Mapping[str, Any]) -> Iterator[str]:
+def _pause(run: Run) -> Iterator[str]:
+    """What is asked, and the command that answers."""
+    pause = run.status.get("pause") or {}
+    desired = run.body["spec"].get("desiredState", "Running")
+    name = shlex.quote(f"fr/{run.body['metadata']['name']}")
+    command = f"kubectl patch {name} -n {shlex.quote(run.namespace)} --type=merge -p "
+    if desired != "Running":
+        resume = json.dumps({"spec": {"desiredState": "Running"}})
+        yield _field("To Resume", command + shlex.quote(resume))
+    if not pause.get("key"):
+        return
+    asked = pause.get("input") or {}
+    yield "Question:"
+    if asked.get("description"):
+        yield f"  text: {asked['description']}"
+    yield f"  key: {pause['key']}"
+    if asked.get("schema"):
+        yield f"  answer: {json.dumps(asked['schema'], ensure_ascii=False)}"
+    if asked.get("error"):
+        yield f"  last answer refused: {asked['error']}"
+    if pause.get("deadline"):
+        yield f"  until: {pause['deadline']}"
+    if desired == "Running":
+        answer: Any = _example(asked["schema"]) if asked.get("schema") else True
+        yield _field("To Answer", command + shlex.quote(json.dumps({"spec": {"inputs": {pause["key"]: answer}}})))
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """An answer's outline: what must be in it, each value's type in its place."""
+    if schema.get("type") == "object" or "properties" in schema:
+        fields = schema.get("properties") or {}
+        return {name: _example(fields.get(name) or {}) for name in schema.get("required") or fields}
+    if schema.get("enum"):
+        return schema["enum"][0]
+    return f"<{schema.get('type') or 'value'}>"
+
+
+def _attempts(run: Run) -> Iterator[str]:
+    status = run.status
     lines = [
         [
             str(a.get("number", "")),
@@ -141,8 +186,11 @@ def _attempts(status: Mapping[str, Any]) -> Iterator[str]:
         ]
         for a in status.get("attempts") or []
     ]
-    if now := status.get("attempt"):
-        lines.append([str(now.get("number", "")), now.get("podName", ""), "present", "", "", ""])
+    now = status.get("attempt")
+    if now and now.get("number") not in [a.get("number") for a in status.get("attempts") or []]:
+        kind, name, message = run.state
+        # The run's state is this attempt's; why it ended stands above already.
+        lines.append([str(now["number"]), status.get("pod", ""), kind, name if name != kind else "", "", message])
     if lines:
         yield "Attempts:"
         yield from _indented(render.table(["NUMBER", "POD", "STATE", "REASON", "EXIT", "MESSAGE"], lines))

@@ -10,11 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
+from .descriptions import descriptions
 from .times import TIME_PATTERN, read_time, rfc3339, utc
 
 
@@ -75,6 +85,17 @@ class Model(BaseModel):
         use_enum_values=False,
         validate_default=False,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the texts behind the fields to the schema."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in descriptions(cls).items():
+            field = cls.model_fields.get(name)
+            if field is not None and field.alias in properties:
+                properties[field.alias]["description"] = text
+        return schema
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form as the API server stores it: by alias, absent instead of null."""

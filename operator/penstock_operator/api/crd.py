@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from . import flow, flowrun
-from .constants import FLOW_PLURAL, FLOWRUN_PLURAL, GROUP, VERSION
+from .constants import API_VERSION, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP, VERSION
 from .schema import structural
 
 _LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+
+# What has no status yet would count as done for kstatus, Helm and Flux. So each object has one from its creation on, of no generation.
+UNSEEN: Final = {"observedGeneration": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Kind:
     kind: str
     plural: str
     short: str
+    text: str
     spec: type[BaseModel]
     status: type[BaseModel]
     selectable: tuple[str, ...]
@@ -47,6 +52,7 @@ FLOW_RUN = Kind(
     kind="FlowRun",
     plural=FLOWRUN_PLURAL,
     short="fr",
+    text="One execution of a flow, in one pod at a time. You write spec; Penstock's operator writes status, the run's own process status.report.",
     spec=flowrun.FlowRunSpec,
     status=flowrun.FlowRunStatus,
     selectable=(".status.state.type", ".spec.flowRef.name"),
@@ -55,11 +61,13 @@ FLOW_RUN = Kind(
         Column("State", ".status.state.name"),
         Column("Progress", ".status.report.progress.summary"),
         Column("Attempt", ".status.attempt.number", "integer"),
+        Column("Duration", ".status.duration"),
         Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Display", ".spec.displayName", wide=True),
         Column("Type", ".status.state.type", wide=True),
         Column("Started", ".status.startTime", "date", wide=True),
         Column("Finished", ".status.completionTime", "date", wide=True),
-        Column("Pod", ".status.attempt.podName", wide=True),
+        Column("Pod", ".status.pod", wide=True),
         Column("Message", ".status.state.message", wide=True),
     ),
     rules=(
@@ -75,17 +83,16 @@ FLOW = Kind(
     kind="Flow",
     plural=FLOW_PLURAL,
     short="fl",
+    text="A definition of a flow that FlowRuns refer to. You write spec; Penstock's operator writes status.",
     spec=flow.FlowSpec,
     status=flow.FlowStatus,
     selectable=(".spec.suspend",),
     columns=(
         Column("Entrypoint", ".spec.entrypoint"),
-        Column("Revision", ".status.revision"),
-        Column("Active", ".status.activeRuns", "integer"),
-        Column("Last", ".status.lastScheduledTime", "date"),
-        Column("Next", ".status.nextScheduledTime"),
+        Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
         Column("Suspended", ".spec.suspend", "boolean"),
         Column("Age", ".metadata.creationTimestamp", "date"),
+        Column("Message", ".status.conditions[?(@.type=='Ready')].message", wide=True),
     ),
     rules=(
         (
@@ -123,14 +130,15 @@ def crd(kind: Kind) -> dict[str, Any]:
                     "additionalPrinterColumns": [column.to_json() for column in kind.columns],
                     "schema": {
                         "openAPIV3Schema": {
+                            "description": kind.text,
                             "type": "object",
                             "required": ["spec"],
                             "properties": {
-                                "apiVersion": {"type": "string"},
-                                "kind": {"type": "string"},
+                                "apiVersion": {"type": "string", "description": f"{API_VERSION}."},
+                                "kind": {"type": "string", "description": f"{kind.kind}."},
                                 "metadata": {"type": "object"},
                                 "spec": structural(kind.spec),
-                                "status": structural(kind.status),
+                                "status": {**structural(kind.status), "default": UNSEEN},
                             },
                             "x-kubernetes-validations": [{"rule": r, "message": m} for r, m in kind.rules],
                         }

@@ -34,14 +34,23 @@ class Schedule(Model):
     )
 
     name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
+    """Name of the schedule, unique in the Flow; part of the names of its runs."""
     cron: Annotated[str | None, Field(min_length=1, max_length=256)] = None
+    """Cron expression of five fields, in timeZone. One of cron and intervalSeconds."""
     interval_seconds: Annotated[Int64, Within(10)] | None = None
+    """Seconds between two runs, counted from anchorTime."""
     time_zone: Annotated[str, Field(max_length=64)] = "UTC"
+    """IANA name of the time zone that cron is read in, e.g. Europe/Berlin."""
     anchor_time: Time | None = None
+    """The time that intervals are counted from. Absent: the epoch."""
     parameters: Parameters = None
+    """Parameters of this schedule's runs, laid over the Flow's."""
     suspend: bool = False
+    """Whether this schedule starts no runs."""
     starting_deadline_seconds: Annotated[Int64, Within(1)] = 86_400
+    """Seconds after which a run that is overdue is not started any more."""
     missed_run_policy: MissedRunPolicy = MissedRunPolicy.LATEST
+    """Which of several overdue runs are started: the Latest, None, or All."""
 
 
 class ConcurrencyPolicy(StrEnum):
@@ -56,7 +65,11 @@ class Concurrency(Model):
     """How many runs of a flow may be live."""
 
     limit: Annotated[Int32, Within(1, 100_000)]
+    """How many runs of this flow may be live at the same time, in its namespace."""
     policy: ConcurrencyPolicy = ConcurrencyPolicy.QUEUE
+    """What happens to a run beyond the limit: it waits (Queue), ends Cancelled (Skip), or cancels the oldest
+    (Replace).
+    """
 
 
 class RunOnChange(StrEnum):
@@ -70,7 +83,9 @@ class HistoryLimits(Model):
     """How many finished runs that the Flow owns are kept."""
 
     completed: Annotated[Int32, Within(0, 10_000)] = 100
+    """How many Completed runs that the Flow owns are kept."""
     failed: Annotated[Int32, Within(0, 10_000)] = 100
+    """How many Failed, Crashed and Cancelled runs that the Flow owns are kept."""
 
 
 class FlowSpec(Execution):
@@ -79,21 +94,28 @@ class FlowSpec(Execution):
     model_config = ConfigDict(json_schema_extra=rules(INLINE_ENTRYPOINT))
 
     description: Annotated[str | None, Field(max_length=2048)] = None
+    """What the flow is for, for people."""
     suspend: bool = False
+    """Whether schedules and changes start no runs. Runs that somebody creates still run."""
     schedules: Annotated[
         tuple[Schedule, ...] | None,
         Field(
             max_length=50, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
     ] = None
+    """When runs begin by themselves."""
     concurrency: Concurrency | None = None
+    """How many runs of this flow may be live. Absent: any number."""
     concurrency_groups: Annotated[
         tuple[Annotated[str, names.KEY.field()], ...] | None,
         Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = None
+    """Names of limits that flows of the namespace share; the numbers are in the ConfigMap penstock-concurrency."""
     run_on_change: RunOnChange = RunOnChange.NEVER
+    """Whether a changed execution part of the spec starts one run of it."""
     # `{}`: the server fills in the numbers from their own defaults, as it does for a user who writes only one of them.
     history_limits: Annotated[HistoryLimits, Field(json_schema_extra={"default": {}})] = HistoryLimits()
+    """How many finished runs that the Flow owns are kept."""
 
     # A Flow is read once, and taken apart by each decision about each of its runs.
     @cached_property
@@ -111,26 +133,37 @@ class ScheduleStatus(Model):
     """What became of a schedule."""
 
     name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
+    """Name of the schedule."""
     last_scheduled_time: Time | None = None
+    """The time that its last run was for."""
     next_scheduled_time: Time | None = None
+    """The time that its next run is for."""
 
 
 class FlowStatus(Model):
     """What is true of a Flow."""
 
     observed_generation: Int64 | None = None
+    """metadata.generation of the spec that this status is about. -1: nobody has looked at it yet."""
     revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
+    """Name of the ConfigMap that a run which started now would use."""
     active_runs: Annotated[Int32 | None, Field(ge=0)] = None
+    """Runs of this flow that hold a slot."""
     queued_runs: Annotated[Int32 | None, Field(ge=0)] = None
+    """Runs of this flow that wait for a slot."""
     last_scheduled_time: Time | None = None
+    """The latest of the schedules' last times."""
     next_scheduled_time: Time | None = None
+    """The earliest of the schedules' next times."""
     schedules: Annotated[
         tuple[ScheduleStatus, ...] | None,
         Field(
             max_length=50, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
         ),
     ] = None
+    """The schedules' times, by name."""
     conditions: Conditions = None
+    """Ready: runs can be made of it. Stalled: they can't, and the message says why."""
 
 
 class Flow(Model):

@@ -69,6 +69,7 @@ class NameRef(Model):
     """A reference by name, in the same namespace."""
 
     name: Annotated[str, names.LABEL.field()]
+    """Name of the object, in the same namespace."""
 
 
 class FlowRunSpec(Model):
@@ -103,115 +104,177 @@ class FlowRunSpec(Model):
     )
 
     flow_ref: NameRef | None = None
+    """The Flow to run, as it is when the run's first attempt starts. One of flowRef and flowSpec. Immutable."""
     flow_spec: Execution | None = None
+    """The flow itself, for a run without a Flow. Immutable."""
     parameters: Parameters = None
+    """Parameters by name, any JSON, laid over the flow's: top level only; a null is a value. Immutable."""
     context: Parameters = None
+    """Free values for the flow's code (penstock.context, runtime.flow_run.context). Immutable."""
     template: Template | None = None
+    """Labels, annotations and a PodSpec for this run's pods, merged over the flow's. Immutable."""
     env: EnvList = None
+    """Environment variables for this run, over the flow's, by name. Immutable."""
     resources: Resources = None
+    """Requests and limits of the engine's container for this run, over the flow's. Immutable."""
     image: Image = None
+    """Container image for this run. Absent: the flow's. Immutable."""
     run_policy: RunPolicy | None = None
+    """Deadlines, retry budgets, retention, over the flow's, field by field. Only retention may change."""
     desired_state: DesiredState = DesiredState.RUNNING
+    """What you want of the run: Running; Paused or Suspended, to stop it between two steps; Cancelled, which
+    cannot be withdrawn. Leave it out of files in Git.
+    """
     inputs: Annotated[dict[str, Any] | None, free_form(64)] = None
+    """Answers to pauses, by the pause's key. May change at any time."""
     scheduled_time: Time | None = None
+    """Not before this time. May change while the run is Scheduled."""
     priority: Annotated[Int32, Within(-2_147_483_648, 2_147_483_647)] = 0
+    """Order in a concurrency queue: higher first. May change."""
     display_name: Annotated[str | None, Field(max_length=253)] = None
+    """A name for people. To rename a run, change this."""
     rerun_of: NameRef | None = None
+    """Take the completed tasks' stored results of this FlowRun. Immutable."""
     managed_by: Annotated[str | None, names.CONTROLLER.field()] = None
+    """Name of another controller that handles this run; Penstock's operator then leaves it alone. Immutable."""
 
 
 class State(Model):
     """The state of a run."""
 
     type: StateType
+    """The kind of state, of a closed set; Cancelled, Completed, Failed and Crashed are final."""
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    """The state more exactly, e.g. Retrying, ImagePullBackOff, OOMKilled; docs/troubleshooting.md has an entry
+    for each.
+    """
     message: Annotated[str | None, Field(max_length=1024)] = None
+    """One line for people, with the cause first and the numbers that matter."""
     since: Time | None = None
+    """When the type was entered, on the operator's clock."""
     time: Time | None = None
+    """When type or name last changed, on the operator's clock."""
 
 
 class FlowInfo(Model):
     """Which flow, in which revision."""
 
     name: Annotated[str | None, names.FLOW.field()] = None
+    """Name of the Flow; for a flowSpec that of its function."""
     uid: Annotated[str | None, Field(max_length=64)] = None
+    """UID of the Flow, from the first attempt on. Absent for a flowSpec."""
     revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
+    """Name of the ConfigMap that holds the Flow as this run uses it, for all its attempts. Absent for a flowSpec."""
 
 
 class Attempt(Model):
     """The attempt under way: one pod."""
 
     number: Annotated[Int32, Field(ge=1)]
+    """Number of the attempt, from 1. Never decreases."""
     pod_name: Annotated[str, names.SUBDOMAIN.field()]
+    """Name that the attempt's pod has, or will have: it is decided before the pod is made."""
     pod_uid: Annotated[str | None, Field(max_length=64, alias="podUID")] = None
+    """UID of the pod, once it was seen."""
     start_time: Time | None = None
-    # Of the engine's container when the claim was first seen: what restarts it later ends the attempt.
+    """When the engine's claim was seen: user code is about to run."""
     restarts: Annotated[Int32 | None, Field(ge=0)] = None
+    """Restarts of the engine's container when the claim was first seen; a later one ends the attempt."""
     node_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
+    """Node of the pod, once it was seen there."""
 
 
 class FinishedAttempt(Model):
     """An attempt that was judged, and what it was counted as."""
 
     number: Annotated[Int32, Field(ge=1)]
+    """Number of the attempt."""
     pod_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
+    """Name of its pod."""
     state: Annotated[str | None, Field(max_length=32)] = None
+    """What it ended as."""
     reason: Annotated[str | None, Field(max_length=64)] = None
+    """Why, in one word."""
     message: Annotated[str | None, Field(max_length=512)] = None
+    """Why, in one line for people."""
     start_time: Time | None = None
+    """When user code started; absent: it never did."""
     end_time: Time | None = None
+    """When the attempt was over."""
     exit_code: Int32 | None = None
+    """Exit code of the engine's container, where there was one."""
     budget: Annotated[str | None, Field(max_length=32)] = None
+    """The retry budget that it was counted for: infrastructure, neverStarted, application; absent: none."""
 
 
 class Used(Model):
     """How much of each retry budget is used, consecutively."""
 
     infrastructure: Annotated[Int32 | None, Field(ge=0)] = None
+    """Attempts lost to nodes, evictions and kills, since the last long one."""
     never_started: Annotated[Int32 | None, Field(ge=0)] = None
+    """Attempts lost before user code ran."""
     application: Annotated[Int32 | None, Field(ge=0)] = None
+    """Attempts lost by the flow's own doing."""
 
 
 class Result(Model):
     """A small preview of the result, and where the whole is."""
 
     json_: Annotated[str | None, Field(max_length=1024, alias="json")] = None
+    """The result as JSON, where it is small (at most 1 KiB)."""
     type: Annotated[str | None, Field(max_length=256)] = None
+    """Name of its Python type."""
     location: Annotated[str | None, Field(max_length=2048)] = None
+    """Where the whole result is stored."""
 
 
 class Error(Model):
     """The exception that ended the flow, with the user's frames."""
 
     type: Annotated[str | None, Field(max_length=256)] = None
+    """Name of the exception's type."""
     message: Annotated[str | None, Field(max_length=1024)] = None
+    """The exception's own words."""
     location: Annotated[str | None, Field(max_length=512)] = None
+    """File, line and function of the user's code that raised it."""
     traceback: Annotated[str | None, Field(max_length=2048)] = None
+    """The end of the traceback, the user's frames."""
 
 
 class Queue(Model):
     """The place in a concurrency queue."""
 
     position: Annotated[Int32 | None, Field(ge=0)] = None
+    """Place in the queue: 0 is the next to run."""
     group: Annotated[str | None, names.KEY.field()] = None
+    """The concurrency group whose limit is waited for; absent: the Flow's own limit."""
 
 
 class PauseInput(Model):
     """What a pause waits for."""
 
     schema_: Annotated[dict[str, Any] | None, Field(max_length=64, alias="schema")] = None
+    """JSON Schema of the answer."""
     description: Annotated[str | None, Field(max_length=1024)] = None
+    """The question, for people."""
     error: Annotated[str | None, Field(max_length=1024)] = None
+    """Why the last answer was not taken."""
 
 
 class Pause(Model):
     """A pause by the flow's own code."""
 
     key: Annotated[str | None, Field(max_length=253)] = None
+    """The key that spec.inputs takes the answer under."""
     since: Time | None = None
+    """When the pause began."""
     deadline: Time | None = None
+    """When it ends by itself."""
     seen: Annotated[str | None, Field(max_length=64)] = None
+    """Hash of the answer that was read last."""
     input: PauseInput | None = None
+    """What is asked for; absent: any answer resumes the run."""
 
 
 HookNames = Annotated[tuple[Annotated[str, Field(max_length=253)], ...] | None, Field(max_length=32)]
@@ -221,42 +284,69 @@ class Hooks(Model):
     """What became of the hooks."""
 
     ran: HookNames = None
+    """Names of the hooks that ran."""
     failed: HookNames = None
+    """Names of the hooks that raised an exception."""
     not_run: HookNames = None
+    """Names of the hooks for which there was no time."""
 
 
 class Progress(Model):
     """Counts of task runs, written by the engine now and then."""
 
     summary: Annotated[str | None, Field(max_length=64)] = None
+    """Finished of all task runs, e.g. 12/40."""
     total: Annotated[Int32 | None, Field(ge=0)] = None
+    """Task runs made so far."""
     running: Annotated[Int32 | None, Field(ge=0)] = None
+    """Task runs that run now."""
     completed: Annotated[Int32 | None, Field(ge=0)] = None
+    """Task runs that ended Completed."""
     failed: Annotated[Int32 | None, Field(ge=0)] = None
+    """Task runs that ended Failed."""
     cached: Annotated[Int32 | None, Field(ge=0)] = None
+    """Task runs whose result was there already."""
     activity: Annotated[str | None, Field(max_length=253)] = None
+    """What runs now, by name."""
 
 
 class Report(Model):
     """What the engine says of its attempt. The operator reads it, and removes it with the attempt; it never writes one."""
 
     attempt: Annotated[Int32, Field(ge=1)]
+    """Number of the attempt that reports."""
     instance: Annotated[str, Field(max_length=64)]
+    """Random name of the reporting process: of two processes only the first one's claim holds."""
     type: ReportType
+    """What the attempt is doing, or how it ended."""
     name: Annotated[str | None, Field(max_length=64)] = None
+    """The type more exactly."""
     message: Annotated[str | None, Field(max_length=1024)] = None
+    """One line for people."""
     time: Time | None = None
+    """When this was reported, on the pod's clock."""
     start_time: Time | None = None
+    """When user code started."""
     resume_time: Time | None = None
+    """When the flow wants to go on, after AwaitingRetry or a timed suspension."""
     waiting: Annotated[str | None, Field(max_length=512)] = None
+    """Address of the step that waits."""
     ending: bool | None = None
+    """Whether the outcome is still being completed (hooks run, the process leaves)."""
     signal: Annotated[str | None, Field(max_length=16)] = None
+    """The signal that ended the flow."""
     intent: Annotated[str | None, Field(max_length=32)] = None
+    """What was asked of the run when the signal came."""
     hooks: Hooks | None = None
+    """What became of the hooks."""
     result: Result | None = None
+    """The flow's result."""
     error: Error | None = None
+    """The exception that ended the flow."""
     progress: Progress | None = None
+    """Counts of task runs, written now and then."""
     pause: Pause | None = None
+    """The pause that the flow is in."""
 
 
 Attempts = Annotated[
@@ -287,22 +377,45 @@ class FlowRunStatus(Model):
     )
 
     observed_generation: Int64 | None = None
+    """metadata.generation of the spec that this status is about. -1: nobody has looked at it yet."""
     state: State | None = None
+    """The state of the run. A final one never changes."""
     flow: FlowInfo | None = None
+    """Which flow runs, in which revision."""
     attempt: Attempt | None = None
+    """The attempt under way, or the last one."""
+    pod: Annotated[str | None, Field(max_length=253)] = None
+    """Name of the current attempt's pod, once it was seen."""
     attempts: Attempts = None
+    """The attempts that were judged, the newest 10."""
     retries: Used | None = None
+    """How much of each retry budget is used."""
     scheduled_time: Time | None = None
+    """When the run, or its next attempt, is due."""
     start_time: Time | None = None
+    """When user code first started."""
     completion_time: Time | None = None
+    """When the run ended. Never changes."""
+    duration: Annotated[str | None, Field(max_length=16)] = None
+    """How long it took from startTime to completionTime, e.g. 3m12s. Set when the run has ended."""
     result: Result | None = None
+    """The flow's result: a small preview, and where the whole is."""
     error: Error | None = None
+    """The exception that ended the flow."""
     queue: Queue | None = None
+    """The place in a concurrency queue, while the run waits for a slot."""
     pause: Pause | None = None
+    """What the run waits for, while it is Paused."""
     spec_hash: Annotated[str | None, Field(max_length=64)] = None
+    """Hash of the immutable part of the spec as it was at the first look."""
     lineage: Annotated[str | None, Field(max_length=64)] = None
+    """UID of the run whose stored results this one may use: its own, or that of the run it repeats."""
     conditions: Conditions = None
+    """Finished, Succeeded, Reconciling, Stalled, Ready, Degraded; for `kubectl wait` and tools."""
     report: Report | None = None
+    """What the engine says of its attempt. The engine alone writes it; everything else in the status is the
+    operator's.
+    """
 
 
 class FlowRun(Model):

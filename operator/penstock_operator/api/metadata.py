@@ -55,11 +55,17 @@ class Condition(Model):
     """metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316)]
+    """Type of the condition."""
     status: ConditionStatus
+    """True, False or Unknown."""
     reason: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """Why, in one CamelCase word: the name of the state, unless the condition says otherwise."""
     message: Annotated[str, Field(max_length=32_768)]
+    """Why, in words for people. May be empty."""
     last_transition_time: _Seconds
+    """When the status last changed, on the operator's clock."""
     observed_generation: Annotated[Int64 | None, Field(ge=0)] = None
+    """metadata.generation that the condition is about."""
 
 
 Conditions = Annotated[

@@ -67,5 +67,38 @@ CONTROLLER: Final = Naming(
 def reference_schema() -> dict[str, Any]:
     """Return the schema of `env[].valueFrom`: the objects that it names, the rest as a PodSpec has it."""
     free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    selector = {**free, "properties": {"name": SUBDOMAIN.schema(), "key": KEY.schema()}}
-    return {**free, "properties": {"configMapKeyRef": selector, "secretKeyRef": selector}}
+
+    def text(about: str) -> dict[str, Any]:
+        return {"type": "string", "maxLength": 253, "description": about}
+
+    def selector(kind: str) -> dict[str, Any]:
+        name = {**SUBDOMAIN.schema(), "description": f"Name of the {kind}, in the same namespace."}
+        key = {**KEY.schema(), "description": f"The key in the {kind}."}
+        optional = {"type": "boolean", "description": "Whether the pod starts without it."}
+        properties = {"name": name, "key": key, "optional": optional}
+        return {**free, "description": f"A key of a {kind}.", "properties": properties}
+
+    return {
+        **free,
+        "description": (
+            "Where the value comes from instead, as in a pod: configMapKeyRef, secretKeyRef, fieldRef, resourceFieldRef."
+            " Only for those who may create pods in the namespace."
+        ),
+        "properties": {
+            "configMapKeyRef": selector("ConfigMap"),
+            "secretKeyRef": selector("Secret"),
+            "fieldRef": {
+                **free,
+                "description": "A field of the pod.",
+                "properties": {"fieldPath": text("Its path, e.g. metadata.name or status.podIP.")},
+            },
+            "resourceFieldRef": {
+                **free,
+                "description": "A request or limit of a container.",
+                "properties": {
+                    "resource": text("Which one, e.g. limits.memory."),
+                    "containerName": text("Of which container. Absent: the engine's."),
+                },
+            },
+        },
+    }

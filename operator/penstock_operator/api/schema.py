@@ -59,7 +59,7 @@ def _convert(
         if key == "const":
             out["enum"] = [value]
         elif key == "description":
-            continue  # said in the documentation; a CRD stays small enough for a client-side apply
+            out[key] = _text(value, node.get("default"))
         elif key == "properties":
             out[key] = {k: _convert(v, defs, (*path, k), inside) for k, v in value.items()}
         elif key == "items":
@@ -79,5 +79,14 @@ def _convert(
 
 
 def _over(beside: dict[str, Any]) -> dict[str, Any]:
-    """What stands beside a reference goes over it, but for texts."""
-    return {k: v for k, v in beside.items() if k not in ("title", "description")}
+    """What stands beside a reference goes over it: a field's own text over that of its type."""
+    return {k: v for k, v in beside.items() if k != "title"}
+
+
+def _text(text: str, default: Any) -> str:
+    """Return a description in one line, with the default that a server fills in: kubectl shows no other."""
+    line = " ".join(text.split())
+    if default is None or isinstance(default, dict) or "Default" in line:
+        return line
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return f"{line} Default: {shown}."

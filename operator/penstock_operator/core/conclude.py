@@ -6,6 +6,7 @@ reason, never alone. One Event for each change of the type.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
@@ -63,6 +64,8 @@ def conclude(s: Situation, plan: Plan) -> Decision:
         return Decision(effects=effects, requeue_at=again)
     if old.state is None or old.state.type is not state.type:
         effects = (*effects, _event(state, plan))
+    if state.type.terminal and status.start_time is not None and status.completion_time is not None:
+        status = status.model_copy(update={"duration": shown(status.completion_time - status.start_time)})
     status = within_bounds(_with_pod(s, status, switched=plan.drop_report))
     return Decision(status=status, drop_report=drop_report, effects=effects, requeue_at=again)
 
@@ -95,11 +98,33 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
 
 def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:
     """Add what is known of the attempt's pod; the next attempt's is not known yet."""
-    if s.pod is None or s.gone or switched or status.attempt is None:
+    if s.gone or switched or status.attempt is None:
+        return status.model_copy(update={"pod": None}) if status.pod is not None else status
+    if s.pod is None:
         return status
     node = s.pod.node_name or status.attempt.node_name
     attempt = status.attempt.model_copy(update={"pod_uid": s.pod.uid, "node_name": node})
-    return status.model_copy(update={"attempt": attempt})
+    return status.model_copy(update={"attempt": attempt, "pod": s.pod.name})
+
+
+def shown(took: timedelta) -> str:
+    """Return a duration as kubectl writes one: its two greatest units, and milliseconds for what is shorter than a second.
+
+    Args:
+        took: never negative in a run's own times; a clock that was set back gives 0s.
+    """
+    seconds = took.total_seconds()
+    if seconds < 1:
+        return f"{max(0, int(seconds * 1000))}ms" if seconds > 0 else "0s"
+    whole = int(seconds)
+    units = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
+    at = next(i for i, (_, size) in enumerate(units) if whole >= size)
+    (first, size), rest = units[at], units[at + 1 : at + 2]
+    text = f"{whole // size}{first}"
+    for unit, smaller in rest:
+        if left := whole % size // smaller:
+            text += f"{left}{unit}"
+    return text
 
 
 def _event(state: State, plan: Plan) -> Emit:
