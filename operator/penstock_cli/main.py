@@ -125,7 +125,7 @@ def _dev(
         return 0
     devrun = _devrun()
     folder = data or Path(".penstock")
-    return devrun.run(
+    code: int = devrun.run(
         folder,
         port=port,
         keep=data is not None,
@@ -133,6 +133,7 @@ def _dev(
         exit_when_finished=exit_when_finished,
         max_pods=max_pods,
     )
+    return code
 
 
 @dev_app.command("node", context_settings=_HELP)
@@ -142,7 +143,8 @@ def _node(
     name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "penstock-dev",
 ) -> int:
     """Only the node: runs pods of the kubeconfig's API server as processes of this machine. For development."""
-    return _devrun().node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
+    code: int = _devrun().node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
+    return code
 
 
 @app.command(
