@@ -11,6 +11,7 @@ from . import names
 from .base import Int32, Int64, Model, Time, Within, free_form, rules
 from .execution import EnvList, Execution, Image, Parameters, Resources, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
+from .report import Error, Pause, Report, Result
 
 TERMINAL_CEL = "['Completed','Failed','Crashed','Cancelled']"
 
@@ -44,25 +45,6 @@ class StateType(StrEnum):
 
 
 _TERMINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
-
-
-class ReportType(StrEnum):
-    """What an engine can say."""
-
-    RUNNING = "Running"
-    PAUSED = "Paused"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    CANCELLED = "Cancelled"
-    CRASHED = "Crashed"
-    INTERRUPTED = "Interrupted"
-    SUSPENDED = "Suspended"
-    AWAITING_RETRY = "AwaitingRetry"
-
-    @property
-    def outcome(self) -> bool:
-        """Whether it ends an attempt ("terminal-like")."""
-        return self not in (ReportType.RUNNING, ReportType.PAUSED)
 
 
 class NameRef(Model):
@@ -218,30 +200,6 @@ class Used(Model):
     """Attempts lost by the flow's own doing."""
 
 
-class Result(Model):
-    """A small preview of the result, and where the whole is."""
-
-    json_: Annotated[str | None, Field(max_length=1024, alias="json")] = None
-    """The result as JSON, where it is small (at most 1 KiB)."""
-    type: Annotated[str | None, Field(max_length=256)] = None
-    """Name of its Python type."""
-    location: Annotated[str | None, Field(max_length=2048)] = None
-    """Where the whole result is stored."""
-
-
-class Error(Model):
-    """The exception that ended the flow, with the user's frames."""
-
-    type: Annotated[str | None, Field(max_length=256)] = None
-    """Name of the exception's type."""
-    message: Annotated[str | None, Field(max_length=1024)] = None
-    """The exception's own words."""
-    location: Annotated[str | None, Field(max_length=512)] = None
-    """File, line and function of the user's code that raised it."""
-    traceback: Annotated[str | None, Field(max_length=2048)] = None
-    """The end of the traceback, the user's frames."""
-
-
 class Queue(Model):
     """The place in a concurrency queue."""
 
@@ -249,104 +207,6 @@ class Queue(Model):
     """Place in the queue: 0 is the next to run."""
     group: Annotated[str | None, names.KEY.field()] = None
     """The concurrency group whose limit is waited for; absent: the Flow's own limit."""
-
-
-class PauseInput(Model):
-    """What a pause waits for."""
-
-    schema_: Annotated[dict[str, Any] | None, Field(max_length=64, alias="schema")] = None
-    """JSON Schema of the answer."""
-    description: Annotated[str | None, Field(max_length=1024)] = None
-    """The question, for people."""
-    error: Annotated[str | None, Field(max_length=1024)] = None
-    """Why the last answer was not taken."""
-
-
-class Pause(Model):
-    """A pause by the flow's own code."""
-
-    key: Annotated[str | None, Field(max_length=253)] = None
-    """The key that spec.inputs takes the answer under."""
-    since: Time | None = None
-    """When the pause began."""
-    deadline: Time | None = None
-    """When it ends by itself."""
-    seen: Annotated[str | None, Field(max_length=64)] = None
-    """Hash of the answer that was read last."""
-    input: PauseInput | None = None
-    """What is asked for; absent: any answer resumes the run."""
-
-
-HookNames = Annotated[tuple[Annotated[str, Field(max_length=253)], ...] | None, Field(max_length=32)]
-
-
-class Hooks(Model):
-    """What became of the hooks."""
-
-    ran: HookNames = None
-    """Names of the hooks that ran."""
-    failed: HookNames = None
-    """Names of the hooks that raised an exception."""
-    not_run: HookNames = None
-    """Names of the hooks for which there was no time."""
-
-
-class Progress(Model):
-    """Counts of task runs, written by the engine now and then."""
-
-    summary: Annotated[str | None, Field(max_length=64)] = None
-    """Finished of all task runs, e.g. 12/40."""
-    total: Annotated[Int32 | None, Field(ge=0)] = None
-    """Task runs made so far."""
-    running: Annotated[Int32 | None, Field(ge=0)] = None
-    """Task runs that run now."""
-    completed: Annotated[Int32 | None, Field(ge=0)] = None
-    """Task runs that ended Completed."""
-    failed: Annotated[Int32 | None, Field(ge=0)] = None
-    """Task runs that ended Failed."""
-    cached: Annotated[Int32 | None, Field(ge=0)] = None
-    """Task runs whose result was there already."""
-    activity: Annotated[str | None, Field(max_length=253)] = None
-    """What runs now, by name."""
-
-
-class Report(Model):
-    """What the engine says of its attempt. The operator reads it, and removes it with the attempt; it never writes one."""
-
-    attempt: Annotated[Int32, Field(ge=1)]
-    """Number of the attempt that reports."""
-    instance: Annotated[str, Field(max_length=64)]
-    """Random name of the reporting process: of two processes only the first one's claim holds."""
-    type: ReportType
-    """What the attempt is doing, or how it ended."""
-    name: Annotated[str | None, Field(max_length=64)] = None
-    """The type more exactly."""
-    message: Annotated[str | None, Field(max_length=1024)] = None
-    """One line for people."""
-    time: Time | None = None
-    """When this was reported, on the pod's clock."""
-    start_time: Time | None = None
-    """When user code started."""
-    resume_time: Time | None = None
-    """When the flow wants to go on, after AwaitingRetry or a timed suspension."""
-    waiting: Annotated[str | None, Field(max_length=512)] = None
-    """Address of the step that waits."""
-    ending: bool | None = None
-    """Whether the outcome is still being completed (hooks run, the process leaves)."""
-    signal: Annotated[str | None, Field(max_length=16)] = None
-    """The signal that ended the flow."""
-    intent: Annotated[str | None, Field(max_length=32)] = None
-    """What was asked of the run when the signal came."""
-    hooks: Hooks | None = None
-    """What became of the hooks."""
-    result: Result | None = None
-    """The flow's result."""
-    error: Error | None = None
-    """The exception that ended the flow."""
-    progress: Progress | None = None
-    """Counts of task runs, written now and then."""
-    pause: Pause | None = None
-    """The pause that the flow is in."""
 
 
 Attempts = Annotated[

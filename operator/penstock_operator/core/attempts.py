@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from penstock_operator.api.constants import ENGINE_CONTAINER
-from penstock_operator.api.flowrun import Attempt, FinishedAttempt, Pause, StateType, Used
+from penstock_operator.api.flowrun import Attempt, FinishedAttempt, StateType, Used
+from penstock_operator.api.report import Pause
 from penstock_operator.api.times import later, rfc3339, seconds_between
 
 from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
@@ -132,7 +133,7 @@ def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
 
 def _requeue(s: Situation, verdict: Verdict) -> Plan:
     """Its queue decides when the next attempt's pod may start, and how often: nothing is counted."""
-    due = s.now + backoff(s.policy, 1, s.seen.jitter)
+    due = later(s.now, backoff(s.policy, 1, s.seen.jitter))
     number = s.attempt.number + 1
     message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} at {_clock(due)}"
     return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)

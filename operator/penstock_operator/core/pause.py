@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from penstock_operator.api.flowrun import DesiredState, FlowRunSpec, Pause, Report, ReportType, StateType
+from penstock_operator.api.flowrun import DesiredState, FlowRunSpec, StateType
+from penstock_operator.api.report import Pause, Report, ReportType
 from penstock_operator.api.times import later
 
 from .attempts import settle

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penstock_operator.api.constants import ENGINE_CONTAINER
-from penstock_operator.api.flowrun import ReportType, StateType
+from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.report import ReportType
 
 from .attempts import claimed_at, finish, settle
 from .cancel import cancel

@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from penstock_operator.api.flowrun import FlowRun, Hooks, Report, ReportType, StateType
+from penstock_operator.api.flowrun import FlowRun, StateType
+from penstock_operator.api.report import Hooks, Report, ReportType
 
 from .observe import Container
 from .verdict import Budget, Verdict

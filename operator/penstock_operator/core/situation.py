@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from penstock_operator.api.flow import Flow
-from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, Report, StateType
+from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, StateType
+from penstock_operator.api.report import Report
 from penstock_operator.api.times import later
 
 from .concurrency import holds, replaced

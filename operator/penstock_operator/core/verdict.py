@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from penstock_operator.api.flowrun import Error, Pause, Result, StateType
+from penstock_operator.api.flowrun import StateType
+from penstock_operator.api.report import Error, Pause, Result
 
 
 class Budget(StrEnum):
