@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from penstock import runtime
-    from penstock._state import State
-    from penstock.context import tags
-    from penstock.flow_runs import (
+    from penstock.base.annotations import allow_failure, unmapped
+    from penstock.base.version import __version__
+    from penstock.core.state import State
+    from penstock.definitions.flow import Flow, flow
+    from penstock.definitions.task import Task, task
+    from penstock.inside.pausing import (
         apause_flow_run,
         aresume_flow_run,
         asuspend_flow_run,
@@ -21,20 +24,16 @@ if TYPE_CHECKING:
         resume_flow_run,
         suspend_flow_run,
     )
-    from penstock.flows import Flow, flow
+    from penstock.inside.views import tags
     from penstock.logging.loggers import get_run_logger
-    from penstock.tasks import Task, task
-    from penstock.transactions import Transaction
-    from penstock.utilities.annotations import allow_failure, unmapped
-
-__version__ = "0.1.0"
+    from penstock.storage.transactions import Transaction
 
 _HOMES = {
     "flow": "flows",
     "Flow": "flows",
     "task": "tasks",
     "Task": "tasks",
-    "State": "_state",
+    "State": "states",
     "Transaction": "transactions",
     "tags": "context",
     "unmapped": "utilities.annotations",
@@ -47,6 +46,7 @@ _HOMES = {
     "suspend_flow_run": "flow_runs",
     "asuspend_flow_run": "flow_runs",
     "runtime": "",
+    "__version__": "base.version",
 }
 
 __all__ = [
@@ -76,7 +76,7 @@ def __getattr__(name: str) -> "Any":
     if home is None:
         if name.startswith("__"):
             raise AttributeError(name)
-        from penstock._absent import absent_name
+        from penstock.base.absent import absent_name
 
         absent_name("penstock", name)
     if not home:
@@ -87,6 +87,21 @@ def __getattr__(name: str) -> "Any":
     value = getattr(sys.modules[full], name)
     globals()[name] = value
     return value
+
+
+class AbsentFinder:
+    """Asked last, for modules that nobody has found: one that is absent on purpose says what to use instead."""
+
+    @staticmethod
+    def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> None:
+        """Never finds anything; see `base.absent` for what it raises."""
+        if name.startswith("penstock."):
+            from penstock.base.absent import refuse_module
+
+            refuse_module(name)
+
+
+sys.meta_path.append(AbsentFinder)
 
 
 def __dir__() -> list[str]:

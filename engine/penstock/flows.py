@@ -1,45 +1,19 @@
-"""Flows: `@flow`, `Flow`.
-
-A flow is a definition; calling it makes a run. Neighbours: `drivers.entry` makes runs, `_loading` finds flows in files,
-`flow_engine` runs them step by step.
-"""
+"""Flows: `@flow`, `Flow`, and loading them from files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from penstock._absent import refuse_absent_methods
-from penstock._changing import RESETTABLE_OF_FLOWS, changed_flow
-from penstock._current import current_run
-from penstock._definition import Definition, check_retries, check_timeout, doc_of, runner_of, takes_options
-from penstock.exceptions import InvalidNameError, SignatureMismatchError
+from penstock.definitions.flow import BANNED_CHARACTERS, Flow, FlowDecorator, FlowStateHook, flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Protocol
-
-    from penstock._state import State
-    from penstock.core.runs import FlowRun, Run
-
-    class FlowStateHook(Protocol):
-        """A hook: `hook(flow, flow_run, state)`, sync or async."""
-
-        def __call__(self, flow: Flow[..., Any], flow_run: FlowRun, state: State, /) -> Any:
-            """React to the state."""
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-BANNED_CHARACTERS = ["/", "%", "&", ">", "<"]
-_LOADING = {
-    "load_flow_from_entrypoint",
-    "load_function_and_convert_to_flow",
-    "safe_load_flow_from_entrypoint",
-    "select_flow",
-    "is_entrypoint_async",
-    "compile_entrypoint",
-}
+    from penstock.definitions.loading import (
+        is_entrypoint_async,
+        load_flow_from_entrypoint,
+        load_function_and_convert_to_flow,
+        safe_load_flow_from_entrypoint,
+        select_flow,
+    )
 
 __all__ = [
     "BANNED_CHARACTERS",
@@ -54,337 +28,26 @@ __all__ = [
     "select_flow",
 ]
 
-
-class Flow(Definition, Generic[P, R]):
-    """A function that is run as a flow; arguments as for `flow`.
-
-    Raises:
-        TypeError: the function cannot be called, or an option has the wrong type.
-        ValueError: an option is out of range.
-        InvalidNameError: the name holds one of `/ % & < >`.
-        ReservedArgumentError: a parameter is called `return_state` or `wait_for`.
-    """
-
-    kind = "flow"
-
-    def __init__(
-        self,
-        fn: Callable[P, R],
-        name: str | None = None,
-        version: str | None = None,
-        flow_run_name: Callable[[], str] | str | None = None,
-        retries: int | None = None,
-        retry_delay_seconds: int | float | list[float] | None = None,
-        task_runner: Any = None,
-        description: str | None = None,
-        timeout_seconds: int | float | None = None,
-        validate_parameters: bool = True,
-        persist_result: bool | None = None,
-        result_storage: Any = None,
-        result_serializer: Any = None,
-        cache_result_in_memory: bool = True,
-        log_prints: bool | None = None,
-        on_completion: Iterable[FlowStateHook] | None = None,
-        on_failure: Iterable[FlowStateHook] | None = None,
-        on_cancellation: Iterable[FlowStateHook] | None = None,
-        on_crashed: Iterable[FlowStateHook] | None = None,
-        on_running: Iterable[FlowStateHook] | None = None,
-    ) -> None:
-        if isinstance(fn, Flow):
-            raise TypeError(f"{fn.name!r} is a flow already; use `with_options` to change it.")
-        self._set_function(fn)
-        self.on_completion_hooks = self._hooks_of("on_completion", on_completion)
-        self.on_failure_hooks = self._hooks_of("on_failure", on_failure)
-        self.on_cancellation_hooks = self._hooks_of("on_cancellation", on_cancellation)
-        self.on_crashed_hooks = self._hooks_of("on_crashed", on_crashed)
-        self.on_running_hooks = self._hooks_of("on_running", on_running)
-        if not name:
-            name = "unknown-lambda" if self.__name__ == "<lambda>" else self.__name__.replace("_", "-")
-        elif not isinstance(name, str):
-            raise TypeError(f"Expected string for flow parameter 'name'; got {type(name).__name__} instead.")
-        if any(char in name for char in BANNED_CHARACTERS):
-            raise InvalidNameError(
-                f"Name {name!r} contains an invalid character. Must not contain any of: {BANNED_CHARACTERS}."
-            )
-        self.name = name
-        self.flow_run_name = self._run_name("flow_run_name", flow_run_name)
-        self.run_name = self.flow_run_name or None
-        self._version = version
-        self.description = description if description is not None else doc_of(self.fn)
-        self._retries = check_retries(retries)
-        self._retry_delay_seconds = retry_delay_seconds
-        self.timeout_seconds = check_timeout(timeout_seconds)
-        self.task_runner = runner_of(task_runner)
-        self.should_validate_parameters = validate_parameters
-        if persist_result is None and (result_storage is not None or result_serializer is not None):
-            persist_result = True
-        self.persist_result = persist_result
-        self.result_storage = result_storage
-        self.result_serializer = result_serializer
-        self.cache_result_in_memory = cache_result_in_memory
-        self.log_prints = log_prints
-        self._schema: Any = None
-        self._validator: Any = None
-
-    def stores(self, run: Run) -> bool:
-        """Whether the result of this run is stored."""
-        from penstock._persisting import flow_persists
-
-        return flow_persists(run)
-
-    @property
-    def tries_after_first(self) -> int:
-        """`retries`, or the setting."""
-        if self._retries is None:
-            from penstock.settings import get_current_settings
-
-            return int(get_current_settings().flows.default_retries)
-        return self._retries
-
-    @property
-    def delays(self) -> Any:
-        """`retry_delay_seconds`, or the setting."""
-        if self._retry_delay_seconds is None:
-            from penstock.settings import get_current_settings
-
-            return get_current_settings().flows.default_retry_delay_seconds
-        return self._retry_delay_seconds
-
-    @property
-    def version(self) -> str | None:
-        """Given, or a hash of the defining file, computed when first read."""
-        if self._version is None:
-            import inspect
-
-            from penstock.utilities.hashing import file_hash
-
-            try:
-                self._version = file_hash(inspect.getsourcefile(inspect.unwrap(self.fn)) or "")[:32]
-            except (TypeError, OSError):
-                return None
-        return self._version
-
-    @property
-    def parameters(self) -> Any:
-        """JSON schema of the parameters; made when first read."""
-        if self._schema is None:
-            from penstock.utilities.callables import parameter_schema
-
-            self._schema = parameter_schema(self.fn)
-        return self._schema
-
-    def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters after validation; the same object when nothing had to be looked at."""
-        from penstock._validation import needs_validation, validator_of
-
-        if self._validator is None:
-            self._validator = needs_validation(self.fn, self.binder.signature)
-        if self._validator is False or (callable(self._validator) and not self._validator(parameters)):
-            return parameters
-        return validator_of(self)(parameters)
-
-    def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate values by the annotations.
-
-        Args:
-            parameters: values by name.
-
-        Returns:
-            The values, coerced.
-
-        Raises:
-            ParameterTypeError: lists path and reason of each bad value.
-            SignatureMismatchError: a name is not in the signature.
-        """
-        from penstock._validation import validator_of
-
-        binder = self.binder
-        if not binder.keywords.issuperset(parameters):
-            raise SignatureMismatchError.from_bad_params(list(binder.names), list(parameters))
-        return validator_of(self)({**binder.absent_values(), **parameters})
-
-    def serialize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The values in JSON form; what cannot be encoded becomes `"<TypeName>"`."""
-        from penstock._validation import json_form
-
-        return {name: json_form(value) for name, value in parameters.items()}
-
-    def timeout_error(self, run: Run) -> BaseException:
-        """The error of this flow's own timeout."""
-        from penstock.flow_engine import FlowRunTimeoutError
-
-        return FlowRunTimeoutError(f"Flow run exceeded timeout of {self.timeout_seconds} second(s)")
-
-    @overload
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
-
-    @overload
-    def __call__(self, /, *args: Any, return_state: bool = ..., wait_for: Any = ..., **kwargs: Any) -> Any: ...
-
-    def __call__(self, /, *args: Any, return_state: Any = False, wait_for: Any = None, **kwargs: Any) -> Any:
-        """Run the flow.
-
-        Args:
-            args: for the function.
-            return_state: give the final state instead of the value; never raises but for crashes.
-            wait_for: upstreams that must be completed first.
-            kwargs: for the function.
-
-        Returns:
-            The value; a coroutine of it for an async flow that is called from async code.
-
-        Raises:
-            ParameterBindError: the arguments do not fit the signature.
-            Exception: what the body raised, the same object.
-        """
-        if calls.LOADING.active:
-            calls.refuse_while_loading(self)
-        parameters = self.binder.bind(args, kwargs)
-        parent = current_run.get()
-        if self.isgenerator:
-            return calls.generate_flow(self, parameters, parent, return_state, wait_for)
-        if self.isasync:
-            return calls.call_flow_async(self, parameters, parent, return_state, wait_for)
-        return calls.call_flow(self, parameters, parent, return_state, wait_for)
-
-    def run_engine(
-        self,
-        *,
-        parameters: Mapping[str, Any] | None = None,
-        state: State | None = None,
-        task_states: Mapping[Any, Any] | None = None,
-        return_tasks: Any = None,
-        state_handlers: Iterable[Callable[..., Any]] = (),
-        task_state_handlers: Iterable[Callable[..., Any]] = (),
-        task_runner: Any = None,
-        context: Mapping[str, Any] | None = None,
-        task_contexts: Mapping[Any, Mapping[str, Any]] | None = None,
-        wait_for: Any = None,
-        flow_run: FlowRun | None = None,
-        retry_wait_limit: Any = 60.0,
-    ) -> Any:
-        """Start a run of this flow from given states; never raises for failures of the user's code.
-
-        Args:
-            parameters: values by name, bound and validated as in a call.
-            state: first state of the run; default: Pending.
-            task_states: states or plain values by address: what a call with that address starts from.
-            return_tasks: addresses, tasks, flows, or `"*"`: whose final states to keep.
-            state_handlers: chain of `handler(engine, old, new)` for the flow run.
-            task_state_handlers: the same for each task run in it.
-            task_runner: instead of the flow's; one that is entered already is used as it is.
-            context: mapping for `penstock.runtime.flow_run.context`.
-            task_contexts: mappings by address, laid over `context` in that task run.
-            wait_for: upstreams that must be completed first.
-            flow_run: a record with id, name, lineage, attempt, run_count, control.
-            retry_wait_limit: seconds; a longer wait ends the run as SCHEDULED. None: wait always; a callable decides.
-
-        Returns:
-            The final state, with `task_states`, `flow_run` and `unused`; a coroutine of it for an async flow.
-
-        Raises:
-            ParameterBindError: the parameters do not fit.
-            ValueError: an address cannot be parsed, a handler is async in a sync flow, or the flow is a generator.
-        """
-        from penstock.drivers.giving import run_flow_engine
-
-        return run_flow_engine(
-            self, parameters=parameters, state=state, task_states=task_states, return_tasks=return_tasks,
-            state_handlers=tuple(state_handlers), task_state_handlers=tuple(task_state_handlers),
-            task_runner=task_runner, context=context, task_contexts=task_contexts, wait_for=wait_for,
-            flow_run=flow_run, retry_wait_limit=retry_wait_limit,
-        )  # fmt: skip
-
-    @takes_options(__init__, unless_given=RESETTABLE_OF_FLOWS)
-    def with_options(self, **options: Any) -> Flow[P, R]:
-        """A copy with some options changed, named as in `flow`.
-
-        None keeps the old value; for `persist_result`, `result_storage`, `result_serializer` and `log_prints` it
-        resets, and `NotSet` keeps.
-
-        Raises:
-            TypeError: an option is unknown.
-        """
-        copied: Flow[P, R] = changed_flow(self, options)
-        return copied
-
-    def on_completion(self, fn: FlowStateHook) -> FlowStateHook:
-        """Add a hook for COMPLETED; returns the function."""
-        return self._add_hook(self.on_completion_hooks, fn)  # type: ignore[no-any-return]
-
-    def on_failure(self, fn: FlowStateHook) -> FlowStateHook:
-        """Add a hook for the final FAILED; returns the function."""
-        return self._add_hook(self.on_failure_hooks, fn)  # type: ignore[no-any-return]
-
-    def on_cancellation(self, fn: FlowStateHook) -> FlowStateHook:
-        """Add a hook for CANCELLING; returns the function."""
-        return self._add_hook(self.on_cancellation_hooks, fn)  # type: ignore[no-any-return]
-
-    def on_crashed(self, fn: FlowStateHook) -> FlowStateHook:
-        """Add a hook for CRASHED; returns the function."""
-        return self._add_hook(self.on_crashed_hooks, fn)  # type: ignore[no-any-return]
-
-    def on_running(self, fn: FlowStateHook) -> FlowStateHook:
-        """Add a hook for each entry into RUNNING; returns the function."""
-        return self._add_hook(self.on_running_hooks, fn)  # type: ignore[no-any-return]
-
-    def __repr__(self) -> str:
-        return f"<Flow {self.name!r}>"
-
-    if TYPE_CHECKING:  # absent methods: any of them may be asked for, and says what to use instead
-
-        def __getattr__(self, name: str) -> Any: ...
-
-
-refuse_absent_methods(Flow, "Flow")
-
-
-class FlowDecorator:
-    """`flow`: makes flows of functions, bare or called with options; see `Flow` for what is raised.
-
-    Options: `name`, `version`, `flow_run_name` (template or callable), `retries`, `retry_delay_seconds`,
-    `task_runner`, `description`, `timeout_seconds`, `validate_parameters`, `persist_result`, `result_storage`,
-    `result_serializer`, `cache_result_in_memory`, `log_prints`, and the hooks `on_completion`, `on_failure`,
-    `on_cancellation`, `on_crashed`, `on_running`.
-    """
-
-    @overload
-    def __call__(self, __fn: Callable[P, R], /, **options: Any) -> Flow[P, R]: ...
-
-    @overload
-    def __call__(self, __fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
-
-    @takes_options(Flow.__init__)
-    def __call__(self, __fn: Any = None, /, **options: Any) -> Any:
-        """Make a flow, or what makes one."""
-        if __fn is None:
-            return lambda function: Flow(function, **options)
-        return Flow(__fn, **options)
-
-
-refuse_absent_methods(FlowDecorator, "Flow", ("from_source", "afrom_source"))
-flow = FlowDecorator()
+_LOADING = {
+    "is_entrypoint_async",
+    "load_flow_from_entrypoint",
+    "load_function_and_convert_to_flow",
+    "safe_load_flow_from_entrypoint",
+    "select_flow",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LOADING:
-        from penstock import _loading
+    if name in (
+        "is_entrypoint_async",
+        "load_flow_from_entrypoint",
+        "load_function_and_convert_to_flow",
+        "safe_load_flow_from_entrypoint",
+        "select_flow",
+    ):
+        from penstock.definitions import loading
 
-        return getattr(_loading, name)
-    from penstock._absent import absent_name
+        return getattr(loading, name)
+    from penstock.base.absent import absent_name
 
     return absent_name("penstock.flows", name)
-
-
-if TYPE_CHECKING:
-    from penstock._loading import (
-        is_entrypoint_async,
-        load_flow_from_entrypoint,
-        load_function_and_convert_to_flow,
-        safe_load_flow_from_entrypoint,
-        select_flow,
-    )
-else:
-    FlowStateHook = object
-
-from penstock.drivers import calls  # noqa: E402  (needs this module's classes at run time only)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock._future_sets import (
+from penstock.runners.future_sets import (
     DoneAndNotDoneFutures,
     PrefectFutureIterator,
     PrefectFutureList,
@@ -17,7 +17,7 @@ from penstock._future_sets import (
     resolve_futures_to_states,
     wait,
 )
-from penstock._futures import PrefectConcurrentFuture, PrefectFuture, PrefectTaskRunFuture, PrefectWrappedFuture
+from penstock.runners.futures import PrefectConcurrentFuture, PrefectFuture, PrefectTaskRunFuture, PrefectWrappedFuture
 
 if TYPE_CHECKING:
     from typing import Any
@@ -51,6 +51,6 @@ PenstockFutureIterator = PrefectFutureIterator
 
 
 def __getattr__(name: str) -> Any:
-    from penstock._absent import absent_name
+    from penstock.base.absent import absent_name
 
     return absent_name("penstock.futures", name)

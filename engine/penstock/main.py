@@ -1,9 +1,11 @@
 """The public names once more, where Prefect keeps them. Neighbours: the package itself."""
 
 from penstock import runtime
-from penstock._state import State
-from penstock.context import tags
-from penstock.flow_runs import (
+from penstock.base.annotations import allow_failure, unmapped
+from penstock.core.state import State
+from penstock.definitions.flow import Flow, flow
+from penstock.definitions.task import Task, task
+from penstock.inside.pausing import (
     apause_flow_run,
     aresume_flow_run,
     asuspend_flow_run,
@@ -11,11 +13,9 @@ from penstock.flow_runs import (
     resume_flow_run,
     suspend_flow_run,
 )
-from penstock.flows import Flow, flow
+from penstock.inside.views import tags
 from penstock.logging.loggers import get_run_logger
-from penstock.tasks import Task, task
-from penstock.transactions import Transaction
-from penstock.utilities.annotations import allow_failure, unmapped
+from penstock.storage.transactions import Transaction
 
 __all__ = [
     "Flow",

@@ -1,38 +1,47 @@
-"""States: constructors, and what the result of a state is.
-
-Neighbours: `_state` holds the class; `core.outcome` turns what a body did into a state.
-"""
+"""States: the class, constructors, and what their results are."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
-
-from penstock._state import (
-    COMPLETED,
-    PAUSED,
-    TERMINAL_STATES,
-    State,
-    StateType,
+from penstock.core.outcome import StateGroup
+from penstock.core.state import State
+from penstock.core.state_details import StateDetails
+from penstock.core.state_result import (
+    RESULT_READ_MAXIMUM_ATTEMPTS,
+    RESULT_READ_RETRY_DELAY,
+    get_state_result,
+    get_state_result_async,
+    raise_now,
 )
-from penstock._state_details import StateDetails
-from penstock.core.failures import RUN_ERRORS, exception_of
-from penstock.core.outcome import (
-    StateGroup,
-    crashed_state,
-    failed_state,
-    is_states,
-    value_state,
+from penstock.core.state_types import TERMINAL_STATES, StateType
+from penstock.core.states import (
+    AwaitingConcurrencySlot,
+    AwaitingRetry,
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    InfrastructurePending,
+    Late,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Scheduled,
+    Submitting,
+    Suspended,
+    aget_state_exception,
+    araise_state_exception,
+    exception_to_crashed_state,
+    exception_to_failed_state,
+    format_exception,
+    get_state_exception,
+    is_state,
+    is_state_iterable,
+    raise_state_exception,
+    return_value_to_state,
+    to_state_create,
 )
-from penstock.exceptions import (
-    MissingResult,
-    PausedRun,
-    UnfinishedRun,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from datetime import datetime
 
 __all__ = [
     "RESULT_READ_MAXIMUM_ATTEMPTS",
@@ -65,314 +74,11 @@ __all__ = [
     "format_exception",
     "get_state_exception",
     "get_state_result",
+    "get_state_result_async",
     "is_state",
     "is_state_iterable",
+    "raise_now",
     "raise_state_exception",
     "return_value_to_state",
     "to_state_create",
 ]
-
-RESULT_READ_MAXIMUM_ATTEMPTS = 10
-RESULT_READ_RETRY_DELAY = 0.25
-
-
-def _make(cls: type[State], kind: StateType, default_name: str | None, kwargs: dict[str, Any]) -> State:
-    if default_name is not None:
-        kwargs.setdefault("name", default_name)
-    return cls(type=kind, **kwargs)
-
-
-def _maker(kind: StateType, name: str) -> Callable[..., State]:
-    default = None if name == kind.value.capitalize() else name
-
-    def construct(cls: type[State] = State, **kwargs: Any) -> State:
-        return _make(cls, kind, default, kwargs)
-
-    construct.__name__ = construct.__qualname__ = name
-    construct.__doc__ = f"A state named {name} of type {kind.value}; keyword arguments as for `State`."
-    return construct
-
-
-Pending = _maker(StateType.PENDING, "Pending")
-Submitting = _maker(StateType.PENDING, "Submitting")
-InfrastructurePending = _maker(StateType.PENDING, "InfrastructurePending")
-Running = _maker(StateType.RUNNING, "Running")
-Retrying = _maker(StateType.RUNNING, "Retrying")
-Completed = _maker(StateType.COMPLETED, "Completed")
-Failed = _maker(StateType.FAILED, "Failed")
-Crashed = _maker(StateType.CRASHED, "Crashed")
-Cancelling = _maker(StateType.CANCELLING, "Cancelling")
-Cancelled = _maker(StateType.CANCELLED, "Cancelled")
-
-
-def Scheduled(cls: type[State] = State, scheduled_time: datetime | None = None, **kwargs: Any) -> State:  # noqa: N802
-    """A state that waits for its time.
-
-    Args:
-        cls: the class to make.
-        scheduled_time: when; default: now.
-        kwargs: as for `State`.
-
-    Raises:
-        ValueError: the details given hold a scheduled time as well.
-    """
-    details = kwargs.pop("state_details", None) or StateDetails()
-    if not isinstance(details, StateDetails):
-        details = StateDetails(**details)
-    if scheduled_time is None:
-        if details.scheduled_time is None:
-            from datetime import UTC, datetime
-
-            details.scheduled_time = datetime.now(UTC)
-    elif details.scheduled_time is not None:
-        raise ValueError("An extra scheduled_time was provided in state_details")
-    else:
-        from penstock._state_details import aware
-
-        details.scheduled_time = aware(scheduled_time)
-    return cls(type=StateType.SCHEDULED, state_details=details, **kwargs)
-
-
-def _scheduled(name: str) -> Callable[..., State]:
-    def construct(cls: type[State] = State, scheduled_time: datetime | None = None, **kwargs: Any) -> State:
-        kwargs.setdefault("name", name)
-        return Scheduled(cls, scheduled_time=scheduled_time, **kwargs)
-
-    construct.__name__ = construct.__qualname__ = name
-    construct.__doc__ = f"A SCHEDULED state named {name}; arguments as for `Scheduled`."
-    return construct
-
-
-Late = _scheduled("Late")
-AwaitingRetry = _scheduled("AwaitingRetry")
-AwaitingConcurrencySlot = _scheduled("AwaitingConcurrencySlot")
-
-
-def Paused(  # noqa: N802
-    cls: type[State] = State,
-    timeout_seconds: int | float | None = None,
-    pause_expiration_time: datetime | None = None,
-    reschedule: bool = False,
-    pause_key: str | None = None,
-    **kwargs: Any,
-) -> State:
-    """A state that is held until it is resumed.
-
-    Args:
-        cls: the class to make.
-        timeout_seconds: seconds from now after which the pause fails.
-        pause_expiration_time: the same as a point in time.
-        reschedule: the process is given up.
-        pause_key: tells one pause of a run from another.
-        kwargs: as for `State`.
-
-    Raises:
-        ValueError: both times were given.
-    """
-    details = kwargs.pop("state_details", None) or StateDetails()
-    if not isinstance(details, StateDetails):
-        details = StateDetails(**details)
-    if details.pause_timeout is not None:
-        raise ValueError("An extra pause timeout was provided in state_details")
-    if pause_expiration_time is not None and timeout_seconds is not None:
-        raise ValueError("Cannot supply both a pause_expiration_time and timeout_seconds")
-    if timeout_seconds is not None:
-        from datetime import UTC, datetime, timedelta
-
-        pause_expiration_time = datetime.now(UTC) + timedelta(seconds=timeout_seconds)
-    if pause_expiration_time is not None:
-        from penstock._state_details import aware
-
-        details.pause_timeout = aware(pause_expiration_time)
-    details.pause_reschedule = reschedule
-    details.pause_key = pause_key
-    return cls(type=StateType.PAUSED, state_details=details, **kwargs)
-
-
-def Suspended(  # noqa: N802
-    cls: type[State] = State,
-    timeout_seconds: int | float | None = None,
-    pause_expiration_time: datetime | None = None,
-    pause_key: str | None = None,
-    **kwargs: Any,
-) -> State:
-    """A paused state whose process is given up; arguments as for `Paused`."""
-    kwargs.setdefault("name", "Suspended")
-    return Paused(
-        cls,
-        timeout_seconds=timeout_seconds,
-        pause_expiration_time=pause_expiration_time,
-        reschedule=True,
-        pause_key=pause_key,
-        **kwargs,
-    )
-
-
-def _is_stored(data: Any) -> bool:
-    """Whether data refers to a stored result; those classes carry the mark, so that nothing is imported here."""
-    return getattr(data, "__penstock_stored__", False) is True
-
-
-def _resolved(state: State, raise_on_failure: bool) -> Any:
-    """The result by the state's type, when its data is at hand."""
-    kind = state.type
-    if kind is COMPLETED:
-        if state.data is None and not state.ended:
-            raise MissingResult("The result of this state is not known: it was made by hand, or not persisted.")
-        return state.data
-    if kind is PAUSED:
-        raise PausedRun("Run is paused, its result is not available.", state=state)
-    if kind not in TERMINAL_STATES:
-        raise UnfinishedRun(f"Run is in {kind.name} state, its result is not available.")
-    if raise_on_failure:
-        raise_now(state)
-    if state.data is None:
-        return exception_of(state)
-    return state.data
-
-
-def raise_now(state: State) -> None:
-    """Raise what the state stands for, with the traceback it was caught with; COMPLETED raises nothing."""
-    if state.type not in RUN_ERRORS:
-        return
-    exc = exception_of(state)
-    if exc is state.data and state._traceback is not None:
-        raise exc.with_traceback(state._traceback)
-    raise exc.with_traceback(exc.__traceback__ if exc is state.data else None)
-
-
-def _reads(state: State, retry: bool) -> Generator[float, None, Any]:
-    """Read a stored result; yields the seconds to wait between tries."""
-    attempts = RESULT_READ_MAXIMUM_ATTEMPTS if retry else 1
-    for attempt in range(1, attempts + 1):
-        try:
-            return state.data.read_value()
-        except MissingResult:
-            if attempt == attempts:
-                raise
-            yield RESULT_READ_RETRY_DELAY
-    return None
-
-
-def get_state_result(state: State, raise_on_failure: bool = True, retry_result_failure: bool = True) -> Any:
-    """The result of a state, in sync code; see `State.result`."""
-    if not _is_stored(state.data):
-        return _resolved(state, raise_on_failure)
-    reading = _reads(state, retry_result_failure)
-    while True:
-        try:
-            delay = next(reading)
-        except StopIteration as done:
-            return _of_stored(state, done.value, raise_on_failure)
-        time.sleep(delay)
-
-
-async def get_state_result_async(state: State, raise_on_failure: bool = True, retry_result_failure: bool = True) -> Any:
-    """The result of a state, in async code; see `State.result`."""
-    if not _is_stored(state.data):
-        return _resolved(state, raise_on_failure)
-    import asyncio
-
-    reading = _reads(state, retry_result_failure)
-    while True:
-        try:
-            delay = next(reading)
-        except StopIteration as done:
-            return _of_stored(state, done.value, raise_on_failure)
-        await asyncio.sleep(delay)
-
-
-def _of_stored(state: State, value: Any, raise_on_failure: bool) -> Any:
-    if state.type is COMPLETED:
-        return value
-    return _resolved(state.model_copy(update={"data": value}), raise_on_failure)
-
-
-def _with_data(state: State) -> State:
-    if _is_stored(state.data):
-        return state.model_copy(update={"data": get_state_result(state, raise_on_failure=False)})
-    return state
-
-
-def get_state_exception(state: State) -> Any:
-    """The exception of a failed, crashed or cancelled state; awaitable in async code.
-
-    Raises:
-        TypeError: the data cannot stand for an exception.
-        ValueError: the state is of another type.
-    """
-    from penstock.utilities.asyncutils import in_async_run
-
-    return aget_state_exception(state) if in_async_run() else exception_of(_with_data(state))
-
-
-async def aget_state_exception(state: State) -> BaseException:
-    """`get_state_exception`, always as a coroutine."""
-    return exception_of(_with_data(state))
-
-
-def raise_state_exception(state: State) -> Any:
-    """Raise the exception of a failed, crashed or cancelled state; other states raise nothing."""
-    from penstock.utilities.asyncutils import in_async_run
-
-    if in_async_run():
-        return araise_state_exception(state)
-    return raise_now(_with_data(state))
-
-
-async def araise_state_exception(state: State) -> None:
-    """`raise_state_exception`, always as a coroutine."""
-    raise_now(_with_data(state))
-
-
-def format_exception(exc: BaseException, tb: Any = None) -> str:
-    """The exception as Python prints it, with the frames of the user only."""
-    from penstock.utilities.tracebacks import formatted
-
-    return formatted(exc, tb)
-
-
-def exception_to_failed_state(exc: BaseException | None = None, **kwargs: Any) -> State:
-    """A FAILED state from an exception, or from the one that is being handled.
-
-    Raises:
-        ValueError: no exception was given and none is active.
-    """
-    if exc is None:
-        import sys
-
-        exc = sys.exc_info()[1]
-        if exc is None:
-            raise ValueError("Exception was not passed and no active exception could be found.")
-    message = kwargs.pop("message", None)
-    return failed_state(exc, f"{message}{' ' if message else ''}" if message is not None else "", **kwargs)
-
-
-async def exception_to_crashed_state(exc: BaseException, result_store: Any = None) -> State:
-    """A CRASHED state from an exception.
-
-    Args:
-        exc: what came out of the body.
-        result_store: accepted; the exception is kept in the state.
-    """
-    return crashed_state(exc)
-
-
-async def return_value_to_state(retval: Any, result_store: Any = None, **_: Any) -> State:
-    """The final state that a body's return value means: a state, an aggregate of states, or COMPLETED with it."""
-    return value_state(retval)
-
-
-def is_state(obj: Any) -> bool:
-    """Whether the object is a state."""
-    return isinstance(obj, State)
-
-
-def is_state_iterable(obj: Any) -> bool:
-    """Whether the object is a non-empty list, tuple or set of states only."""
-    return is_states(obj)
-
-
-def to_state_create(state: State) -> State:
-    """The state itself: there is no server that would need another form."""
-    return state

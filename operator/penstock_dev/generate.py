@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from penstock._names import names_table
+from penstock.base.public_names import names_table
 from penstock_dev.reference import reference
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
@@ -45,7 +45,7 @@ def generated() -> dict[str, str]:
         {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
     )
     files["docs/names.md"] = (
-        "<!-- Generated from penstock._names by `make generate`; do not edit. -->\n" + names_table()
+        "<!-- Generated from penstock.base.public_names by `make generate`; do not edit. -->\n" + names_table()
     )
     files["docs/reference.md"] = reference()
     return files

@@ -120,7 +120,7 @@ def namings(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, An
 
 def test_every_field_that_names_an_object_has_a_pattern() -> None:
     """And a length: a text that is no name must not come as far as a path."""
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
     for kind in (FLOW_RUN, FLOW):
         for part in (kind.spec, kind.status):
             found |= dict(namings(structural(part), f"{kind.kind}.{part.__name__}"))

@@ -633,7 +633,7 @@ def test_a_flow_called_at_module_level_is_refused_while_loading(tmp_path: Path) 
 
 
 def test_compiling_executes_nothing(tmp_path: Path) -> None:
-    from penstock._loading import compile_entrypoint
+    from penstock.definitions.loading import compile_entrypoint
 
     file = tmp_path / "effects.py"
     file.write_text(f"import pathlib; pathlib.Path({str(tmp_path / 'touched')!r}).touch()\n" + SOURCE)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from penstock import flow, pause_flow_run, resume_flow_run, runtime
-from penstock._messages import Boxes
 from penstock.exceptions import NotPausedError
 from penstock.input import RunInput, keyset_from_paused_state, receive_input, send_input
+from penstock.inside.messages import Boxes
 from penstock.observers import subscribe
 
 

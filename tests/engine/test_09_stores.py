@@ -20,7 +20,6 @@ import pytest
 from penstock import flow, runtime, task
 from penstock.cache_policies import DEFAULT, INPUTS, RUN_ID, CachePolicy, Inputs
 from penstock.context import FlowRunContext
-from penstock.core.keys import canonical
 from penstock.exceptions import ConfigurationError, HashError, SerializationError
 from penstock.filesystems import LocalFileSystem, NullFileSystem, RemoteFileSystem
 from penstock.locking.filesystem import FileSystemLockManager
@@ -42,6 +41,7 @@ from penstock.serializers import (
     prefect_json_object_decoder,
 )
 from penstock.settings import temporary_settings
+from penstock.storage.keys import canonical
 from penstock.utilities.hashing import file_hash, hash_objects, stable_hash
 
 

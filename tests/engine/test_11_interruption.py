@@ -14,9 +14,9 @@ import pytest
 
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
-from penstock.drivers.interrupt import Cause, Control, interrupt
 from penstock.exceptions import CancelledRun, PausedRun, TerminationSignal
 from penstock.flow_engine import request_cancellation, shield
+from penstock.interruption.interrupt import Cause, Control, interrupt
 from penstock.observers import subscribe
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from penstock import flow, task
-from penstock._absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
-from penstock._names import OURS, names_table
+from penstock.base.absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
+from penstock.base.public_names import OURS, names_table
 
 NAMES = [(module, name) for module, names in OURS.items() for name in names]
 

@@ -19,9 +19,9 @@ import pytest
 from penstock import flow, pause_flow_run, resume_flow_run, runtime, task
 from penstock.cache_policies import INPUTS
 from penstock.client.schemas.objects import FlowRun
-from penstock.drivers.interrupt import Cause, interrupt
 from penstock.exceptions import CancelledRun, UnfinishedRun
 from penstock.flow_engine import FlowRunEngine, send_heartbeats_sync
+from penstock.interruption.interrupt import Cause, interrupt
 from penstock.observers import subscribe
 from penstock.settings import temporary_settings
 from penstock.states import Cancelling, Completed, Pending, Running, State

@@ -12,7 +12,7 @@ import pytest
 
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
-from penstock.drivers.interrupt import Cause, Control
+from penstock.interruption.interrupt import Cause, Control
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import logging
 import sys
 from types import SimpleNamespace
 
-from penstock._state import State
+from penstock.core.state import State
 from penstock.pod.logs import JsonFormatter, StateLines, stamp
 
 COMMON = {"run": "etl", "namespace": "team-a", "attempt": 1}

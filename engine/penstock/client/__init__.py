@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    from penstock._absent import absent_name
+    from penstock.base.absent import absent_name
 
     return absent_name("penstock.client", name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from penstock._state import COMPLETED, CRASHED, FAILED, PAUSED, PENDING, RUNNING, TERMINAL_STATES, State, StateType
 from penstock.core import transitions
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
 from penstock.core.runs import Run
+from penstock.core.state import State
+from penstock.core.state_types import COMPLETED, CRASHED, FAILED, PAUSED, PENDING, RUNNING, TERMINAL_STATES, StateType
 
 Steps = Generator[Effect, Any, Any]
 

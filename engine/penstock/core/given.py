@@ -9,19 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import (
-    CANCELLED,
-    CANCELLING,
-    COMPLETED,
-    PAUSED,
-    RUNNING,
-    SCHEDULED,
-    TERMINAL_STATES,
-    State,
-)
 from penstock.core import reuse, transitions
 from penstock.core.effects import Call, Effect, Hold, Sleep
 from penstock.core.outcome import Raised, crashed_state, failed_state
+from penstock.core.state import State
+from penstock.core.state_types import CANCELLED, CANCELLING, COMPLETED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
 
 if TYPE_CHECKING:
     from penstock.core.changes import World

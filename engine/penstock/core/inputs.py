@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING, State
-from penstock.exceptions import UpstreamTaskError
-from penstock.utilities.annotations import BaseAnnotation, allow_failure, opaque, quote
+from penstock.base.annotations import BaseAnnotation, allow_failure, opaque, quote
+from penstock.base.exceptions import UpstreamTaskError
+from penstock.core.state import State
+from penstock.core.state_types import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

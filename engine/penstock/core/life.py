@@ -13,17 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from penstock._state import (
-    CANCELLED,
-    CANCELLING,
-    FAILED,
-    PAUSED,
-    RUNNING,
-    SCHEDULED,
-    TERMINAL_STATES,
-    State,
-)
-from penstock._state_details import StateDetails
+from penstock.base.exceptions import Pause, TerminationSignal
 from penstock.core import given as given_states
 from penstock.core import retry, reuse
 from penstock.core.changes import Steps, World, final_hooks, put, run_hooks, suspend_root
@@ -31,7 +21,9 @@ from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Effect, S
 from penstock.core.outcome import Raised, TimedOut, cancelled_state, crashed_state, failed_state, value_state
 from penstock.core.readiness import name_run, resolve_returned, settle_inputs, validate
 from penstock.core.runs import Run
-from penstock.exceptions import Pause, TerminationSignal
+from penstock.core.state import State
+from penstock.core.state_details import StateDetails
+from penstock.core.state_types import CANCELLED, CANCELLING, FAILED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
 
 Life = Generator[Effect, Any, State]
 

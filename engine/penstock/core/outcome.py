@@ -8,9 +8,19 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import Any
 
-from penstock._state import CANCELLED, CANCELLING, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, State, StateType
-from penstock.exceptions import CancelledRun, TerminationSignal
-from penstock.utilities.annotations import BaseAnnotation
+from penstock.base.exceptions import CancelledRun, TerminationSignal
+from penstock.core.state import State
+from penstock.core.state_result import is_states
+from penstock.core.state_types import (
+    CANCELLED,
+    CANCELLING,
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    PAUSED,
+    TERMINAL_STATES,
+    StateType,
+)
 
 
 class Raised:
@@ -75,16 +85,6 @@ class StateGroup:
 
     def __repr__(self) -> str:
         return f"StateGroup<{self.counts_message()}>"
-
-
-def is_states(value: Any) -> bool:
-    """Whether `value` is a non-empty list, tuple or set of states only."""
-    return (
-        isinstance(value, list | tuple | set | frozenset)
-        and not isinstance(value, BaseAnnotation)
-        and bool(value)
-        and all(isinstance(item, State) for item in value)
-    )
 
 
 def is_state_of_run(state: State) -> bool:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock._state import COMPLETED, FAILED, PENDING, State
+from penstock.base.exceptions import UpstreamTaskError
 from penstock.core import reuse
 from penstock.core.changes import Steps, World, put
 from penstock.core.effects import Wait
-from penstock.core.failures import exception_of
 from penstock.core.inputs import Found, given_value, id_of, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.runs import Run, TaskRun
-from penstock.exceptions import UpstreamTaskError
+from penstock.core.state import State
+from penstock.core.state_result import exception_of
+from penstock.core.state_types import COMPLETED, FAILED, PENDING
 
 
 def settle_inputs(run: Run, world: World) -> Steps:
@@ -116,7 +117,7 @@ def resolve_returned(value: Any) -> Steps:
 
 def replace_futures(value: Any) -> Any:
     """The value with each future replaced by its state; annotations stay."""
-    from penstock.utilities.annotations import BaseAnnotation
+    from penstock.base.annotations import BaseAnnotation
 
     if isinstance(value, BaseAnnotation):
         return value

@@ -10,10 +10,10 @@ from penstock.core.outcome import Raised
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from penstock._state import State
     from penstock.core.changes import World
     from penstock.core.effects import Effect
     from penstock.core.runs import Run
+    from penstock.core.state import State
 
 
 def base_of(run: Run) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import COMPLETED, RUNNING, State
-from penstock._state_details import StateDetails
+from penstock.base.exceptions import SerializationError
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
-from penstock.exceptions import SerializationError
+from penstock.core.state import State
+from penstock.core.state_details import StateDetails
+from penstock.core.state_types import COMPLETED, RUNNING
 
 if TYPE_CHECKING:
     from penstock.core.changes import World
@@ -65,7 +66,7 @@ def begin(run: Run, world: World) -> Steps:
         return Stored(None, definition.storage_plan(run))
     plan = definition.storage_plan(run)
     if plan.policy is not None:
-        key = yield Call(plan.compute_key)
+        key = yield Call(definition.result_key, (run, plan.policy))
         if isinstance(key, Raised):
             if not isinstance(key.exc, Exception):
                 raise key.exc

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock._state import LAZY, RunKey, State, StateType
+from penstock.base.ids import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
+from penstock.core.state import RunKey, State
+from penstock.core.state_types import StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,10 +123,8 @@ class Run:
             self._counter = Counter()
         return self._counter
 
-    def _describe(self) -> str:
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(id={str(self.id)!r}, name={self.name!r}, state={self.state})"
-
-    __repr__ = _describe
 
     @property
     def name(self) -> str:
@@ -271,7 +271,7 @@ class FlowRun(Run):
     def name(self) -> str:
         """What people call the run."""
         if self._name is None:
-            from penstock.utilities.names import generate_name
+            from penstock.base.names import generate_name
 
             with LAZY:
                 if self._name is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from penstock._state import (
+from penstock.base.exceptions import InvalidTransition
+from penstock.core.state import State
+from penstock.core.state_types import (
     CANCELLED,
     CANCELLING,
     COMPLETED,
@@ -12,10 +14,8 @@ from penstock._state import (
     PENDING,
     RUNNING,
     SCHEDULED,
-    State,
     StateType,
 )
-from penstock.exceptions import InvalidTransition
 
 ALLOWED: dict[StateType, frozenset[StateType]] = {
     SCHEDULED: frozenset({SCHEDULED, PENDING, RUNNING, FAILED, CANCELLING, CANCELLED, CRASHED}),

@@ -3,65 +3,33 @@
 An interruption reaches a body by cancelling its task; the CancelledError is taken back (`uncancel`) and becomes a
 TerminationSignal, so that a body's own `asyncio.timeout` keeps working. What is blocking by nature (reading a file of
 results, user hooks that are plain functions) runs inline, as in Prefect.
-Neighbours: `sync` (same effects), `entry`, `loops`.
+Neighbours: `sync` (same effects), `entry`, `interruption.loop_target` (where an interruption is delivered).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run
+from penstock.base.asyncutils import set_done
+from penstock.base.current import current_run
+from penstock.base.exceptions import TerminationSignal
+from penstock.base.tracebacks import trimmed
 from penstock.core.effects import BODY, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.section import current_section
 from penstock.drivers.sync import Dropped, release
 from penstock.drivers.world import WORLD
-from penstock.exceptions import TerminationSignal
-from penstock.utilities.tracebacks import trimmed
+from penstock.interruption.loop_target import LoopTarget
+from penstock.interruption.section import current_section
+from penstock.storage.steps import aperform_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock._state import State
     from penstock.core.effects import Effect
     from penstock.core.runs import Run
-
-
-class LoopTarget:
-    """An asyncio task that executes bodies: where an interruption is delivered."""
-
-    __slots__ = ("busy", "loop", "on_raise", "pending", "reached", "shields", "task")
-
-    def __init__(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.task = task
-        self.loop = loop
-        self.shields = 0
-        self.pending = False
-        self.reached = 0
-        self.busy = 0  # how many runs await something here; with none there is nothing to interrupt
-        self.on_raise: Callable[[Any], None] | None = None
-
-    def deliver(self, exc: BaseException, on_raise: Callable[[Any], None] | None = None) -> None:
-        """Cancel the task, from whatever thread or signal handler."""
-        self.on_raise = on_raise
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nothing runs there any more
-            self.loop.call_soon_threadsafe(self.cancel)
-
-    def cancel(self) -> None:
-        """Cancel now, or when the shield ends."""
-        if not self.busy:
-            return
-        if self.shields:
-            self.pending = True
-            return
-        self.pending = False
-        if self.on_raise is not None:
-            self.on_raise(self)
-        self.reached += 1
-        self.task.cancel()
+    from penstock.core.state import State
 
 
 def target_of(run: Run) -> LoopTarget:
@@ -169,7 +137,7 @@ async def perform_body_async(run: Run) -> Any:
 
 async def timed(run: Run) -> Any:
     """The body within the timeout of its definition; only the engine's own scope makes a TimedOut."""
-    from penstock.drivers.deadline import Scope
+    from penstock.interruption.deadline import Scope
 
     error = run.definition.timeout_error(run)
     scope = Scope(run.definition.timeout_seconds, error)
@@ -204,23 +172,6 @@ async def timed(run: Run) -> Any:
     )  # a body that swallowed the cancellation is late all the same
 
 
-async def perform_call(run: Run, effect: Call) -> Any:
-    """Call something of the user's; an awaitable is awaited."""
-    try:
-        value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
-            value = await value
-    except BaseException as exc:  # noqa: BLE001  (an outcome)
-        return Raised(exc)
-    return value
-
-
-def set_done(done: asyncio.Future[None]) -> None:
-    """Wake who awaits, unless it has given up."""
-    if not done.done():
-        done.set_result(None)
-
-
 async def until_done(upstream: Any) -> None:
     """Wait for a future of the engine without blocking the loop."""
     loop = asyncio.get_running_loop()
@@ -246,7 +197,7 @@ async def perform_sleep(run: Run, effect: Sleep) -> Any:
 
 async def perform_hold(run: Run, effect: Hold) -> Any:
     """Wait for the root to be resumed."""
-    from penstock.drivers.pausing import ahold
+    from penstock.drivers.holding import ahold
 
     return await guarded(run, ahold(run, effect.state))
 
@@ -255,7 +206,7 @@ async def perform_gate(run: Run, effect: Gate) -> None:
     """Pass the gate of the root; it blocks, so it is called in a thread."""
     gate = run.control.gate
     if gate is not None:
-        from penstock.utilities.asyncutils import run_sync_in_worker_thread
+        from penstock.base.asyncutils import run_sync_in_worker_thread
 
         await run_sync_in_worker_thread(gate, run)
 
@@ -282,7 +233,7 @@ async def _drained(run: Any) -> None:
 
 
 PERFORM: dict[type[Any], Callable[[Any, Any], Any]] = {
-    Call: perform_call,
+    Call: aperform_call,
     Wait: perform_wait,
     Sleep: perform_sleep,
     Hold: perform_hold,

@@ -1,21 +1,22 @@
 """Direct calls of flows and tasks: make the run, live it, hand back what the caller gets.
 
-Neighbours: `entry` makes runs and concludes, `sync` and `aio` execute, `generators` drives generator bodies.
+Neighbours: `entry` makes runs and concludes, `sync` and `aio` execute, `generators` drives generator bodies; flows and
+tasks call in here.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.asyncutils import in_async_code
+from penstock.drivers.closing import close_runner
 from penstock.drivers.entry import Failure, RootScope, conclude, new_flow_run, new_task_run, note_kept
-from penstock.drivers.section import current_section
 from penstock.drivers.sync import execute
-from penstock.utilities.asyncutils import in_async_code
+from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
-    from penstock._state import State
     from penstock.core.runs import FlowRun, Run, TaskRun
+    from penstock.core.state import State
 
 
 class _Loading:
@@ -36,7 +37,7 @@ def refuse_while_loading(flow: Any) -> None:
     Raises:
         ScriptError: says how to guard it.
     """
-    from penstock.exceptions import ScriptError
+    from penstock.base.exceptions import ScriptError
 
     raise ScriptError(
         message=f"Flow {flow.name!r} was called while its module was being loaded. "
@@ -86,7 +87,7 @@ async def task_coroutine(
 
 def in_sync_run(make: Any, call: tuple[Any, ...]) -> Any:
     """Run the coroutine of a call to its end inside a sync run; made in a closed section, so that none is left unawaited."""
-    from penstock.utilities.asyncutils import run_coro_as_sync
+    from penstock.base.asyncutils import run_coro_as_sync
 
     section = current_section()
     was_open, section.open = section.open, False
@@ -155,29 +156,6 @@ async def live_flow_async(run: FlowRun) -> State:
             return await execute_async(run)
         finally:
             close_runner(run)
-
-
-@cache
-def submitting() -> Any:
-    """What submits runs: loaded at the first submit, where no interruption of the body tears the import."""
-    section = current_section()
-    was_open, section.open = section.open, False
-    try:
-        from penstock.drivers import submitting as loaded
-
-        return loaded
-    finally:
-        if was_open:
-            section.reopen(True)
-
-
-def close_runner(run: FlowRun) -> None:
-    """Leave the task runner that this flow run started, if it did; report what nobody looked at."""
-    runner, run.runner = run.runner, None
-    if runner is not None and runner.owned:
-        runner.__exit__(None, None, None)
-    if run.unseen:
-        submitting().report_unseen(run)
 
 
 def generate_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_state: bool, wait_for: Any) -> Any:

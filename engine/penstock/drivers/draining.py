@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.exceptions import CancelledRun, TerminationSignal
+from penstock.base.exceptions import CancelledRun, TerminationSignal
 
 if TYPE_CHECKING:
     from penstock.core.runs import Run
@@ -24,8 +24,7 @@ def wait_all(run: Any) -> None:
 
 def end_children(run: Any) -> None:
     """Cancel what has not started, interrupt what has, and end what does not react."""
-    from penstock.drivers.sync import take_over
-    from penstock.settings import get_current_settings
+    from penstock.base.settings import get_current_settings
 
     control = run.control
     for future in list(run.children):
@@ -44,7 +43,7 @@ def end_children(run: Any) -> None:
             future.wait_quietly(left)
     for life in below:
         stop: BaseException = TerminationSignal() if control.cause is not None else CancelledRun("The flow run ended.")
-        take_over(life, stop)
+        control.take_over(life, stop)
     run.children.clear()
 
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock import states
-from penstock._current import current_tags
-from penstock._state import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES, State
+from penstock.base.current import current_tags
+from penstock.base.exceptions import Pause, PausedRun, TerminationSignal, UnfinishedRun
+from penstock.base.settings import get_current_settings
 from penstock.core.address import quote_name
 from penstock.core.changes import create, put
-from penstock.core.failures import exception_of
 from penstock.core.inputs import SCALARS, Found, listed, scan
 from penstock.core.runs import FlowRun, Run, TaskRun
-from penstock.drivers.interrupt import Control, roots
+from penstock.core.state import State
+from penstock.core.state_result import exception_of, get_state_result
+from penstock.core.state_types import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES
+from penstock.drivers.given_states import keep, lookup
+from penstock.drivers.sync import Dropped, release, take_over
 from penstock.drivers.world import WORLD
-from penstock.exceptions import Pause, PausedRun, TerminationSignal, UnfinishedRun
-from penstock.settings import get_current_settings
+from penstock.interruption.interrupt import Control, roots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +58,7 @@ def new_task_run(
         TaskRun.__init__(run, task, parent, id=task_run.key._id, name=task_run._name)
     if parent is None:
         run.control = Control()
-        run.control.root = run
+        own(run, run.control)
         run._label = quote_name(task.name)
     else:
         if place is None:
@@ -83,19 +85,12 @@ def new_task_run(
         root = run.root
         run.context = root.context
         if root.is_flow and (root.given_states or root.task_contexts):  # type: ignore[attr-defined]
-            take_given(run, root)  # type: ignore[arg-type]
+            lookup(run, root)  # type: ignore[arg-type]
     if state is not None:
         run.given = state
     given = run.given
     create(run, WORLD, given if given is not None and given.type in (SCHEDULED, PAUSED) else None)
     return run
-
-
-def take_given(run: Run, root: FlowRun) -> None:
-    """Give the run the state and the context that `run_engine` was given for its address, once per try."""
-    from penstock.drivers.giving import lookup
-
-    lookup(run, root)
 
 
 def new_flow_run(
@@ -127,7 +122,7 @@ def new_flow_run(
     if parent is None:
         if run.control is None:
             run.control = Control()
-        run.control.root = run
+        own(run, run.control)
         run.context = context if context is not None else {}
     else:
         run.control = parent.control
@@ -137,7 +132,7 @@ def new_flow_run(
         run.attempt = getattr(parent.root, "attempt", 1)
         root = parent.root
         if root.is_flow and (root.given_states or root.task_contexts):  # type: ignore[attr-defined]
-            take_given(run, root)  # type: ignore[arg-type]
+            lookup(run, root)  # type: ignore[arg-type]
         _track(run, parent)
     if state is not None:
         run.given = state
@@ -145,6 +140,12 @@ def new_flow_run(
     flow.rebind(run)
     create(run, WORLD, given if given is not None and (parent is None or given.type in (SCHEDULED, PAUSED)) else None)
     return run
+
+
+def own(run: Run, control: Control) -> None:
+    """Make the run the root of its control."""
+    control.root = run
+    control.take_over = take_over
 
 
 def prints_of(parent: Run | None) -> bool:
@@ -196,15 +197,13 @@ class RootScope:
         self.signals: Any = None
 
     def __enter__(self) -> None:
-        from penstock.drivers.signals import SignalScope
+        from penstock.interruption.signals import SignalScope
 
         roots.add(self.run.control, self.run)
         self.signals = SignalScope(self.run.control)
         self.signals.install(sigint=not self.run.is_async)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        from penstock.drivers.sync import Dropped
-
         control = self.run.control
         control.finished = True
         roots.remove(control)
@@ -216,8 +215,6 @@ class RootScope:
 
 def cancel_run(run: Any, message: str) -> None:
     """End a run that has not started as CANCELLED."""
-    from penstock.drivers.sync import release
-
     if run.state.type is not CANCELLED:
         put(run, State(CANCELLED, message=message), WORLD)
     WORLD.closed(run, run.state)
@@ -238,7 +235,7 @@ def conclude(run: Run, state: State, return_state: bool) -> Any:
     kind = state.type
     if kind is COMPLETED and not return_state:
         data = state.data
-        return states.get_state_result(state) if getattr(data, "__penstock_stored__", False) is True else data
+        return get_state_result(state) if getattr(data, "__penstock_stored__", False) is True else data
     control = run.control
     if (
         control.cause is not None
@@ -275,6 +272,4 @@ def note_kept(run: Run, state: State) -> None:
     """Keep the final state if `return_tasks` asked for it."""
     root = run.root
     if root is not run and root.is_flow and root.keep is not None:  # type: ignore[attr-defined]
-        from penstock.drivers.giving import keep
-
         keep(run, state, root)  # type: ignore[arg-type]

@@ -10,16 +10,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run
+from penstock.base.current import current_run
+from penstock.base.tracebacks import trimmed
 from penstock.core.effects import BODY
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.calls import close_runner
+from penstock.drivers.closing import close_runner
 from penstock.drivers.entry import Failure, RootScope, conclude, note_kept
-from penstock.drivers.section import current_section
 from penstock.drivers.sync import advance, warn_abandoned
 from penstock.drivers.world import WORLD
-from penstock.utilities.tracebacks import trimmed
+from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -141,7 +141,7 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
 def _timed_pull(run: Run, pulling: _Pulling, pull: Any, value: Any) -> Any:
     if pulling.left is None:
         return current_section().call(pull, (value,), {})
-    from penstock.drivers.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
+    from penstock.interruption.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
 
     error = run.definition.timeout_error(run)
     error._owner = run

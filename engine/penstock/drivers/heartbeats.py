@@ -28,7 +28,7 @@ class Heart:
         return None if seconds is None or engine.flow_run is None else cls(engine.flow_run, seconds)
 
     def _beat(self) -> None:
-        from penstock.observers import beat
+        from penstock.drivers.observing import beat
 
         while True:
             state = self._flow_run.state

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run
+from penstock.base.current import current_run
+from penstock.base.tracebacks import trimmed
 from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.section import Section, current_section
 from penstock.drivers.world import WORLD
-from penstock.utilities.tracebacks import trimmed
+from penstock.interruption.section import Section, current_section
+from penstock.storage.steps import perform_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock._state import State
     from penstock.core.effects import Effect
     from penstock.core.runs import Run
+    from penstock.core.state import State
 
 
 class Dropped(SystemExit):
@@ -106,7 +107,7 @@ def perform_body(run: Run, section: Section) -> Any:
 
 
 def _termination(control: Any) -> BaseException:
-    from penstock.exceptions import TerminationSignal
+    from penstock.base.exceptions import TerminationSignal
 
     return TerminationSignal(control.cause.signal or 15)
 
@@ -117,7 +118,7 @@ def _timed_body(run: Run, section: Section) -> Any:
     Raises:
         TimeoutError: that of the definition, marked with its owner, or whatever the body raises.
     """
-    from penstock.drivers.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
+    from penstock.interruption.deadline import MAIN_TIMER, Abandoned, Expired, Scope, expiring, in_own_thread
 
     error = run.definition.timeout_error(run)
     error._owner = run
@@ -156,19 +157,6 @@ def _timed_call(run: Run, ready: Callable[[Section], None]) -> Any:
     return section.call(run.call, run.args, run.kwargs)  # type: ignore[arg-type]
 
 
-def perform_call(run: Run, effect: Call) -> Any:
-    """Call something of the user's; an awaitable is run to its end."""
-    try:
-        value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
-            from penstock.utilities.asyncutils import run_coro_as_sync
-
-            value = run_coro_as_sync(value)
-    except BaseException as exc:  # noqa: BLE001  (an outcome)
-        return Raised(exc)
-    return value
-
-
 def perform_wait(run: Run, effect: Wait) -> Any:
     """Wait for upstreams, interruptible."""
     return guarded(run, lambda: [upstream.wait() for upstream in effect.upstreams])
@@ -195,14 +183,14 @@ def guarded(run: Run, work: Callable[[], Any]) -> Raised | None:
 
 def perform_sleep(run: Run, effect: Sleep) -> Any:
     """Wait for some time without holding a slot, interruptible."""
-    from penstock.drivers.waiting import pause_here
+    from penstock.interruption.waiting import pause_here
 
     return guarded(run, lambda: pause_here(effect.seconds))
 
 
 def perform_hold(run: Run, effect: Hold) -> Any:
     """Wait for the root to be resumed."""
-    from penstock.drivers.pausing import hold
+    from penstock.drivers.holding import hold
 
     return guarded(run, lambda: hold(run, effect.state))
 
@@ -211,7 +199,7 @@ def perform_gate(run: Run, effect: Gate) -> None:
     """Pass the gate of the root."""
     gate = run.control.gate
     if gate is not None:
-        from penstock.drivers.waiting import without_slot
+        from penstock.interruption.waiting import without_slot
 
         with without_slot():
             gate(run)

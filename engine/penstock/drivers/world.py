@@ -9,13 +9,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.exceptions import TerminationSignal
+from penstock.base.exceptions import TerminationSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from penstock._state import State
     from penstock.core.runs import Run
+    from penstock.core.state import State
 
 Observer = tuple["Callable[[Any, Any, Any], None]", str]
 
@@ -43,9 +43,9 @@ class ProcessWorld:
 
     def configure(self) -> None:
         """Before the first run: loggers, and a handler if nobody has one."""
-        from penstock.logging.setup import configure, emit
+        from penstock.logging.setup import emit, run_loggers
 
-        self.flow_logger, self.task_logger = configure()
+        self.flow_logger, self.task_logger = run_loggers()
         self.emit = emit
         self.configured = True
 
@@ -64,7 +64,7 @@ class ProcessWorld:
 
     def logger_of(self, run: Run) -> Any:
         """The logger whose records carry the run."""
-        from penstock.logging.loggers import logger_of_run
+        from penstock.logging.adapters import logger_of_run
 
         return logger_of_run(run)
 

@@ -1,58 +1,9 @@
-"""Locks between the threads of one process."""
+"""Locks in the memory of this process."""
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import Any, ClassVar
+from penstock.storage.memory_locks import MemoryLockManager
 
-from penstock.locking._polling import PollingLockManager
-
-
-class MemoryLockManager(PollingLockManager):
-    """Locks that live in this process; there is one manager, whoever asks for it."""
-
-    _instance: ClassVar[MemoryLockManager | None] = None
-
-    def __new__(cls, *_: Any, **__: Any) -> MemoryLockManager:
-        """The one manager of this process."""
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-            cls._instance._guard = threading.Lock()
-            cls._instance._held = {}
-        return cls._instance
-
-    def __reduce__(self) -> Any:
-        return type(self), ()
-
-    _guard: threading.Lock
-    _held: dict[str, tuple[str, float | None]]
-
-    def _try(self, key: str, holder: str, hold_timeout: float | None) -> bool:
-        with self._guard:
-            current = self._current(key)
-            if current is not None and current != holder:
-                return False
-            if current is None:
-                until = None if hold_timeout is None else time.monotonic() + hold_timeout
-                self._held[key] = (holder, until)
-            return True
-
-    def _current(self, key: str) -> str | None:
-        entry = self._held.get(key)
-        if entry is None:
-            return None
-        holder, until = entry
-        if until is not None and time.monotonic() >= until:
-            self._held.pop(key, None)
-            return None
-        return holder
-
-    def holder_of(self, key: str) -> str | None:
-        """Who has the lock; None: nobody."""
-        with self._guard:
-            return self._current(key)
-
-    def _drop(self, key: str) -> None:
-        with self._guard:
-            self._held.pop(key, None)
+__all__ = [
+    "MemoryLockManager",
+]

@@ -1,6 +1,6 @@
 """Loggers for user code, and what silences or overhears them.
 
-Neighbours: `setup` makes the engine's own lines; `prints` turns `print` into lines.
+Neighbours: `setup` makes the engine's own lines; `adapters` are what carries a run; `prints` turns `print` into lines.
 """
 
 from __future__ import annotations
@@ -10,21 +10,18 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run
-from penstock.drivers.world import WORLD
-from penstock.exceptions import MissingContextError
+from penstock.base.current import current_run
+from penstock.base.exceptions import MissingContextError
+from penstock.core.runs import Run
+from penstock.logging.adapters import PenstockLogAdapter, PrefectLogAdapter, logger_of_run
 from penstock.logging.prints import patch_print, print_as_log
-from penstock.logging.setup import members_of
+from penstock.logging.setup import members_of, run_loggers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterator
     from typing import Self
 
-    from penstock.core.runs import FlowRun, Run, TaskRun
-
-    Adapter = logging.LoggerAdapter[logging.Logger]
-else:
-    Adapter = logging.LoggerAdapter
+    from penstock.core.runs import FlowRun, TaskRun
 
 __all__ = [
     "LogEavesdropper",
@@ -42,40 +39,12 @@ __all__ = [
 ]
 
 
-class PrefectLogAdapter(Adapter):
-    """Adds members to each record; those of a call win over its own."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Merge the members."""
-        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
-        return msg, kwargs
-
-    def getChild(self, suffix: str, extra: dict[str, Any] | None = None) -> Self:  # noqa: N802
-        """An adapter of a child logger with the same members, and more."""
-        return type(self)(self.logger.getChild(suffix), {**(self.extra or {}), **(extra or {})})
-
-
-PenstockLogAdapter = PrefectLogAdapter
-
-
 def get_logger(name: str | None = None) -> logging.Logger:
     """The logger `penstock`, or a child of it."""
     top = logging.getLogger("penstock")
     if not name:
         return top
     return logging.getLogger(name) if name == "penstock" or name.startswith("penstock.") else top.getChild(name)
-
-
-def _configured() -> None:
-    if not WORLD.configured:
-        WORLD.configure()
-
-
-def logger_of_run(run: Run) -> PrefectLogAdapter:
-    """The logger whose records carry the run."""
-    _configured()
-    logger = WORLD.flow_logger if run.is_flow else WORLD.task_logger
-    return PrefectLogAdapter(logger, members_of(run))
 
 
 def get_run_logger(context: Any = None, **extra: Any) -> Any:
@@ -89,9 +58,7 @@ def get_run_logger(context: Any = None, **extra: Any) -> Any:
         MissingContextError: no run is active here, and the loggers of runs are not disabled.
         TypeError: the context is none of a run.
     """
-    from penstock.context import RunContext
-
-    if context is not None and not isinstance(context, RunContext):
+    if context is not None and not isinstance(getattr(context, "_run", None), Run):
         raise TypeError(
             f"Received unexpected type {type(context).__name__!r} for context: a FlowRunContext or a TaskRunContext is "
             "expected."
@@ -117,26 +84,24 @@ def flow_run_logger(
     Raises:
         ValueError: neither the record nor its id is given.
     """
-    _configured()
     if flow_run is None:
         if flow_run_id is None:
             raise ValueError("Either 'flow_run' or 'flow_run_id' must be provided.")
         unknown = {"flow_run_name": "<unknown>", "flow_run_id": str(flow_run_id), "flow_name": "<unknown>"}
-        return PrefectLogAdapter(WORLD.flow_logger, {**unknown, **extra})
+        return PrefectLogAdapter(run_loggers()[0], {**unknown, **extra})
     name = (
         flow.name
         if flow is not None
         else (flow_run.definition.name if flow_run.definition is not None else "<unknown>")
     )
     members = {"flow_run_name": flow_run.name, "flow_run_id": str(flow_run.id), "flow_name": name}
-    return PrefectLogAdapter(WORLD.flow_logger, {**members, **extra})
+    return PrefectLogAdapter(run_loggers()[0], {**members, **extra})
 
 
 def task_run_logger(
     task_run: TaskRun, task: Any = None, flow_run: Any = None, flow: Any = None, **extra: Any
 ) -> PrefectLogAdapter:
     """A logger whose records carry a task run."""
-    _configured()
     members = members_of(task_run) if task_run.definition is not None else {"task_run_id": str(task_run.id)}
     if task is not None:
         members["task_name"] = task.name
@@ -144,7 +109,7 @@ def task_run_logger(
         members.update(flow_run_id=str(flow_run.id), flow_run_name=flow_run.name)
     if flow is not None:
         members["flow_name"] = flow.name
-    return PrefectLogAdapter(WORLD.task_logger, {**members, **extra})
+    return PrefectLogAdapter(run_loggers()[1], {**members, **extra})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstock._current import current_run
+from penstock.base.current import current_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
         return
     import io
 
-    from penstock.logging.loggers import logger_of_run
+    from penstock.logging.adapters import logger_of_run
 
     buffer = io.StringIO()
     _patch.original(*args, **{**kwargs, "file": buffer})

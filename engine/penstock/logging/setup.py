@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ConsoleFormatter(logging.Formatter):
             who = f"Flow run {name!r}" if name is not None else record.name
         line = f"{self._clock}.{int(record.msecs):03d} | {record.levelname:<7} | {who} - {record.getMessage()}"
         if record.exc_info and record.exc_info[0] is not None:
-            from penstock.utilities.tracebacks import formatted
+            from penstock.base.tracebacks import formatted
 
             exc = record.exc_info[1]
             if isinstance(exc, BaseException):
@@ -81,7 +82,7 @@ def configure() -> tuple[logging.Logger, logging.Logger]:
     Returns:
         The loggers of flow runs and of task runs.
     """
-    from penstock.settings import get_current_settings
+    from penstock.base.settings import get_current_settings
 
     top = logging.getLogger("penstock")
     if top.level == logging.NOTSET:
@@ -94,6 +95,12 @@ def configure() -> tuple[logging.Logger, logging.Logger]:
         if not extra.handlers:
             extra.handlers = top.handlers
     return logging.getLogger("penstock.flow_runs"), logging.getLogger("penstock.task_runs")
+
+
+@cache
+def run_loggers() -> tuple[logging.Logger, logging.Logger]:
+    """The loggers of flow runs and of task runs; configured when first asked for."""
+    return configure()
 
 
 def members_of(run: Run) -> dict[str, Any]:

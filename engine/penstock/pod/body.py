@@ -11,16 +11,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.exceptions import ParameterBindError, TerminationSignal
+from penstock.base.settings import get_current_settings
 from penstock.core.runs import FlowRun
-from penstock.drivers.interrupt import Cause, Control
-from penstock.exceptions import ParameterBindError, TerminationSignal
+from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
 from penstock.pod.suspensions import Suspensions
-from penstock.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class Body:
 
     def run(self) -> Outcome:
         """Run the flow to its end, hooks included."""
-        from penstock import observers
+        from penstock.drivers import observing
 
         env, given = self._around.env, self._assignment
         attempt = self._around.attempt
@@ -101,7 +101,7 @@ class Body:
         )
         self.root.suspend = self._suspensions.suspend
         attempt.progress.counts = self.root.progress
-        observers.subscribe(self._observe)
+        observing.subscribe(self._observe)
         self._around.reporter.send_progress(attempt.progress_report, env.timings.progress)
         try:
             return self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end())

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from penstock._state import PAUSED, PENDING, RUNNING, State
 from penstock.core.changes import put
-from penstock.drivers.pausing import freeze, thaw
+from penstock.core.state import State
+from penstock.core.state_types import PAUSED, PENDING, RUNNING
+from penstock.drivers.holding import freeze, thaw
 from penstock.drivers.world import WORLD
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from penstock._loading import Entry, compile_entrypoint
-from penstock.exceptions import PenstockException, ScriptError
+from penstock.base.exceptions import PenstockException, ScriptError
+from penstock.definitions.loading import Entry, compile_entrypoint
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 

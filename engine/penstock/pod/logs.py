@@ -14,8 +14,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from penstock.base.tracebacks import formatted
 from penstock.logging.setup import ConsoleFormatter
-from penstock.utilities.tracebacks import formatted
 
 _RUN_FIELDS = (("flow", "flow_name"), ("task", "task_name"), ("taskRun", "task_run_id"), ("address", "address"))
 

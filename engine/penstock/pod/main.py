@@ -75,7 +75,7 @@ def run(guard: Guard) -> NoReturn:
 
 def _version() -> NoReturn:
     """Say what is installed here, with all imported that a claim needs: the cold start of an image is the time of this."""
-    from penstock import __version__
+    from penstock.base.version import __version__
 
     sys.stdout.write(f"penstock {__version__}, Python {sys.version.split()[0]}\n")
     sys.exit(0)

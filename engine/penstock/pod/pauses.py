@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from penstock.drivers.pausing import Ticket, pauses_of
+from penstock.drivers.holding import Ticket, pauses_of
 from penstock.pod import assignment
 from penstock.pod.attempt import Attempt
 from penstock.pod.report import PausePart
@@ -122,9 +122,9 @@ def validated(model: Any, value: Any) -> Any:
     """
     if model is None:
         return value
-    from penstock import input as inputs
+    from penstock.inside import run_input
 
-    return inputs.validated(model, value)
+    return run_input.validated(model, value)
 
 
 def asked_for(model: Any) -> tuple[str | None, Mapping[str, Any] | None]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from penstock.exceptions import FlowPauseTimeout, Pause
+from penstock.base.exceptions import FlowPauseTimeout, Pause
 from penstock.pod.pauses import asked_for, digest, validated
 from penstock.pod.report import PausePart
 
@@ -55,7 +55,7 @@ class Suspensions:
             FlowPauseTimeout: The suspension was not resumed in time.
             Pause: The process is given up.
         """
-        from penstock.results import get_result_store
+        from penstock.storage.persisting import get_result_store
 
         store = get_result_store()
         if not store.durable:
@@ -93,8 +93,8 @@ class Suspensions:
         error: str | None,
         seen: str | None,
     ) -> Pause:
-        from penstock.drivers.steps import run_steps
-        from penstock.states import Suspended
+        from penstock.core.states import Suspended
+        from penstock.storage.steps import run_steps
 
         since = self._now()
         state = Suspended(timeout_seconds=timeout, pause_key=key)
@@ -127,7 +127,7 @@ def _check_deadline(earlier: Mapping[str, Any], now: datetime, key: str) -> None
 def _model(wait_for_input: Any) -> Any:
     if wait_for_input is None:
         return None
-    from penstock.input import run_input_subclass_from_type
+    from penstock.inside.run_input import run_input_subclass_from_type
 
     return run_input_subclass_from_type(wait_for_input)
 

@@ -2,21 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from penstock.runtime._lookup import overridden
-
-_NONE: dict[str, Any] = {"id": None, "name": None, "version": None, "flow_run_id": None, "parameters": {}}
-
-__all__ = list(_NONE)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NONE:
-        raise AttributeError(f"penstock.runtime.deployment has no attribute {name!r}; it has {', '.join(_NONE)}.")
-    real = _NONE[name]
-    return overridden("deployment", name, dict(real) if isinstance(real, dict) else real)
-
-
-def __dir__() -> list[str]:
-    return sorted(_NONE)
+from penstock.inside.deployment_values import __all__ as __all__
+from penstock.inside.deployment_values import __dir__ as __dir__
+from penstock.inside.deployment_values import __getattr__ as __getattr__

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.settings import temporary_settings
+from penstock.base.settings import temporary_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,179 +1,31 @@
-"""Between sync and async code: kept event loops, and which kind of code is running.
-
-No loop, no thread, and no import of asyncio unless something async runs. Neighbours: `drivers.aio`, the public
-functions that exist in a sync and an async form.
-"""
+"""Between sync and async code."""
 
 from __future__ import annotations
 
-import inspect
-import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from penstock.base.asyncutils import (
+    gather,
+    in_async_code,
+    in_async_run,
+    is_async_fn,
+    is_async_gen_fn,
+    is_gen_fn,
+    kept_loop,
+    run_coro_as_sync,
+    run_sync_in_worker_thread,
+    running_loop,
+    sync_compatible,
+)
 
-from penstock._current import current_run
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
-
-
-def running_loop() -> Any:
-    """The event loop that runs in this thread, or None; asyncio is not imported for it."""
-    module = sys.modules.get("asyncio")
-    return None if module is None else module._get_running_loop()
-
-
-def in_async_run() -> bool:
-    """Whether the current run is async; outside any run, whether an event loop runs here."""
-    run = current_run.get()
-    if run is not None:
-        return run.is_async
-    return running_loop() is not None
-
-
-def in_async_code(run: Any) -> bool:
-    """Whether the caller can await: the current run is async or there is none, or a loop was started in its sync body.
-
-    Args:
-        run: the current run, or None.
-    """
-    return run is None or run.is_async or (running_loop() is not None and _loop_is_nearer())
-
-
-def _loop_is_nearer() -> bool:
-    """Whether, going up from the caller, frames of an event loop come before those of the engine that runs the body."""
-    package = __name__.partition(".")[0]
-    frame: Any = sys._getframe(1)
-    while frame is not None and _package_of(frame) == package:
-        frame = frame.f_back
-    while frame is not None:
-        origin = _package_of(frame)
-        if origin in (package, "asyncio", "uvloop"):
-            return bool(origin != package)
-        frame = frame.f_back
-    return False
-
-
-def _package_of(frame: Any) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def is_async_fn(func: Any) -> bool:
-    """Whether calling `func` gives a coroutine; wrappers and partials are looked through."""
-    return inspect.iscoroutinefunction(inspect.unwrap(_unpartial(func)))
-
-
-def is_async_gen_fn(func: Any) -> bool:
-    """Whether calling `func` gives an async generator."""
-    return inspect.isasyncgenfunction(inspect.unwrap(_unpartial(func)))
-
-
-def is_gen_fn(func: Any) -> bool:
-    """Whether calling `func` gives a generator."""
-    return inspect.isgeneratorfunction(inspect.unwrap(_unpartial(func)))
-
-
-def _unpartial(func: Any) -> Any:
-    while hasattr(func, "func") and hasattr(func, "keywords"):
-        func = func.func
-    if not inspect.isroutine(func) and not inspect.isclass(func) and hasattr(func, "__call__"):  # noqa: B004
-        call = type(func).__call__
-        if inspect.isfunction(call):
-            return call
-    return func
-
-
-class _Kept:
-    """An event loop that is kept for a thread, and closed with it."""
-
-    def __init__(self) -> None:
-        import asyncio
-
-        self.loop = asyncio.new_event_loop()
-
-    def close(self) -> None:
-        """Close the loop, once."""
-        if not self.loop.is_closed() and not self.loop.is_running():
-            self.loop.close()
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class _Loops(threading.local):
-    kept: _Kept | None = None
-    helper: Any = None
-
-
-_loops = _Loops()
-
-
-def kept_loop() -> Any:
-    """The event loop kept for this thread; made on first use, closed when the thread ends."""
-    if _loops.kept is None or _loops.kept.loop.is_closed():
-        _loops.kept = _Kept()
-        if threading.current_thread() is threading.main_thread():
-            import atexit
-
-            atexit.register(_loops.kept.close)
-    return _loops.kept.loop
-
-
-def run_coro_as_sync(coroutine: Coroutine[Any, Any, Any] | Awaitable[Any], **_: Any) -> Any:
-    """Run a coroutine to its end and return its value.
-
-    In the thread's kept loop; where a loop runs already, in a helper thread with its own, context copied.
-    """
-    if running_loop() is None:
-        return kept_loop().run_until_complete(_as_coroutine(coroutine))
-    import contextvars
-
-    context = contextvars.copy_context()
-    box: list[Any] = []
-
-    def target() -> None:
-        try:
-            box.append((True, context.run(kept_loop().run_until_complete, _as_coroutine(coroutine))))
-        except BaseException as exc:  # noqa: BLE001  (handed to the waiting thread)
-            box.append((False, exc))
-
-    thread = threading.Thread(target=target, name="penstock-helper", daemon=True)
-    thread.start()
-    thread.join()
-    ok, value = box[0]
-    if ok:
-        return value
-    raise value
-
-
-async def _as_coroutine(awaitable: Any) -> Any:
-    return await awaitable
-
-
-async def run_sync_in_worker_thread(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a plain function in a thread, without blocking the loop; the context is copied."""
-    import asyncio
-
-    return await asyncio.to_thread(fn, *args, **kwargs)
-
-
-async def gather(*calls: Callable[[], Coroutine[Any, Any, Any]] | Iterable[Any]) -> list[Any]:
-    """Run coroutine functions without arguments concurrently; their results in order."""
-    import asyncio
-
-    return list(await asyncio.gather(*(call() for call in calls)))  # type: ignore[operator]
-
-
-def sync_compatible(async_fn: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    """Let an async function be called from both kinds of code: awaitable in async runs, its value elsewhere."""
-    import functools
-
-    @functools.wraps(async_fn)
-    def dispatch(*args: Any, _sync: bool | None = None, **kwargs: Any) -> Any:
-        coroutine = async_fn(*args, **kwargs)
-        if _sync is False or (_sync is None and in_async_run()):
-            return coroutine
-        return run_coro_as_sync(coroutine)
-
-    dispatch.aio = async_fn  # type: ignore[attr-defined]
-    return dispatch
+__all__ = [
+    "gather",
+    "in_async_code",
+    "in_async_run",
+    "is_async_fn",
+    "is_async_gen_fn",
+    "is_gen_fn",
+    "kept_loop",
+    "run_coro_as_sync",
+    "run_sync_in_worker_thread",
+    "running_loop",
+    "sync_compatible",
+]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.annotations import BaseAnnotation
+from penstock.base.auto_enum import AutoEnum
 from penstock.core.inputs import fields_of, rebuild_dict, rebuild_sequence, with_fields
-from penstock.utilities.annotations import BaseAnnotation
 from penstock.utilities.dicts import (
     deep_merge,
     deep_merge_dicts,
@@ -42,22 +42,6 @@ __all__ = [
     "set_in_dict",
     "visit_collection",
 ]
-
-
-class AutoEnum(str, enum.Enum):  # noqa: UP042  (members are their own names)
-    """An enum whose `AutoEnum.auto()` members have their names as values."""
-
-    @staticmethod
-    def _generate_next_value_(name: str, *_: object, **__: object) -> str:
-        return name
-
-    @staticmethod
-    def auto() -> Any:
-        """The next member's value: its name."""
-        return enum.auto()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}.{self.value}"
 
 
 class StopVisiting(BaseException):

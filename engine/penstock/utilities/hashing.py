@@ -2,50 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from penstock.storage.hashing import file_hash, hash_objects, stable_hash
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-
-def _md5(content: bytes = b"") -> Any:
-    return hashlib.md5(content, usedforsecurity=False)
-
-
-def stable_hash(*args: str | bytes, hash_algo: Callable[..., Any] = _md5) -> str:
-    """The hex digest of texts and bytes, one after the other."""
-    digest = hash_algo()
-    for arg in args:
-        digest.update(arg.encode() if isinstance(arg, str) else arg)
-    return str(digest.hexdigest())
-
-
-def file_hash(path: str | Path, hash_algo: Callable[..., Any] = _md5) -> str:
-    """The hex digest of a file's content."""
-    from pathlib import Path
-
-    return stable_hash(Path(path).read_bytes(), hash_algo=hash_algo)
-
-
-def hash_objects(
-    *args: Any, hash_algo: Callable[..., Any] = _md5, raise_on_failure: bool = False, **kwargs: Any
-) -> str | None:
-    """The hex digest of objects: canonical for builtins, dataclasses, enums, dates, paths and models, else cloudpickle.
-
-    Args:
-        args: what to hash, in order.
-        hash_algo: a constructor of `hashlib`.
-        raise_on_failure: raise `HashError` for what cannot be hashed; None is returned otherwise.
-        kwargs: hashed by name as well.
-    """
-    from penstock.core.keys import Unhashable, canonical
-    from penstock.exceptions import HashError
-
-    try:
-        return stable_hash(canonical((args, kwargs)), hash_algo=hash_algo)
-    except Unhashable as exc:
-        if raise_on_failure:
-            raise HashError(f"Unable to create hash - objects could not be serialized: {exc}") from exc
-        return None
+__all__ = [
+    "file_hash",
+    "hash_objects",
+    "stable_hash",
+]

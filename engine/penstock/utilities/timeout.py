@@ -26,8 +26,8 @@ def timeout(seconds: float | None = None, timeout_exc_type: type[TimeoutError] =
     if seconds is None:
         yield
         return
-    from penstock.drivers.deadline import MAIN_TIMER, Scope
-    from penstock.drivers.section import current_section
+    from penstock.interruption.deadline import MAIN_TIMER, Scope
+    from penstock.interruption.section import current_section
 
     error = _error(timeout_exc_type, seconds)
     section = current_section()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock._state import TERMINAL_STATES, State, StateType
-from penstock._state_details import StateDetails
 from penstock.core.inputs import TaskRunResult
 from penstock.core.runs import FlowRun, TaskRun
+from penstock.core.state import State
+from penstock.core.state_details import StateDetails
+from penstock.core.state_types import TERMINAL_STATES, StateType
 
 __all__ = [
     "TERMINAL_STATES",

@@ -1,0 +1,43 @@
+"""Tracebacks that show the user's frames. Neighbours: drivers trim what they catch; formatters print."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def is_ours(tb: TracebackType) -> bool:
+    """Whether the frame is of the engine."""
+    return tb.tb_frame.f_code.co_filename.startswith(_HERE)
+
+
+def trimmed(tb: TracebackType | None) -> TracebackType | None:
+    """The traceback from its first frame that is not ours; as it is when all are."""
+    start = tb
+    while start is not None and is_ours(start):
+        start = start.tb_next
+    return start if start is not None else tb
+
+
+def formatted(exc: BaseException, tb: Any = None) -> str:
+    """The exception as Python prints it, without the engine's frames."""
+    import traceback
+
+    shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else exc.__traceback__)
+    _strip(shown)
+    return "".join(shown.format())
+
+
+def _strip(shown: Any) -> None:
+    seen = set()
+    while shown is not None and id(shown) not in seen:
+        seen.add(id(shown))
+        users = [frame for frame in shown.stack if not frame.filename.startswith(_HERE)]
+        if users:
+            shown.stack[:] = users
+        if shown.__context__ is not None:
+            _strip(shown.__context__)
+        shown = shown.__cause__

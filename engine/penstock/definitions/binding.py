@@ -1,0 +1,172 @@
+"""Binding arguments to a signature, fast where the signature is simple; the slow path says what is wrong.
+
+Neighbours: `flows` and `tasks` hold one `Binder` for each function.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from penstock.base.exceptions import ParameterBindError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Binder:
+    """Binds calls of one function.
+
+    Args:
+        fn: the function; its `__signature__` and wrapped functions count, as for its users.
+    """
+
+    __slots__ = ("count", "defaults", "fn", "keywords", "names", "positional", "signature", "simple", "variadic")
+
+    own: frozenset[str] = frozenset()  # names that are bound already
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        self.fn = fn
+        try:
+            self.signature = inspect.signature(fn)
+        except ValueError:  # a C function that does not tell: whatever is passed
+            self.signature = inspect.Signature([
+                inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+            ])  # fmt: skip
+        kinds = inspect.Parameter
+        parameters = self.signature.parameters.values()
+        self.simple = all(p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY) for p in parameters)
+        self.variadic = {p.name for p in parameters if p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
+        self.names = tuple(p.name for p in parameters)
+        self.keywords = frozenset(self.names)
+        self.positional = tuple(p.name for p in parameters if p.kind is kinds.POSITIONAL_OR_KEYWORD)
+        self.count = len(self.names)
+        self.defaults = {p.name: p.default for p in parameters if p.default is not kinds.empty}
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by parameter name, defaults applied.
+
+        Raises:
+            ParameterBindError: the arguments do not fit.
+        """
+        if self.simple:
+            if not kwargs:
+                if len(args) == self.count == len(self.positional):
+                    return dict(zip(self.names, args, strict=True)) if args else {}
+                if not args and len(self.defaults) == self.count:
+                    return dict(self.defaults)
+            bound = self._bind_simple(args, kwargs)
+            if bound is not None:
+                return bound
+        try:
+            full = self.signature.bind(*args, **kwargs)
+        except TypeError as exc:
+            raise ParameterBindError.from_bind_failure(self.fn, exc, args, dict(kwargs)) from None
+        full.apply_defaults()
+        return full.arguments
+
+    def _bind_simple(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        if len(args) > len(self.positional):
+            return None
+        given = dict(zip(self.positional, args, strict=False))
+        for name, value in kwargs.items():
+            if name in given or name not in self.keywords:
+                return None
+            given[name] = value
+        if len(given) == self.count and not kwargs:
+            return given
+        ordered = {}
+        defaults = self.defaults
+        for name in self.names:
+            if name in given:
+                ordered[name] = given[name]
+            elif name in defaults:
+                ordered[name] = defaults[name]
+            else:
+                return None
+        return ordered
+
+    def call_form(self, parameters: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments that pass these values."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        kinds = inspect.Parameter
+        spread = False
+        for parameter in self.signature.parameters.values():
+            name, kind = parameter.name, parameter.kind
+            if name not in parameters:
+                spread = True
+                continue
+            value = parameters[name]
+            if kind is kinds.VAR_POSITIONAL:
+                args.extend(value)
+            elif kind is kinds.VAR_KEYWORD:
+                kwargs.update(value)
+            elif kind is kinds.KEYWORD_ONLY or (spread and kind is kinds.POSITIONAL_OR_KEYWORD):
+                kwargs[name] = value
+            else:
+                args.append(value)
+        return tuple(args), kwargs
+
+    def absent_values(self) -> dict[str, Any]:
+        """The values of parameters that may be left out, by name."""
+        kinds = inspect.Parameter
+        empty: dict[Any, Any] = {kinds.VAR_POSITIONAL: (), kinds.VAR_KEYWORD: {}}
+        return {
+            p.name: empty.get(p.kind, p.default)
+            for p in self.signature.parameters.values()
+            if p.kind in empty or p.default is not kinds.empty
+        }
+
+    def bind_mapping(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Bind values that are given by name, as `run_engine` does.
+
+        Raises:
+            ParameterBindError: a name is unknown, or a value is missing.
+        """
+        known = dict(parameters)
+        extra_name = next(
+            (p.name for p in self.signature.parameters.values() if p.kind is inspect.Parameter.VAR_KEYWORD), None
+        )
+        unknown = [name for name in known if name not in self.keywords]
+        if unknown and extra_name is None:
+            exc = TypeError(f"got an unexpected keyword argument {unknown[0]!r}")
+            raise ParameterBindError.from_bind_failure(self.fn, exc, (), known) from None
+        if unknown and extra_name is not None:
+            known = {name: value for name, value in known.items() if name in self.keywords}
+            known[extra_name] = {**known.get(extra_name, {}), **{name: parameters[name] for name in unknown}}
+        known = {**self.absent_values(), **known}
+        for name in self.names:
+            if name not in known:
+                exc = TypeError(f"missing a required argument: {name!r}")
+                raise ParameterBindError.from_bind_failure(self.fn, exc, (), dict(parameters)) from None
+        return {name: known[name] for name in self.names}
+
+
+class MethodBinder(Binder):
+    """Binds calls of a method: its instance (or class) is a parameter, under its name, and no argument of the call.
+
+    So results of one instance are not those of another, and names of runs may tell which it is.
+
+    Args:
+        fn: the bound method.
+    """
+
+    __slots__ = ("own", "target")
+
+    def __init__(self, fn: Any) -> None:
+        super().__init__(fn)
+        first = next(iter(inspect.signature(fn.__func__).parameters.values()), None)
+        named = first is not None and first.kind is not inspect.Parameter.VAR_POSITIONAL
+        self.own = frozenset((first.name,)) if named and first is not None else frozenset()
+        self.target = dict.fromkeys(self.own, fn.__self__)
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Values by parameter name, defaults applied, the instance first; raises as `Binder.bind`."""
+        return {**self.target, **super().bind(args, kwargs)}
+
+    def bind_mapping(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Bind values that are given by name, and the instance; raises as `Binder.bind_mapping`."""
+        given = {name: value for name, value in parameters.items() if name not in self.own}
+        return {**self.target, **super().bind_mapping(given)}

@@ -1,0 +1,302 @@
+"""What flows and tasks have in common: options that are checked at decoration, hooks, binding.
+
+Neighbours: `flow` and `task` derive from it; the core reads the attributes named here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
+from penstock.base.exceptions import ReservedArgumentError
+from penstock.core.effects import Call
+from penstock.definitions.binding import Binder, MethodBinder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from penstock.core.runs import Run
+
+R = TypeVar("R")
+
+
+class Definition:
+    """Base of Flow and Task."""
+
+    kind = "task"
+    retry_condition_fn: Any = None
+    retry_jitter_factor: float | None = None
+    result_storage_key: str | None = None
+    on_cancellation_hooks: list[Any]
+    on_crashed_hooks: list[Any]
+
+    fn: Callable[..., Any]
+    name: str
+    _unbound: Any = None  # the definition of the class, when this is bound to an instance
+
+    def _set_function(self, fn: Any) -> None:
+        """Take the function: what it is, how it is called, whether it is a method."""
+        self.isclassmethod = isinstance(fn, classmethod)
+        self.isstaticmethod = isinstance(fn, staticmethod)
+        inner = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
+        if not callable(inner):
+            raise TypeError(f"'fn' must be callable; {type(fn).__name__} was given.")
+        self.fn = inner
+        self.__doc__ = getattr(inner, "__doc__", None)
+        self.__module__ = getattr(inner, "__module__", None) or type(inner).__module__
+        self.__wrapped__ = inner
+        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
+        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
+        self.isasync = is_async_fn(inner) or is_async_gen_fn(inner)
+        self.isgenerator = is_gen_fn(inner) or is_async_gen_fn(inner)
+        self._binder: Binder | None = None
+        self._owner_kind: str | None = None
+        code = getattr(inspect.unwrap(inner), "__code__", None)
+        place = (code.co_filename, code.co_firstlineno) if code is not None else (id(inner),)
+        self.count_key = (self.__module__, self.__qualname__, *place)
+        for parameter in self._reserved():
+            raise ReservedArgumentError(
+                f"{parameter!r} is a reserved argument name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
+            )
+
+    def _reserved(self) -> Iterable[str]:
+        code = getattr(inspect.unwrap(self.fn), "__code__", None)
+        if code is None:
+            return ()
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return [name for name in ("return_state", "wait_for") if name in names]
+
+    @property
+    def tries_after_first(self) -> int:
+        """`retries`, or the setting."""
+        raise NotImplementedError(f"{type(self).__name__}.tries_after_first")
+
+    @property
+    def delays(self) -> Any:
+        """`retry_delay_seconds`, or the setting."""
+        raise NotImplementedError(f"{type(self).__name__}.delays")
+
+    @property
+    def retries(self) -> int:
+        """How many more tries after the first."""
+        return self.tries_after_first
+
+    @property
+    def retry_delay_seconds(self) -> Any:
+        """Seconds between tries."""
+        return self.delays
+
+    @property
+    def binder(self) -> Binder:
+        """Binds calls of the function."""
+        if self._binder is None:
+            self._binder = MethodBinder(self.fn) if self._unbound is not None else Binder(self.fn)
+        return self._binder
+
+    def rebind(self, run: Run) -> None:
+        """Make the arguments of the call from the run's parameters."""
+        run.args, run.kwargs = self.binder.call_form(run.parameters or {})
+
+    @property
+    def ismethod(self) -> bool:
+        """Whether this was reached through an instance, and is bound to it."""
+        return inspect.ismethod(self.fn) and not self.isclassmethod
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        """Bind to an instance or a class, as functions do; nothing is kept."""
+        if self.isstaticmethod:
+            return self
+        if self.isclassmethod:
+            return self._bound_to(owner)
+        return self if instance is None else self._bound_to(instance)
+
+    def _bound_to(self, target: Any) -> Any:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.fn = self.fn.__get__(target)
+        copied._binder = None
+        copied._unbound = self
+        return copied
+
+    def _raw_function(self) -> Any:
+        if self.isclassmethod:
+            return classmethod(self.fn)
+        return staticmethod(self.fn) if self.isstaticmethod else self.fn
+
+    def _add_hook(self, hooks: list[Any], fn: Any) -> Any:
+        hooks.append(fn)
+        return fn
+
+    def _hooks_of(self, name: str, given: Any) -> list[Any]:
+        """Check an option that holds hooks.
+
+        Raises:
+            TypeError: it is no iterable of callables; shows the right form.
+        """
+        if given is None:
+            return []
+        if callable(given) and not isinstance(given, list | tuple):
+            raise TypeError(
+                f"Expected iterable for '{name}'; got {type(given).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+            )
+        try:
+            hooks = list(given)
+        except TypeError:
+            raise TypeError(
+                f"Expected iterable for '{name}'; got {type(given).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+            ) from None
+        for hook in hooks:
+            if not callable(hook):
+                raise TypeError(
+                    f"Expected callables in '{name}'; got {type(hook).__name__} instead. Please provide a list of hooks to '{name}':\n\n"
+                    f"@{self.kind}({name}=[hook1, hook2])\ndef my_{self.kind}():\n\tpass"
+                )
+        return hooks
+
+    def _run_name(self, option: str, name: Any) -> Any:
+        """Check a run-name option.
+
+        Raises:
+            TypeError: it is neither a text nor callable.
+        """
+        if name is not None and not isinstance(name, str) and not callable(name):
+            raise TypeError(f"Expected string or callable for '{option}'; got {type(name).__name__} instead.")
+        return name
+
+    run_name: Any = None
+    _complained: tuple[str, ...] = ()
+
+    def complain_once(self, about: str) -> bool:
+        """True for the first complaint of that kind."""
+        if about in self._complained:
+            return False
+        self._complained = (*self._complained, about)
+        return True
+
+    def stores(self, run: Run) -> bool:
+        """Whether the life of this run has anything to do with stores or transactions."""
+        raise NotImplementedError(f"{type(self).__name__}.stores")
+
+    def storage_plan(self, run: Run) -> Any:
+        """How this run stores its result."""
+        from penstock.storage.plan import plan_of
+
+        return plan_of(run)
+
+    def result_key(self, run: Run, policy: Any) -> Any:
+        """The key of a task run's result: by `result_storage_key`, else by the cache policy; may be an awaitable."""
+        from penstock.inside.views import TaskRunContext
+
+        if self.result_storage_key is not None:
+            from penstock.inside import flow_run_values, task_run_values
+
+            return self.result_storage_key.format(
+                flow_run=flow_run_values, parameters=run.parameters, task_run=task_run_values
+            )
+        flow_parameters = run.flow.parameters if run.flow is not None else None
+        return policy.compute_key(TaskRunContext(run), run.parameters or {}, flow_parameters or {})
+
+    def make_transaction(self, run: Run, plan: Any) -> Any:
+        """The transaction of a task run, a child of the active one."""
+        from penstock.storage.plan import make_transaction
+
+        return make_transaction(run, plan)
+
+    def name_call(self, run: Run) -> Call:
+        """The call that makes the name of a run."""
+        if callable(self.run_name):
+            try:
+                wants = "parameters" in inspect.signature(self.run_name).parameters
+            except ValueError:
+                wants = False
+            return Call(self.run_name, (), {"parameters": run.parameters} if wants and not run.is_flow else {})
+        return Call(self.run_name.format, (), dict(run.parameters or {}))
+
+    def checked_name(self, name: Any) -> str:
+        """The name, if it is one.
+
+        Raises:
+            TypeError: a callable returned something else; names it.
+        """
+        if not isinstance(name, str):
+            fn = self.run_name
+            raise TypeError(
+                f"Callable {fn} for '{self.kind}_run_name' returned type {type(name).__name__} but a string is required."
+            )
+        return name
+
+
+def takes_options(
+    init: Callable[..., Any], left_out: Iterable[str] = (), unless_given: Mapping[str, Any] | None = None
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Let a function that passes `**options` on to `init` show them in its signature, as keywords.
+
+    Args:
+        init: where the options are listed.
+        left_out: options that it does not take.
+        unless_given: defaults by name; None for the others. Without it those of `init`.
+    """
+
+    def show(fn: Callable[..., R]) -> Callable[..., R]:
+        _, _, *options = inspect.signature(init).parameters.values()
+        chosen = [each for each in options if each.name not in left_out]
+        if unless_given is not None:
+            chosen = [each.replace(default=unless_given.get(each.name)) for each in chosen]
+        named = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in chosen]
+        first = [each for each in inspect.signature(fn).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        fn.__signature__ = inspect.Signature([*first, *named])  # type: ignore[attr-defined]
+        return fn
+
+    return show
+
+
+def check_retries(retries: Any) -> int | None:
+    """A number of retries, or None.
+
+    Raises:
+        ValueError: it is negative or no whole number.
+    """
+    if retries is None:
+        return None
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise ValueError(f"'retries' must be a whole number of 0 or more; {retries!r} was given.")
+    return retries
+
+
+def check_timeout(timeout: Any) -> float | None:
+    """A timeout in seconds; 0 and None are none.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if timeout is None or timeout == 0:
+        return None
+    seconds = float(timeout)
+    if seconds < 0:
+        raise ValueError(f"'timeout_seconds' must be 0 or more; {timeout!r} was given.")
+    return seconds
+
+
+def doc_of(fn: Any) -> str | None:
+    """The docstring of a function, as its description."""
+    return inspect.getdoc(fn) if getattr(fn, "__doc__", None) else None
+
+
+def runner_of(given: Any) -> Any:
+    """The task runner of a flow.
+
+    Raises:
+        TypeError: it is none.
+    """
+    from penstock.runners.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+    if given is None:
+        return ThreadPoolTaskRunner()
+    if isinstance(given, type) and issubclass(given, TaskRunner):
+        return given()
+    if isinstance(given, TaskRunner):
+        return given
+    raise TypeError(f"'task_runner' must be a TaskRunner or its class; {type(given).__name__} was given.")

@@ -1,0 +1,118 @@
+"""Options of tasks: their types, and what checks and makes them. Neighbours: `tasks` offers the public ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from penstock.base.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MAX_DELAYS = 50
+
+
+class TaskOptions(TypedDict, total=False):
+    """Options of `task`, for callers that pass them on."""
+
+    name: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    version: str | None
+    cache_policy: Any
+    cache_key_fn: Any
+    cache_expiration: Any
+    task_run_name: Any
+    retries: int | None
+    retry_delay_seconds: Any
+    retry_jitter_factor: float | None
+    persist_result: bool | None
+    result_storage: Any
+    result_storage_key: str | None
+    result_serializer: Any
+    cache_result_in_memory: bool
+    timeout_seconds: float | None
+    log_prints: bool | None
+    refresh_cache: bool | None
+    on_completion: Any
+    on_failure: Any
+    on_running: Any
+    retry_condition_fn: Any
+    viz_return_value: Any
+    asset_deps: Any
+
+
+class TaskRunNameCallbackWithParameters:
+    """Shape of a `task_run_name` callable that takes the parameters: `fn(parameters: dict) -> str`."""
+
+    @classmethod
+    def is_callback_with_parameters(cls, fn: Any) -> bool:
+        """Whether the callable wants them."""
+        import inspect
+
+        try:
+            return "parameters" in inspect.signature(fn).parameters
+        except (TypeError, ValueError):
+            return False
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Delays for `retry_delay_seconds`: factor * 2**k for k = 0, 1, ...
+
+    Args:
+        backoff_factor: seconds before the first retry.
+    """
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * max(1, 2**k) for k in range(retries)]
+
+    return delays
+
+
+def task_input_hash(context: Any, arguments: dict[str, Any]) -> str | None:
+    """A `cache_key_fn`: hash of the task's source and the inputs; None when they cannot be hashed."""
+    from penstock.storage.hashing import hash_objects
+
+    return hash_objects(context.task.task_key, context.task.fn.__code__.co_code.hex(), arguments)
+
+
+def checked_delays(given: Any, retries: int | None) -> Any:
+    """Check the delays between tries.
+
+    Raises:
+        TypeError: it is no number, list, or callable.
+        ValueError: the list is longer than 50.
+    """
+    if callable(given):
+        given = given(retries if retries is not None else get_current_settings().tasks.default_retries)
+    if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
+        return given
+    if not isinstance(given, list):
+        raise TypeError(
+            f"Invalid `retry_delay_seconds` provided; must be an int, float, list or callable. Received type {type(given)}"
+        )
+    if len(given) > MAX_DELAYS:
+        raise ValueError(f"Can not configure more than {MAX_DELAYS} retry delays per task.")
+    return list(given)
+
+
+def checked_jitter(factor: float | None) -> float | None:
+    """Check how far a delay may vary.
+
+    Raises:
+        ValueError: it is negative.
+    """
+    if factor is not None and factor < 0:
+        raise ValueError(f"`retry_jitter_factor` must be >= 0; {factor} was given.")
+    return factor
+
+
+def checked_condition(fn: Any) -> Any:
+    """Check what decides about retries.
+
+    Raises:
+        TypeError: it cannot be called.
+    """
+    if fn is not None and not callable(fn):
+        raise TypeError(f"Expected `retry_condition_fn` to be callable, got {type(fn).__name__} instead.")
+    return fn

@@ -1,0 +1,100 @@
+"""Validation of flow parameters by their annotations, and their JSON form.
+
+pydantic is imported only when a value's type is not exactly the annotated builtin. Names that pydantic reserves work:
+fields are numbered, parameter names are aliases. Neighbours: `flows` asks before each run.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from penstock.base.exceptions import ParameterTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_EXACT = {
+    int: int, str: str, float: float, bool: bool, bytes: bytes, list: list, dict: dict, set: set, tuple: tuple,
+    None: type(None), "int": int, "str": str, "float": float, "bool": bool, "bytes": bytes, "list": list,
+    "dict": dict, "set": set, "tuple": tuple, "None": type(None),
+}  # fmt: skip
+
+
+def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
+    """False: never; else a function of the parameters that tells whether pydantic has to look."""
+    exact: list[tuple[str, Any]] = []
+    empty = inspect.Parameter.empty
+    for parameter in signature.parameters.values():
+        annotation = parameter.annotation
+        in_field = type(parameter.default).__name__ == "FieldInfo"
+        if not in_field and (annotation is empty or annotation is Any or annotation == "Any"):
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if in_field:
+            exact.append((parameter.name, None))
+            continue
+        try:
+            exact.append((parameter.name, _EXACT.get(annotation)))
+        except TypeError:  # an annotation that cannot be hashed
+            exact.append((parameter.name, None))
+    if not exact:
+        return False
+
+    def needs(parameters: dict[str, Any]) -> bool:
+        return any(kind is None or type(parameters.get(name)) is not kind for name, kind in exact)
+
+    return needs
+
+
+def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that validates the parameters of this flow; made once."""
+    # Definitions bound to instances come and go; what is made of their signature stays with the class's.
+    home, key = (flow, "_validate") if flow._unbound is None else (flow._unbound, "_validate_bound")
+    cached = home.__dict__.get(key)
+    if cached is None:
+        cached = home.__dict__[key] = _make(flow)
+    return cached  # type: ignore[no-any-return]
+
+
+def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    import pydantic
+
+    from penstock.definitions.hints import described_default, hints_of
+
+    signature = flow.binder.signature
+    hints = hints_of(flow.fn)
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    in_fields: dict[str, tuple[Any, Any]] = {}  # `x: int = Field(3)`: the field, and its default
+    for number, parameter in enumerate(signature.parameters.values()):
+        hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
+        if default is not parameter.default:
+            in_fields[parameter.name] = parameter.default, default
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            hint = Any  # what `*args` and `**kwargs` collect is taken as it is, as Prefect does
+        names[f"p{number}"] = parameter.name
+        fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))
+    own = flow.binder.own
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
+    model = pydantic.create_model("Parameters", __config__=config, **fields)
+
+    def validate(parameters: dict[str, Any]) -> dict[str, Any]:
+        from penstock.base.annotations import BaseAnnotation
+
+        for name, (field, default) in in_fields.items():
+            if parameters.get(name) is field:
+                parameters = {**parameters, name: default}
+                if default is inspect.Parameter.empty:
+                    del parameters[name]
+        wrapped = {name: value for name, value in parameters.items() if isinstance(value, BaseAnnotation)}
+        bound = {name: parameters[name] for name in own if name in parameters}
+        try:
+            validated = model(**{name: value for name, value in parameters.items() if name not in bound})
+        except pydantic.ValidationError as exc:
+            raise ParameterTypeError.from_validation_error(exc) from None
+        values = validated.__dict__
+        return {**bound, **{name: values[field] for field, name in names.items()}, **wrapped}
+
+    return validate

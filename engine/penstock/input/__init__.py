@@ -1,0 +1,25 @@
+"""What a pause asks for, and messages between the threads of a process."""
+
+from __future__ import annotations
+
+from penstock.inside.run_input import (
+    Keyset,
+    RunInput,
+    RunInputMetadata,
+    keyset_from_base_key,
+    keyset_from_paused_state,
+    receive_input,
+    run_input_subclass_from_type,
+    send_input,
+)
+
+__all__ = [
+    "Keyset",
+    "RunInput",
+    "RunInputMetadata",
+    "keyset_from_base_key",
+    "keyset_from_paused_state",
+    "receive_input",
+    "run_input_subclass_from_type",
+    "send_input",
+]

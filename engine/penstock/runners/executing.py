@@ -1,0 +1,67 @@
+"""Executing a submitted task run in whatever thread a runner gives it.
+
+Neighbours: runners call in here, by `call` or their own threads; async bodies run in the worker's kept loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.changes import put
+from penstock.core.outcome import crashed_state
+from penstock.core.state import State
+from penstock.core.state_types import TERMINAL_STATES
+from penstock.drivers.entry import note_kept
+from penstock.drivers.sync import Dropped, execute, release
+from penstock.drivers.world import WORLD
+
+if TYPE_CHECKING:
+    from penstock.core.runs import TaskRun
+
+
+def execute_submitted(run: TaskRun) -> State:
+    """Live the run to its end here; failures of the engine end it as CRASHED."""
+    try:
+        if run.definition.isgenerator:
+            _collect(run)
+        if run.is_async:
+            from penstock.base.asyncutils import run_coro_as_sync
+            from penstock.drivers.aio import execute_async
+
+            state = run_coro_as_sync(execute_async(run))
+        else:
+            state = execute(run)
+    except Dropped:
+        return run.state
+    except BaseException as exc:  # noqa: BLE001  (a name that cannot be made, a bug: the run must end)
+        state = crash(run, exc)
+    note_kept(run, state)
+    return state  # type: ignore[no-any-return]
+
+
+def crash(run: TaskRun, exc: BaseException) -> State:
+    """End a run as CRASHED when it could not be lived to its end."""
+    if run.state.type not in TERMINAL_STATES:
+        state = crashed_state(exc)
+        put(run, state, WORLD, force=True)
+        WORLD.log(run, 40, "Crash detected! %s", state.message, exc=exc)
+        release(run)
+    return run.state
+
+
+def _collect(run: TaskRun) -> None:
+    """A submitted generator: the result is the list of what it yields."""
+    body = run.call
+    assert body is not None
+    if run.is_async:
+
+        async def collect_async(*args: Any, **kwargs: Any) -> list[Any]:
+            return [item async for item in body(*args, **kwargs)]
+
+        run.call = collect_async
+    else:
+
+        def collect(*args: Any, **kwargs: Any) -> list[Any]:
+            return list(body(*args, **kwargs))
+
+        run.call = collect

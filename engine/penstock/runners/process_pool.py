@@ -1,0 +1,249 @@
+"""Running tasks in processes: `ProcessPoolTaskRunner`, its workers, and their lines.
+
+Workers are fresh interpreters that do not import the caller's main module; code of `__main__` comes by value. A worker
+that dies takes only its own task with it. Neighbours: `remote` says what is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from penstock.runners.task_runners import TaskRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Self
+
+    from penstock.runners.pool import Pool
+
+LARGE = 1 << 20
+
+
+class WorkerDiedError(RuntimeError):
+    """The process of a task ended before the task did."""
+
+
+class Worker:
+    """One process, and the line to it."""
+
+    def __init__(self, initializer: bytes | None) -> None:
+        mine, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        code = f"from penstock.runners.process_pool import main; main({theirs.fileno()}, {lifeline})"
+        paths = [path for path in sys.path if path]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            pass_fds=(theirs.fileno(), lifeline),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+        os.close(lifeline)
+        self.line: Connection[Any, Any] = Connection(mine.detach())
+        self.line.send_bytes(initializer or b"")
+
+    def execute(self, payload: bytes) -> bytes:
+        """Send a call and wait for its answer.
+
+        Raises:
+            WorkerDiedError: the process ended first; names the signal.
+        """
+        path = None
+        try:
+            if len(payload) > LARGE:
+                with NamedTemporaryFile(prefix="penstock-", delete=False) as file:
+                    file.write(payload)
+                path = file.name
+                self.line.send((path, None))
+            else:
+                self.line.send((None, payload))
+            return self.line.recv_bytes()
+        except (EOFError, OSError):
+            code = self.process.wait()
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise WorkerDiedError(f"process ended with {how}") from None
+        finally:
+            if path is not None:
+                Path(path).unlink(missing_ok=True)
+
+    def stop(self, kill: bool) -> None:
+        """End the process: by closing its line, or at once."""
+        if kill and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.line.close()
+            os.close(self._lifeline)
+        except OSError:
+            pass
+        try:
+            self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def main(line_number: int, lifeline: int) -> None:
+    """The worker process: execute calls until the line is closed."""
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+    line: Connection[Any, Any] = Connection(line_number)
+    from penstock.runners.remote import execute_payload
+
+    initializer = line.recv_bytes()
+    if initializer:
+        import cloudpickle
+
+        fn, args = cloudpickle.loads(initializer)
+        fn(*args)
+    while True:
+        try:
+            path, payload = line.recv()
+        except EOFError:
+            return
+        line.send_bytes(execute_payload(Path(path).read_bytes() if path is not None else payload))
+
+
+class ProcessPoolTaskRunner(TaskRunner):
+    """Runs tasks in processes.
+
+    Args:
+        max_workers: default: the setting `tasks.runner.process_pool_max_workers`, else the usable CPUs.
+        initializer: called first in each process.
+        initargs: its arguments.
+        subprocess_message_processor_factories: accepted and ignored.
+
+    Raises:
+        ValueError: the bound is below 1.
+        TypeError: the initializer cannot be called.
+    """
+
+    remote = True
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        subprocess_message_processor_factories: Any = None,
+    ) -> None:
+        if max_workers is not None and max_workers < 1:
+            raise ValueError(f"max_workers must be at least 1; {max_workers} was given.")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be callable.")
+        self._given = max_workers
+        self.initializer = initializer
+        self.initargs = initargs
+        self.subprocess_message_processor_factories = subprocess_message_processor_factories
+        self._pool: Pool | None = None
+        self._idle: list[Worker] = []
+        self._all: list[Worker] = []
+        self._lock = threading.Lock()
+
+    @property
+    def _max_workers(self) -> int:
+        if self._given is not None:
+            return self._given
+        from penstock.base.settings import get_current_settings
+
+        configured = get_current_settings().tasks.runner.process_pool_max_workers
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return int(configured or usable or 1)
+
+    def duplicate(self) -> Self:
+        """An unstarted copy with the same options."""
+        return type(self)(self._given, self.initializer, self.initargs, self.subprocess_message_processor_factories)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._given, self.initializer, self.initargs)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._max_workers == other._max_workers
+
+    __hash__ = object.__hash__
+
+    def start(self) -> None:
+        """Make the threads that talk to the processes, on demand."""
+        from penstock.base.current import current_run
+        from penstock.runners.pool import Pool
+
+        self._pool = Pool(self._max_workers, "penstock-process", _report)
+        run = current_run.get()
+        if run is not None and run.control is not None:
+            run.control.stoppers.append(self._kill)
+
+    def _kill(self) -> None:
+        for worker in list(self._all):
+            if worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGTERM)
+
+    def _take(self) -> Worker:
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.process.poll() is None:
+                    return worker
+                self._all.remove(worker)
+        initializer = None
+        if self.initializer is not None:
+            import cloudpickle
+
+            initializer = cloudpickle.dumps((self.initializer, self.initargs))
+        worker = Worker(initializer)
+        with self._lock:
+            self._all.append(worker)
+        return worker
+
+    def run(self, call: Any) -> Future[bytes]:
+        """Execute a call in a process."""
+        from concurrent.futures import Future
+
+        answer: Future[bytes] = Future()
+
+        def job() -> None:
+            worker = self._take()
+            try:
+                answer.set_result(worker.execute(call.payload))
+            except BaseException as exc:  # noqa: BLE001  (the future's outcome)
+                with self._lock:
+                    if worker in self._all:
+                        self._all.remove(worker)
+                worker.stop(kill=True)
+                answer.set_exception(exc)
+            else:
+                with self._lock:
+                    self._idle.append(worker)
+
+        assert self._pool is not None
+        self._pool.submit(job)
+        return answer
+
+    def stop(self, cancel: bool) -> None:
+        """End the processes."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+        with self._lock:
+            workers, self._all, self._idle = self._all, [], []
+        for worker in workers:
+            worker.stop(kill=cancel)
+
+
+def _report(exc: BaseException) -> None:
+    import logging
+
+    logging.getLogger("penstock.task_runners").error("A process runner met an error of the engine.", exc_info=exc)

@@ -1,0 +1,255 @@
+"""Task runners: where submitted task runs execute.
+
+A runner of one's own needs only `run(call)`. Neighbours: `submitting` makes runs and futures and hands them over by
+`start_run`; `pool` is the bounded thread pool; `process_pool` holds the runner of processes.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from typing import TYPE_CHECKING, Any
+
+from penstock.base.current import current_run, current_runner
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from penstock.core.runs import TaskRun
+    from penstock.core.state import State
+    from penstock.runners.call import Call
+    from penstock.runners.pool import Pool
+
+
+class TaskRunner:
+    """Base class. A subclass gives `run`, and optionally `start`, `stop`, `duplicate`.
+
+    Use as a context manager to submit outside flows; inside, each flow run starts a duplicate at its first submit.
+    Set `remote = True` when `run` sends the call elsewhere: it is then picklable by cloudpickle, and carries inputs,
+    context, tags and settings; what comes back is the final state.
+    """
+
+    remote = False
+    owned = False
+    _started = False
+    _token: Any = None
+    _futures: dict[Any, None]
+
+    @property
+    def name(self) -> str:
+        """The name of the runner."""
+        return type(self).__name__.lower().replace("taskrunner", "")
+
+    @property
+    def overrides_submit(self) -> bool:
+        """Whether a subclass takes `submit` into its own hands, as Prefect's runners do."""
+        return type(self).submit is not TaskRunner.submit
+
+    def duplicate(self) -> Self:
+        """An unstarted copy."""
+        return type(self)()
+
+    def start(self) -> None:
+        """Make ready; called on entry."""
+
+    def stop(self, cancel: bool) -> None:
+        """Release what `start` made; `cancel`: an exception is leaving the block."""
+
+    def run(self, call: Call) -> Any:
+        """Start executing the call.
+
+        Returns:
+            A `concurrent.futures.Future`, or something with `add_done_callback` and `result`, of the final state.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define run(call), or override submit().")
+
+    def submit(self, task: Any, parameters: dict[str, Any], wait_for: Any = None, dependencies: Any = None) -> Any:
+        """Submit a run of the task with bound parameters.
+
+        Args:
+            task: the definition.
+            parameters: values by name.
+            wait_for: upstreams for order only.
+            dependencies: accepted; they are found in the parameters.
+
+        Raises:
+            RuntimeError: the runner is not started.
+        """
+        from penstock.runners.submitting import submit_run
+
+        self._check_started()
+        args, kwargs = task.binder.call_form(parameters)
+        return submit_run(self, task, args, kwargs, parameters, wait_for)
+
+    def map(self, task: Any, parameters: dict[str, Any], wait_for: Any = None) -> Any:
+        """Submit one run for each element of the iterable parameters."""
+        from penstock.runners.submitting import map_run
+
+        self._check_started()
+        return map_run(self, task, parameters, wait_for)
+
+    def _check_started(self) -> None:
+        if not self._started:
+            raise RuntimeError(
+                f"Task runner is not started: use `with {type(self).__name__}():`, or submit inside a flow."
+            )
+
+    def start_run(self, run: TaskRun, future: Any) -> None:
+        """Execute a run when its upstreams are done; the future is completed at its end."""
+        from penstock.runners.starting import start_by_call
+
+        self._check_started()
+        start_by_call(self, run, future)
+
+    def __enter__(self, *, register: bool = True) -> Self:
+        if self._started:
+            raise RuntimeError("This task runner is already started")
+        self.start()
+        self._started = True
+        self._futures = {}
+        if register:
+            run = current_run.get()
+            self._token = current_runner.set((self, run.flow if run is not None else None))
+        return self
+
+    def __exit__(self, exc_type: Any, exc: Any, tb: Any) -> None:
+        if self._token is not None:
+            current_runner.reset(self._token)
+            self._token = None
+        if exc_type is None:
+            for future in list(self._futures):
+                future.wait()
+        else:
+            for future in list(self._futures):
+                future.cancel_unstarted("The task runner was left by an exception.")
+        self._futures = {}
+        self._started = False
+        self.stop(exc_type is not None)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, exc_type: Any, exc: Any, tb: Any) -> None:
+        self.__exit__(exc_type, exc, tb)
+
+
+class ThreadPoolTaskRunner(TaskRunner):
+    """Runs tasks in threads, at most `max_workers` of them executing at a time.
+
+    A worker that blocks in a result, a wait, a retry delay or a pause gives up its slot meanwhile, so nested submits
+    end whatever the bound. A task whose upstreams are unfinished holds neither a thread nor a slot.
+
+    Args:
+        max_workers: default: the setting `tasks.runner.thread_pool_max_workers` (32).
+
+    Raises:
+        ValueError: the bound is below 1.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        if max_workers is not None and max_workers < 1:
+            raise ValueError(f"max_workers must be at least 1; {max_workers} was given.")
+        self._given = max_workers
+        self._pool: Pool | None = None
+
+    @property
+    def _max_workers(self) -> int:
+        if self._given is not None:
+            return self._given
+        from penstock.base.settings import get_current_settings
+
+        return int(get_current_settings().tasks.runner.thread_pool_max_workers or 32)
+
+    def duplicate(self) -> Self:
+        """An unstarted copy with the same bound."""
+        return type(self)(self._given)
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._given,)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._max_workers == other._max_workers
+
+    __hash__ = object.__hash__
+
+    def start_run(self, run: TaskRun, future: Any) -> None:
+        """Queue the run when its upstreams are done."""
+        from penstock.runners.starting import when_ready
+
+        self._check_started()
+        pool = self._pool
+        if pool is None:
+            from penstock.runners.pool import Pool
+
+            pool = self._pool = Pool(self._max_workers, "penstock-worker", _report)
+        if run.flow is None:
+            self._futures[future] = None
+        token = [run]
+        context = contextvars.copy_context()
+
+        def claim() -> bool:
+            try:
+                token.pop()
+            except IndexError:
+                return False
+            return True
+
+        future._cancel = claim
+
+        def job() -> None:
+            try:
+                claimed = token.pop()
+            except IndexError:
+                return
+            try:
+                context.run(_execute, claimed)
+            finally:
+                future.complete()
+                self._futures.pop(future, None)
+
+        if run.pending_inputs or run.wait_for:
+            when_ready(run, lambda: pool.submit(job))
+        else:
+            pool.submit(job)
+
+    def run(self, call: Call) -> Any:
+        """Execute a call in the pool; its future."""
+        from concurrent.futures import Future
+
+        from penstock.runners.pool import Pool
+
+        if self._pool is None:
+            self._pool = Pool(self._max_workers, "penstock-worker", _report)
+        future: Future[State] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(call())
+            except BaseException as exc:  # noqa: BLE001  (the future's outcome)
+                future.set_exception(exc)
+
+        self._pool.submit(job)
+        return future
+
+    def stop(self, cancel: bool) -> None:
+        """Let the threads end."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+
+
+ConcurrentTaskRunner = ThreadPoolTaskRunner
+
+
+def _report(exc: BaseException) -> None:
+    from penstock.drivers.sync import Dropped
+
+    if not isinstance(exc, Dropped):
+        import logging
+
+        logging.getLogger("penstock.task_runners").error("A worker met an error of the engine.", exc_info=exc)
+
+
+def _execute(run: Any) -> None:
+    from penstock.runners.executing import execute_submitted
+
+    execute_submitted(run)

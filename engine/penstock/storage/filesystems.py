@@ -1,0 +1,213 @@
+"""File systems for results: a directory, a URL of an object store, nothing at all.
+
+Paths are keys below a base; nothing leaves it. Neighbours: `results` resolves options to these; any object with
+`read_path` and `write_path` (sync or async) does as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from penstock.storage.remote_filesystem import RemoteFileSystem
+
+__all__ = ["LocalFileSystem", "NullFileSystem", "ReadableFileSystem", "RemoteFileSystem", "WritableFileSystem"]
+
+
+@runtime_checkable
+class ReadableFileSystem(Protocol):
+    """Something that gives the content of a path."""
+
+    def read_path(self, path: str) -> Any:
+        """The content; FileNotFoundError or ValueError when there is none."""
+
+
+@runtime_checkable
+class WritableFileSystem(Protocol):
+    """Something that takes content for a path."""
+
+    def read_path(self, path: str) -> Any:
+        """The content; FileNotFoundError or ValueError when there is none."""
+
+    def write_path(self, path: str, content: bytes) -> Any:
+        """Store the content."""
+
+
+class LocalFileSystem:
+    """A directory.
+
+    Args:
+        basepath: default: the working directory.
+    """
+
+    def __init__(self, basepath: str | Path | None = None) -> None:
+        self.basepath = None if basepath is None else str(basepath)
+        self._base = Path(basepath if basepath is not None else "").expanduser().absolute()
+        self._root = str(self._base)
+        self._made: set[str] = set()
+
+    def _resolve_path(self, path: str) -> Path:
+        """The file of a key; that of the base for an empty one.
+
+        Raises:
+            ValueError: the key leads outside the base.
+        """
+        return Path(self._file(path))
+
+    def _file(self, path: str) -> str:
+        """The file of a key as text.
+
+        Raises:
+            ValueError: the key leads outside the base.
+        """
+        if ".." not in path and not path.startswith(("/", "~")):
+            return f"{self._root}/{path}"
+        full = (self._base / path).resolve()
+        if not full.is_relative_to(self._base.resolve()):
+            raise ValueError(f"Provided path {full} is outside of the base path {self._base.resolve()}.")
+        return str(full)
+
+    def read_now(self, path: str) -> bytes:
+        """The content of a key, in plain blocking style.
+
+        Raises:
+            ValueError: there is no such file, or the key leads outside the base.
+        """
+        full = self._file(path)
+        try:
+            with open(full, "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError:
+            raise ValueError(f"Path {full} does not exist.") from None
+        except IsADirectoryError:
+            raise ValueError(f"Path {full} is not a file.") from None
+
+    def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
+        """Store content under a key, all or nothing; the file's name."""
+        full = self._file(path)
+        parent, _, name = full.rpartition("/")
+        if parent not in self._made:
+            os.makedirs(parent, exist_ok=True)
+            self._made.add(parent)
+        beside = f"{parent}/.{name[:180]}.{os.urandom(6).hex()}.tmp"
+        try:
+            try:
+                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileNotFoundError:  # the directory was removed meanwhile
+                os.makedirs(parent, exist_ok=True)
+                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                if fsync:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(beside, full)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
+        return full
+
+    def exists_now(self, path: str) -> bool:
+        """Whether the key has content."""
+        return os.path.isfile(self._file(path))
+
+    def delete_now(self, path: str) -> None:
+        """Remove the key, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._file(path))
+
+    def read_path(self, path: str) -> Any:
+        """`read_now`; an awaitable of it in async code."""
+        return _either(self.read_now, path)
+
+    def write_path(self, path: str, content: bytes) -> Any:
+        """`write_now`; an awaitable of it in async code."""
+        return _either(self.write_now, path, content)
+
+    def exists(self, path: str) -> bool:
+        """Whether the key has content."""
+        return self.exists_now(path)
+
+    def delete(self, path: str) -> None:
+        """Remove the key, if it is there."""
+        self.delete_now(path)
+
+    def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> Any:
+        """Copy a directory below the base to another place; default: everything, into the working directory."""
+        return _either(self._copy, from_path, local_path, False)
+
+    def put_directory(self, local_path: str | None = None, to_path: str | None = None) -> Any:
+        """Copy a directory from elsewhere below the base; default: the working directory, to the base itself."""
+        return _either(self._copy, to_path, local_path, True)
+
+    async def aget_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
+        """`get_directory`, always as a coroutine."""
+        self._copy(from_path, local_path, False)
+
+    async def aput_directory(self, local_path: str | None = None, to_path: str | None = None) -> None:
+        """`put_directory`, always as a coroutine."""
+        self._copy(to_path, local_path, True)
+
+    def _copy(self, inside: str | None, outside: str | None, inwards: bool) -> None:
+        import shutil
+
+        here = self._resolve_path(inside or "").resolve()
+        there = Path(outside or ".").resolve()
+        if here != there:
+            source, target = (there, here) if inwards else (here, there)
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not inwards)
+
+    async def aread_path(self, path: str) -> bytes:
+        """`read_path`, always as a coroutine."""
+        return self.read_now(path)
+
+    async def awrite_path(self, path: str, content: bytes) -> str:
+        """`write_path`, always as a coroutine."""
+        return self.write_now(path, content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LocalFileSystem) and self._base == other._base
+
+    def __hash__(self) -> int:
+        return hash(self._base)
+
+    def __repr__(self) -> str:
+        return f"LocalFileSystem(basepath={self.basepath!r})"
+
+
+def _either(fn: Any, *args: Any) -> Any:
+    from penstock.base.asyncutils import in_async_run
+
+    if not in_async_run():
+        return fn(*args)
+
+    async def later() -> Any:
+        return fn(*args)
+
+    return later()
+
+
+class NullFileSystem:
+    """Keeps nothing."""
+
+    def read_path(self, path: str) -> bytes:
+        """Nothing.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"Path {path} does not exist: nothing is kept.")
+
+    def write_path(self, path: str, content: bytes) -> str:
+        """Drop the content."""
+        return path
+
+    def exists(self, path: str) -> bool:
+        """Never."""
+        return False

@@ -1,0 +1,342 @@
+"""Records of stored results, and their form in a file.
+
+A file is one JSON header line and the payload: it can be read without this package. A torn or unreadable record counts
+as absent. Neighbours: `results` reads and writes them; states hold them as data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from typing import TYPE_CHECKING, Any
+
+from penstock.base.exceptions import MissingResult, SerializationError
+from penstock.base.version import __version__
+from penstock.core.state_details import aware
+from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
+from penstock.storage.serializers import PickleSerializer, Serializer, from_dict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+FORMAT = 1
+
+
+class ResultRecordMetadata:
+    """What is known of a stored result besides its value.
+
+    Args:
+        storage_key: where it is: a file, or the key in other storages.
+        serializer: default: by pickle.
+        expiration: after which it is not used any more.
+        kind: "value", "exception", "suspend" or "wait".
+        created: when it was made.
+        run: description of the run that made it.
+        key: under which it is stored; default: the `storage_key`.
+    """
+
+    __slots__ = (
+        "created",
+        "expiration",
+        "key",
+        "kind",
+        "length",
+        "prefect_version",
+        "run",
+        "serializer",
+        "sha256",
+        "storage_key",
+    )
+
+    def __init__(
+        self,
+        storage_key: str | None = None,
+        serializer: Serializer | None = None,
+        expiration: datetime | None = None,
+        *,
+        kind: str = "value",
+        created: datetime | None = None,
+        run: dict[str, Any] | None = None,
+        key: str | None = None,
+        **_: Any,
+    ) -> None:
+        if serializer is None:
+            serializer = PickleSerializer()
+        self.storage_key = storage_key
+        self.key: str = key if key is not None else storage_key or ""
+        self.serializer = serializer
+        self.expiration = aware(expiration)
+        self.kind = kind
+        self.created = created
+        self.run = run
+        self.prefect_version = __version__
+        self.length = 0
+        self.sha256 = ""
+
+    def header(self) -> dict[str, Any]:
+        """The header of the file."""
+        return {
+            "penstock": FORMAT,
+            "kind": self.kind,
+            "key": self.key,
+            "created": self.created.isoformat() if self.created is not None else None,
+            "expiration": self.expiration.isoformat() if self.expiration is not None else None,
+            "serializer": self.serializer.to_dict(),
+            "length": self.length,
+            "sha256": self.sha256,
+            "run": self.run,
+            "python": platform.python_version(),
+            "version": __version__,
+        }
+
+    def dump_bytes(self) -> bytes:
+        """The header as bytes."""
+        return json.dumps(self.header()).encode()
+
+    @classmethod
+    def load_bytes(cls, data: bytes) -> ResultRecordMetadata:
+        """The metadata of a header."""
+        return parse_header(data)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ResultRecordMetadata)
+            and self.key == other.key
+            and self.expiration == other.expiration
+            and self.serializer == other.serializer
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class Torn(ValueError):  # noqa: N818  (an outcome: counts as absent)
+    """The bytes are no whole record."""
+
+
+def parse_header(line: bytes) -> ResultRecordMetadata:
+    """The metadata of a header line.
+
+    Raises:
+        Torn: it is no header.
+        SerializationError: a newer version wrote it.
+    """
+    from datetime import datetime
+
+    try:
+        header = json.loads(line)
+        version = header["penstock"]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Torn("no header") from exc
+    if version > FORMAT:
+        raise SerializationError(
+            f"A stored result has format version {version}, this engine reads up to {FORMAT}: "
+            f"it was written by a newer penstock ({header.get('version')})."
+        )
+    try:
+        metadata = ResultRecordMetadata(
+            header["key"], from_dict(header["serializer"]),
+            datetime.fromisoformat(header["expiration"]) if header["expiration"] else None,
+            kind=header["kind"], run=header.get("run"),
+            created=datetime.fromisoformat(header["created"]) if header.get("created") else None,
+        )  # fmt: skip
+        metadata.length, metadata.sha256 = header["length"], header["sha256"]
+    except (KeyError, TypeError, ValueError) as exc:
+        raise Torn("a header of another form") from exc
+    return metadata
+
+
+class _Absent:
+    """No value in memory."""
+
+
+ABSENT = _Absent()
+
+
+class ResultRecord:
+    """A stored result: metadata, and the value as long as it is kept in memory.
+
+    Args:
+        result: the value.
+        metadata: what is known of it.
+    """
+
+    __penstock_stored__ = True
+    __slots__ = ("_persisted", "_store", "_value", "metadata")
+
+    def __init__(self, result: Any, metadata: ResultRecordMetadata, store: Any = None) -> None:
+        self._persisted = False
+        self._value = result
+        self.metadata = metadata
+        self._store = store
+
+    @property
+    def result(self) -> Any:
+        """The value; read from its store when it is not in memory.
+
+        Raises:
+            MissingResult: it cannot be read.
+        """
+        return self.read_value()
+
+    def read_value(self) -> Any:
+        """The value; read from its store when it is not in memory.
+
+        Raises:
+            MissingResult: it cannot be read.
+        """
+        if self._value is not ABSENT:
+            return self._value
+        record = None if self._store is None else self._store.read_now(self.metadata.key)
+        if record is None:
+            raise MissingResult(f"The stored result {self.metadata.key!r} cannot be read.")
+        return record._value
+
+    def read_patiently(self, retry: bool = True) -> Any:
+        """`read_value`, tried again where it cannot be read at once; in sync code.
+
+        Args:
+            retry: up to ten times, a quarter of a second apart.
+        """
+        import time
+
+        for _ in range(1, RESULT_READ_MAXIMUM_ATTEMPTS if retry else 1):
+            try:
+                return self.read_value()
+            except MissingResult:
+                time.sleep(RESULT_READ_RETRY_DELAY)
+        return self.read_value()
+
+    async def aread_patiently(self, retry: bool = True) -> Any:
+        """`read_patiently` without blocking the loop between the tries."""
+        import asyncio
+
+        for _ in range(1, RESULT_READ_MAXIMUM_ATTEMPTS if retry else 1):
+            try:
+                return self.read_value()
+            except MissingResult:
+                await asyncio.sleep(RESULT_READ_RETRY_DELAY)
+        return self.read_value()
+
+    def forget(self) -> None:
+        """Drop the value from memory; it is read on demand from now on."""
+        self._value = ABSENT
+
+    @property
+    def expiration(self) -> Any:
+        """When it expires."""
+        return self.metadata.expiration
+
+    @property
+    def serializer(self) -> Any:
+        """How it is serialized."""
+        return self.metadata.serializer
+
+    @property
+    def storage_key(self) -> str | None:
+        """Where it is."""
+        return self.metadata.storage_key
+
+    @property
+    def is_persisted(self) -> bool:
+        """Whether it was written, or read."""
+        return self._persisted
+
+    def mark_persisted(self) -> None:
+        """Note that it is stored."""
+        self._persisted = True
+
+    def serialize(self) -> bytes:
+        """Header and payload.
+
+        Raises:
+            SerializationError: the value cannot be serialized; names its type and a serializer to try.
+        """
+        payload = self.serialize_result()
+        return self.serialize_metadata() + b"\n" + payload
+
+    def serialize_metadata(self) -> bytes:
+        """The header; tells length and hash of the payload that was made last.
+
+        Raises:
+            SerializationError: the value cannot be serialized.
+        """
+        if not self.metadata.sha256:
+            self.serialize_result()
+        if self.metadata.created is None:
+            from datetime import UTC, datetime
+
+            self.metadata.created = datetime.now(UTC)
+        return self.metadata.dump_bytes()
+
+    def serialize_result(self) -> bytes:
+        """The payload.
+
+        Raises:
+            SerializationError: the value cannot be serialized; names its type and a serializer to try.
+        """
+        metadata = self.metadata
+        try:
+            payload = metadata.serializer.dumps(self._value)
+        except Exception as exc:
+            other = "'pickle'" if metadata.serializer.type == "json" else "'json', or a serializer of your own"
+            raise SerializationError(
+                f"Failed to serialize object of type {type(self._value).__name__!r} with serializer "
+                f"{metadata.serializer.type!r} ({type(exc).__name__}: {exc}); try result_serializer={other}, or persist_result=False."
+            ) from exc
+        metadata.length = len(payload)
+        metadata.sha256 = hashlib.sha256(payload).hexdigest()
+        return payload
+
+    @classmethod
+    def deserialize(cls, data: bytes, backup_serializer: Serializer | None = None) -> ResultRecord:
+        """The record of the bytes.
+
+        Args:
+            data: header and payload.
+            backup_serializer: reads bytes that have no header, as a payload alone.
+
+        Raises:
+            Torn: they are no whole record.
+            SerializationError: the payload cannot be read, or a newer version wrote it.
+        """
+        line, _, payload = data.partition(b"\n")
+        try:
+            metadata = parse_header(line)
+        except Torn:
+            if backup_serializer is None:
+                raise
+            return cls(backup_serializer.loads(data), ResultRecordMetadata(serializer=backup_serializer))
+        if len(payload) != metadata.length or hashlib.sha256(payload).hexdigest() != metadata.sha256:
+            raise Torn("length or hash differ")
+        try:
+            value = metadata.serializer.loads(payload)
+        except Exception as exc:
+            raise SerializationError(f"The stored result {metadata.key!r} cannot be read back: {exc}") from exc
+        return cls(value, metadata)
+
+    @classmethod
+    def deserialize_from_result_and_metadata(cls, result: bytes, metadata: bytes) -> ResultRecord:
+        """The record of a payload and a header; raises as `deserialize` does."""
+        return cls.deserialize(metadata + b"\n" + result)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResultRecord) and self.metadata == other.metadata and bool(self.result == other.result)
+
+    def __hash__(self) -> int:
+        return hash(self.metadata)
+
+    def __repr__(self) -> str:
+        shown = "<not in memory>" if self._value is ABSENT else repr(self._value)
+        return f"ResultRecord({shown}, key={self.metadata.key!r})"
+
+    def __getstate__(self) -> Any:
+        return (self._value if self._value is not ABSENT else None, self._value is ABSENT, self.metadata)
+
+    def __setstate__(self, state: Any) -> None:
+        value, absent, self.metadata = state
+        self._value = ABSENT if absent else value
+        self._store = None
+        self._persisted = True
