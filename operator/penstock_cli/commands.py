@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from .kinds import FLOWRUN, POD, run_names, targets
 from .loglines import LogReader
 from .manifests import read
 from .runs import Run, attempts_pods
+from .terminal import line, pass_on, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +47,7 @@ def seconds(text: str) -> float:
 def apply(api: Api, files: Sequence[str], namespace: str | None) -> None:
     """Apply manifests and say what became of each."""
     for applied in apply_manifests(api, read(files), namespace):
-        print(applied)
+        say(applied)
 
 
 # --- get
@@ -73,7 +73,7 @@ def get(
     failed = False
     for at, (kind, group) in enumerate(itertools.groupby(wanted, key=lambda target: target.kind)):
         if at:
-            print()
+            say()
         # Where several kinds are shown each name says of which it is.
         several = any(target.kind is not kind for target in wanted)
         names = [target.name for target in group]
@@ -95,7 +95,7 @@ def _documents(api: Api, wanted: Sequence[Target], where: str | None, query: Map
     document = (
         found[0] if one else {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": found}
     )
-    print(render.as_yaml(document).rstrip("\n") if output == "yaml" else render.as_json(document))
+    say(render.as_yaml(document).rstrip("\n") if output == "yaml" else render.as_json(document))
 
 
 def _table(
@@ -140,12 +140,12 @@ def _table(
         return render.table(heading, rows)
 
     if any(document.get("rows") for document in documents):
-        print(lines(documents, head=True), flush=True)
+        say(lines(documents, head=True), flush=True)
     elif documents and not watch:
         place = f" in {where} namespace" if where and kind.namespaced else ""
-        print(f"No resources found{place}.", file=sys.stderr)
+        say(f"No resources found{place}.", error=True)
     for refusal in refusals:
-        print(refusal, file=sys.stderr)
+        say(refusal, error=True)
     if watch and documents:
         _watch(api, kind.path(where), query, documents[0], lambda table: lines([table], head=False))
     return not refusals
@@ -157,7 +157,7 @@ def _watch(api: Api, path: str, query: dict[str, str], listed: Json, lines: Call
         query["resourceVersion"] = listed["metadata"]["resourceVersion"]
         for event in api.watch(path, query, accept=TABLE):
             if event["type"] != "BOOKMARK":
-                print(lines(event["object"]), flush=True)
+                say(lines(event["object"]), flush=True)
         listed = api.get(path, {**query, "resourceVersion": ""}, TABLE)
 
 
@@ -165,7 +165,10 @@ def _watch(api: Api, path: str, query: dict[str, str], listed: Json, lines: Call
 
 
 def logs(api: Api, words: Sequence[str], namespace: str, *, follow_on: bool, attempt: int | None, raw: bool) -> None:
-    """Show a run's log: all attempts that still have their pod, in order; with `follow_on` until the run has ended."""
+    """Show a run's log: all attempts that still have their pod, in order; with `follow_on` until the run has ended.
+
+    What the pod wrote is given on as it is, escape sequences included, as kubectl logs does.
+    """
     names = run_names(words)
     if len(names) != 1:
         raise CliError("error: expected one FlowRun: penstock logs NAME")
@@ -173,7 +176,7 @@ def logs(api: Api, words: Sequence[str], namespace: str, *, follow_on: bool, att
     if follow_on and not run.finished and attempt is None and not raw:
         for event in follow(api, [run]):
             if isinstance(event, LogLine):
-                print(event.text, flush=True)
+                pass_on(event.text)
         return
     pods = [(number, pod) for number, pod in attempts_pods(api, run) if attempt in (None, number)]
     if not pods:
@@ -183,14 +186,14 @@ def logs(api: Api, words: Sequence[str], namespace: str, *, follow_on: bool, att
         )
     for number, pod in pods:
         if len(pods) > 1:
-            print(f"--- attempt {number} ({pod})")
+            say(f"--- attempt {number} ({pod})")
         last = number == pods[-1][0]
         reader = LogReader()
         query = {"container": "engine"} | ({"follow": "true"} if follow_on and last else {})
-        for line in api.lines(POD.path(namespace, pod, "log"), query):
-            text = line if raw else reader.readable(line)
+        for written in api.lines(POD.path(namespace, pod, "log"), query):
+            text = written if raw else reader.readable(written)
             if text is not None:
-                print(text, flush=True)
+                pass_on(text)
 
 
 # --- cancel, wait, delete
@@ -201,11 +204,11 @@ def cancel(api: Api, words: Sequence[str], namespace: str) -> None:
     for name in run_names(words):
         run = _run(api, namespace, name)
         if run.finished:
-            print(f"{FLOWRUN.label(name)} has already ended: {run.state[0]}")
+            say(f"{FLOWRUN.label(name)} has already ended: {run.state[0]}")
             continue
         patch = {"spec": {"desiredState": "Cancelled"}}
         api.request("PATCH", run.path, body=patch, content_type="application/merge-patch+json")
-        print(f"{FLOWRUN.label(name)} cancellation requested")
+        say(f"{FLOWRUN.label(name)} cancellation requested")
 
 
 def wait(api: Api, words: Sequence[str], namespace: str, *, condition: str | None, timeout: float) -> int:
@@ -216,11 +219,11 @@ def wait(api: Api, words: Sequence[str], namespace: str, *, condition: str | Non
     for name in names:
         run = _wait_for(api, namespace, name, condition, deadline)
         if condition is not None or run is None:
-            print(f"{FLOWRUN.label(name)} {'deleted' if run is None else 'condition met'}")
+            say(f"{FLOWRUN.label(name)} {'deleted' if run is None else 'condition met'}")
             continue
         kind, state, message = run.state
         shown = kind if kind == state else f"{kind}/{state}"
-        print(f"{FLOWRUN.label(name)} {shown}" + (f": {message}" if message else ""))
+        say(f"{FLOWRUN.label(name)} {shown}" + (f": {line(message)}" if message else ""))
         code = code or int(not run.completed)
     return code
 
@@ -279,7 +282,7 @@ def delete(
                 continue
             raise
         label = target.kind.label(target.name).replace("/", ' "', 1)
-        print(f'{label}" deleted')
+        say(f'{label}" deleted')
         uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid")
         gone.append((path, uid))
     for path, uid in gone if wait_for else []:

@@ -11,6 +11,7 @@ from .api import ServerError
 from .errors import CliError
 from .kinds import EVENT, FLOWRUN, targets
 from .runs import Run
+from .terminal import line, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,21 +40,21 @@ def describe(api: Api, words: Sequence[str], namespace: str) -> None:
         raise CliError(f"No resources found in {namespace} namespace.")
     for at, (kind, name) in enumerate(listed):
         if at:
-            print("\n")
+            say("\n")
         body = api.get(kind.path(namespace, name))
         lines = list(_flow_run(Run(body))) if kind is FLOWRUN else list(_any(body))
-        print("\n".join([*lines, *_events(api, body)]))
+        say("\n".join([*lines, *_events(api, body)]))
 
 
 def _field(label: str, value: object) -> str:
-    return f"{label + ':':<{_LABEL}}{value}"
+    return f"{label + ':':<{_LABEL}}{line(str(value))}"
 
 
 def _mapping(label: str, values: Mapping[str, Any] | None) -> Iterator[str]:
     pairs = [f"{key}={value}" for key, value in sorted((values or {}).items())] or ["<none>"]
     yield _field(label, pairs[0])
     for pair in pairs[1:]:
-        yield " " * _LABEL + pair
+        yield " " * _LABEL + line(pair)
 
 
 def _head(body: Json) -> Iterator[str]:
@@ -67,8 +68,15 @@ def _head(body: Json) -> Iterator[str]:
 
 
 def _indented(text: str, by: int = 2) -> Iterator[str]:
-    for line in text.rstrip("\n").splitlines():
-        yield " " * by + line
+    for each in text.rstrip("\n").split("\n"):
+        yield " " * by + each
+
+
+def _inner(key: str, text: object) -> Iterator[str]:
+    """A field below another; the lines of its text stay below it."""
+    first, *rest = str(text).split("\n")
+    yield f"  {line(key)}: {first}"
+    yield from (f"    {each}" for each in rest)
 
 
 def _any(body: Json) -> Iterator[str]:
@@ -85,7 +93,7 @@ def _any(body: Json) -> Iterator[str]:
                 render.as_yaml({"metadata": {}, "value": value}).partition("value:")[2].strip("\n"), by=0
             )
         else:
-            yield f"  {value}"
+            yield from _indented(str(value))
 
 
 def _flow_run(run: Run) -> Iterator[str]:
@@ -122,13 +130,17 @@ def _flow_run(run: Run) -> Iterator[str]:
         yield _field("Progress", f"{progress.get('summary', '')}{activity}")
     if spec.get("parameters"):
         yield "Parameters:"
-        yield from (f"  {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in spec["parameters"].items())
+        for key, value in spec["parameters"].items():
+            yield from _inner(key, json.dumps(value, ensure_ascii=False))
     if result := status.get("result"):
         yield "Result:"
-        yield from (f"  {key}: {value}" for key, value in result.items())
+        for key, value in result.items():
+            yield from _inner(key, value)
     if error := status.get("error"):
         yield "Error:"
-        yield from (f"  {key}: {error[key]}" for key in ("type", "message", "location") if error.get(key))
+        for key in ("type", "message", "location"):
+            if error.get(key):
+                yield from _inner(key, error[key])
         if error.get("traceback"):
             yield "  traceback:"
             yield from _indented(error["traceback"], by=4)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from penstock_dev.dev import DevCluster, DevError
 
 from .errors import CliError
+from .terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -110,19 +110,19 @@ def run(
     with _signals():
         try:
             background.start()
-            print(_welcome(background.cluster), flush=True)
+            say(_welcome(background.cluster), flush=True)
             code = _work(background.cluster, manifests) if manifests else 0
             if exit_when_finished:
                 return code
             if manifests:
-                print("\npenstock dev goes on until Ctrl-C.", flush=True)
+                say("\npenstock dev goes on until Ctrl-C.", flush=True)
             threading.Event().wait()
         except DevError as error:
             raise CliError(f"error: {error}") from error
         except KeyboardInterrupt:
             if background.failure:
                 raise CliError(f"error: {background.failure}") from None
-            print("\nending", file=sys.stderr, flush=True)
+            say("\nending", error=True, flush=True)
             return 130 if exit_when_finished else 0
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -156,7 +156,7 @@ def _work(cluster: DevCluster, manifests: Sequence[Any]) -> int:
     with Api(cluster.credentials()) as api:
         runs = []
         for applied in apply(api, manifests, None):
-            print(applied, flush=True)
+            say(applied, flush=True)
             if applied.kind is FLOWRUN:
                 runs.append(Run(applied.body))
         if not runs:
@@ -186,7 +186,7 @@ def node(folder: Path, *, max_pods: int | None, name: str) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with Node(found, logs=folder / "logs", data=folder, name=name, max_pods=max_pods, cluster=True):
-            print(
+            say(
                 f"the node {name} runs pods of {found.endpoint.server} as processes of this machine, for development only. Ctrl-C ends it",
                 flush=True,
             )

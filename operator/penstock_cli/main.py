@@ -13,6 +13,7 @@ import typer
 from penstock_operator.api.paths import NotANameError
 
 from .errors import CliError
+from .terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"penstock {version('penstock')}")
+        say(f"penstock {version('penstock')}")
         raise typer.Exit
 
 
@@ -218,7 +219,7 @@ def _logs(
     attempt: Annotated[int | None, typer.Option("--attempt", min=1, help="Of this attempt only.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The lines as the pod wrote them (JSON).")] = False,
 ) -> None:
-    """Show the log of a run."""
+    """Show the log of a run. What the pod wrote is passed on as it is, escape sequences included, as kubectl logs does."""
     from . import commands
 
     with _api() as api:
@@ -274,10 +275,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         code = app(args=list(arguments), prog_name="penstock", standalone_mode=False)
     except CliError as error:
-        print(error, file=sys.stderr)
+        say(error, error=True)
         return error.code
     except NotANameError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         return 1
     except _UsageError as error:
         error.show()

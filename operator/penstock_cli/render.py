@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from .terminal import line, unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,23 +41,30 @@ def _shown(document: Json) -> Json:
 
 def as_yaml(document: Json) -> str:
     """Return an object or a list as YAML."""
-    return yaml.dump(_shown(document), Dumper=_Dumper, width=10_000, allow_unicode=True)
+    text = _yaml(document, readable=True)
+    # What a terminal would act on is written by its number, as YAML can.
+    return _yaml(document, readable=False) if unsafe(text) else text
+
+
+def _yaml(document: Json, *, readable: bool) -> str:
+    return yaml.dump(_shown(document), Dumper=_Dumper, width=10_000, allow_unicode=readable)
 
 
 def as_json(document: Json) -> str:
     """Return an object or a list as JSON."""
-    return json.dumps(_shown(document), indent=4, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(_shown(document), indent=4, ensure_ascii=False, sort_keys=True)
+    return json.dumps(_shown(document), indent=4, sort_keys=True) if unsafe(text) else text
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Return columns padded as kubectl pads them: three blanks between, the last one as it is."""
-    everything = [list(header), *(list(line) for line in lines)] if header else [list(line) for line in lines]
+    everything = [[line(cell) for cell in row] for row in (*([header] if header else []), *lines)]
     if not everything:
         return ""
-    widths = [max(len(line[at]) for line in everything) for at in range(len(everything[0]))]
+    widths = [max(len(row[at]) for row in everything) for at in range(len(everything[0]))]
     widths[-1] = 0
     return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in everything
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in everything
     )
 
 
@@ -68,9 +78,15 @@ def rows(document: Json, shown: Sequence[tuple[int, str]], *, namespaces: bool) 
     """Return the cells of a Table's rows, behind their namespace where that is wanted."""
     found = []
     for row in document.get("rows") or []:
-        cells = ["" if row["cells"][at] is None else str(row["cells"][at]) for at, _ in shown]
+        cells = ["" if row["cells"][at] is None else _cell(str(row["cells"][at])) for at, _ in shown]
         found.append([row["object"]["metadata"].get("namespace", ""), *cells] if namespaces else cells)
     return found
+
+
+def _cell(text: str) -> str:
+    """Return the first line of a cell, as kubectl shows it."""
+    first = re.split(r"[\f\n\r]", text, maxsplit=1)[0]
+    return first if first == text else f"{first}..."
 
 
 def duration(seconds: float) -> str:

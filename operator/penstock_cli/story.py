@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from .follow import LogLine, follow
 from .render import duration
 from .runs import Run
+from .terminal import escaped, line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,14 +40,15 @@ def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
         if isinstance(event, LogLine):
             who = f"{event.run.name}  " if several else ""
             text = event.text.replace("\n", "\n    ")
-            console.print(Text(f"    {who}{text}"), soft_wrap=True)
+            _print(console, Text(f"    {who}{escaped(text)}"))
         else:
             latest[event.run.uid] = event.run
             kind, name, message = event.run.state
             shown = kind if name == kind else f"{kind}/{name}"
-            line = f"[bold]==>[/] {escape(event.run.name)}  [{_COLOURS.get(kind, 'default')}]{shown}[/]"
-            more = f"  {escape(message)}" if message and message.lower() != name.lower() else ""
-            console.print(line + more, soft_wrap=True, highlight=False)
+            told = Text.assemble(
+                ("==>", "bold"), f" {line(event.run.name)}  ", (line(shown), _COLOURS.get(kind, "default"))
+            )
+            _print(console, told + Text(f"  {line(message)}" if message and message.lower() != name.lower() else ""))
     return list(latest.values())
 
 
@@ -58,11 +59,15 @@ def summary(runs: Sequence[Run], console: Console) -> None:
         table.add_column(heading, no_wrap=True)
     for run in runs:
         kind, name, _ = run.state
-        state = Text(kind if name == kind else f"{kind}/{name}", style=_COLOURS.get(kind, ""))
-        table.add_row(run.name, run.flow, state, str(run.attempt), _took(run))
+        state = Text(line(kind if name == kind else f"{kind}/{name}"), style=_COLOURS.get(kind, ""))
+        table.add_row(Text(line(run.name)), Text(line(run.flow)), state, str(run.attempt), _took(run))
     console.print(table)
     for run in runs:
-        console.print(Text(f"{run.name}: {_outcome(run)}"), soft_wrap=True)
+        _print(console, Text(line(f"{run.name}: {_outcome(run)}")))
+
+
+def _print(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=True, highlight=False)
 
 
 def _took(run: Run) -> str:

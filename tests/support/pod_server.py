@@ -173,6 +173,7 @@ class PodServer:
         self.requests: list[Request] = []
         self.delay = 0.0
         self.token: str | None = None
+        self.values: dict[str, str] = {}  # JSON in place of a text of the document, as no Python value could hold it
         self._faults: list[Fault | None] = []
         self._always: Fault | Callable[[Operations], Fault | None] | None = None
         self._changed = threading.Condition()
@@ -287,7 +288,10 @@ class PodServer:
             handler.close_connection = True
             handler.connection.close()
             return
-        content = json.dumps(body).encode()
+        text = json.dumps(body)
+        for word, value in self.values.items():
+            text = text.replace(json.dumps(word), value)
+        content = text.encode()
         handler.send_response(code)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(content)))

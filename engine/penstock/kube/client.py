@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from penstock.kube import jsontext
 from penstock.kube.credentials import TokenFile
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _httpx() -> Any:
 
 def _parse(content: bytes | bytearray) -> Mapping[str, Any]:
     try:
-        body = json.loads(content)
+        body = jsontext.parse(content)
     except ValueError:
         return {"message": content[:200].decode("utf-8", "replace")} if content else {}
     return body if isinstance(body, dict) else {}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.kube.jsontext import DEEPEST, too_deep
 from penstock.pod.intent import Intent, from_word
 
 FLOW_FILE = "flow.json"
@@ -18,6 +19,10 @@ FLOW_FILE = "flow.json"
 
 class NoEntrypointError(Exception):
     """Nothing says which flow to run."""
+
+
+class TooDeepError(Exception):
+    """What the run is given is nested deeper than anything that is of use; the text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ def assign(flow_run: Mapping[str, Any], flow: Mapping[str, Any] | None, entrypoi
 
     Raises:
         NoEntrypointError: None is given anywhere.
+        TooDeepError: Parameters or context are nested too deep.
     """
     spec, status = _object(flow_run, "spec"), _object(flow_run, "status")
     own = _object(spec, "flowSpec")
@@ -90,12 +96,17 @@ def assign(flow_run: Mapping[str, Any], flow: Mapping[str, Any] | None, entrypoi
     inline = _object(own, "source").get("inline")
     lineage = status.get("lineage") or _object(flow_run, "metadata").get("uid") or ""
     display_name = spec.get("displayName")
+    parameters = {**_object(definition, "parameters"), **_object(spec, "parameters")}
+    context = _object(spec, "context")
+    for name, value in (("parameters", parameters), ("context", context)):
+        if too_deep(value):
+            raise TooDeepError(f"{name} is nested deeper than {DEEPEST} levels")
     return Assignment(
         entrypoint=chosen,
         lineage=str(lineage),
         inline=inline if isinstance(inline, str) else None,
-        parameters={**_object(definition, "parameters"), **_object(spec, "parameters")},
-        context=_object(spec, "context"),
+        parameters=parameters,
+        context=context,
         inputs=inputs(flow_run),
         desired=desired_state(flow_run),
         flow_name=_object(spec, "flowRef").get("name"),

@@ -130,6 +130,8 @@ class Life:
             return assignment.assign(flow_run, loading.flow_file(self._env.source_dir), self._env.entrypoint)
         except (assignment.NoEntrypointError, ValueError) as error:
             self._finish(Outcome(ReportType.CRASHED, "LoadError", str(error)))
+        except assignment.TooDeepError as error:
+            self._finish(Outcome(ReportType.FAILED, "InvalidParameters", str(error)))
 
     def _loaded(self, given: assignment.Assignment, folder: str | None, ahead: Any) -> Any:
         gc.enable()

@@ -8,7 +8,6 @@ source folder in their ``PYTHONPATH``.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -21,14 +20,15 @@ from typing import Any
 
 from penstock.base.exceptions import PenstockException, ScriptError
 from penstock.definitions.loading import Entry, compile_entrypoint
+from penstock.kube.jsontext import parse
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 
 def flow_file(source_dir: str) -> Mapping[str, Any] | None:
     """Read the mounted revision's definition, if there is one."""
     try:
-        with open(os.path.join(source_dir, FLOW_FILE), encoding="utf-8") as file:
-            definition = json.load(file)
+        with open(os.path.join(source_dir, FLOW_FILE), "rb") as file:
+            definition = parse(file.read())
     except OSError:
         return None
     return definition if isinstance(definition, dict) else None

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock.drivers.holding import Ticket, pauses_of
+from penstock.kube.jsontext import DEEPEST, too_deep
 from penstock.pod import assignment
 from penstock.pod.attempt import Attempt
 from penstock.pod.report import PausePart
@@ -109,9 +110,13 @@ class Pauses:
 
 
 def digest(value: object) -> str:
-    """Give what tells one answer from another: 16 hex digits of the SHA-256 of its canonical JSON."""
+    """Give what tells one answer from another: 16 hex digits of the SHA-256 of its canonical JSON.
+
+    One that is nested too deep counts as null, for the operator as well.
+    """
+    value = None if too_deep(value) else value
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_DIGITS]
 
 
 def validated(model: Any, value: Any) -> Any:
@@ -119,7 +124,10 @@ def validated(model: Any, value: Any) -> Any:
 
     Raises:
         RuntimeError: The value is invalid; the text names the path of the field.
+        ValueError: It is nested too deep for anybody.
     """
+    if too_deep(value):
+        raise ValueError(f"the answer is nested deeper than {DEEPEST} levels")
     if model is None:
         return value
     from penstock.inside import run_input

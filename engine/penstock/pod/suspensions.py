@@ -72,8 +72,8 @@ class Suspensions:
         error = seen = None
         if earlier is not None:
             given = self._inputs()
-            if model is None:
-                return given.get(key)
+            if model is None and key not in given:
+                return None
             if key in given:
                 try:
                     return validated(model, given[key])
