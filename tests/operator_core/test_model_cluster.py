@@ -11,8 +11,10 @@ import copy
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -30,6 +32,7 @@ LIMITS = {"infrastructure": 2, "neverStarted": 2, "application": 1}
 POLICY = {"retries": LIMITS, "backoff": {"initialSeconds": 5, "maximumSeconds": 20}, "gracePeriodSeconds": 10}
 GRACE = 10
 LOW = "The node was low on resource: memory."
+AGREE = 5  # rounds of two operators with nothing else happening
 OUTCOMES = ("Completed", "Failed", "Crashed", "Cancelled", "Interrupted", "Suspended", "AwaitingRetry")
 
 
@@ -53,9 +56,10 @@ class Operator(Stage):
 
     todo: deque[Decision | Effect]
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, skew: float = 0.0) -> None:
         super().__init__(world, view=World(run=copy.deepcopy(world.run), flow=world.flow))
         self.todo = deque()
+        self.skew = skew  # seconds by which its clock is ahead of the world's
 
     def deliver_run(self) -> None:
         assert self.view is not None
@@ -69,7 +73,8 @@ class Operator(Stage):
 
     def begin(self, now: datetime) -> bool:
         """Decide; what there is to do is done later, request by request. Say whether there is anything."""
-        self.now = now
+        self.now = now + timedelta(seconds=self.skew)
+        self.remember()
         self.decision = self.decide()
         writes = [self.decision] if self.decision.status is not None else []
         self.todo = deque([*writes, *self.decision.effects])
@@ -103,7 +108,7 @@ class Operator(Stage):
         """It is killed, and starts again with what the API server holds."""
         self.todo.clear()
         self.refusal, self.created, self.running_at, self.intent_at = None, None, None, None
-        self.last_pods = {}
+        self.last_pods, self.ahead = {}, 0.0
         self.deliver_run()
         self.deliver_pods()
 
@@ -111,13 +116,18 @@ class Operator(Stage):
 class ModelCluster(RuleBasedStateMachine):
     """Anything may happen."""
 
-    @initialize(by_ref=st.booleans(), deadline=st.sampled_from([None, None, 600]), runs=st.booleans())
-    def apply(self, by_ref: bool, deadline: int | None, runs: bool) -> None:
+    @initialize(
+        by_ref=st.booleans(),
+        deadline=st.sampled_from([None, None, 600]),
+        runs=st.booleans(),
+        skew=st.sampled_from([0.0, 0.0, 2.0, -2.0, 60.0, -60.0, 3600.0, -3600.0]),
+    )
+    def apply(self, by_ref: bool, deadline: int | None, runs: bool, skew: float = 0.0) -> None:
         source = {"flowRef": {"name": "etl"}} if by_ref else {"flowSpec": flow_spec()}
         policy = {**POLICY, **({"activeDeadlineSeconds": deadline} if deadline else {})}
         self.world = World(run_json({**source, "runPolicy": policy}), flow=flow_json() if by_ref else None)
         self.now = NOW
-        self.operators = [Operator(self.world), Operator(self.world)]
+        self.operators = [Operator(self.world), Operator(self.world, skew)]
         self.processes: list[Process] = []
         self.history: list[JSON] = []
         self.ended = False
@@ -150,6 +160,18 @@ class ModelCluster(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def settle(self, which: int) -> None:
         self._settle(self.operators[which])
+
+    @rule(first=st.integers(0, 1))
+    def they_agree(self, first: int) -> None:
+        """Both believe to lead, and each sees at once what the other wrote: they come to rest, whatever their clocks say."""
+        before = self.world.version
+        for _ in range(AGREE):
+            written = self.world.version
+            self._settle(self.operators[first])
+            self._settle(self.operators[1 - first])
+            if self.world.version == written:
+                return
+        raise AssertionError(f"{self.world.version - before} writes, and still no rest: {self.run['status']['state']}")
 
     @rule()
     def nodes_and_engines_go_on(self) -> None:
@@ -534,6 +556,78 @@ TestModelCluster.settings = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     print_blob=True,
 )
+
+
+WAYS = ("deadline", "deadline of a pod that is deleted", "late", "creating", "starting", "stuck", "retry", "cancel")
+
+
+@pytest.mark.parametrize("skew", [-60.0, 3600.0])
+@pytest.mark.parametrize("way", WAYS)
+def test_two_clocks_write_no_more_than_one(way: str, skew: float) -> None:
+    """Through every switch that time alone makes, second by second, each operator at once after the other's writes."""
+    one, two = (_through(way, clock) for clock in (0.0, skew))
+    assert two <= one + 6, f"{one} writes with one clock, {two} with two"
+
+
+@cache
+def _through(way: str, skew: float) -> int:
+    machine = ModelCluster()
+    machine.apply(by_ref=False, deadline=20 if way.startswith("deadline") else None, runs=way != "creating", skew=skew)
+    pod = None
+    if way == "creating":
+        machine.they_agree(0)
+    if way in ("starting", "creating"):
+        (pod,) = machine.pods()
+        pod["spec"]["nodeName"] = "node-1"
+        state: JSON = (
+            {"running": {"startedAt": rfc3339(NOW)}}
+            if way == "starting"
+            else {"waiting": {"reason": "ContainerCreating"}}
+        )
+        machine._container(pod, state, "Running" if way == "starting" else "Pending")
+        if way == "starting":
+            machine.world.patch_status(report=None)
+            machine.run["status"]["state"] |= {"type": "Pending", "name": "Submitting"}
+    elif way in ("stuck", "deadline of a pod that is deleted"):
+        (pod,) = machine.pods()
+        pod["metadata"]["deletionTimestamp"] = rfc3339(machine.now)
+        machine._touch(pod)
+    elif way in ("late", "retry"):
+        machine._report(machine.reporting()[0], "Interrupted")
+        if way == "retry":
+            for process in machine.living():
+                machine._exit(machine.world.pods[process.pod], process, 143)
+    elif way == "cancel":
+        machine.world.patch_spec(desiredState="Cancelled")
+    before = machine.world.version
+    for step in range(84):
+        if step == 70:
+            machine.operators[1].crash()  # what it remembered is gone; the other's memory is not
+        machine.they_agree(step % 2)
+        machine.now += timedelta(seconds=1.1)
+    return machine.world.version - before
+
+
+@pytest.mark.parametrize("back", [2, 60, 3600])
+def test_a_clock_that_was_set_back_makes_no_wait_longer(back: int) -> None:
+    """A retry is due after what its backoff asked for, counted from when the clock was set back at the latest."""
+    machine = ModelCluster()
+    machine.apply(by_ref=False, deadline=None, runs=True)
+    machine._report(machine.reporting()[0], "Interrupted")
+    for process in machine.living():
+        machine._exit(machine.world.pods[process.pod], process, 143)
+    operator = machine.operators[0]
+    machine._settle(operator)
+    due = parse_time(machine.run["status"]["scheduledTime"])
+    assert due is not None
+    asked = due - machine.now
+    machine.now -= timedelta(seconds=back)
+    machine._settle(operator)
+    assert operator.decision.requeue_at is not None
+    assert operator.decision.requeue_at - machine.now <= asked
+    machine.now += asked
+    machine._settle(operator)
+    assert machine.run["status"]["state"]["type"] == "Pending"
 
 
 def test_the_model_can_fail() -> None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from penstock_operator.api.flowrun import Attempt, State, StateType
+from penstock_operator.api.flowrun import Attempt, FlowRun, State, StateType
+from penstock_operator.core import pod_name, reconcile
 from penstock_operator.core.model import (
     MISSING,
     UNKNOWN,
@@ -364,3 +365,47 @@ def test_requests_for_a_cancellation_do_not_wait_for_the_rate_limit() -> None:
         assert virtualtime.clock() == 0.0
 
     on(api, decide, story)
+
+
+@pytest.mark.parametrize(("code", "reason"), [(403, "Forbidden"), (400, "BadRequest"), (422, "Invalid")])
+def test_a_refused_look_is_told_and_looked_again(code: int, reason: str) -> None:
+    """A first status says why when nothing else can be said; it heals, and it can be cancelled."""
+    api = server(spec={"flowRef": {"name": "etl"}})
+    api.fail("get", "flows", *[refusal(code, reason, "no right to read this")] * 3)
+
+    async def story(rig: Rig) -> None:
+        await rig.settle()
+        status = api.get("flowruns", "etl")["status"]
+        assert (status["state"]["type"], status["state"]["name"]) == ("Scheduled", "AwaitingFlow")
+        assert "no right to read this" in status["state"]["message"]
+        degraded = next(c for c in status["conditions"] if c["type"] == "Degraded")
+        assert (degraded["status"], degraded["reason"]) == ("True", "LookRefused")
+        await rig.settle()
+        assert len(api.asked("patch")) == 1, "the same refusal is no news"
+        assert len([r for r in api.asked("get") if r == "get flows etl"]) == 1, "not looked at again at once"
+        for _ in range(3):
+            await asyncio.sleep(61)
+            await rig.settle()
+        api.put("flows", flow())
+        await rig.settle()
+        assert api.get("flowruns", "etl")["status"]["state"]["type"] == "Pending"
+
+    on(api, reconcile, story)
+
+
+def test_a_run_whose_revision_cannot_be_read_is_cancelled_all_the_same() -> None:
+    waiting = {
+        "state": {
+            "type": "Scheduled",
+            "name": "AwaitingRetry",
+            "since": "2026-01-01T00:00:00Z",
+            "time": "2026-01-01T00:00:00Z",
+        },
+        "attempt": {"number": 2, "podName": pod_name(FlowRun.model_validate(flowrun()), 2)},
+        "flow": {"name": "etl", "revision": "etl-0123456789"},
+        "scheduledTime": "2026-01-01T00:00:01Z",
+    }
+    api = server(spec={"flowRef": {"name": "etl"}, "desiredState": "Cancelled"}, status=waiting)
+    api.fail("get", "configmaps", *[refusal(403, "Forbidden", "no")] * 100)
+    on(api, reconcile, settled)
+    assert api.get("flowruns", "etl")["status"]["state"]["type"] == "Cancelled"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
 import pytest
 
 from penstock_operator.api.flowrun import FlowRunStatus
-from penstock_operator.core.model import (
-    Decision,
-    Observed,
-)
-from tests.support.fakeapi import refusal
-from tests.support.runtimeobjects import state
+from penstock_operator.core import reconcile
+from penstock_operator.core.model import CreatePod, Decision, Observed, PatchPod
+from tests.support.fakeapi import FakeApi, Request, refusal
+from tests.support.runtimeobjects import pod, state
 from tests.support.runtimerig import RUN, Rig, on, settled
 from tests.support.smallcore import server
 
@@ -43,7 +42,13 @@ INVALID = refusal(422, "Invalid", 'FlowRun "etl" is invalid: status.error: nonse
 TOO_LARGE = refusal(413, "RequestEntityTooLarge", "limit is 3145728")
 
 
-@pytest.mark.parametrize("answer", [INVALID, TOO_LARGE])
+ETCD = refusal(500, "", "etcdserver: request is too large")
+MESSAGE = refusal(
+    500, "", "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2097154 vs. 2097152)"
+)
+
+
+@pytest.mark.parametrize("answer", [INVALID, TOO_LARGE, ETCD, MESSAGE])
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_refused_status_is_written_with_less(answer: httpx.Response, times: int) -> None:
     api = server(status={"state": state("Running")})
@@ -116,3 +121,81 @@ def test_the_next_state_is_written_whole_again() -> None:
         assert len(api.get("flowruns", "etl")["status"]["state"]["message"]) == 500
 
     on(api, decide, story)
+
+
+def bounded(api: FakeApi, limit: int) -> None:
+    """The server takes no FlowRun of more bytes, as etcd does not."""
+
+    def fault(request: Request) -> httpx.Response | None:
+        if request.resource != "flowruns/status":
+            return None
+        after = {**api.get("flowruns", "etl")}
+        status = {**after.get("status", {}), **request.body["status"]}
+        after["status"] = {name: value for name, value in status.items() if value is not None}
+        return ETCD if len(json.dumps(after)) > limit else None
+
+    api.faults.append(fault)
+
+
+def room(api: FakeApi, spare: int) -> None:
+    """The run leaves so many bytes below the limit."""
+    bounded(api, len(json.dumps(api.get("flowruns", "etl"))) + spare)
+
+
+@pytest.mark.parametrize("spare", [300, 450, 700, 1000, 3000])
+def test_a_run_near_the_limit_is_decided_in_bounded_writes(spare: int) -> None:
+    """The real core: a first status of whatever fits, and the cancellation is acknowledged."""
+    api = server(spec={"flowRef": {"name": "absent"}})
+    room(api, spare)
+
+    async def story(rig: Rig) -> None:
+        await rig.settle()
+        assert api.get("flowruns", "etl")["status"]["state"]["name"] == "AwaitingFlow"
+        api.change("flowruns", "etl", {"spec": {"desiredState": "Cancelled"}})
+        for _ in range(3):
+            await rig.settle()
+        await asyncio.sleep(0)
+
+    on(api, reconcile, story)
+    status = api.get("flowruns", "etl")["status"]
+    assert status["state"]["type"] == "Cancelled"
+    assert status["completionTime"]
+    finished = [c["status"] for c in status.get("conditions", ()) if c["type"] == "Finished"]
+    assert finished == (["True"] if spare > 400 else [])
+    assert len(api.asked("patch")) <= 10
+
+
+def test_a_run_that_takes_no_status_at_all_is_told_by_an_event_and_not_tried_for_ever() -> None:
+    api = server(spec={"flowRef": {"name": "absent"}})
+    room(api, 20)
+
+    async def story(rig: Rig) -> None:
+        recording = asyncio.create_task(rig.recorder.run())
+        rig.sync()
+        worker = asyncio.create_task(rig.controller.work())
+        rig.queue.add(RUN)
+        await asyncio.sleep(900)
+        rig.queue.close()
+        await worker
+        recording.cancel()
+
+    on(api, reconcile, story)
+    assert "status" not in api.get("flowruns", "etl") or "state" not in api.get("flowruns", "etl")["status"]
+    events = [body for (plural, _, _), body in api.objects.items() if plural == "events"]
+    assert any(e["reason"] == "StatusRefused" and "too large" in e["note"] for e in events)
+    assert len(api.asked("patch")) < 16
+
+
+def test_a_pod_is_ended_though_no_status_can_be_written() -> None:
+    """What must not be done without its record is not done; an end needs none."""
+    api = server(status={"state": state("Running"), "attempt": {"number": 1, "podName": "etl-1"}})
+    api.put("pods", pod())
+    api.fail("patch", "flowruns/status", *[ETCD] * 100)
+    stop = PatchPod("etl-1", "pod-1", {"metadata": {"annotations": {"penstock.dev/intent": "Cancelled"}}})
+
+    def decide(seen: Observed) -> Decision:
+        return Decision(status=failed(seen), effects=(CreatePod(pod("other")), stop))
+
+    on(api, decide, settled)
+    assert "patch pods etl-1" in api.asked()
+    assert "create pods" not in " ".join(api.asked())

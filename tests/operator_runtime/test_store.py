@@ -124,8 +124,18 @@ def test_a_pod_without_our_label_is_not_kept() -> None:
 
 def test_an_object_that_cannot_be_read_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     store = Store()
-    assert store.apply(FLOWRUNS, flowrun(spec={"desiredState": "Flying"})) == ()
+    assert store.apply(FLOWRUNS, {**flowrun(), "metadata": {**flowrun()["metadata"], "uid": 5}}) == ()
     assert "flowruns default/etl can't be read" in caplog.text
+
+
+def test_an_object_of_which_a_field_cannot_be_read_is_known_without_it() -> None:
+    store = Store()
+    assert store.apply(FLOWRUNS, flowrun(spec={"desiredState": "Flying", "priority": 7})) == (RUN,)
+    known = store.runs.get(RUN)
+    assert known is not None
+    assert known.spec.priority == 7
+    assert known.unreadable[0].startswith("spec.desiredState: ")
+    assert "unreadable" not in known.to_json()
 
 
 def test_pruning_forgets_what_a_later_listing_does_not_show() -> None:

@@ -34,6 +34,7 @@ from penstock_operator.core import (
     reconcile,
     revision_name,
 )
+from penstock_operator.core.clock import ahead
 from penstock_operator.core.observe import PodEvent, parse_pod
 from tests.support.builders import ENGINE_IMAGE, NOW
 from tests.support.cases import checked
@@ -107,6 +108,7 @@ class Stage:
     running_at: datetime | None = None
     intent_at: datetime | None = None
     jitter: float = 0.5
+    ahead: float = 0.0
     more: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -152,8 +154,10 @@ class Stage:
         last = self.last_pods.get(name)
         others = [p for n, p in shown.pods.items() if n not in (name, before) and _owned(p, run)]
         rerun = self.world.rerun_of
+        self.ahead = ahead(run.status, self.now, self.ahead)
         return Observed(
             run=run,
+            ahead=self.ahead,
             now=self.now,
             engine_image=ENGINE_IMAGE,
             flow=Flow.model_validate(self.world.flow) if self.world.flow is not None else UNKNOWN,
@@ -215,15 +219,19 @@ class Stage:
 
     def step(self) -> Decision:
         """Decide once and carry it out."""
-        pod = self.pod
-        if pod is not None and self.running_at is None and "running" in _engine_state(pod):
-            self.running_at = self.now
+        self.remember()
         self.decision = self.decide()
         self.write(self.decision)
         for effect in self.decision.effects:
             if not self.carry_out(effect):
                 break
         return self.decision
+
+    def remember(self) -> None:
+        """Note on the operator's own clock what is seen for the first time."""
+        pod = self.pod
+        if pod is not None and self.running_at is None and "running" in _engine_state(pod):
+            self.running_at = self.now
 
     def settle(self, rounds: int = 6) -> Decision:
         """Decide until there is nothing more to do; the last decision must change nothing."""
@@ -249,7 +257,8 @@ class Stage:
         self.run["status"] = new
         self.run["metadata"]["resourceVersion"] = self.world.bump()
         self.writes.append(("status", new))
-        shown = f"{new['state']['type']}/{new['state']['name']}"
+        state = new.get("state", {"type": "-", "name": "-"})
+        shown = f"{state['type']}/{state['name']}"
         if not self.states or self.states[-1] != shown:
             self.states.append(shown)
 

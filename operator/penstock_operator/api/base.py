@@ -68,6 +68,10 @@ class Within:
         return min(max(value, self.minimum), self.maximum) if isinstance(value, int | float) else value
 
 
+# Which fields of an object could not be read, and why; no field of the wire (`reading` sets it).
+Unreadable = Annotated[tuple[str, ...], Field(exclude=True)]
+
+
 def free_form(maximum: int) -> Any:
     """Return the constraint of a map whose values are the user's: bounded in keys, never pruned."""
     return Field(max_length=maximum)

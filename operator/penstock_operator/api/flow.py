@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Within, rules
+from .base import Int32, Int64, Model, Time, Unreadable, Within, rules
 from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
 
@@ -172,3 +172,4 @@ class Flow(Model):
     metadata: ObjectMeta
     spec: FlowSpec
     status: FlowStatus = FlowStatus()
+    unreadable: Unreadable = ()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Within, free_form, rules
+from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, rules
 from .execution import EnvList, Execution, Image, Parameters, Resources, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
 from .report import Error, Pause, Report, Result
@@ -284,3 +284,4 @@ class FlowRun(Model):
     metadata: ObjectMeta
     spec: FlowRunSpec
     status: FlowRunStatus = FlowRunStatus()
+    unreadable: Unreadable = ()

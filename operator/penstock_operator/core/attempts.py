@@ -27,6 +27,7 @@ from .stopping import leave_nothing
 from .verdict import Budget, Verdict
 
 KEPT_ATTEMPTS = 10
+LAST_ATTEMPT = 2_147_483_647  # the number is an int32
 
 
 def settle(s: Situation, verdict: Verdict) -> Plan:
@@ -44,7 +45,7 @@ def settle(s: Situation, verdict: Verdict) -> Plan:
         return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", f"{verdict.message}; until {_clock(due)}", due)
     if verdict.requeued:
         return _requeue(s, verdict)
-    if verdict.budget is not None:
+    if verdict.budget is not None and s.attempt.number < LAST_ATTEMPT:
         used = forgiven(s.status.retries, _ran(s))
         if budget_used(used, verdict.budget) < budget_limit(s.policy, verdict.budget):
             return _again(s, verdict, verdict.budget, count_loss(used, verdict.budget))
@@ -79,7 +80,7 @@ def finish(s: Situation, verdict: Verdict) -> Plan:
     if verdict.type is StateType.CANCELLED and s.displaced is not None:
         verdict = replace(verdict, name="Replaced", message=f"{s.displaced}; {verdict.message}")
     changes: dict[str, Any] = {
-        "completion_time": s.now,
+        "completion_time": s.status.completion_time or s.now,
         "pause": None,
         "result": verdict.result,
         "error": verdict.error,
@@ -99,7 +100,7 @@ def _leave_nothing(s: Situation) -> tuple[Effect, ...]:
         return ()
     facts = s.facts(s.pod)
     runs_again = facts.crash_loops or restarting(facts) is not None
-    return leave_nothing(s.pod, s.now, claimed=s.report is not None, runs_again=runs_again)
+    return leave_nothing(s.pod, s.own_now, claimed=s.report is not None, runs_again=runs_again)
 
 
 def claimed_at(s: Situation) -> dict[str, Any]:

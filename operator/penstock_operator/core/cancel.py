@@ -71,7 +71,7 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
     effects = (
         delete(pod)
         if deaf
-        else stop(pod, s.now, Intent(DesiredState.CANCELLED, wanted_intent(s.run).token), CANCEL_AHEAD)
+        else stop(pod, s.own_now, Intent(DesiredState.CANCELLED, wanted_intent(s.run).token), CANCEL_AHEAD)
     )
     return Plan(
         StateType.CANCELLING,

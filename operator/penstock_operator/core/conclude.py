@@ -55,7 +55,7 @@ def conclude(s: Situation, plan: Plan) -> Decision:
     if drop_report:
         changes["report"] = None
     status = old.model_copy(update=changes)
-    tidying = tidy(run, earlier_pods(s.seen), s.policy, s.now)
+    tidying = tidy(s.seen, earlier_pods(s.seen), s.policy)
     effects: tuple[Effect, ...] = (*plan.effects, *(e for e in tidying.effects if e not in plan.effects))
     deadline = s.deadline if not s.overdue else None
     waits = () if state.type.terminal else (plan.again_at, tidying.again_at, deadline)
@@ -68,6 +68,12 @@ def conclude(s: Situation, plan: Plan) -> Decision:
         status = status.model_copy(update={"duration": shown(status.completion_time - status.start_time)})
     status = within_bounds(_with_pod(s, status, switched=plan.drop_report))
     return Decision(status=status, drop_report=drop_report, effects=effects, requeue_at=again)
+
+
+def repaired(notes: tuple[str, ...]) -> Emit:
+    """Return the Event that tells of a status that somebody else had written."""
+    text = f"the status was not one of the operator's, and was put right: {'; '.join(notes)}"
+    return Emit("Warning", "StatusRepaired", text, "Repair")
 
 
 def _enter(old: State | None, plan: Plan, s: Situation) -> State:
@@ -84,6 +90,8 @@ def _enter(old: State | None, plan: Plan, s: Situation) -> State:
 def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
     """Return what needs a person, the most urgent first, all of it in the message."""
     found = [plan.degraded] if plan.degraded is not None else []
+    if s.run.unreadable:
+        found.append(Degraded("Unreadable", f"can't be read, and is left out: {'; '.join(s.run.unreadable)}"))
     if s.status.spec_hash is not None and s.status.spec_hash != hashed:
         text = "the spec was changed after the run began; it goes on with what it was given (install the admission policies)"
         found.append(Degraded("SpecDrift", text))

@@ -66,6 +66,12 @@ def _condition(
     return old if old == new else new
 
 
+def degraded_by(status: FlowRunStatus) -> str:
+    """Return the reason for which a status says that something needs a person, empty where it does not."""
+    found = next((c for c in status.conditions or () if c.type == "Degraded"), None)
+    return found.reason if found is not None and found.status is ConditionStatus.TRUE else ""
+
+
 def with_generation(status: FlowRunStatus, generation: int) -> FlowRunStatus | None:
     """Return a finished run's status with the generation that was looked at, None if it says so already."""
     if status.observed_generation == generation:

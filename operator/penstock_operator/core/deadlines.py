@@ -17,7 +17,7 @@ from .facts import has_started
 from .faults import Need
 from .model import UNKNOWN, Look
 from .plan import Plan, earliest
-from .situation import Situation
+from .situation import DEADLINE_PASSED, Situation
 from .stopping import CANCEL_AHEAD, DEADLINE_LATE, delete, hard_seconds, obeys, stop
 from .verdict import Verdict
 
@@ -44,11 +44,11 @@ def enforce_deadline(s: Situation) -> Plan | None:
         return replace(finish(s, timed_out(s)), effects=delete(pod))
     late = later(since, CANCEL_AHEAD + DEADLINE_LATE)
     deaf = s.now >= late and not obeys(pod)
-    effects = delete(pod) if deaf else stop(pod, s.now, None, CANCEL_AHEAD)
+    effects = delete(pod) if deaf else stop(pod, s.own_now, None, CANCEL_AHEAD)
     return Plan(
         StateType.RUNNING,
         "Terminating",
-        f"activeDeadlineSeconds ({s.policy.active_deadline} s) passed; the pod has {pod.grace_seconds} s to end",
+        f"{DEADLINE_PASSED}{s.policy.active_deadline} s) passed; the pod has {pod.grace_seconds} s to end",
         effects=effects,
         again_at=earliest(late if s.now < late else None, hard),
     )

@@ -33,6 +33,7 @@ class Facts:
         restarts: how often its container had been restarted when the claim was first seen; None: nobody has seen it before.
         events: the pod's Events, None if nobody looked.
         state: the run's state so far; its times are the operator's first observations.
+        degraded: the reason of its condition Degraded, where that is True: what time alone has shown is not taken back.
         running_at: when this operator first saw the engine's container running.
         image_pull_grace: seconds for which a pull error may last.
         engine: the name of the engine's container.
@@ -46,6 +47,7 @@ class Facts:
     restarts: int | None = None
     events: tuple[PodEvent, ...] | None = None
     state: State | None = None
+    degraded: str = ""
     running_at: datetime | None = None
     image_pull_grace: int = 300
     engine: str = ENGINE_CONTAINER

@@ -41,13 +41,13 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The API server's answer to the last POST of this attempt's pod, when it was no success. Kept by the runtime, in memory."""
+    """An answer that was no success: to the last POST of this attempt's pod, or to a look. Kept by the runtime, in memory."""
 
     code: int  # 0: no answer (connection, time out)
     reason: str  # Status.reason
     message: str
     time: datetime
-    count: int = 1  # consecutive refusals of this attempt's pod
+    count: int = 1  # consecutive refusals of the same
     retry_after: float | None = None  # seconds, from Retry-After
 
 
@@ -98,6 +98,12 @@ class Observed:
     limits: Mapping[str, str] | Absence = UNKNOWN  # data of the ConfigMap penstock-concurrency
     run_is_live: bool = False  # `run` came from a live GET, or from the answer of a write, for this decision
     refusal: Refusal | None = None
+    refused: Mapping[Look, Refusal] = field(
+        default_factory=dict
+    )  # looks that the API server did not allow, kept in memory
+    ahead: float = (
+        0.0  # seconds by which the run's recorded moments were ahead of this operator's clock, at most (kept in memory)
+    )
     pod_created: bool = False  # a POST of this attempt's pod was answered with success (kept in memory)
     # Kept in memory by the runtime, None after its restart (the wait then begins anew):
     stopped_at: datetime | None = None  # when this operator first saw that the pod was asked to stop

@@ -102,7 +102,7 @@ def _suspending(s: Situation, pod: Pod) -> Telling:
     if s.now >= late and not obeys(pod):
         return Telling(delete(pod))
     intent = Intent(DesiredState.SUSPENDED, wanted_intent(s.run).token)
-    return Telling(stop(pod, s.now, intent, SUSPEND_AHEAD), late if s.now < late else None)
+    return Telling(stop(pod, s.own_now, intent, SUSPEND_AHEAD), late if s.now < late else None)
 
 
 def _obeyed(report: Report, wanted: Intent) -> bool:

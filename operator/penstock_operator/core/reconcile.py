@@ -13,18 +13,22 @@ from penstock_operator.api.flowrun import StateType
 from penstock_operator.api.report import ReportType
 
 from .attempts import claimed_at, finish, settle
+from .blocked import blocked, still_refused
 from .cancel import cancel
 from .cause import explain, finished_attempts
 from .classify import classify
-from .conclude import conclude
+from .clock import on_the_own_clock, on_the_runs_clock
+from .conclude import conclude, repaired
 from .concurrency import holds
 from .deadlines import enforce_deadline, pending_deadline
 from .fates import judge_fate
 from .faults import Need
+from .healing import heal
 from .model import CreateRevision, Decision, Observed
 from .observe import Pod
 from .pause import suspend, telling, without_pod
 from .plan import Plan, earliest, shown
+from .policy import effective_policy
 from .reports import final_report, judge_report, last_words
 from .retention import clean_up
 from .situation import Situation, situation
@@ -41,21 +45,38 @@ def reconcile(observed: Observed) -> Decision:
     Returns:
         The status wanted, the effects, and when to look again; or, first, the facts that have to be read live.
     """
-    run = observed.run
     # Another controller handles it.
-    if run.spec.managed_by is not None:
+    if observed.run.spec.managed_by is not None:
         return Decision()
+    healed = heal(observed.run, observed.now)
+    if healed.notes:
+        return Decision(status=healed.run.status, drop_report=healed.drop_report, effects=(repaired(healed.notes),))
+    seen = on_the_runs_clock(observed)
+    return on_the_own_clock(_reconcile(seen), seen)
+
+
+def _reconcile(seen: Observed) -> Decision:
+    state = seen.run.status.state
     # 1. A terminal state is final: only clean-up is left.
-    if run.status.state is not None and run.status.state.type.terminal:
-        return clean_up(observed)
+    if state is not None and state.type.terminal:
+        return clean_up(seen)
+    s: Situation | None = None
     try:
-        s = situation(observed)
-        return conclude(s, _decide(s))
+        s = situation(seen)
+        plan = _decide(s)
     except Need as need:
-        return Decision(looks=need.looks)
+        if not still_refused(seen, need.looks):
+            return Decision(looks=need.looks)
+        plan = blocked(seen, need.looks)
+        s = s or Situation(seen, None, effective_policy(None, seen.run.spec.run_policy), unread=need.looks)
+    return conclude(s, plan)
 
 
 def _decide(s: Situation) -> Plan:
+    # Only an operator that ends a run writes this; it is final, and no engine can claim the run any more.
+    if s.status.completion_time is not None:
+        text = "status.completionTime was set while the run was not over: no engine can claim it any more"
+        return finish(s, Verdict(StateType.CRASHED, "Crashed", text))
     # The attempt has no pod yet: it waits, or begins.
     if not holds(s.run):
         return wait_or_begin(s)

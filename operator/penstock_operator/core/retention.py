@@ -15,6 +15,7 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.times import later
 
+from .clock import own_clock
 from .conditions import with_generation
 from .facts import has_ended, has_started, held_open
 from .model import Decision, DeleteRun, Effect, Observed
@@ -44,7 +45,7 @@ def clean_up(seen: Observed) -> Decision:
     status = with_generation(run.status, run.metadata.generation)
     if run.metadata.deletion_timestamp is not None:
         return Decision(status=status)
-    tidying = tidy(run, _own(run, (seen.pod, seen.previous_pod, *seen.older_pods)), policy, seen.now)
+    tidying = tidy(seen, _own(run, (seen.pod, seen.previous_pod, *seen.older_pods)), policy)
     expiry = _expiry(run, policy)
     if expiry is not None and seen.now >= expiry:
         return Decision(status=status, effects=(*tidying.effects, DeleteRun(run.metadata.uid)))
@@ -62,13 +63,14 @@ def _own(run: FlowRun, pods: Iterable[object]) -> list[Pod]:
     return list(own.values())
 
 
-def tidy(run: FlowRun, pods: Iterable[Pod], policy: Policy, now: datetime) -> Tidying:
+def tidy(seen: Observed, pods: Iterable[Pod], policy: Policy) -> Tidying:
     """Return what is to be done with pods whose attempts are judged."""
+    run, now = seen.run, seen.now
     effects: list[Effect] = []
     again: datetime | None = None
     for pod in pods:
         leaves = LEAVE_SECONDS if not _restarted(run, pod) else 0
-        tidying = _retire(pod, _judged_at(run, pod, now), policy, now, claimed=_claimed(run, pod), leaves_in=leaves)
+        tidying = _retire(pod, _judged_at(run, pod, now), policy, seen, claimed=_claimed(run, pod), leaves_in=leaves)
         effects += tidying.effects
         again = earliest(again, tidying.again_at)
     return Tidying(tuple(effects), again)
@@ -93,7 +95,8 @@ def _restarted(run: FlowRun, pod: Pod) -> bool:
     return state is not None and state.name == RESTARTED and attempt is not None and attempt.pod_name == pod.name
 
 
-def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claimed: bool, leaves_in: int) -> Tidying:
+def _retire(pod: Pod, judged: datetime, policy: Policy, seen: Observed, *, claimed: bool, leaves_in: int) -> Tidying:
+    now, own = seen.now, own_clock(seen)
     if pod.deletion_timestamp is not None:
         return Tidying()
     if pod.terminal or (has_ended(pod) and pod.debugged and not held_open(pod)):
@@ -102,11 +105,11 @@ def _retire(pod: Pod, judged: datetime, policy: Policy, now: datetime, *, claime
         due = later(judged, policy.keep_pods)
         return Tidying(delete(pod)) if now >= due else Tidying(again_at=due)
     if has_ended(pod) or not (claimed or has_started(pod)):
-        return Tidying(leave_nothing(pod, now, claimed=claimed))
+        return Tidying(leave_nothing(pod, own, claimed=claimed))
     leaves = later(judged, leaves_in)
     if now < leaves:
         return Tidying(again_at=leaves)
-    effects, again = push(pod, now, leaves, pod.grace_seconds)
+    effects, again = push(pod, now, own, leaves, pod.grace_seconds)
     return Tidying(effects, again if now < again else None)
 
 

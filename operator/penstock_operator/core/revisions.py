@@ -53,6 +53,8 @@ def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
     Raises:
         Unusable: it is nested too deep, or the source's ConfigMap can't be copied into a revision.
     """
+    if flow.unreadable:
+        raise Unusable(f"this operator can't read {'; '.join(flow.unreadable)}")
     deep = next((name for name, value in deep_fields(flow.spec).items() if too_deep(value)), None)
     if deep is not None:
         raise Unusable(f"{deep} is nested deeper than {DEEPEST} levels")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowRun, FlowRunStatus, StateType
 from penstock_operator.api.report import Report
 from penstock_operator.api.times import later
 
+from .blocked import still_refused
+from .clock import own_clock
 from .concurrency import holds, replaced
+from .conditions import degraded_by
 from .facts import Facts
 from .faults import Need
 from .intent import pod_intent
@@ -19,6 +23,9 @@ from .observe import Pod
 from .policy import Policy, effective_policy
 from .reports import own_report
 from .revisions import Definition, recorded_definition
+
+# How the message begins while the run's own deadline is enforced: it is the record that it is.
+DEADLINE_PASSED: Final = "activeDeadlineSeconds ("
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Situation:
         pod: this attempt's pod, or the last object seen of one that is gone.
         gone: it existed and does not any more.
         foreign: who else owns a pod of that name.
+        unread: the looks without which the definition can't be told, where they were refused.
     """
 
     seen: Observed
@@ -40,6 +48,7 @@ class Situation:
     pod: Pod | None = None
     gone: bool = False
     foreign: Pod | None = None
+    unread: frozenset[Look] = frozenset()
 
     @property
     def run(self) -> FlowRun:
@@ -53,8 +62,13 @@ class Situation:
 
     @property
     def now(self) -> datetime:
-        """The operator's clock."""
+        """Now, on the run's clock."""
         return self.seen.now
+
+    @property
+    def own_now(self) -> datetime:
+        """Now, on the operator's own clock, for what a node counts."""
+        return own_clock(self.seen)
 
     @property
     def attempt(self) -> Attempt:
@@ -106,8 +120,10 @@ class Situation:
 
     @property
     def overdue(self) -> bool:
-        """Whether the run's own deadline has passed."""
-        return self.deadline is not None and self.now >= self.deadline
+        """Whether the run's own deadline has passed. That it is enforced stands, whatever a clock says then."""
+        state = self.status.state
+        shown = state is not None and state.name == "Terminating" and (state.message or "").startswith(DEADLINE_PASSED)
+        return self.deadline is not None and (shown or self.now >= self.deadline)
 
     def facts(self, pod: Pod) -> Facts:
         """Return what is known of a pod of this run's: its own events go with the present attempt's only."""
@@ -121,6 +137,7 @@ class Situation:
             restarts=(attempt.restarts or 0) if present and attempt and attempt.start_time is not None else None,
             events=self.seen.events if present else None,
             state=self.status.state,
+            degraded=degraded_by(self.status),
             running_at=self.seen.running_at,
             image_pull_grace=self.policy.image_pull_grace,
         )
@@ -143,19 +160,26 @@ def situation(seen: Observed) -> Situation:
     """
     run = seen.run
     recorded = run.spec.flow_spec is not None or (run.status.flow is not None and run.status.flow.revision is not None)
-    definition = recorded_definition(seen) if recorded else None
+    definition, unread = None, frozenset[Look]()
+    try:
+        definition = recorded_definition(seen) if recorded else None
+    except Need as need:
+        # An end that is asked for must not wait for what an attempt would execute.
+        if not still_refused(seen, need.looks):
+            raise
+        unread = need.looks
     flow_policy = definition.execution.run_policy if definition is not None else None
-    gathered = Situation(seen, definition, effective_policy(flow_policy, run.spec.run_policy))
+    gathered = Situation(seen, definition, effective_policy(flow_policy, run.spec.run_policy), unread=unread)
     return gathered if run.status.attempt is None else _with_pod(gathered, run.status.attempt)
 
 
 def _with_pod(gathered: Situation, attempt: Attempt) -> Situation:
-    seen, known = gathered.seen, gathered
+    seen = gathered.seen
     pod = seen.pod if isinstance(seen.pod, Pod) else None
     if pod is not None and pod.owner_uid != seen.run.metadata.uid and not _orphaned(pod, attempt):
-        return Situation(seen, known.definition, known.policy, foreign=pod)
+        return replace(gathered, foreign=pod)
     if pod is not None and attempt.pod_uid in (None, pod.uid):
-        return Situation(seen, known.definition, known.policy, pod=pod)
+        return replace(gathered, pod=pod)
     existed = attempt.pod_uid is not None or gathered.report is not None or seen.pod_created
     if not existed:
         return gathered
@@ -165,7 +189,7 @@ def _with_pod(gathered: Situation, attempt: Attempt) -> Situation:
     if pod is not None and not seen.pod_is_live:
         raise Need(Look.POD)
     assert pod is not None or seen.pod is MISSING
-    return Situation(seen, known.definition, known.policy, pod=seen.last_pod, gone=True)
+    return replace(gathered, pod=seen.last_pod, gone=True)
 
 
 def _orphaned(pod: Pod, attempt: Attempt) -> bool:

@@ -59,7 +59,7 @@ def _terminating(facts: Facts) -> Showing:
     message = f"the pod is being deleted{cause}{facts.where}; it has {grace} s to end"
     since = facts.since("Terminating")
     stuck_at = later(since, grace + STUCK_SECONDS)
-    if facts.now < stuck_at:
+    if facts.now < stuck_at and facts.degraded != "PodStuckTerminating":
         return Showing(StateType.RUNNING, "Terminating", message, again_at=stuck_at)
     stuck = f"pod {pod.name} is terminating for more than {grace + STUCK_SECONDS} s{facts.where}: is the node alive?"
     return Showing(StateType.RUNNING, "Terminating", message, degraded=Degraded("PodStuckTerminating", stuck))

@@ -242,14 +242,15 @@ def _runs(container: Container) -> bool:
 
 def _unclaimed(facts: Facts) -> Showing:
     began = facts.running_at or facts.now
-    if facts.older(began, CLAIM_SECONDS):
+    state = facts.state
+    told = state is not None and state.type is StateType.PENDING and state.name == "Starting"
+    if told or facts.older(began, CLAIM_SECONDS):
         message = (
             f"the container runs{facts.where} for more than {CLAIM_SECONDS} s and has not claimed the run:"
             " is penstock in the image, and can the pod reach the API server?"
         )
         return Showing(StateType.PENDING, "Starting", message, degraded=Degraded("Starting", message))
     again = later(began, CLAIM_SECONDS)
-    state = facts.state
     if state is not None and state.type is StateType.PENDING:
         return Showing(StateType.PENDING, state.name, state.message or "", again_at=again)
     return Showing(StateType.PENDING, "Submitting", f"the engine starts{facts.where}", again_at=again)

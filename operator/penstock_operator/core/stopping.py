@@ -37,7 +37,7 @@ def stop(pod: Pod, now: datetime, intent: Intent | None, ahead: int) -> tuple[Ef
 
     Args:
         pod: a pod that has a start time.
-        now: the operator's clock.
+        now: the operator's own clock: what the node counts has nothing to do with the run's.
         intent: what the engine is told; None: the annotation stays.
         ahead: seconds until the kubelet sends SIGTERM.
     """
@@ -97,11 +97,19 @@ def obeys(pod: Pod) -> bool:
     return pod.deletion_timestamp is not None or (ready is not None and ready.reason == "PodFailed")
 
 
-def push(pod: Pod, now: datetime, since: datetime, grace: int) -> tuple[tuple[Effect, ...], datetime]:
-    """Return how a process is got rid of that should have left by itself since some moment, and when to look again."""
+def push(pod: Pod, now: datetime, own: datetime, since: datetime, grace: int) -> tuple[tuple[Effect, ...], datetime]:
+    """Return how a process is got rid of that should have left by itself since some moment, and when to look again.
+
+    Args:
+        pod: its pod.
+        now: on the run's clock.
+        own: now, on the operator's.
+        since: on the run's clock.
+        grace: seconds.
+    """
     if not has_started(pod) or pod.start_time is None:
         return delete(pod), later(since, hard_seconds(grace))
     hard = later(since, hard_seconds(grace))
     if now >= hard:
         return delete(pod), hard
-    return stop(pod, now, None, CANCEL_AHEAD), hard
+    return stop(pod, own, None, CANCEL_AHEAD), hard

@@ -55,6 +55,8 @@ def wait_or_begin(s: Situation) -> Plan:
         )
     if s.overdue:
         return finish(s, timed_out(s))
+    if s.run.unreadable:
+        return _unreadable(s)
     held = _suspended_by_its_own_code(s) or without_pod(s)
     if held is not None:
         return held
@@ -62,6 +64,12 @@ def wait_or_begin(s: Situation) -> Plan:
     if due is not None and s.now < due:
         return _not_due(s, due)
     return _begin_first(s) if s.status.attempt is None else begin_again(s)
+
+
+def _unreadable(s: Situation) -> Plan:
+    """No attempt begins of a run that asks for what nobody can read: it may be mended, or a newer operator knows it."""
+    text = f"this operator can't read the run: {'; '.join(s.run.unreadable)}"
+    return Plan(StateType.SCHEDULED, "AwaitingFlow", text, degraded=Degraded("Unreadable", text))
 
 
 def _suspended_by_its_own_code(s: Situation) -> Plan | None:
@@ -172,6 +180,10 @@ def begin_again(s: Situation) -> Plan:
         left = _previous_leaves(s)
         if left is not None:
             return left
+    if s.unread:
+        raise Need(*s.unread)
+    if s.run.unreadable:
+        return _unreadable(s)
     if s.definition is None:
         return flow_deleted(s)
     try:
@@ -186,6 +198,8 @@ def flow_deleted(s: Situation) -> Plan:
     Raises:
         Need: the Flow, which is not in the store.
     """
+    if s.unread:
+        raise Need(*s.unread)
     if s.seen.flow is UNKNOWN:
         raise Need(Look.FLOW)
     info = s.status.flow
@@ -281,7 +295,8 @@ def flow_name(run: FlowRun) -> str:
     """Return the name under which a run's flow is shown: the Flow's, or the function's."""
     if run.spec.flow_ref is not None:
         return run.spec.flow_ref.name
-    assert run.spec.flow_spec is not None
+    if run.spec.flow_spec is None:
+        return "?"  # neither could be read
     return run.spec.flow_spec.entrypoint.rpartition(":")[2][:63]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.core.model import Decision, Observed
+from penstock_operator.core.model import Decision, DeletePod, Emit, Observed, PatchPod
 
 from . import errors, logs
 from .effects import Effects, Outcome
@@ -25,12 +25,13 @@ from .memory import Memories
 from .metrics import Metrics
 from .queue import WorkQueue
 from .resources import Key
-from .status import StatusWriter
+from .status import StatusWriter, UnwritableError
 from .store import Store
 from .sync import explain
 
 ROUNDS = 24  # looks, conflicts and own writes of one pass; more is a decision that never settles
 CONFLICTS = 5  # of one pass; then somebody else writes as fast as this, and has the way
+UNWRITABLE_SECONDS = 300.0  # a change of the object comes sooner, by its event
 SOONEST_SECONDS = 0.05  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
@@ -149,10 +150,13 @@ class Controller:
             observed = self._gatherer.observe(run, facts, memory)
             decision = self._decide(observed)
             if decision.looks:
-                run = await self._gatherer.look(decision.looks, observed, facts)
+                run = await self._gatherer.look(decision.looks, observed, facts, memory)
                 continue
             try:
                 answer = await self._write(run, decision)
+            except UnwritableError as error:
+                await self._end_without_status(run, decision, error)
+                return
             except ApiError as error:
                 if error.code != errors.CONFLICT:
                     raise
@@ -179,12 +183,30 @@ class Controller:
         if run.status.attempt is None and wanted.attempt is not None:
             logs.attempt(wanted.attempt.number)
         # Other workers decide while this is written: a slot that is taken here is taken.
-        key = key_of_run(run)
+        key, memory = key_of_run(run), self._memories.of(run)
+        before = memory.reduced
         self._store.decided(key, run.model_copy(update={"status": wanted}))
         try:
-            return await self._writer.write(run, wanted, self._memories.of(run), drop_report=decision.drop_report)
+            return await self._writer.write(run, wanted, memory, drop_report=decision.drop_report)
         finally:
             self._store.decided(key, None)
+            if memory.reduced > before:
+                note = f"the API server refused the status, it is written with less detail: {memory.reduced_why}"
+                await self._effects.perform(Emit("Warning", "StatusRefused", note, "WriteStatus"), run, memory)
+
+    async def _end_without_status(self, run: FlowRun, decision: Decision, error: UnwritableError) -> None:
+        """Nothing of a decision is done that its status must come before; a pod's end needs no record, and is not begun twice."""
+        memory, state = self._memories.of(run), decision.status.state if decision.status is not None else None
+        if memory.unwritable != run.metadata.resource_version:
+            memory.unwritable = run.metadata.resource_version
+            wanted = f"{state.type}/{state.name}" if state is not None else "the status"
+            note = f"{wanted} can't be written, whatever is left out of it: {error.message}; make the object smaller"
+            await self._effects.perform(Emit("Warning", "StatusRefused", note, "WriteStatus"), run, memory)
+            log.warning("%s", note)
+        for effect in decision.effects:
+            if isinstance(effect, PatchPod | DeletePod):
+                await self._effects.perform(effect, run, memory)
+        self._queue.add_after(key_of_run(run), UNWRITABLE_SECONDS)
 
     async def _act(self, run: FlowRun, decision: Decision) -> bool:
         """Carry out the effects; say whether the next decision may see something new."""

@@ -19,6 +19,9 @@ TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
 UNAUTHORIZED = 401
 
+# etcd's request limit, and its client's message limit, as API servers pass them on.
+_TOO_LARGE = ("request is too large", "trying to send message larger than max")
+
 
 class NoClusterError(Exception):
     """No API server is configured, or its configuration can't be read: one line for the person who started the operator."""
@@ -66,7 +69,12 @@ class ApiError(Exception):
     @property
     def transient(self) -> bool:
         """Whether the same request may succeed a little later."""
-        return self.code == NO_ANSWER or self.code == TOO_MANY_REQUESTS or self.code >= 500
+        return not self.too_large and (self.code == NO_ANSWER or self.code == TOO_MANY_REQUESTS or self.code >= 500)
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the object would be larger than an API server or its etcd takes: both say so, the latter through a 500."""
+        return self.code == TOO_LARGE or (self.code >= 500 and any(words in self.message for words in _TOO_LARGE))
 
 
 def from_status(code: int, body: Any, *, retry_after: float | None, what: str, text: str = "") -> ApiError:

@@ -14,9 +14,12 @@ from typing import Any
 from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import DesiredState, FlowRun
+from penstock_operator.api.reading import read_flow
+from penstock_operator.core.clock import ahead
 from penstock_operator.core.concurrency import UNCONTENDED
-from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, Look, Observed, Revision
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, Look, Observed, Refusal, Revision
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
+from penstock_operator.core.pod import pod_name
 from penstock_operator.core.revisions import revision_name, to_check
 
 from . import errors
@@ -67,11 +70,15 @@ def attempt_pod(run: FlowRun) -> str | None:
 
 
 def previous_pod(run: FlowRun) -> str | None:
-    """Return the name of the pod of the attempt before."""
-    if run.status.attempt is None:
-        return None
-    before = [a for a in run.status.attempts or () if a.number < run.status.attempt.number]
-    return max(before, key=lambda a: a.number).pod_name if before else None
+    """Return the name of the pod of the attempt before: as it was recorded, else as it must have been."""
+    number = run.status.attempt.number - 1 if run.status.attempt is not None else 0
+    recorded = next((a.pod_name for a in run.status.attempts or () if a.number == number), None)
+    return (recorded or pod_name(run, number)) if number else None
+
+
+def _is_fact(error: ApiError) -> bool:
+    """Whether an answer to a look says something about what was looked for, and not about the server or the operator's own credentials."""
+    return not error.transient and error.code not in (errors.UNAUTHORIZED, errors.CONFLICT)
 
 
 class Gatherer:
@@ -109,6 +116,7 @@ class Gatherer:
     def observe(self, run: FlowRun, facts: Facts, memory: Memory) -> Observed:
         """Put together what is known now."""
         namespace, now = run.metadata.namespace, self._now()
+        memory.ahead = ahead(run.status, now, memory.ahead)
         name = attempt_pod(run)
         pod = self._pod(namespace, name, facts)
         if isinstance(pod, Pod):
@@ -133,6 +141,8 @@ class Gatherer:
             checked=facts.checked,
             run_is_live=facts.run_is_live,
             refusal=memory.refusal,
+            refused=dict(memory.refused),
+            ahead=memory.ahead,
             pod_created=memory.pod_created,
             stopped_at=memory.stopped_at,
             running_at=memory.running_at,
@@ -147,13 +157,14 @@ class Gatherer:
         data = facts.configmaps.get(revision, UNKNOWN) if revision else UNKNOWN
         return replace(observed, revision=data if isinstance(data, Absence) else Revision(revision or "", data))
 
-    async def look(self, looks: frozenset[Look], observed: Observed, facts: Facts) -> FlowRun:
+    async def look(self, looks: frozenset[Look], observed: Observed, facts: Facts, memory: Memory) -> FlowRun:
         """Read live what the core asks for.
 
         Args:
             looks: what it asks for.
             observed: what it was told.
             facts: where the answers go.
+            memory: of the run: where it goes that the API server does not allow a look.
 
         Returns:
             The run: the live one, if that was asked for.
@@ -164,35 +175,55 @@ class Gatherer:
             ApiError: the API server did not answer.
         """
         run, news = observed.run, False
-        if Look.RUN in looks and not facts.run_is_live:
-            run = await self.read_run(run)
-            facts.run_is_live = news = True
-        for look, name in ((Look.POD, attempt_pod(run)), (Look.PREVIOUS_POD, previous_pod(run))):
-            if look in looks and name is not None and name not in facts.pods:
+        for look in sorted(looks, key=lambda look: (look is not Look.RUN, look)):
+            try:
+                if look is Look.RUN and not facts.run_is_live:
+                    run = await self.read_run(run)
+                    facts.run_is_live = news = True
+                else:
+                    news |= await self._look(look, run, observed, facts)
+            except ApiError as error:
+                if not _is_fact(error):
+                    raise
+                before = memory.refused.get(look)
+                count = before.count + 1 if before is not None else 1
+                memory.refused[look] = Refusal(
+                    error.code, error.reason, error.message, self._now(), count, error.retry_after
+                )
+                news = True
+            else:
+                memory.refused.pop(look, None)
+        if not news:
+            raise AskedAgainError(f"the decision asks for {', '.join(sorted(looks))}, which it was just told")
+        return run
+
+    async def _look(self, look: Look, run: FlowRun, observed: Observed, facts: Facts) -> bool:
+        """Read one thing live; say whether that is news."""
+        news = False
+        for kind, name in ((Look.POD, attempt_pod(run)), (Look.PREVIOUS_POD, previous_pod(run))):
+            if look is kind and name is not None and name not in facts.pods:
                 facts.pods[name] = await self._read_pod(run, name)
                 news = True
-        if Look.FLOW in looks and facts.flow is UNKNOWN and run.spec.flow_ref is not None:
+        if look is Look.FLOW and facts.flow is UNKNOWN and run.spec.flow_ref is not None:
             facts.flow = await self._read_flow(run, run.spec.flow_ref.name)
             news = True
-        for look, name in (
+        for kind, name in (
             (Look.REVISION, revision_name(observed)),
             (Look.SOURCE, source_name(observed)),
             (Look.LIMITS, CONCURRENCY_CONFIGMAP),
         ):
-            if look in looks and name is not None and name not in facts.configmaps:
+            if look is kind and name is not None and name not in facts.configmaps:
                 facts.configmaps[name] = await self._read_configmap(run, name)
                 news = True
-        if Look.PARAMETERS in looks and facts.checked is UNKNOWN and (question := to_check(observed)) is not None:
+        if look is Look.PARAMETERS and facts.checked is UNKNOWN and (question := to_check(observed)) is not None:
             facts.checked = await self._checker.check(*question)
             news = True
-        if Look.POD_EVENTS in looks:
+        if look is Look.POD_EVENTS:
             pod = self._pod(run.metadata.namespace, attempt_pod(run), facts)
             if isinstance(pod, Pod) and pod.uid not in facts.events:
                 facts.events[pod.uid] = await self._read_events(run, pod.uid)
                 news = True
-        if not news:
-            raise AskedAgainError(f"the decision asks for {', '.join(sorted(looks))}, which it was just told")
-        return run
+        return news
 
     async def read_run(self, run: FlowRun) -> FlowRun:
         """Read the run live.
@@ -256,7 +287,7 @@ class Gatherer:
 
     async def _read_flow(self, run: FlowRun, name: str) -> Flow | Absence:
         raw = await self._read(FLOWS, run, name)
-        return MISSING if raw is None else Flow.model_validate(raw)
+        return MISSING if raw is None else read_flow(raw)
 
     def _rerun_of(self, run: FlowRun) -> FlowRun | Absence:
         if run.spec.rerun_of is None:

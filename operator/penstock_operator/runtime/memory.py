@@ -5,12 +5,12 @@ All that must survive is in the run's status. Neighbours: `effects` and `status`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock_operator.api.constants import ANNOTATION_INTENT, ENGINE_CONTAINER
 from penstock_operator.api.flowrun import DesiredState, FlowRun
-from penstock_operator.core.model import Refusal
+from penstock_operator.core.model import Look, Refusal
 from penstock_operator.core.observe import Pod
 
 from .resources import Key
@@ -25,6 +25,8 @@ class Memory:
         attempt: its number; 0: none yet.
         refusal: how the API server refused this attempt's pod.
         pod_created: whether a POST of it succeeded.
+        refused: looks that the API server did not allow, and when it said so last.
+        ahead: seconds by which the run's recorded moments were ahead of this operator's clock, at most.
         stopped_at: when its pod was first seen to be asked to stop.
         running_at: when the engine's container was first seen running.
         intent: the pod's annotation as it was seen last.
@@ -32,12 +34,15 @@ class Memory:
         reduced: how much of the status is left out since the API server refused it (0: nothing).
         reduced_for: the state that this was about.
         reduced_why: the server's words.
+        unwritable: the version of the run for which it was told that not even the smallest status is taken.
     """
 
     uid: str
     attempt: int = 0
     refusal: Refusal | None = None
     pod_created: bool = False
+    refused: dict[Look, Refusal] = field(default_factory=dict)
+    ahead: float = 0.0
     stopped_at: datetime | None = None
     running_at: datetime | None = None
     intent: str | None = None
@@ -45,6 +50,7 @@ class Memory:
     reduced: int = 0
     reduced_for: str = ""
     reduced_why: str = ""
+    unwritable: str = ""
 
     def see(self, pod: Pod, now: datetime) -> None:
         """Note when something of the pod is seen for the first time: only the operator's own clock counts."""
@@ -85,6 +91,7 @@ class Memories:
             memory = self._memories[key] = Memory(
                 memory.uid,
                 number,
+                ahead=memory.ahead,
                 reduced=memory.reduced,
                 reduced_for=memory.reduced_for,
                 reduced_why=memory.reduced_why,

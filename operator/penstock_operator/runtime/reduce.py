@@ -1,4 +1,4 @@
-"""A status that the API server refused (422, 413), cut until it is small and plain, and still true.
+"""A status that the API server refused (422, 413, etcd's limit), cut until it is small and plain, and still true.
 
 Pure and deterministic: the same wish gives the same cut, so that a refused status is written once and not for ever. What the state is, and
 that attempts are counted, is never cut. Neighbour: `status` asks for it, level by level.
@@ -10,8 +10,12 @@ from typing import Any
 
 from penstock_operator.api.flowrun import FlowRunStatus
 
-LEVELS = 2
+LEVELS = 4
+_SMALLEST = 3
 SHORT = 200
+_LEAST = frozenset({"observedGeneration", "state", "attempt", "retries", "completionTime"})
+# Without these the next attempt would be another one's, or one too many.
+_ONGOING = frozenset({"flow", "scheduledTime", "startTime", "lineage", "specHash"})
 _KEPT = (
     "observedGeneration",
     "state",
@@ -31,11 +35,14 @@ def reduced(wanted: dict[str, Any], present: dict[str, Any], level: int, why: st
     Args:
         wanted: the status as the core wants it, JSON.
         present: the status as it is.
-        level: 1: without details and with short messages; 2: only what the state needs, everything else as it is.
+        level: 1: without details and with short messages; 2: only what the state needs, everything else as it is; 3: what
+            nothing goes without, and of an end the one condition that people wait for; 4: without that, too.
         why: the server's words, for the condition `Degraded`.
     """
     if level == 0:
         return wanted
+    if level >= _SMALLEST:
+        return _smallest(wanted, finished=level == _SMALLEST)
     status = dict(wanted)
     if "error" in status:
         status["error"] = {k: v[:SHORT] for k, v in status["error"].items() if k in ("type", "message")}
@@ -56,6 +63,19 @@ def reduced(wanted: dict[str, Any], present: dict[str, Any], level: int, why: st
     return {name: value for name, value in present.items() if name not in _KEPT} | {
         name: value for name, value in status.items() if name in _KEPT
     }
+
+
+def _smallest(wanted: dict[str, Any], *, finished: bool) -> dict[str, Any]:
+    """Return what nothing goes without: the state, and while an attempt is under way, which it is and what is used up."""
+    ended = "completionTime" in wanted
+    names = _LEAST if ended or "attempt" not in wanted else _LEAST | _ONGOING
+    status = {name: value for name, value in wanted.items() if name in names}
+    if "state" in status:
+        status["state"] = {name: value for name, value in status["state"].items() if name != "message"}
+    told = [
+        {**c, "message": ""} for c in wanted.get("conditions", ()) if c["type"] == "Finished" and finished and ended
+    ]
+    return {**status, "conditions": told} if told else status
 
 
 def _cut(entry: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Writes a run's status: the difference from what was read, guarded by the resourceVersion that the decision was based on.
 
-A conflict is the caller's: the decision is stale. A refusal (invalid, too large) is answered here with less of the same truth, and
-remembered, so that what was refused is not tried again with every event. Neighbours: `patch`, `reduce`, `controller`.
+A conflict is the caller's: the decision is stale. A refusal (invalid, too large for the server or for etcd) is answered here with less of the
+same truth, and remembered, so that what was refused is not tried again with every event. Neighbours: `patch`, `reduce`, `controller`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ from .resources import FLOWRUNS
 from .store import Store
 
 log = logging.getLogger(__name__)
+
+
+class UnwritableError(Exception):
+    """Not even the smallest status is taken: the object must change first. Attribute `message`: the server's words."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(str(error))
+        self.message = error.message
 
 
 class StatusWriter:
@@ -54,7 +62,8 @@ class StatusWriter:
 
         Raises:
             RunGoneError: there is no such run any more.
-            ApiError: 409: something changed meanwhile; others: even the least was refused, or no answer.
+            UnwritableError: even the least was refused.
+            ApiError: 409: something changed meanwhile; others: no answer.
         """
         state = wanted.state
         about = (
@@ -82,8 +91,10 @@ class StatusWriter:
                     key = key_of_run(run)
                     self._store.absent(FLOWRUNS, key, self._store.seen(FLOWRUNS, key), own=key)
                     raise RunGoneError(str(key)) from error
-                if error.code not in (errors.INVALID, errors.TOO_LARGE) or memory.reduced >= LEVELS:
+                if error.code != errors.INVALID and not error.too_large:
                     raise
+                if memory.reduced >= LEVELS:
+                    raise UnwritableError(error) from error
                 memory.reduced += 1
                 memory.reduced_why = error.message
                 self._metrics.reduced.inc()

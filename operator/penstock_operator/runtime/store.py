@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError
 from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.reading import read_flow, read_run
 from penstock_operator.core.concurrency import Contention, holds
 from penstock_operator.core.observe import Pod, parse_pod
 
@@ -116,7 +117,7 @@ class Store:
         self.apply(FLOWRUNS, raw, own=key)
         known = self.runs.get(key)
         same = known is not None and known.metadata.uid == raw["metadata"]["uid"]
-        return known if known is not None and same else FlowRun.model_validate(raw)
+        return known if known is not None and same else read_run(raw)
 
     def _take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> tuple[Key, ...]:
         key, at = key_of(raw), version(raw)
@@ -234,7 +235,7 @@ class _Finished:
             return None
 
     def unpack(self, text: bytes) -> FlowRun:
-        return FlowRun.model_validate(parse(text))
+        return read_run(parse(text))
 
 
 H = TypeVar("H")
@@ -262,12 +263,12 @@ def _references(key: Key, run: FlowRun) -> Iterator[tuple[Resource, Key]]:
 def _parse(resource: Resource, raw: Mapping[str, Any]) -> FlowRun | Flow | Pod | None:
     try:
         if resource == FLOWRUNS:
-            return FlowRun.model_validate(raw)
+            return read_run(raw)
         if resource == FLOWS:
-            return Flow.model_validate(raw)
+            return read_flow(raw)
         # Only what the watch selects is kept: of another pod no deletion would ever be told.
         return parse_pod(raw) if (raw["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == MANAGED_BY else None
     except ValidationError as error:
-        # The CRD admits nothing that the models refuse, unless it is another version's: leave such an object alone, and say so.
+        # Not even its metadata: no API server shows that.
         log.error("%s %s can't be read and is left alone: %s", resource.plural, key_of(raw), error)  # noqa: TRY400
         return None
