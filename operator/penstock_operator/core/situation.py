@@ -15,7 +15,7 @@ from .faults import Need
 from .intent import pod_intent
 from .model import MISSING, UNKNOWN, Look, Observed
 from .observe import Pod
-from .policy import Policy, effective_policy
+from .policy import Policy, policy_of
 from .reports import own_report
 from .revisions import Definition, recorded_definition
 
@@ -143,8 +143,9 @@ def situation(seen: Observed) -> Situation:
     run = seen.run
     recorded = run.spec.flow_spec is not None or (run.status.flow is not None and run.status.flow.revision is not None)
     definition = recorded_definition(seen) if recorded else None
-    flow_policy = definition.execution.run_policy if definition is not None else None
-    gathered = Situation(seen, definition, effective_policy(flow_policy, run.spec.run_policy))
+    gathered = Situation(
+        seen, definition, policy_of(definition.execution if definition is not None else None, run.spec)
+    )
     return gathered if run.status.attempt is None else _with_pod(gathered, run.status.attempt)
 
 
