@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from penstock.base.public_names import names_table
+from penstock_dev import podspec
 from penstock_dev.reference import reference
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
@@ -48,6 +49,7 @@ def generated() -> dict[str, str]:
         "<!-- Generated from penstock.base.public_names by `make generate`; do not edit. -->\n" + names_table()
     )
     files["docs/reference.md"] = reference()
+    files["operator/penstock_operator/api/podspec.json"] = podspec.of_schemas()
     return files
 
 

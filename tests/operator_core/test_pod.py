@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.faults import Unusable
-from penstock_operator.core.merge import strategic_merge
 from penstock_operator.core.pod import pod_manifest
-from penstock_operator.core.policy import Policy
+from penstock_operator.core.policy import Policy, policy_of
 from penstock_operator.core.revisions import Definition, of_flow
 from tests.support.builders import ENGINE_IMAGE, RUN_UID, flow, flow_spec, pod_name, run
 
@@ -66,16 +65,18 @@ def test_the_pod_of_a_plain_run() -> None:
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": True,
+            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 30,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 65532,
                 "runAsGroup": 65532,
                 "fsGroup": 65532,
+                "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "volumes": [
-                {"name": "tmp", "emptyDir": {}},
+                {"name": "penstock-tmp", "emptyDir": {}},
                 {
                     "name": "penstock-intent",
                     "downwardAPI": {
@@ -87,6 +88,7 @@ def test_the_pod_of_a_plain_run() -> None:
                         ]
                     },
                 },
+                {"name": "penstock-scratch", "emptyDir": {}},
             ],
             "containers": [
                 {
@@ -103,14 +105,16 @@ def test_the_pod_of_a_plain_run() -> None:
                         {"name": "PENSTOCK_ATTEMPT", "value": "1"},
                         {"name": "PENSTOCK_ENTRYPOINT", "value": "etl.py:main"},
                         {"name": "PENSTOCK_GRACE_SECONDS", "value": "30"},
+                        {"name": "PENSTOCK_RUN_DIR", "value": "/run/penstock/scratch"},
                         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                         {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
                         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
                         {"name": "HOME", "value": "/tmp"},
                     ],
                     "volumeMounts": [
-                        {"name": "tmp", "mountPath": "/tmp"},
+                        {"name": "penstock-tmp", "mountPath": "/tmp"},
                         {"name": "penstock-intent", "mountPath": "/run/penstock/podinfo", "readOnly": True},
+                        {"name": "penstock-scratch", "mountPath": "/run/penstock/scratch"},
                     ],
                 }
             ],
@@ -122,7 +126,7 @@ def test_without_security_defaults_all_of_it_is_left_to_the_template() -> None:
     pod = manifest(secure=False)
     assert "securityContext" not in pod["spec"]
     assert "securityContext" not in engine(pod)
-    assert [v["name"] for v in pod["spec"]["volumes"]] == ["penstock-intent"]
+    assert [v["name"] for v in pod["spec"]["volumes"]] == ["penstock-intent", "penstock-scratch"]
     assert "HOME" not in env(pod)
 
 
@@ -168,7 +172,7 @@ def test_merge_order_the_later_wins() -> None:
                     "spec": {
                         "containers": [{"name": "engine", "env": [{"name": "B", "value": "template"}]}],
                         "nodeSelector": {"disk": "ssd"},
-                        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
+                        "volumes": [{"name": "penstock-tmp", "emptyDir": {"medium": "Memory"}}],
                     }
                 },
             ),
@@ -187,51 +191,172 @@ def test_merge_order_the_later_wins() -> None:
     assert [env(pod)[name] for name in "ABC"] == ["flow", "template", {"fieldRef": {"fieldPath": "metadata.name"}}]
     assert pod["spec"]["nodeSelector"] == {"disk": "ssd", "zone": "a"}
     assert [c["name"] for c in pod["spec"]["containers"]] == ["engine", "proxy"]
-    assert {"name": "tmp", "emptyDir": {"medium": "Memory"}} in pod["spec"]["volumes"]
+    assert {"name": "penstock-tmp", "emptyDir": {"medium": "Memory"}} in pod["spec"]["volumes"]
     assert pod["metadata"]["labels"]["team"] == "x"
     assert pod["metadata"]["annotations"]["note"] == "y"
 
 
-def test_kept_whatever_the_template_says() -> None:
-    hostile = {
-        "metadata": {
-            "labels": {"penstock.dev/attempt": "9", "app.kubernetes.io/managed-by": "me"},
-            "annotations": {"penstock.dev/intent": "Cancelled"},
-        },
-        "spec": {
-            "restartPolicy": "Always",
-            "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": 1,
-            "volumes": [{"name": "penstock-intent", "emptyDir": {}}, {"name": "mine", "emptyDir": {}}],
-            "containers": [
-                {
-                    "name": "engine",
-                    "terminationMessagePath": "/x",
-                    "terminationMessagePolicy": "FallbackToLogsOnError",
-                    "env": [
-                        {"name": "PENSTOCK_FLOWRUN", "value": "other"},
-                        {"name": "POD_NAME", "value": "other"},
-                        {"name": "PENSTOCK_LOGGING_LEVEL", "value": "DEBUG"},
-                    ],
-                    "volumeMounts": [
-                        {"name": "mine", "mountPath": "/run/penstock/podinfo"},
-                        {"name": "penstock-intent", "mountPath": "/elsewhere"},
-                        {"name": "mine", "mountPath": "/data"},
-                    ],
-                }
-            ],
-        },
+OVERRULED: list[tuple[str, JSON, str]] = [
+    ("restartPolicy", {"restartPolicy": "OnFailure"}, r"\(run\).restartPolicy is Never .* runPolicy.retries"),
+    ("no token", {"automountServiceAccountToken": False}, r"automountServiceAccountToken is true .* reports with"),
+    (
+        "a grace that is none",
+        {"terminationGracePeriodSeconds": 3601},
+        "terminationGracePeriodSeconds is 3601: .* 0 to 3600",
+    ),
+    (
+        "a volume",
+        {"volumes": [{"name": "penstock-intent", "emptyDir": {}}]},
+        r"volumes\[0\]: penstock-intent is Penstock's",
+    ),
+    (
+        "the scratch volume",
+        {"volumes": [{"name": "a"}, {"name": "penstock-scratch"}]},
+        r"volumes\[1\]: penstock-scratch",
+    ),
+    (
+        "message path",
+        {"terminationMessagePath": "/x"},
+        r"containers\[0\].terminationMessagePath is /dev/termination-log",
+    ),
+    ("message policy", {"terminationMessagePolicy": "FallbackToLogsOnError"}, "terminationMessagePolicy is File"),
+    (
+        "a variable",
+        {"env": [{"name": "A"}, {"name": "PENSTOCK_FLOWRUN", "value": "x"}]},
+        r"env\[1\]: .* PENSTOCK_FLOWRUN",
+    ),
+    ("the pod's name", {"env": [{"name": "POD_NAME", "value": "x"}]}, r"env\[0\]: Penstock sets POD_NAME"),
+    (
+        "a mount",
+        {"volumeMounts": [{"name": "a", "mountPath": "/run/penstock/flow/"}]},
+        r"volumeMounts\[0\]: /run/penstock/flow/",
+    ),
+    (
+        "a mount of ours",
+        {"volumeMounts": [{"name": "penstock-flow", "mountPath": "/x"}]},
+        r"volumeMounts\[0\]: penstock-flow",
+    ),
+]
+_OF_THE_POD = ("restartPolicy", "automountServiceAccountToken", "terminationGracePeriodSeconds", "volumes")
+
+
+@pytest.mark.parametrize(("part", "says"), [row[1:] for row in OVERRULED], ids=[row[0] for row in OVERRULED])
+def test_what_is_kept_is_told(part: JSON, says: str) -> None:
+    """A field that would be overruled ends the run with the place, instead of being found in production."""
+    spec = part if set(part) & set(_OF_THE_POD) else {"containers": [{"name": "engine", **part}]}
+    with pytest.raises(Unusable, match=says) as told:
+        manifest({"template": {"spec": spec}})
+    assert told.value.of_run
+    with pytest.raises(Unusable, match=says.replace("run", "flow", 1) if "(run" in says else says) as told:
+        manifest({"flowSpec": flow_spec(template={"spec": spec})})
+    assert not told.value.of_run
+
+
+def test_what_is_kept_may_be_said_as_it_is() -> None:
+    engine_says = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
+    spec = {"restartPolicy": "Never", "automountServiceAccountToken": True, "terminationGracePeriodSeconds": 30}
+    assert manifest({"template": {"spec": {**spec, "containers": [{"name": "engine", **engine_says}]}}}) == manifest()
+
+
+@pytest.mark.parametrize("part", ["labels", "annotations"])
+def test_what_is_under_our_prefix_is_ours(part: str) -> None:
+    with pytest.raises(Unusable, match=rf"template.metadata.{part} \(run\): penstock.dev/attempt is Penstock's own"):
+        manifest({"template": {"metadata": {part: {"penstock.dev/attempt": "9"}}}})
+
+
+def test_a_variable_of_ours_in_the_shortcut_is_told() -> None:
+    with pytest.raises(Unusable, match=r"env \(run\)\[0\]: Penstock sets PENSTOCK_ATTEMPT itself"):
+        manifest({"env": [{"name": "PENSTOCK_ATTEMPT", "value": "7"}]})
+    assert (
+        env(manifest({"env": [{"name": "PENSTOCK_LOGGING_LEVEL", "value": "DEBUG"}]}))["PENSTOCK_LOGGING_LEVEL"]
+        == "DEBUG"
+    )
+
+
+def test_the_label_by_which_pods_are_found_is_told() -> None:
+    with pytest.raises(Unusable, match=r"labels \(run\).app.kubernetes.io/managed-by is penstock in every run's pod"):
+        manifest({"template": {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}})
+    same = {"template": {"metadata": {"labels": {"app.kubernetes.io/managed-by": "penstock"}}}}
+    assert manifest(same) == manifest()
+
+
+@pytest.mark.parametrize(
+    ("spec", "want"),
+    [
+        ({}, 30),
+        ({"template": {"spec": {"terminationGracePeriodSeconds": 120}}}, 120),
+        ({"flowSpec": flow_spec(template={"spec": {"terminationGracePeriodSeconds": 120}})}, 120),
+        (
+            {
+                "flowSpec": flow_spec(template={"spec": {"terminationGracePeriodSeconds": 120}}),
+                "runPolicy": {"gracePeriodSeconds": 7},
+            },
+            7,
+        ),
+        (
+            {
+                "flowSpec": flow_spec(runPolicy={"gracePeriodSeconds": 7}),
+                "template": {"spec": {"terminationGracePeriodSeconds": 120}},
+            },
+            120,
+        ),
+        (
+            {"template": {"spec": {"terminationGracePeriodSeconds": 5}}, "runPolicy": {"gracePeriodSeconds": 5}},
+            5,
+        ),
+    ],
+)
+def test_the_grace_of_a_template_is_taken(spec: JSON, want: int) -> None:
+    flowrun = run({"flowSpec": flow_spec(), **spec})
+    policy = policy_of(flowrun.spec.flow_spec, flowrun.spec)
+    pod = manifest(spec, policy=policy)
+    assert pod["spec"]["terminationGracePeriodSeconds"] == policy.grace == want
+    assert env(pod)["PENSTOCK_GRACE_SECONDS"] == str(want)
+
+
+def test_two_graces_in_one_place_are_told() -> None:
+    spec = {"template": {"spec": {"terminationGracePeriodSeconds": 5}}, "runPolicy": {"gracePeriodSeconds": 6}}
+    with pytest.raises(Unusable, match=r"is 5, and runPolicy\.gracePeriodSeconds beside it 6: say it once"):
+        manifest(spec)
+
+
+@pytest.mark.parametrize("path", ["/tmp", "/tmp/"])
+def test_a_volume_of_the_users_at_tmp_takes_the_place_of_ours(path: str) -> None:
+    claim = {"name": "tmp", "persistentVolumeClaim": {"claimName": "shared"}}
+    spec = {
+        "volumes": [claim],
+        "containers": [{"name": "engine", "volumeMounts": [{"name": "tmp", "mountPath": path}]}],
     }
-    pod, plain = manifest({"template": hostile}), manifest()
-    for name in ("labels", "annotations", "ownerReferences", "name"):
-        assert pod["metadata"][name] == plain["metadata"][name]
-    for name in ("restartPolicy", "automountServiceAccountToken", "terminationGracePeriodSeconds"):
-        assert pod["spec"][name] == plain["spec"][name]
-    for name in ("terminationMessagePath", "terminationMessagePolicy"):
-        assert engine(pod)[name] == engine(plain)[name]
-    assert env(pod) == {**env(plain), "PENSTOCK_LOGGING_LEVEL": "DEBUG"}
-    assert [m["mountPath"] for m in engine(pod)["volumeMounts"]] == ["/tmp", "/data", "/run/penstock/podinfo"]
-    assert [v["name"] for v in pod["spec"]["volumes"]] == ["tmp", "mine", "penstock-intent"]
+    pod = manifest({"template": {"spec": spec}})
+    assert [v["name"] for v in pod["spec"]["volumes"]] == ["tmp", "penstock-intent", "penstock-scratch"]
+    mounts = {m["mountPath"]: m["name"] for m in engine(pod)["volumeMounts"]}
+    assert mounts == {
+        path: "tmp",
+        "/run/penstock/podinfo": "penstock-intent",
+        "/run/penstock/scratch": "penstock-scratch",
+    }
+
+
+def test_a_volume_that_is_named_tmp_is_not_tmp() -> None:
+    """A user's claim of that name is mounted where the user says, and nowhere else."""
+    claim = {"name": "tmp", "persistentVolumeClaim": {"claimName": "shared"}}
+    spec = {
+        "volumes": [claim],
+        "containers": [{"name": "engine", "volumeMounts": [{"name": "tmp", "mountPath": "/data"}]}],
+    }
+    pod = manifest({"template": {"spec": spec}})
+    mounts = {m["mountPath"]: m["name"] for m in engine(pod)["volumeMounts"]}
+    assert (mounts["/tmp"], mounts["/data"]) == ("penstock-tmp", "tmp")
+    assert {"name": "penstock-tmp", "emptyDir": {}} in pod["spec"]["volumes"]
+
+
+def test_all_may_be_replaced_but_what_is_kept() -> None:
+    spec = {"$patch": "replace", "containers": [{"name": "side", "image": "s:1"}, {"name": "engine", "image": "e:1"}]}
+    pod = manifest({"template": {"spec": spec}})
+    assert [c["name"] for c in pod["spec"]["containers"]] == ["engine", "side"]
+    assert "securityContext" not in pod["spec"]
+    assert [v["name"] for v in pod["spec"]["volumes"]] == ["penstock-intent", "penstock-scratch"]
+    assert (engine(pod)["image"], pod["spec"]["restartPolicy"]) == ("e:1", "Never")
 
 
 def test_labels_of_kueue_reach_the_pod_and_others_do_not() -> None:
@@ -243,69 +368,6 @@ def test_labels_of_kueue_reach_the_pod_and_others_do_not() -> None:
 def test_a_template_that_takes_the_engine_away_is_refused() -> None:
     with pytest.raises(Unusable, match="engine"):
         manifest({"template": {"spec": {"containers": [{"name": "engine", "$patch": "delete"}]}}})
-
-
-MERGES: list[tuple[str, JSON, JSON, JSON]] = [
-    ("maps are merged", {"a": {"x": 1}}, {"a": {"y": 2}}, {"a": {"x": 1, "y": 2}}),
-    ("null removes", {"a": 1, "b": 2}, {"a": None}, {"b": 2}),
-    ("scalars and plain lists are replaced", {"a": [1], "b": 1}, {"a": [2], "b": 2}, {"a": [2], "b": 2}),
-    (
-        "containers by name, deeply",
-        {"containers": [{"name": "a", "image": "1", "tty": True}]},
-        {"containers": [{"name": "a", "image": "2"}, {"name": "b"}]},
-        {"containers": [{"name": "a", "image": "2", "tty": True}, {"name": "b"}]},
-    ),
-    (
-        "volumes by name, as a whole: one source each",
-        {"volumes": [{"name": "a", "emptyDir": {}}]},
-        {"volumes": [{"name": "a", "secret": {"secretName": "s"}}]},
-        {"volumes": [{"name": "a", "secret": {"secretName": "s"}}]},
-    ),
-    (
-        "$patch: delete in a list",
-        {"volumes": [{"name": "a"}, {"name": "b"}]},
-        {"volumes": [{"name": "a", "$patch": "delete"}]},
-        {"volumes": [{"name": "b"}]},
-    ),
-    (
-        "$patch: replace in a map",
-        {"securityContext": {"runAsUser": 1}},
-        {"securityContext": {"$patch": "replace", "fsGroup": 2}},
-        {"securityContext": {"fsGroup": 2}},
-    ),
-    (
-        "tolerations have no key: replaced",
-        {"tolerations": [{"key": "a"}]},
-        {"tolerations": [{"key": "b"}]},
-        {"tolerations": [{"key": "b"}]},
-    ),
-]
-
-
-@pytest.mark.parametrize(("base", "patch", "want"), [m[1:] for m in MERGES], ids=[m[0] for m in MERGES])
-def test_strategic_merge(base: JSON, patch: JSON, want: JSON) -> None:
-    before = repr(base), repr(patch)
-    assert strategic_merge(base, patch) == want
-    assert (repr(base), repr(patch)) == before
-
-
-@pytest.mark.parametrize(
-    ("patch", "says"),
-    [
-        ({"containers": {}}, "template.spec.containers must be a list"),
-        ({"containers": ["a"]}, r"template.spec.containers\[0\] must be a map"),
-        ({"containers": [{"image": "x"}]}, r"template.spec.containers\[0\] has no name"),
-        (
-            {"containers": [{"name": "a", "env": [{"value": "x"}]}]},
-            r"template.spec.containers\[0\].env\[0\] has no name",
-        ),
-        ({"securityContext": 1}, "template.spec.securityContext must be a map, not int"),
-        ({"restartPolicy": {}}, "template.spec.restartPolicy is a map"),
-    ],
-)
-def test_a_template_that_is_no_pod(patch: JSON, says: str) -> None:
-    with pytest.raises(Unusable, match=says):
-        strategic_merge({"securityContext": {}, "restartPolicy": "Never"}, patch)
 
 
 # --- the liveness probe -------------------------------------------------------------------------------------------------------------------

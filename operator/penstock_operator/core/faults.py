@@ -14,4 +14,10 @@ class Need(Exception):  # noqa: N818 - no error: the decision is made again when
 
 
 class Unusable(Exception):  # noqa: N818 - the flow is, its message says why
-    """A flow can't be run as it is written; the message says which field, and why."""
+    """A flow can't be run as it is written; the message says which field, and why.
+
+    Attributes:
+        of_run: the fault stands in the run itself, which never changes; a Flow may be put right.
+    """
+
+    of_run = False

@@ -15,9 +15,9 @@ FAILURES = 2
 _SCRIPT = """\
 import os, sys, time
 try:
-    pid, beat, cpu = open(os.environ.get("PENSTOCK_RUN_DIR", "/tmp/penstock") + "/beat").read().split()
+    pid, beat, cpu = open(os.environ["PENSTOCK_RUN_DIR"] + "/beat").read().split()
     stat = open("/proc/" + pid + "/stat").read().rsplit(")", 1)[1].split()
-except (OSError, ValueError):
+except (OSError, KeyError, ValueError):
     sys.exit(0)
 age = time.monotonic_ns() - int(beat)
 used = (int(stat[11]) + int(stat[12])) * 10**9 // os.sysconf("SC_CLK_TCK") - int(cpu)

@@ -1,29 +1,32 @@
 """What an attempt's pod looks like: the operator's own part, the templates over it, and on top what no template may take away.
 
 Merge order, later wins: the operator's pod, the flow's image, resources and env, the flow's template, the run's image, resources and env,
-the run's template, and then what is kept. Neighbours: `merge` does the merging, `intent` says what the annotation holds.
+the run's template, and then what is kept. Neighbours: `merge` does the merging, `kept` says what a template may not want, `intent` says what
+the annotation holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from penstock_operator.api import constants as k
-from penstock_operator.api.execution import EnvVar, Execution, Template
-from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.execution import Execution
+from penstock_operator.api.flowrun import FlowRun, FlowRunSpec
+from penstock_operator.api.podspec import CONTAINER
 
 from .canonical import digest_text
 from .faults import Unusable
 from .intent import intent_annotation
+from .kept import check_env, check_kept
 from .liveness import liveness_probe
 from .merge import strategic_merge
 from .policy import Policy
 from .revisions import Definition
 
-_TMP = "tmp"
-_KEPT_VOLUMES = (k.VOLUME_INTENT, k.VOLUME_FLOW)
-_KEPT_MOUNTS = (k.INTENT_DIR, k.FLOW_DIR)
+_TMP = "penstock-tmp"  # a name that no user's volume has: a claim named `tmp` is not to become everybody's /tmp
+_TMP_DIR = "/tmp"
 
 
 def pod_name(run: FlowRun, attempt: int) -> str:
@@ -56,25 +59,25 @@ def pod_manifest(
         name: value for name, value in run.metadata.labels.items() if name.startswith(k.KUEUE_PREFIX)
     }
     annotations: dict[str, str] = {}
-    layers: tuple[tuple[str, Execution | Any], ...] = (("flow", execution), ("run", run.spec))
-    for whose, layer in layers:
-        shortcut = _shortcuts(layer.image, layer.resources, layer.env)
-        spec = strategic_merge(spec, {"containers": [shortcut]}, whose)
-        template: Template | None = layer.template
-        if template is not None:
-            spec = strategic_merge(spec, template.spec or {}, f"template.spec ({whose})")
-            if template.metadata is not None:
-                labels.update(template.metadata.labels or {})
-                annotations.update(template.metadata.annotations or {})
-    _keep(spec, _kept_env(run, execution, policy, attempt), _volumes(definition), policy)
+    env = _kept_env(run, execution, policy, attempt)
+    for whose, layer in (("flow", execution), ("run", run.spec)):
+        try:
+            spec = _with_layer(spec, layer, whose, {variable["name"] for variable in env})
+        except Unusable as e:
+            e.of_run = layer is run.spec
+            raise
+        if layer.template is not None and layer.template.metadata is not None:
+            labels.update(layer.template.metadata.labels or {})
+            annotations.update(layer.template.metadata.annotations or {})
+    _keep(spec, env, _volumes(definition), policy)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": pod_name(run, attempt),
             "namespace": run.metadata.namespace,
-            "labels": {**_foreign(labels), **_labels(run, attempt)},
-            "annotations": {**_foreign(annotations), k.ANNOTATION_INTENT: intent_annotation(run)},
+            "labels": {**labels, **_labels(run, attempt)},
+            "annotations": {**annotations, k.ANNOTATION_INTENT: intent_annotation(run)},
             "ownerReferences": [
                 {
                     "apiVersion": k.API_VERSION,
@@ -98,10 +101,11 @@ def _base_spec(policy: Policy, engine_image: str, *, secure: bool) -> dict[str, 
     }
     if policy.liveness is not None:
         engine["livenessProbe"] = liveness_probe(policy.liveness)
-    spec: dict[str, Any] = {"containers": [engine]}
+    # A Service's name must not become a variable of the engine's.
+    spec: dict[str, Any] = {"containers": [engine], "enableServiceLinks": False}
     if secure:
-        engine["env"] = [{"name": "HOME", "value": "/tmp"}]
-        engine["volumeMounts"] = [{"name": _TMP, "mountPath": "/tmp"}]
+        engine["env"] = [{"name": "HOME", "value": _TMP_DIR}]
+        engine["volumeMounts"] = [{"name": _TMP, "mountPath": _TMP_DIR}]
         engine["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
         spec["volumes"] = [{"name": _TMP, "emptyDir": {}}]
         spec["securityContext"] = {
@@ -109,21 +113,59 @@ def _base_spec(policy: Policy, engine_image: str, *, secure: bool) -> dict[str, 
             "runAsUser": k.RUN_AS,
             "runAsGroup": k.RUN_AS,
             "fsGroup": k.RUN_AS,
+            "fsGroupChangePolicy": "OnRootMismatch",  # a large volume is not walked through for each pod
             "seccompProfile": {"type": "RuntimeDefault"},
         }
     return spec
 
 
-def _shortcuts(image: str | None, resources: dict[str, Any] | None, env: list[EnvVar] | None) -> dict[str, Any]:
-    """Return the container that `image`, `resources` and `env` are short for."""
-    container: dict[str, Any] = {"name": k.ENGINE_CONTAINER}
-    if image is not None:
-        container["image"] = image
-    if resources is not None:
-        container["resources"] = resources
-    if env:
-        container["env"] = [variable.to_json() for variable in env]
-    return container
+def _with_layer(
+    spec: dict[str, Any], layer: Execution | FlowRunSpec, whose: str, names: Collection[str]
+) -> dict[str, Any]:
+    """Lay what a flow or a run says of the pod over a spec: the shortcuts, then the template.
+
+    Raises:
+        Unusable: it can't be; the message says where.
+    """
+    shortcuts: dict[str, Any] = {}
+    if layer.image is not None:
+        shortcuts["image"] = layer.image
+    if layer.resources is not None:
+        shortcuts["resources"] = layer.resources
+    if layer.env:
+        check_env(layer.env, names, whose)
+        shortcuts["env"] = [variable.to_json() for variable in layer.env]
+    if shortcuts:
+        engine = strategic_merge(_engine_of(spec), shortcuts, whose, CONTAINER)
+        spec = {**spec, "containers": [engine if _is_engine(c) else c for c in spec["containers"]]}
+    if layer.template is None:
+        return spec
+    merged = strategic_merge(spec, layer.template.spec or {}, f"template.spec ({whose})")
+    grace = layer.run_policy.grace_period_seconds if layer.run_policy is not None else None
+    check_kept(layer.template, grace, names, whose)
+    try:
+        _engine_of(merged)
+    except LookupError:
+        raise Unusable(
+            f"template.spec.containers ({whose}) takes away the container {k.ENGINE_CONTAINER!r}, in which the flow runs"
+        ) from None
+    return merged
+
+
+def _is_engine(container: Mapping[str, Any]) -> bool:
+    return bool(container["name"] == k.ENGINE_CONTAINER)
+
+
+def _engine_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's container.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for container in spec.get("containers", ()):
+        if _is_engine(container):
+            return dict(container)
+    raise LookupError(k.ENGINE_CONTAINER)
 
 
 def _labels(run: FlowRun, attempt: int) -> dict[str, str]:
@@ -138,11 +180,6 @@ def _labels(run: FlowRun, attempt: int) -> dict[str, str]:
     return labels
 
 
-def _foreign(pairs: Mapping[str, str]) -> dict[str, str]:
-    """Labels or annotations of the user's; what is under our prefix is ours alone."""
-    return {name: value for name, value in pairs.items() if not name.startswith(k.OWN_PREFIX)}
-
-
 def _kept_env(run: FlowRun, execution: Execution, policy: Policy, attempt: int) -> list[dict[str, Any]]:
     values = {
         k.ENV_NAMESPACE: run.metadata.namespace,
@@ -151,6 +188,7 @@ def _kept_env(run: FlowRun, execution: Execution, policy: Policy, attempt: int) 
         k.ENV_ATTEMPT: str(attempt),
         k.ENV_ENTRYPOINT: execution.entrypoint,
         k.ENV_GRACE_SECONDS: str(policy.grace),
+        k.ENV_RUN_DIR: k.SCRATCH_DIR,
     }
     results = execution.results
     if results is not None:
@@ -173,7 +211,12 @@ def _volumes(definition: Definition) -> list[tuple[dict[str, Any], dict[str, Any
         (
             {"name": k.VOLUME_INTENT, "downwardAPI": {"items": [{"path": k.INTENT_FILE, "fieldRef": field}]}},
             {"name": k.VOLUME_INTENT, "mountPath": k.INTENT_DIR, "readOnly": True},
-        )
+        ),
+        # The pod's own: /tmp may be a volume that others share, or not to be written at all.
+        (
+            {"name": k.VOLUME_SCRATCH, "emptyDir": {}},
+            {"name": k.VOLUME_SCRATCH, "mountPath": k.SCRATCH_DIR},
+        ),
     ]
     files = definition.revision
     source = definition.execution.source
@@ -196,24 +239,27 @@ def _keep(
     policy: Policy,
 ) -> None:
     """Put what Penstock needs over whatever the templates said."""
-    engine = next((c for c in spec.get("containers", ()) if c["name"] == k.ENGINE_CONTAINER), None)
-    if engine is None:
-        raise Unusable(f"template.spec.containers takes away the container {k.ENGINE_CONTAINER!r}")
-    names = {variable["name"] for variable in env}
+    engine = _engine_of(spec)
     # Ours first: a user's variable may then refer to them by $(NAME).
-    engine["env"] = [*env, *(v for v in engine.get("env", ()) if v["name"] not in names)]
+    engine["env"] = [*env, *engine.get("env", ())]
+    mounts = engine.get("volumeMounts", [])
+    theirs = [m for m in mounts if m.get("name") != _TMP and posixpath.normpath(m["mountPath"]) == _TMP_DIR]
     engine["volumeMounts"] = [
-        *(
-            m
-            for m in engine.get("volumeMounts", ())
-            if m["mountPath"] not in _KEPT_MOUNTS and m.get("name") not in _KEPT_VOLUMES
-        ),
+        *(m for m in mounts if not (theirs and m.get("name") == _TMP)),
         *(mount for _, mount in volumes),
     ]
     engine["terminationMessagePath"] = k.TERMINATION_LOG
     engine["terminationMessagePolicy"] = "File"
+    # The first container is the one that `kubectl logs` shows.
+    spec["containers"] = [engine, *(c for c in spec["containers"] if not _is_engine(c))]
+    used = {
+        m.get("name")
+        for kind in ("containers", "initContainers")
+        for c in spec.get(kind, ())
+        for m in c.get("volumeMounts", ())
+    }
     spec["volumes"] = [
-        *(v for v in spec.get("volumes", ()) if v["name"] not in _KEPT_VOLUMES),
+        *(v for v in spec.get("volumes", ()) if v["name"] != _TMP or _TMP in used),
         *(volume for volume, _ in volumes),
     ]
     spec["restartPolicy"] = "Never"

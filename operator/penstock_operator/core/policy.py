@@ -5,10 +5,11 @@ Neighbours: every module that knows a deadline or a budget reads it from `Policy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock_operator.api.execution import Backoff, Retention, Retries, RunPolicy
+from penstock_operator.api.execution import Backoff, Execution, Retention, Retries, RunPolicy, Template
+from penstock_operator.api.flowrun import FlowRunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,30 @@ class Policy:
 
 
 DEFAULTS = Policy()
+LONGEST_GRACE = 3600
+
+
+def policy_of(flow: Execution | None, run: FlowRunSpec) -> Policy:
+    """Return the policy of a run.
+
+    Args:
+        flow: what it executes (of the revision that it uses, or its flowSpec), None where that is not known (yet).
+        run: its spec.
+    """
+    policy = effective_policy(flow.run_policy if flow is not None else None, run.run_policy)
+    owners = (run, flow) if flow is not None else (run,)
+    graces = (_grace(owner.run_policy, owner.template) for owner in owners)
+    return replace(policy, grace=next((grace for grace in graces if grace is not None), DEFAULTS.grace))
+
+
+def _grace(policy: RunPolicy | None, template: Template | None) -> int | None:
+    """Return the grace period that a flow or a run asks for: by its policy, or as one does for any pod, in the template."""
+    if policy is not None and policy.grace_period_seconds is not None:
+        return policy.grace_period_seconds
+    spec = template.spec if template is not None else None
+    wanted = spec.get("terminationGracePeriodSeconds") if spec is not None else None
+    # What is no grace period keeps the pod from being made.
+    return wanted if isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted <= LONGEST_GRACE else None
 
 
 def effective_policy(flow: RunPolicy | None, run: RunPolicy | None) -> Policy:

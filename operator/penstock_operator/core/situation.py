@@ -20,7 +20,7 @@ from .faults import Need
 from .intent import pod_intent
 from .model import MISSING, UNKNOWN, Look, Observed
 from .observe import Pod
-from .policy import Policy, effective_policy
+from .policy import Policy, policy_of
 from .reports import own_report
 from .revisions import Definition, recorded_definition
 
@@ -168,8 +168,8 @@ def situation(seen: Observed) -> Situation:
         if not still_refused(seen, need.looks):
             raise
         unread = need.looks
-    flow_policy = definition.execution.run_policy if definition is not None else None
-    gathered = Situation(seen, definition, effective_policy(flow_policy, run.spec.run_policy), unread=unread)
+    policy = policy_of(definition.execution if definition is not None else None, run.spec)
+    gathered = Situation(seen, definition, policy, unread=unread)
     return gathered if run.status.attempt is None else _with_pod(gathered, run.status.attempt)
 
 

@@ -28,7 +28,7 @@ from .observe import Pod
 from .pause import answered, without_pod
 from .plan import Plan, shown
 from .pod import pod_manifest, pod_name
-from .policy import Policy, effective_policy
+from .policy import Policy, policy_of
 from .refusals import judge_refusal
 from .revisions import Definition, current_definition
 from .situation import Situation
@@ -133,18 +133,18 @@ def _begin_first(s: Situation) -> Plan:
         if not isinstance(checked, Checked):
             raise Need(Look.PARAMETERS)
         if checked.unusable is not None:
-            return _unusable(s, checked.unusable, waits)
+            return _unusable(s, Unusable(checked.unusable), waits)
         if checked.bad is not None:
             return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), waits)
         return _submit(s, definition, 1)
     except Unusable as e:
-        return _unusable(s, str(e), waits)
+        return _unusable(s, e, waits)
 
 
-def _unusable(s: Situation, why: str, changes: dict[str, Any]) -> Plan:
+def _unusable(s: Situation, why: Unusable, changes: dict[str, Any]) -> Plan:
     """A Flow may be put right; what stands in the run itself never is."""
-    if s.run.spec.flow_spec is not None or why.startswith(("template.spec (run)", "run.")):
-        return _end(s, Verdict(StateType.FAILED, "InvalidFlow", why), changes)
+    if s.run.spec.flow_spec is not None or why.of_run:
+        return _end(s, Verdict(StateType.FAILED, "InvalidFlow", str(why)), changes)
     assert s.run.spec.flow_ref is not None
     text = f"Flow {s.run.spec.flow_ref.name!r} can't be run: {why}"
     return _awaits(s, text, changes)
@@ -252,7 +252,7 @@ def _submit(s: Situation, definition: Definition, number: int) -> Plan:
             effects.append(CreateRevision(definition.manifest))
         elif not isinstance(seen.revision, Revision) or seen.revision.name != definition.revision:
             raise Need(Look.REVISION)
-    policy = effective_policy(definition.execution.run_policy, run.spec.run_policy)
+    policy = policy_of(definition.execution, run.spec)
     manifest = pod_manifest(run, definition, policy, number, engine_image=seen.engine_image, secure=seen.pod_security)
     effects.append(CreatePod(manifest))
     changes: dict[str, Any] = {"pause": None}
