@@ -44,7 +44,8 @@ CONDITIONS = [
     ("Completed", report("Completed"), ("True", "True", "False", "False", "True", "False")),
     ("Failed", report("Failed"), ("True", "False", "False", "True", "False", "False")),
     ("Crashed", report("Crashed", "LoadError"), ("True", "False", "False", "True", "False", "False")),
-    ("Cancelled", report("Cancelled"), ("True", "False", "False", "True", "False", "False")),
+    # A cancellation was asked for: it is no error, and nothing is there that could be used.
+    ("Cancelled", report("Cancelled"), ("True", "False", "False", "False", "False", "False")),
 ]
 
 
@@ -60,6 +61,30 @@ def test_conditions(state: str, said: Any, want: tuple[str, ...]) -> None:
     for type_ in types:
         assert condition_of(decision, type_).reason == decision.status.state.name
         assert condition_of(decision, type_).observed_generation == 1
+
+
+@pytest.mark.parametrize(("state", "said"), [c[:2] for c in CONDITIONS], ids=[c[0] for c in CONDITIONS])
+def test_the_states_message_is_said_once(state: str, said: Any) -> None:
+    words = "forty words about what went wrong, and where, and what to do about it"
+    before = status_json("Pending", "Submitting", report={**said, "message": words} if said else None, since=8)
+    sight = pod(running()) if said else pod(waiting("ErrImagePull", words))
+    status = decide(observed(run(status=before), pod=sight)).status
+    assert status is not None
+    assert status.state is not None
+    if state != "Running":
+        assert words in (status.state.message or "")
+    for condition in status.conditions or ():
+        assert condition.message in ("", f"{status.state.type.value}/{status.state.name}")
+    # What kstatus shows of a run, and a table of conditions of a ready one, is never empty.
+    told = {c.type: c.message for c in status.conditions or () if c.status.value == "True" or c.type == "Ready"}
+    assert all(message for kind, message in told.items() if kind not in ("Finished", "Succeeded"))
+
+
+def test_degraded_has_words_of_its_own_only() -> None:
+    before = status_json("Pending", "Submitting", since=8, specHash="0" * 64)
+    seen = observed(run(status=before), pod=pod(waiting("ErrImagePull", "no such image")))
+    degraded = condition_of(decide(seen), "Degraded")
+    assert degraded.message.startswith("Pending/ImagePullBackOff; the spec was changed after the run began")
 
 
 def test_a_transition_time_changes_with_its_conditions_status_only() -> None:
@@ -121,6 +146,29 @@ def test_one_event_for_each_change_of_the_type() -> None:
     assert emitted(replace(again(claimed, decide(claimed)), pod=pod(running(), deleted=12))) == []
     failed = observed(run(status=status_json("Running", "Running", report=report("Failed"))), pod=pod(running()))
     assert emitted(failed) == [("Warning", "Failed")]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "level"),
+    [
+        (report("Interrupted"), "Scheduled/AwaitingRetry", "Warning"),
+        (report("AwaitingRetry", resumeTime=at(70)), "Scheduled/AwaitingRetry", "Normal"),
+        (report("Suspended"), "Paused/Suspended", "Normal"),
+        (report("Cancelled"), "Cancelled/Cancelled", "Normal"),
+    ],
+    ids=["an attempt was lost", "it comes back by itself", "it is suspended", "it was cancelled"],
+)
+def test_the_level_of_an_event(said: Any, wanted: str, level: str) -> None:
+    decision = decide(observed(run(status=status_json("Running", "Running", report=said)), pod=pod(running())))
+    assert state_of(decision) == wanted
+    assert [e.type for e in decision.effects if isinstance(e, Emit)] == [level]
+
+
+def test_a_cancellation_under_way_is_no_warning() -> None:
+    spec = {"flowSpec": flow_spec(), "desiredState": "Cancelled"}
+    decision = decide(observed(run(spec, status_json("Running", "Running", report=report())), pod=pod(running())))
+    assert state_of(decision) == "Cancelling/Cancelling"
+    assert [e.type for e in decision.effects if isinstance(e, Emit)] == ["Normal"]
 
 
 def test_a_spec_that_changed_after_the_run_began_is_told() -> None:

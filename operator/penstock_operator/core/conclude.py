@@ -93,7 +93,10 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
         found.append(Degraded("RetentionIgnored", text))
     if not found:
         return None
-    return Degraded(found[0].reason, cut("; ".join(d.message for d in found), MESSAGE))
+    # What the state's message says already is not said again.
+    shown = f"{plan.type.value}/{plan.name}"
+    words = (shown if trouble.message == plan.message else trouble.message for trouble in found)
+    return Degraded(found[0].reason, cut("; ".join(words), MESSAGE))
 
 
 def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:
@@ -128,5 +131,12 @@ def shown(took: timedelta) -> str:
 
 
 def _event(state: State, plan: Plan) -> Emit:
-    warning = state.type in _WARNINGS or plan.degraded is not None
+    # A lost attempt is one, though another follows; what the engine gave up by itself, to come back, is not.
+    lost = plan.drop_report and state.type is StateType.SCHEDULED and _lost(plan)
+    warning = state.type in _WARNINGS or plan.degraded is not None or lost
     return Emit("Warning" if warning else "Normal", state.name, state.message or state.name, _ACTIONS[state.type])
+
+
+def _lost(plan: Plan) -> bool:
+    attempts = plan.changes.get("attempts") or ()
+    return bool(attempts) and attempts[-1].state in (StateType.CRASHED, StateType.FAILED)
