@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import Decision, Emit, Observed
+from penstock_operator.api.trackers import MARKS
+from penstock_operator.core import MISSING, Decision, Emit, Observed
+from penstock_operator.core.observe import parse_pod
 from tests.support.builders import (
     POD_UID,
     at,
@@ -16,6 +18,7 @@ from tests.support.builders import (
     flow_spec,
     observed,
     pod,
+    pod_json,
     pod_name,
     report,
     run,
@@ -251,6 +254,14 @@ def finished(
 
 ENDED = terminated(0)
 KEPT = pod(ENDED, phase="Succeeded")
+DEBUGGED = parse_pod(
+    (
+        lambda raw: {
+            **raw,
+            "status": {**raw["status"], "ephemeralContainerStatuses": [{"name": "look", "state": running()}]},
+        }
+    )(pod_json(ENDED))
+)
 RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
     ("a finished pod stays for its logs", finished(KEPT), (), 86_395),
     ("podSeconds", finished(KEPT, policy={"podSeconds": 60}), (), 55),
@@ -284,21 +295,15 @@ RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
     ("runSeconds ahead", finished(policy={"runSeconds": 60}), (), 55),
     ("runSeconds over", finished(policy={"runSeconds": 5}), ("delete-run",), None),
     (
-        "runSeconds: an annotation of Argo CD",
-        finished(policy={"runSeconds": 5}, annotations={"argocd.argoproj.io/tracking-id": "x"}),
+        "a person looks at it by kubectl debug: the pod stays as long as any",
+        finished(DEBUGGED, policy={"podSeconds": 60}),
         (),
-        None,
+        55,
     ),
     (
-        "runSeconds: a label of Flux",
-        finished(policy={"runSeconds": 5}, labels={"kustomize.toolkit.fluxcd.io/name": "x"}),
-        (),
-        None,
-    ),
-    (
-        "runSeconds: a label of Helm",
-        finished(policy={"runSeconds": 5}, labels={"app.kubernetes.io/managed-by": "Helm"}),
-        (),
+        "kubectl debug is still there when the time is over",
+        finished(DEBUGGED, policy={"podSeconds": 5}),
+        ("delete-pod",),
         None,
     ),
     (
@@ -331,6 +336,117 @@ def test_retention(seen: Observed, effects: tuple[str, ...], wait: float | None)
         assert decision.requeue_at is None
     else:
         assert decision.requeue_at == seen.now + timedelta(seconds=wait)
+
+
+TRACKED: list[tuple[str, dict[str, Any]]] = [
+    ("Argo CD, annotation", {"annotations": {"argocd.argoproj.io/tracking-id": "x"}}),
+    ("Argo CD, label", {"labels": {"app.kubernetes.io/instance": "x"}}),
+    ("Argo CD, label of its own", {"labels": {"argocd.argoproj.io/instance": "x"}}),
+    ("Flux, kustomize", {"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}),
+    ("Flux, helm", {"labels": {"helm.toolkit.fluxcd.io/name": "x"}}),
+    ("Helm, label", {"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
+    ("Helm, annotation", {"annotations": {"meta.helm.sh/release-name": "x"}}),
+    ("Pulumi", {"labels": {"app.kubernetes.io/managed-by": "pulumi"}}),
+    ("an applyset", {"labels": {"applyset.kubernetes.io/part-of": "x"}}),
+    ("kapp, label", {"labels": {"kapp.k14s.io/app": "1"}}),
+    ("kapp, annotation", {"annotations": {"kapp.k14s.io/identity": "x"}}),
+    ("cli-utils, kpt", {"annotations": {"config.k8s.io/owning-inventory": "x"}}),
+    ("Config Sync", {"annotations": {"configmanagement.gke.io/managed": "enabled"}}),
+    ("Config Sync, its newer name", {"annotations": {"configsync.gke.io/resource-id": "x"}}),
+    ("Fleet, annotation", {"annotations": {"objectset.rio.cattle.io/id": "x"}}),
+    ("Fleet, label", {"labels": {"objectset.rio.cattle.io/hash": "x"}}),
+    (
+        "another controller",
+        {"ownerReferences": [{"apiVersion": "x.io/v1", "kind": "Plan", "name": "p", "uid": "u", "controller": True}]},
+    ),
+    ("server-side apply by somebody", {"managedFields": [{"manager": "kustomize-controller", "operation": "Apply"}]}),
+    ("an update by a tracker", {"managedFields": [{"manager": "argocd-controller", "operation": "Update"}]}),
+    (
+        "a manager that nobody knows",
+        {
+            "managedFields": [
+                {"manager": "kubectl-create", "operation": "Update"},
+                {"manager": "acme", "operation": "Update"},
+            ]
+        },
+    ),
+    ("a name that only begins like ours", {"managedFields": [{"manager": "kubectlish", "operation": "Apply"}]}),
+]
+UNTRACKED: list[tuple[str, dict[str, Any]]] = [
+    ("kubectl apply", {"managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}]}),
+    ("kubectl apply --server-side", {"managedFields": [{"manager": "kubectl", "operation": "Apply"}]}),
+    ("the penstock command", {"managedFields": [{"manager": "penstock", "operation": "Apply"}]}),
+    ("a client library", {"managedFields": [{"manager": "OpenAPI-Generator", "operation": "Update"}]}),
+    (
+        "whoever writes the status only",
+        {"managedFields": [{"manager": "acme", "operation": "Update", "subresource": "status"}]},
+    ),
+    (
+        "a Flow of ours owns it",
+        {"ownerReferences": [{"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "uid": "u", "controller": True}]},
+    ),
+    (
+        "other labels",
+        {"labels": {"app.kubernetes.io/name": "etl", "team": "a", "app.kubernetes.io/managed-by": "penstock"}},
+    ),
+]
+
+
+@pytest.mark.parametrize("metadata", [m for _, m in TRACKED], ids=[name for name, _ in TRACKED])
+def test_a_run_that_somebody_tracks_is_never_deleted(metadata: dict[str, Any]) -> None:
+    seen = finished(policy={"runSeconds": 5}, seconds=10**6, **metadata)
+    assert decide(seen).effects == ()
+    # The store keeps finished runs as JSON: what is needed for this comes back.
+    packed = seen.run.model_dump_json(by_alias=True, exclude_unset=True)
+    assert decide(replace(seen, run=type(seen.run).model_validate_json(packed))).effects == ()
+
+
+@pytest.mark.parametrize("metadata", [m for _, m in UNTRACKED], ids=[name for name, _ in UNTRACKED])
+def test_a_run_that_nobody_tracks_is_deleted(metadata: dict[str, Any]) -> None:
+    assert verbs(decide(finished(policy={"runSeconds": 5}, **metadata)).effects) == ("delete-run",)
+
+
+def test_each_mark_of_the_table_counts() -> None:
+    for mark, _ in MARKS:
+        name = f"{mark}x" if mark.endswith("/") else mark
+        for where in ("labels", "annotations"):
+            marked: dict[str, Any] = {where: {name: "x"}}
+            assert decide(finished(policy={"runSeconds": 5}, **marked)).effects == (), (mark, where)
+
+
+def test_the_policy_with_which_a_run_was_made_counts_when_its_flow_is_gone() -> None:
+    recorded = {"name": "etl", "revision": "etl-x", "retention": {"podSeconds": 1, "runSeconds": 60}}
+    status = status_json("Completed", completionTime=at(5), flow=recorded)
+    seen = observed(run({"flowRef": {"name": "etl"}}, status), pod=KEPT, flow=MISSING)
+    decision = decide(seen)
+    assert verbs(decision.effects) == ("delete-pod",)
+    assert decision.requeue_at == seen.now + timedelta(seconds=55)
+    changed = replace(seen, flow=flow(flow_spec(runPolicy={"retention": {"runSeconds": 1, "podSeconds": 10**6}})))
+    assert decide(changed) == decision
+
+
+def test_the_flows_retention_is_recorded_with_the_first_attempt() -> None:
+    def recorded(**policy: Any) -> Any:
+        spec = flow_spec(**({"runPolicy": policy} if policy else {}))
+        status = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(spec))).status
+        assert status is not None
+        assert status.flow is not None
+        return status.to_json()["flow"].get("retention")
+
+    assert recorded(retention={"runSeconds": 7}) == {"runSeconds": 7}
+    assert recorded() is None
+    inline = decide(observed(run({"flowSpec": flow_spec(runPolicy={"retention": {"runSeconds": 7}})}))).status
+    assert inline is not None
+    assert inline.flow is not None
+    assert inline.flow.retention is None
+
+
+def test_the_flows_retention_is_recorded_of_a_run_that_ends_before_it_begins() -> None:
+    spec = flow_spec(parametersSchema={"required": ["a"]}, runPolicy={"retention": {"runSeconds": 7}})
+    decision = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(spec)))
+    assert state_of(decision) == "Failed/InvalidParameters"
+    assert decision.status is not None
+    assert decision.status.to_json()["flow"] == {"name": "etl", "retention": {"runSeconds": 7}}
 
 
 def test_retention_may_change_when_the_run_has_ended() -> None:

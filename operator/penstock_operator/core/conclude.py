@@ -6,10 +6,11 @@ reason, never alone. One Event for each change of the type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
+from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus, State, StateType
 
 from .cause import with_causes
 from .conditions import conditions
@@ -89,7 +90,7 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
         found.append(Degraded("SpecDrift", text))
     mark = tracker(s.run)
     if s.policy.keep_run is not None and mark is not None:
-        text = f"retention.runSeconds is ignored: the run belongs to Git ({mark}), which would make it again and run it again"
+        text = f"retention.runSeconds is ignored: by {mark} somebody tracks the run, who would make it again and run it again"
         found.append(Degraded("RetentionIgnored", text))
     if not found:
         return None
@@ -138,5 +139,5 @@ def _event(state: State, plan: Plan) -> Emit:
 
 
 def _lost(plan: Plan) -> bool:
-    attempts = plan.changes.get("attempts") or ()
+    attempts: Sequence[FinishedAttempt] = plan.changes.get("attempts") or ()
     return bool(attempts) and attempts[-1].state in (StateType.CRASHED, StateType.FAILED)
