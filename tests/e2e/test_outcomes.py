@@ -128,7 +128,7 @@ def test_a_wrong_parameter_is_found_by_the_signature_in_the_pod(space: Space) ->
     ],
 )
 def test_a_flow_that_does_not_load(space: Space, name: str, text: str, entrypoint: str, words: str) -> None:
-    """4. Crashed/LoadError with the last lines of the traceback; never tried again."""
+    """4. Crashed/LoadError with the exception and its place; never tried again."""
     space.apply(run(name, text, runPolicy={"retries": {"application": 3}}))
     status = space.finish(name)
     assert (status["state"]["type"], status["state"]["name"]) == ("Crashed", "LoadError")

@@ -817,6 +817,14 @@ def reported(type_: str, name: str | None = None, **more: Any) -> Observed:
     return claimed(more.pop("the_pod", pod(running())), said=report(type_, name, **said), **more)
 
 
+NO_PANDAS = {
+    "type": "ModuleNotFoundError",
+    "message": "No module named 'pandas'",
+    "location": "p.py:1 in <module>",
+    "traceback": "Traceback (most recent call last):\n…",
+}
+BOOM = {"type": "ValueError", "message": "boom\nand more", "location": "etl.py:12 in load"}
+
 REPORT_FIELDS = ("message", "ending", "resumeTime", "pause", "result", "error", "hooks", "waiting", "signal")
 
 REPORTS = [
@@ -860,6 +868,33 @@ REPORTS = [
         says=("stopped", "hooks ran: a", "not run: b"),
     ),
     Case("report Crashed/LoadError", reported("Crashed", "LoadError"), "Crashed/LoadError", budget="T"),
+    Case(
+        "report Crashed/LoadError: the cause first, and which image lacks the module",
+        reported("Crashed", "LoadError", message="Traceback (most recent call last): | …", error=NO_PANDAS),
+        "Crashed/LoadError",
+        says=("ModuleNotFoundError: No module named 'pandas' (p.py:1); not in image registry.example/engine:1",),
+        budget="T",
+    ),
+    Case(
+        "report Failed by an exception: what is wrong, and where",
+        reported(
+            "Failed", message="Flow run encountered an exception: ValueError: boom and more", error=BOOM, retries=NONE
+        ),
+        "Failed/Failed",
+        says=("ValueError: boom and more (etl.py:12 in load)",),
+    ),
+    Case(
+        "report Failed with words of the flow's own beside its exception: those",
+        reported("Failed", message="two of three sensors are silent", error=BOOM, retries=NONE),
+        "Failed/Failed",
+        says=("two of three sensors are silent",),
+    ),
+    Case(
+        "report Failed by an exception without words: its type",
+        reported("Failed", error={"type": "KeyError", "location": "etl.py:3 in f"}, retries=NONE),
+        "Failed/Failed",
+        says=("KeyError (etl.py:3 in f)",),
+    ),
     Case("report Crashed: budget application", reported("Crashed"), "Crashed/Crashed", budget="application"),
     Case(
         "report Interrupted: budget infrastructure",
@@ -1103,6 +1138,17 @@ def test_a_restart_before_the_claim_is_kept_in_mind() -> None:
     assert status is not None
     assert status.attempt is not None
     assert status.attempt.restarts == 1
+
+
+def test_a_message_begins_with_the_cause() -> None:
+    for seen, head in (
+        (reported("Crashed", "LoadError", message="Traceback", error=NO_PANDAS), "ModuleNotFoundError: No module"),
+        (reported("Failed", message="x: ValueError: boom and more", error=BOOM, retries=NONE), "ValueError: boom"),
+    ):
+        status = decide(seen).status
+        assert status is not None
+        assert status.state is not None
+        assert (status.state.message or "").startswith(head)
 
 
 def test_what_a_queue_takes_back_is_counted_in_nothing() -> None:

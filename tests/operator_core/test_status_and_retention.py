@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import Decision, Emit, Observed
+from penstock_operator.api.trackers import MARKS
+from penstock_operator.core import MISSING, Decision, Emit, Observed
+from penstock_operator.core.observe import parse_pod
 from tests.support.builders import (
     POD_UID,
     at,
@@ -16,6 +18,7 @@ from tests.support.builders import (
     flow_spec,
     observed,
     pod,
+    pod_json,
     pod_name,
     report,
     run,
@@ -44,7 +47,8 @@ CONDITIONS = [
     ("Completed", report("Completed"), ("True", "True", "False", "False", "True", "False")),
     ("Failed", report("Failed"), ("True", "False", "False", "True", "False", "False")),
     ("Crashed", report("Crashed", "LoadError"), ("True", "False", "False", "True", "False", "False")),
-    ("Cancelled", report("Cancelled"), ("True", "False", "False", "True", "False", "False")),
+    # A cancellation was asked for: it is no error, and nothing is there that could be used.
+    ("Cancelled", report("Cancelled"), ("True", "False", "False", "False", "False", "False")),
 ]
 
 
@@ -60,6 +64,30 @@ def test_conditions(state: str, said: Any, want: tuple[str, ...]) -> None:
     for type_ in types:
         assert condition_of(decision, type_).reason == decision.status.state.name
         assert condition_of(decision, type_).observed_generation == 1
+
+
+@pytest.mark.parametrize(("state", "said"), [c[:2] for c in CONDITIONS], ids=[c[0] for c in CONDITIONS])
+def test_the_states_message_is_said_once(state: str, said: Any) -> None:
+    words = "forty words about what went wrong, and where, and what to do about it"
+    before = status_json("Pending", "Submitting", report={**said, "message": words} if said else None, since=8)
+    sight = pod(running()) if said else pod(waiting("ErrImagePull", words))
+    status = decide(observed(run(status=before), pod=sight)).status
+    assert status is not None
+    assert status.state is not None
+    if state != "Running":
+        assert words in (status.state.message or "")
+    for condition in status.conditions or ():
+        assert condition.message in ("", f"{status.state.type.value}/{status.state.name}")
+    # What kstatus shows of a run, and a table of conditions of a ready one, is never empty.
+    told = {c.type: c.message for c in status.conditions or () if c.status.value == "True" or c.type == "Ready"}
+    assert all(message for kind, message in told.items() if kind not in ("Finished", "Succeeded"))
+
+
+def test_degraded_has_words_of_its_own_only() -> None:
+    before = status_json("Pending", "Submitting", since=8, specHash="0" * 64)
+    seen = observed(run(status=before), pod=pod(waiting("ErrImagePull", "no such image")))
+    degraded = condition_of(decide(seen), "Degraded")
+    assert degraded.message.startswith("Pending/ImagePullBackOff; the spec was changed after the run began")
 
 
 def test_a_transition_time_changes_with_its_conditions_status_only() -> None:
@@ -121,6 +149,29 @@ def test_one_event_for_each_change_of_the_type() -> None:
     assert emitted(replace(again(claimed, decide(claimed)), pod=pod(running(), deleted=12))) == []
     failed = observed(run(status=status_json("Running", "Running", report=report("Failed"))), pod=pod(running()))
     assert emitted(failed) == [("Warning", "Failed")]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "level"),
+    [
+        (report("Interrupted"), "Scheduled/AwaitingRetry", "Warning"),
+        (report("AwaitingRetry", resumeTime=at(70)), "Scheduled/AwaitingRetry", "Normal"),
+        (report("Suspended"), "Paused/Suspended", "Normal"),
+        (report("Cancelled"), "Cancelled/Cancelled", "Normal"),
+    ],
+    ids=["an attempt was lost", "it comes back by itself", "it is suspended", "it was cancelled"],
+)
+def test_the_level_of_an_event(said: Any, wanted: str, level: str) -> None:
+    decision = decide(observed(run(status=status_json("Running", "Running", report=said)), pod=pod(running())))
+    assert state_of(decision) == wanted
+    assert [e.type for e in decision.effects if isinstance(e, Emit)] == [level]
+
+
+def test_a_cancellation_under_way_is_no_warning() -> None:
+    spec = {"flowSpec": flow_spec(), "desiredState": "Cancelled"}
+    decision = decide(observed(run(spec, status_json("Running", "Running", report=report())), pod=pod(running())))
+    assert state_of(decision) == "Cancelling/Cancelling"
+    assert [e.type for e in decision.effects if isinstance(e, Emit)] == ["Normal"]
 
 
 def test_a_spec_that_changed_after_the_run_began_is_told() -> None:
@@ -203,6 +254,14 @@ def finished(
 
 ENDED = terminated(0)
 KEPT = pod(ENDED, phase="Succeeded")
+DEBUGGED = parse_pod(
+    (
+        lambda raw: {
+            **raw,
+            "status": {**raw["status"], "ephemeralContainerStatuses": [{"name": "look", "state": running()}]},
+        }
+    )(pod_json(ENDED))
+)
 RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
     ("a finished pod stays for its logs", finished(KEPT), (), 86_395),
     ("podSeconds", finished(KEPT, policy={"podSeconds": 60}), (), 55),
@@ -236,21 +295,15 @@ RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
     ("runSeconds ahead", finished(policy={"runSeconds": 60}), (), 55),
     ("runSeconds over", finished(policy={"runSeconds": 5}), ("delete-run",), None),
     (
-        "runSeconds: an annotation of Argo CD",
-        finished(policy={"runSeconds": 5}, annotations={"argocd.argoproj.io/tracking-id": "x"}),
+        "a person looks at it by kubectl debug: the pod stays as long as any",
+        finished(DEBUGGED, policy={"podSeconds": 60}),
         (),
-        None,
+        55,
     ),
     (
-        "runSeconds: a label of Flux",
-        finished(policy={"runSeconds": 5}, labels={"kustomize.toolkit.fluxcd.io/name": "x"}),
-        (),
-        None,
-    ),
-    (
-        "runSeconds: a label of Helm",
-        finished(policy={"runSeconds": 5}, labels={"app.kubernetes.io/managed-by": "Helm"}),
-        (),
+        "kubectl debug is still there when the time is over",
+        finished(DEBUGGED, policy={"podSeconds": 5}),
+        ("delete-pod",),
         None,
     ),
     (
@@ -283,6 +336,117 @@ def test_retention(seen: Observed, effects: tuple[str, ...], wait: float | None)
         assert decision.requeue_at is None
     else:
         assert decision.requeue_at == seen.now + timedelta(seconds=wait)
+
+
+TRACKED: list[tuple[str, dict[str, Any]]] = [
+    ("Argo CD, annotation", {"annotations": {"argocd.argoproj.io/tracking-id": "x"}}),
+    ("Argo CD, label", {"labels": {"app.kubernetes.io/instance": "x"}}),
+    ("Argo CD, label of its own", {"labels": {"argocd.argoproj.io/instance": "x"}}),
+    ("Flux, kustomize", {"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}),
+    ("Flux, helm", {"labels": {"helm.toolkit.fluxcd.io/name": "x"}}),
+    ("Helm, label", {"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
+    ("Helm, annotation", {"annotations": {"meta.helm.sh/release-name": "x"}}),
+    ("Pulumi", {"labels": {"app.kubernetes.io/managed-by": "pulumi"}}),
+    ("an applyset", {"labels": {"applyset.kubernetes.io/part-of": "x"}}),
+    ("kapp, label", {"labels": {"kapp.k14s.io/app": "1"}}),
+    ("kapp, annotation", {"annotations": {"kapp.k14s.io/identity": "x"}}),
+    ("cli-utils, kpt", {"annotations": {"config.k8s.io/owning-inventory": "x"}}),
+    ("Config Sync", {"annotations": {"configmanagement.gke.io/managed": "enabled"}}),
+    ("Config Sync, its newer name", {"annotations": {"configsync.gke.io/resource-id": "x"}}),
+    ("Fleet, annotation", {"annotations": {"objectset.rio.cattle.io/id": "x"}}),
+    ("Fleet, label", {"labels": {"objectset.rio.cattle.io/hash": "x"}}),
+    (
+        "another controller",
+        {"ownerReferences": [{"apiVersion": "x.io/v1", "kind": "Plan", "name": "p", "uid": "u", "controller": True}]},
+    ),
+    ("server-side apply by somebody", {"managedFields": [{"manager": "kustomize-controller", "operation": "Apply"}]}),
+    ("an update by a tracker", {"managedFields": [{"manager": "argocd-controller", "operation": "Update"}]}),
+    (
+        "a manager that nobody knows",
+        {
+            "managedFields": [
+                {"manager": "kubectl-create", "operation": "Update"},
+                {"manager": "acme", "operation": "Update"},
+            ]
+        },
+    ),
+    ("a name that only begins like ours", {"managedFields": [{"manager": "kubectlish", "operation": "Apply"}]}),
+]
+UNTRACKED: list[tuple[str, dict[str, Any]]] = [
+    ("kubectl apply", {"managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update"}]}),
+    ("kubectl apply --server-side", {"managedFields": [{"manager": "kubectl", "operation": "Apply"}]}),
+    ("the penstock command", {"managedFields": [{"manager": "penstock", "operation": "Apply"}]}),
+    ("a client library", {"managedFields": [{"manager": "OpenAPI-Generator", "operation": "Update"}]}),
+    (
+        "whoever writes the status only",
+        {"managedFields": [{"manager": "acme", "operation": "Update", "subresource": "status"}]},
+    ),
+    (
+        "a Flow of ours owns it",
+        {"ownerReferences": [{"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "uid": "u", "controller": True}]},
+    ),
+    (
+        "other labels",
+        {"labels": {"app.kubernetes.io/name": "etl", "team": "a", "app.kubernetes.io/managed-by": "penstock"}},
+    ),
+]
+
+
+@pytest.mark.parametrize("metadata", [m for _, m in TRACKED], ids=[name for name, _ in TRACKED])
+def test_a_run_that_somebody_tracks_is_never_deleted(metadata: dict[str, Any]) -> None:
+    seen = finished(policy={"runSeconds": 5}, seconds=10**6, **metadata)
+    assert decide(seen).effects == ()
+    # The store keeps finished runs as JSON: what is needed for this comes back.
+    packed = seen.run.model_dump_json(by_alias=True, exclude_unset=True)
+    assert decide(replace(seen, run=type(seen.run).model_validate_json(packed))).effects == ()
+
+
+@pytest.mark.parametrize("metadata", [m for _, m in UNTRACKED], ids=[name for name, _ in UNTRACKED])
+def test_a_run_that_nobody_tracks_is_deleted(metadata: dict[str, Any]) -> None:
+    assert verbs(decide(finished(policy={"runSeconds": 5}, **metadata)).effects) == ("delete-run",)
+
+
+def test_each_mark_of_the_table_counts() -> None:
+    for mark, _ in MARKS:
+        name = f"{mark}x" if mark.endswith("/") else mark
+        for where in ("labels", "annotations"):
+            marked: dict[str, Any] = {where: {name: "x"}}
+            assert decide(finished(policy={"runSeconds": 5}, **marked)).effects == (), (mark, where)
+
+
+def test_the_policy_with_which_a_run_was_made_counts_when_its_flow_is_gone() -> None:
+    recorded = {"name": "etl", "revision": "etl-x", "retention": {"podSeconds": 1, "runSeconds": 60}}
+    status = status_json("Completed", completionTime=at(5), flow=recorded)
+    seen = observed(run({"flowRef": {"name": "etl"}}, status), pod=KEPT, flow=MISSING)
+    decision = decide(seen)
+    assert verbs(decision.effects) == ("delete-pod",)
+    assert decision.requeue_at == seen.now + timedelta(seconds=55)
+    changed = replace(seen, flow=flow(flow_spec(runPolicy={"retention": {"runSeconds": 1, "podSeconds": 10**6}})))
+    assert decide(changed) == decision
+
+
+def test_the_flows_retention_is_recorded_with_the_first_attempt() -> None:
+    def recorded(**policy: Any) -> Any:
+        spec = flow_spec(**({"runPolicy": policy} if policy else {}))
+        status = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(spec))).status
+        assert status is not None
+        assert status.flow is not None
+        return status.to_json()["flow"].get("retention")
+
+    assert recorded(retention={"runSeconds": 7}) == {"runSeconds": 7}
+    assert recorded() is None
+    inline = decide(observed(run({"flowSpec": flow_spec(runPolicy={"retention": {"runSeconds": 7}})}))).status
+    assert inline is not None
+    assert inline.flow is not None
+    assert inline.flow.retention is None
+
+
+def test_the_flows_retention_is_recorded_of_a_run_that_ends_before_it_begins() -> None:
+    spec = flow_spec(parametersSchema={"required": ["a"]}, runPolicy={"retention": {"runSeconds": 7}})
+    decision = decide(observed(run({"flowRef": {"name": "etl"}}), flow=flow(spec)))
+    assert state_of(decision) == "Failed/InvalidParameters"
+    assert decision.status is not None
+    assert decision.status.to_json()["flow"] == {"name": "etl", "retention": {"runSeconds": 7}}
 
 
 def test_retention_may_change_when_the_run_has_ended() -> None:

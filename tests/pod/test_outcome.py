@@ -11,7 +11,7 @@ import pytest
 
 from penstock.client.schemas.objects import State, StateDetails
 from penstock.exceptions import ParameterTypeError, TerminationSignal
-from penstock.pod.errors import describe, last_lines
+from penstock.pod.errors import describe, in_one_line
 from penstock.pod.outcome import CauseKind, Outcome, exit_code, from_state, provisional
 from penstock.pod.report import ErrorPart, ReportType, ResultPart
 
@@ -194,7 +194,7 @@ def test_an_error_has_its_type_words_place_and_frames() -> None:
     assert part.location.startswith("test_outcome.py:")
     assert part.location.endswith(" in user_code")
     assert part.traceback.startswith("Traceback")
-    assert "KeyError: 'day'" in last_lines(part)
+    assert in_one_line(part) == f"KeyError: 'day' ({part.location})"
 
 
 def test_a_syntax_error_has_the_place_of_the_line() -> None:
@@ -203,7 +203,15 @@ def test_a_syntax_error_has_the_place_of_the_line() -> None:
     except SyntaxError as error:
         part = describe(error, "/src")
     assert part.location == "flow.py:1"
-    assert "SyntaxError" in last_lines(part)
+    assert in_one_line(part) == f"SyntaxError: {part.message} (flow.py:1)"
+
+
+def test_what_is_wrong_at_a_modules_level_has_the_place_of_its_line() -> None:
+    try:
+        exec(compile("import no_such_module\n", "/src/flow.py", "exec"), {})
+    except ModuleNotFoundError as error:
+        part = describe(error, "/src")
+    assert in_one_line(part) == "ModuleNotFoundError: No module named 'no_such_module' (flow.py:1)"
 
 
 def test_causes_are_shown_without_our_frames() -> None:

@@ -39,10 +39,11 @@ def type_name(kind: type) -> str:
     )
 
 
-def last_lines(error: ErrorPart, count: int = 8) -> str:
-    """Give the end of the traceback, in one line: the place, the line, and what is wrong with it."""
-    lines = [line.strip() for line in error.traceback.splitlines() if line.strip(" ^~")]
-    return " | ".join(lines[-count:])
+def in_one_line(error: ErrorPart) -> str:
+    """Say what is wrong, and where. A reader wants that first; the traceback stands beside it."""
+    words = ": ".join(part for part in (error.type, " ".join((error.message or "").split())) if part)
+    place = (error.location or "").removesuffix(" in <module>")
+    return f"{words} ({place})" if place else words
 
 
 def _words(error: BaseException) -> str:

@@ -139,11 +139,11 @@ class Life:
             loading.use_folder(folder)
             return loading.load(given.entrypoint, folder, ahead)
         except BaseException as error:  # noqa: BLE001 - whatever the user's module does at its level
-            from penstock.pod.errors import describe, last_lines
+            from penstock.pod.errors import describe, in_one_line
 
             cause = getattr(error, "user_exc", None) or error
             part = describe(cause, folder)
-            self._finish(Outcome(ReportType.CRASHED, "LoadError", last_lines(part), part))
+            self._finish(Outcome(ReportType.CRASHED, "LoadError", in_one_line(part), part))
 
 
 def _tell_pruned(sent: Any, kept: Any) -> None:

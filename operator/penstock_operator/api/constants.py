@@ -56,7 +56,3 @@ EXIT_REFUSED: Final = 77
 
 CONCURRENCY_CONFIGMAP: Final = "penstock-concurrency"
 ADMINISTER_VERB: Final = "administer"
-
-# Who else may own a FlowRun: objects with one of these are never deleted by retention (a tracker would make them again, and run them again).
-TRACKER_ANNOTATIONS: Final = ("argocd.argoproj.io/tracking-id",)
-TRACKER_LABELS: Final = ("kustomize.toolkit.fluxcd.io/name",)

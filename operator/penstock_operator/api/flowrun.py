@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from . import names
 from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, rules
-from .execution import EnvList, Execution, Image, Parameters, Resources, RunPolicy, Template
+from .execution import EnvList, Execution, Image, Parameters, Resources, Retention, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
 from .report import Error, Pause, Report, Result
 
@@ -147,6 +147,8 @@ class FlowInfo(Model):
     """UID of the Flow, from the first attempt on. Absent for a flowSpec."""
     revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
     """Name of the ConfigMap that holds the Flow as this run uses it, for all its attempts. Absent for a flowSpec."""
+    retention: Retention | None = None
+    """The Flow's `runPolicy.retention` as it was when the run began: the Flow may be gone when the time is over."""
 
 
 class Attempt(Model):

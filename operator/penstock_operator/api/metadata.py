@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from .base import Int64, Model, Time
 from .times import rfc3339
@@ -21,6 +22,15 @@ class OwnerReference(Model):
     controller: bool | None = None
 
 
+def _managers(value: Any) -> Any:
+    """Keep of `managedFields` who has written what is not a subresource, as `NAME/Apply` or `NAME/Update`: of 20,000 runs all of it is much."""
+    if not isinstance(value, list | tuple):
+        return ()
+    written = (e for e in value if isinstance(e, Mapping) and not e.get("subresource"))
+    names = [f"{e.get('manager', '')}/{e.get('operation', '')}" for e in written]
+    return tuple(dict.fromkeys([*(e for e in value if isinstance(e, str)), *names]))
+
+
 class ObjectMeta(Model):
     """Metadata as far as the operator reads it. A server sets uid and resourceVersion on every stored object."""
 
@@ -34,6 +44,12 @@ class ObjectMeta(Model):
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
+    managers: Annotated[tuple[str, ...], BeforeValidator(_managers), Field(alias="managedFields")] = ()
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The owner that has made it."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
 
 
 class ConditionStatus(StrEnum):

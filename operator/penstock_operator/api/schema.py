@@ -54,7 +54,8 @@ def _convert(
         return _convert({**choices[0], **_over(beside)}, defs, path, inside)
     out: dict[str, Any] = {}
     for key, value in node.items():
-        if key in _DROP or (key == "default" and value is None):
+        # Lists of custom resources are merged as a whole: a default inside one shows as a difference at every apply. The models have it.
+        if key in _DROP or (key == "default" and (value is None or "[]" in path)):
             continue
         if key == "const":
             out["enum"] = [value]

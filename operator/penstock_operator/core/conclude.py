@@ -6,10 +6,11 @@ reason, never alone. One Event for each change of the type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
+from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus, State, StateType
 
 from .cause import with_causes
 from .conditions import conditions
@@ -97,11 +98,14 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
         found.append(Degraded("SpecDrift", text))
     mark = tracker(s.run)
     if s.policy.keep_run is not None and mark is not None:
-        text = f"retention.runSeconds is ignored: the run belongs to Git ({mark}), which would make it again and run it again"
+        text = f"retention.runSeconds is ignored: by {mark} somebody tracks the run, who would make it again and run it again"
         found.append(Degraded("RetentionIgnored", text))
     if not found:
         return None
-    return Degraded(found[0].reason, cut("; ".join(d.message for d in found), MESSAGE))
+    # What the state's message says already is not said again.
+    shown = f"{plan.type.value}/{plan.name}"
+    words = (shown if trouble.message == plan.message else trouble.message for trouble in found)
+    return Degraded(found[0].reason, cut("; ".join(words), MESSAGE))
 
 
 def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:
@@ -136,5 +140,12 @@ def shown(took: timedelta) -> str:
 
 
 def _event(state: State, plan: Plan) -> Emit:
-    warning = state.type in _WARNINGS or plan.degraded is not None
+    # A lost attempt is one, though another follows; what the engine gave up by itself, to come back, is not.
+    lost = plan.drop_report and state.type is StateType.SCHEDULED and _lost(plan)
+    warning = state.type in _WARNINGS or plan.degraded is not None or lost
     return Emit("Warning" if warning else "Normal", state.name, state.message or state.name, _ACTIONS[state.type])
+
+
+def _lost(plan: Plan) -> bool:
+    attempts: Sequence[FinishedAttempt] = plan.changes.get("attempts") or ()
+    return bool(attempts) and attempts[-1].state in (StateType.CRASHED, StateType.FAILED)

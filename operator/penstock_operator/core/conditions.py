@@ -1,6 +1,8 @@
 """The conditions of a run, for `kubectl wait`, kstatus and people: each a function of its state.
 
-`lastTransitionTime` changes when a condition's status does, and only then. One that says the same as before stays the very same value.
+The state's message stands in the state, once: a condition whose words other tools show (kstatus those of Reconciling and Stalled) says
+which state it is. A cancellation was asked for, by a person or by a rule of the Flow: it is no error. `lastTransitionTime` changes when a
+condition's status does, and only then. One that says the same as before stays the very same value.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from penstock_operator.api.metadata import Condition, ConditionStatus
 
 from .verdict import Degraded
 
-_UNHAPPY = frozenset({StateType.FAILED, StateType.CRASHED, StateType.CANCELLED})
+_UNHAPPY = frozenset({StateType.FAILED, StateType.CRASHED})
 _Value = Literal["True", "False", "Unknown"]
 
 
@@ -29,16 +31,16 @@ def conditions(
         generation: of the spec that was looked at.
         now: the operator's clock.
     """
-    ended, message = state.type.terminal, state.message or ""
+    ended, shown = state.type.terminal, f"{state.type.value}/{state.name}"
     completed, unhappy = state.type is StateType.COMPLETED, state.type in _UNHAPPY
     succeeded: _Value = ("True" if completed else "False") if ended else "Unknown"
     trouble = degraded if not ended else None
     rows: tuple[tuple[str, _Value, str, str], ...] = (
         ("Finished", "True" if ended else "Unknown", state.name, ""),
-        ("Succeeded", succeeded, state.name, message if ended else ""),
-        ("Reconciling", "False" if ended else "True", state.name, "" if ended else message),
-        ("Stalled", "True" if unhappy else "False", state.name, message if unhappy else ""),
-        ("Ready", "True" if completed else "False", state.name, message),
+        ("Succeeded", succeeded, state.name, ""),
+        ("Reconciling", "False" if ended else "True", state.name, "" if ended else shown),
+        ("Stalled", "True" if unhappy else "False", state.name, shown if unhappy else ""),
+        ("Ready", "True" if completed else "False", state.name, shown),
         (
             "Degraded",
             "True" if trouble is not None else "False",

@@ -99,11 +99,13 @@ def _decide(s: Situation) -> Plan:
 
 def _reported(s: Situation) -> Plan | None:
     """The engine's last word; where it has ended without one, its termination message or what it had decided."""
-    said = final_report(s.report)
+    said, container = final_report(s.report), s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None
     if said is None and s.ended:
         s.need_run()
-        said = last_words(s.run, s.report, s.pod.container(ENGINE_CONTAINER) if s.pod is not None else None)
-    return settle(s, explain(s, judge_report(said))) if said is not None else None
+        said = last_words(s.run, s.report, container)
+    if said is None:
+        return None
+    return settle(s, explain(s, judge_report(said, container.image if container is not None else "")))
 
 
 def _ended(s: Situation) -> Plan | None:

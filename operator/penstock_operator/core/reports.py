@@ -82,10 +82,14 @@ def _read(raw: dict[str, Any]) -> Report:
         )
 
 
-def judge_report(report: Report) -> Verdict:
-    """Return what an outcome comes to, before cancellation, deadline and budgets have their say."""
-    said = " ".join((report.message or "").split())
-    name, message = _name(report, said)
+def judge_report(report: Report, image: str = "") -> Verdict:
+    """Return what an outcome comes to, before cancellation, deadline and budgets have their say.
+
+    Args:
+        report: an outcome.
+        image: of the engine's container, for the message about a module that is not in it.
+    """
+    name, message = _name(report, _told(report, image))
     match report.type:
         case ReportType.COMPLETED:
             return Verdict(StateType.COMPLETED, name, message or "completed", result=report.result)
@@ -93,9 +97,9 @@ def judge_report(report: Report) -> Verdict:
             return Verdict(StateType.CANCELLED, name, _with_hooks(message or "cancelled", report.hooks))
         case ReportType.FAILED:
             budget = None if name == "InvalidParameters" else Budget.APPLICATION
-            return Verdict(StateType.FAILED, name, message or _of_error(report), budget, error=report.error)
+            return Verdict(StateType.FAILED, name, message or name.lower(), budget, error=report.error)
         case ReportType.CRASHED:
-            return _judge_crash(report, name, message or _of_error(report))
+            return _judge_crash(report, name, message or name.lower())
         case ReportType.INTERRUPTED:
             text = _with_hooks(message or f"interrupted by {report.signal or 'a signal'}", report.hooks)
             return Verdict(StateType.CRASHED, "Interrupted", text, Budget.INFRASTRUCTURE, error=report.error)
@@ -129,11 +133,18 @@ def _name(report: Report, message: str) -> tuple[str, str]:
     return report.type.value, f"{name}: {message}" if message else name
 
 
-def _of_error(report: Report) -> str:
-    error = report.error
-    if error is None:
-        return report.type.value.lower()
-    return " ".join(": ".join(part for part in (error.type, error.message) if part).split())
+def _told(report: Report, image: str) -> str:
+    """Return the words of an outcome: of an exception what is wrong and where, unless the flow has words of its own for it."""
+    said, error = " ".join((report.message or "").split()), report.error
+    if error is None or not error.type:
+        return said
+    words = " ".join((error.message or "").split())
+    if said and report.name != "LoadError" and (not words or words not in said):
+        return said
+    cause = ": ".join(part for part in (error.type, words) if part)
+    place = (error.location or "").removesuffix(" in <module>")
+    missing = f"; not in image {image}" if image and error.type == "ModuleNotFoundError" else ""
+    return f"{cause}{f' ({place})' if place else ''}{missing}"
 
 
 def _with_hooks(message: str, hooks: Hooks | None) -> str:

@@ -1,7 +1,8 @@
 """Retention: what is finished is kept for a while, and what is judged is got rid of.
 
-Pods of finished attempts go after `podSeconds`, the run itself after `runSeconds`, never one that Git tracks: a tracker would make it again,
-and run it again. A process that outlives its judgement (it can neither claim nor report) is pushed, with its logs kept as long as possible.
+Pods of finished attempts go after `podSeconds`, the run itself after `runSeconds`, never one that somebody tracks (Git, Helm, another
+controller): a tracker would make it again, and run it again. A process that outlives its judgement (it can neither claim nor report) is
+pushed, with its logs kept as long as possible.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from penstock_operator.api import constants as k
+from penstock_operator.api.execution import RunPolicy
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.times import later
+from penstock_operator.api.trackers import tracked_by
 
 from .clock import own_clock
 from .conditions import with_generation
@@ -40,8 +42,7 @@ class Tidying:
 def clean_up(seen: Observed) -> Decision:
     """Return what is left to do for a finished run: pods, the run itself, and the generation that was looked at."""
     run = seen.run
-    execution = run.spec.flow_spec or (seen.flow.spec if isinstance(seen.flow, Flow) else None)
-    policy = effective_policy(execution.run_policy if execution is not None else None, run.spec.run_policy)
+    policy = effective_policy(_flows_policy(seen), run.spec.run_policy)
     status = with_generation(run.status, run.metadata.generation)
     if run.metadata.deletion_timestamp is not None:
         return Decision(status=status)
@@ -50,6 +51,17 @@ def clean_up(seen: Observed) -> Decision:
     if expiry is not None and seen.now >= expiry:
         return Decision(status=status, effects=(*tidying.effects, DeleteRun(run.metadata.uid)))
     return Decision(status=status, effects=tidying.effects, requeue_at=earliest(tidying.again_at, expiry))
+
+
+def _flows_policy(seen: Observed) -> RunPolicy | None:
+    """Return the flow's part of a finished run's policy: as it was when the run began, whatever became of the Flow since."""
+    run, info = seen.run, seen.run.status.flow
+    if run.spec.flow_spec is not None:
+        return run.spec.flow_spec.run_policy
+    if info is not None and info.retention is not None:
+        return RunPolicy(retention=info.retention)
+    # The Flow said nothing then.
+    return seen.flow.spec.run_policy if isinstance(seen.flow, Flow) else None
 
 
 def earlier_pods(seen: Observed) -> list[Pod]:
@@ -120,14 +132,7 @@ def _expiry(run: FlowRun, policy: Policy) -> datetime | None:
 
 
 def tracker(run: FlowRun) -> str | None:
-    """Return by which mark a run belongs to Git, None if it does not."""
-    labels, annotations = run.metadata.labels, run.metadata.annotations
-    for name in k.TRACKER_ANNOTATIONS:
-        if name in annotations:
-            return f"annotation {name}"
-    for name in k.TRACKER_LABELS:
-        if name in labels:
-            return f"label {name}"
-    if labels.get(k.LABEL_MANAGED_BY) == "Helm":
-        return f"label {k.LABEL_MANAGED_BY}=Helm"
-    return None
+    """Return by which mark somebody tracks a run who would make it again, None if nobody does."""
+    meta, owner = run.metadata, run.metadata.controller
+    made_by = (owner.api_version, owner.kind) if owner is not None else None
+    return tracked_by(meta.labels, meta.annotations, meta.managers, made_by)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from penstock_operator.api.execution import Retention
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
 from penstock_operator.api.names import FLOW
@@ -135,7 +136,8 @@ def _begin_first(s: Situation) -> Plan:
         if checked.unusable is not None:
             return _unusable(s, Unusable(checked.unusable), waits)
         if checked.bad is not None:
-            return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), waits)
+            info = FlowInfo(name=flow_name(run), retention=_retention(definition))
+            return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), {**waits, "flow": info})
         return _submit(s, definition, 1)
     except Unusable as e:
         return _unusable(s, e, waits)
@@ -286,9 +288,17 @@ def _first_attempt(s: Situation, definition: Definition) -> dict[str, Any]:
     uid = s.seen.flow.metadata.uid if isinstance(s.seen.flow, Flow) and s.run.spec.flow_ref is not None else None
     return {
         "attempt": Attempt(number=1, pod_name=pod_name(s.run, 1)),
-        "flow": FlowInfo(name=flow_name(s.run), uid=uid, revision=definition.revision),
+        "flow": FlowInfo(
+            name=flow_name(s.run), uid=uid, revision=definition.revision, retention=_retention(definition)
+        ),
         "scheduled_time": s.run.spec.scheduled_time,
     }
+
+
+def _retention(definition: Definition) -> Retention | None:
+    """Return what a Flow says of the retention of its runs; a flowSpec's stands in the run itself."""
+    policy = definition.execution.run_policy
+    return policy.retention if definition.revision is not None and policy is not None else None
 
 
 def flow_name(run: FlowRun) -> str:
