@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -150,3 +151,37 @@ def test_what_no_structural_schema_can_say_is_an_error(model: type[BaseModel], w
     """A gap is told when the CRD is made, not by a server later."""
     with pytest.raises(ValueError, match=why):
         structural(model)
+
+
+def undescribed(node: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the fields that `kubectl explain` has nothing to say about."""
+    for key, inner in node.get("properties", {}).items():
+        # Of metadata kubectl knows itself.
+        if not inner.get("description") and path + key != "metadata":
+            yield path + key
+        yield from undescribed(inner, f"{path}{key}.")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from undescribed(node[key], path)
+
+
+@pytest.mark.parametrize("kind", [FLOW_RUN, FLOW], ids=lambda k: k.kind)
+def test_every_field_is_explained(kind: Kind) -> None:
+    """What it is, its unit and its default stand behind the field in the models."""
+    schema = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert list(undescribed(schema, "")) == []
+    del schema["properties"]["spec"]["properties"]["parameters"]["description"]
+    assert list(undescribed(schema, "")) == ["spec.parameters"]
+
+
+@pytest.mark.parametrize("kind", [FLOW_RUN, FLOW], ids=lambda k: k.kind)
+def test_a_crd_stays_small(kind: Kind) -> None:
+    """A client-side apply writes it into an annotation of 256 KiB; every client that discovers loads it."""
+    assert len(json.dumps(crd(kind))) < 60_000
+
+
+def test_an_object_is_never_without_a_status() -> None:
+    """kstatus takes an object without conditions for done; one of another generation is not."""
+    for kind in (FLOW_RUN, FLOW):
+        status = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+        assert status["default"] == {"observedGeneration": -1}
