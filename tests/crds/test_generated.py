@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Iterator
@@ -172,3 +173,37 @@ def test_nothing_inside_a_list_has_a_default() -> None:
     made = Schedule.model_validate({"name": "a", "cron": "0 1 * * *"})
     assert (made.time_zone, made.suspend, made.starting_deadline_seconds) == ("UTC", False, 86_400)
     assert made.missed_run_policy.value == "Latest"
+
+
+def undescribed(node: dict[str, Any], path: str) -> Iterator[str]:
+    """Yield the fields that `kubectl explain` has nothing to say about."""
+    for key, inner in node.get("properties", {}).items():
+        # Of metadata kubectl knows itself.
+        if not inner.get("description") and path + key != "metadata":
+            yield path + key
+        yield from undescribed(inner, f"{path}{key}.")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from undescribed(node[key], path)
+
+
+@pytest.mark.parametrize("kind", [FLOW_RUN, FLOW], ids=lambda k: k.kind)
+def test_every_field_is_explained(kind: Kind) -> None:
+    """What it is, its unit and its default stand behind the field in the models."""
+    schema = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert list(undescribed(schema, "")) == []
+    del schema["properties"]["spec"]["properties"]["parameters"]["description"]
+    assert list(undescribed(schema, "")) == ["spec.parameters"]
+
+
+@pytest.mark.parametrize("kind", [FLOW_RUN, FLOW], ids=lambda k: k.kind)
+def test_a_crd_stays_small(kind: Kind) -> None:
+    """A client-side apply writes it into an annotation of 256 KiB; every client that discovers loads it."""
+    assert len(json.dumps(crd(kind))) < 60_000
+
+
+def test_an_object_is_never_without_a_status() -> None:
+    """kstatus takes an object without conditions for done; one of another generation is not."""
+    for kind in (FLOW_RUN, FLOW):
+        status = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+        assert status["default"] == {"observedGeneration": -1}

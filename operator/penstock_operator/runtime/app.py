@@ -23,6 +23,7 @@ from .controller import Controller, Decide, enqueue
 from .credentials import Credentials
 from .effects import Effects
 from .errors import ApiError
+from .flows import Flows
 from .gather import Gatherer
 from .health import WATCH_SILENT_SECONDS, WORKER_STUCK_SECONDS, HealthServer
 from .lease import Lease
@@ -31,12 +32,13 @@ from .metrics import Metrics
 from .queue import WorkQueue
 from .ratelimit import TokenBucket
 from .recorder import Recorder
-from .resources import Key, Resource
+from .resources import FLOWS, Key, Resource
 from .session import Beats
 from .source import EventSource
 from .status import StatusWriter
 from .store import Store
 from .sync import Sync
+from .table import key_of
 from .wire import Wire
 
 FINISH_SECONDS = 0.4  # for workers at the end; what is cut off is repeated by the next operator
@@ -108,6 +110,7 @@ class Operator:
             now=now,
             clock=clock,
         )
+        self._flows = Flows(self._client, self.store, WorkQueue(clock=clock, random=rng), now=now)
         self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
         self._source = EventSource(credentials, config.namespaces, self._deliver, self._sync.take, self._beats)
@@ -184,6 +187,7 @@ class Operator:
             self._leading = True
         self.metrics.leader.set(1)
         workers = [asyncio.create_task(self._work(), name=f"{WORKER}{n}") for n in range(self._config.workers)]
+        workers.append(asyncio.create_task(self._flows.work(), name=f"{WORKER}flows"))
         tasks += workers
         keeping = asyncio.create_task(self._keep(), name="lease")
         tasks.append(keeping)
@@ -209,6 +213,7 @@ class Operator:
         wait = FIRST_RESTART_SECONDS
         while True:
             await self._sync.prime()
+            self._flows.concern(self.store.flows)
             self._synced.set()
             self.metrics.synced.set(1)
             log.info("ready: the caches are filled")
@@ -240,6 +245,7 @@ class Operator:
             await asyncio.sleep(self._config.relist_seconds * (0.9 + 0.2 * self._rng()))
             try:
                 await self._sync.once()
+                self._flows.concern(self.store.flows)
             except ApiError as error:
                 log.info("the caches were not compared with a listing: %s", error)
             except Exception:
@@ -249,6 +255,7 @@ class Operator:
         """End everything within a second: workers may finish what they are at, the Lease is given back, watches are cut."""
         tasks = list(tasks)
         self.queue.close()
+        self._flows.close()
         workers = [task for task in tasks if task.get_name().startswith(WORKER)]
         if workers:
             await asyncio.wait(workers, timeout=FINISH_SECONDS)
@@ -267,6 +274,8 @@ class Operator:
         self.metrics.events_in.labels(resource.plural).inc()
         if not self.store.apply(resource, raw, deleted=deleted):
             self.metrics.stale_events.labels(resource.plural).inc()
+        elif resource == FLOWS and not deleted:
+            self._flows.concern((key_of(raw),))
 
     def _concerned(self, keys: Iterable[Key]) -> None:
         for key in keys:

@@ -48,6 +48,7 @@ OPERATOR: Final = (
         ("get", "list", "watch"),
         "what runs refer to; get: before a run ends since its Flow was deleted",
     ),
+    Right(GROUP, f"{FLOW_PLURAL}/status", ("patch",), "whether runs can be made of a Flow"),
     Right(
         "",
         "pods",

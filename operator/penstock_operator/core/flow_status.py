@@ -1,0 +1,75 @@
+"""What is said of a Flow itself: whether runs can be made of it, for kubectl, kstatus and the tools that wait.
+
+A pure function of the Flow as it is and of what its source holds. Neighbours: `revisions` makes the definition that a run takes,
+`runtime.flows` reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from penstock_operator.api.flow import Flow, FlowStatus
+from penstock_operator.api.metadata import Condition, ConditionStatus
+
+from .faults import Unusable
+from .limits import MESSAGE, cut
+from .model import Absence
+from .revisions import of_flow
+
+Value = Literal["True", "False"]
+
+
+def flow_status(flow: Flow, source: Mapping[str, str] | Absence | None, now: datetime) -> FlowStatus:
+    """Return the status of a Flow; the same value where nothing changed.
+
+    Args:
+        flow: as it is.
+        source: the data of the ConfigMap that `source.configMap` names; an absence: there is none (yet); None: it names none.
+        now: the operator's clock.
+    """
+    if isinstance(source, Absence):
+        # It may be applied a moment later, by the same hand: nothing to give up on.
+        assert flow.spec.source is not None
+        assert flow.spec.source.config_map is not None
+        reason, message = "SourceMissing", f"source.configMap {flow.spec.source.config_map.name!r} does not exist"
+        rows: dict[str, Value] = {"Ready": "False", "Reconciling": "True", "Stalled": "False"}
+        revision = None
+    else:
+        try:
+            revision = of_flow(flow, source).revision
+        except Unusable as why:
+            reason, message, revision = "Unusable", str(why), None
+            rows = {"Ready": "False", "Reconciling": "False", "Stalled": "True"}
+        else:
+            reason, message = "Usable", ""
+            rows = {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+    before = {c.type: c for c in flow.status.conditions or ()}
+    known = tuple(
+        _condition(before.get(type_), type_, value, reason, cut(message, MESSAGE) or "", flow.metadata.generation, now)
+        for type_, value in rows.items()
+    )
+    # A ConfigMap that the Flow names may change unseen; what was made of it is known only when a run starts.
+    changes = {
+        "observed_generation": flow.metadata.generation,
+        "conditions": known,
+        "revision": revision if source is None else None,
+    }
+    return flow.status.model_copy(update=changes)
+
+
+def _condition(
+    old: Condition | None, type_: str, value: Value, reason: str, message: str, generation: int, now: datetime
+) -> Condition:
+    status = ConditionStatus(value)
+    since = old.last_transition_time if old is not None and old.status is status else now.replace(microsecond=0)
+    new = Condition(
+        type=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=since,
+        observed_generation=generation,
+    )
+    return old if old == new else new

@@ -1,0 +1,54 @@
+"""What is said of a Flow itself, and how long a run took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from penstock_operator.core.conclude import shown
+from penstock_operator.core.flow_status import flow_status
+from penstock_operator.core.model import MISSING, Absence
+from tests.support.builders import NOW, flow, flow_spec
+
+FILES = {"source": {"configMap": {"name": "code"}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "source", "ready", "stalled", "says"),
+    [
+        ({}, None, "True", "False", ""),
+        (FILES, {"etl.py": ""}, "True", "False", ""),
+        (FILES, MISSING, "False", "False", "source.configMap 'code' does not exist"),
+        (FILES, {"flow.json": ""}, "False", "True", "rename it"),
+        (FILES, {"etl.py": "x" * 900_001}, "False", "True", "build an image"),
+    ],
+    ids=["inline", "files", "no such ConfigMap yet", "a key of ours", "too large"],
+)
+def test_flow(
+    spec: dict[str, Any], source: Mapping[str, str] | Absence | None, ready: str, stalled: str, says: str
+) -> None:
+    """Ready when a run could start; Stalled when nothing but another spec helps: kstatus gives up on that."""
+    made = flow({**flow_spec(), **spec} if spec else flow_spec())
+    status = flow_status(made, source, NOW)
+    found = {c.type: c for c in status.conditions or ()}
+    assert (found["Ready"].status, found["Stalled"].status) == (ready, stalled)
+    assert says in found["Ready"].message
+    assert status.observed_generation == made.metadata.generation
+    assert (status.revision is not None) == (not spec)
+    # A second look at the same changes nothing, whatever the time.
+    assert flow_status(made.model_copy(update={"status": status}), source, NOW + timedelta(hours=1)) == status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0s"), (0, "0s"), (0.25, "250ms"), (0.9999, "999ms"), (1, "1s"), (59.9, "59s"), (60, "1m"), (192, "3m12s"), (3600, "1h"),
+        (5400, "1h30m"), (3601, "1h"), (86_399, "23h59m"), (86_400, "1d"), (90_000, "1d1h"), (68 * 365 * 86_400, "24820d"),
+    ],
+)  # fmt: skip
+def test_duration(seconds: float, text: str) -> None:
+    """Two units at most, as kubectl writes ages."""
+    assert shown(timedelta(seconds=seconds)) == text
