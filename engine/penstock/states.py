@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.core.outcome import StateGroup
 from penstock.core.state import State
-from penstock.core.state_details import StateDetails
+from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType
 from penstock.core.state_result import (
     RESULT_READ_MAXIMUM_ATTEMPTS,
     RESULT_READ_RETRY_DELAY,
@@ -12,7 +12,6 @@ from penstock.core.state_result import (
     get_state_result_async,
     raise_now,
 )
-from penstock.core.state_types import TERMINAL_STATES, StateType
 from penstock.core.states import (
     AwaitingConcurrencySlot,
     AwaitingRetry,

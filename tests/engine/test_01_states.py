@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from penstock import flow, states, task
-from penstock.core import transitions
-from penstock.core.state_details import StateDetails
+from penstock.core import changes as transitions
+from penstock.core.state_parts import StateDetails
 from penstock.exceptions import (
     CancelledRun,
     CrashedRun,

@@ -1,18 +1,63 @@
-"""State changes of a run: made, counted, told, followed by hooks. Neighbours: `life` decides which change comes next."""
+"""State changes of a run: which may follow which; made, counted, told, followed by hooks.
+
+Neighbours: `life` decides which change comes next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from penstock.core import transitions
+from penstock.base.exceptions import InvalidTransition
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
 from penstock.core.runs import Run
 from penstock.core.state import State
-from penstock.core.state_types import COMPLETED, CRASHED, FAILED, PAUSED, PENDING, RUNNING, TERMINAL_STATES, StateType
+from penstock.core.state_parts import (
+    CANCELLED,
+    CANCELLING,
+    COMPLETED,
+    CRASHED,
+    FAILED,
+    PAUSED,
+    PENDING,
+    RUNNING,
+    SCHEDULED,
+    TERMINAL_STATES,
+    StateType,
+)
 
 Steps = Generator[Effect, Any, Any]
+
+
+ALLOWED: dict[StateType, frozenset[StateType]] = {
+    SCHEDULED: frozenset({SCHEDULED, PENDING, RUNNING, FAILED, CANCELLING, CANCELLED, CRASHED}),
+    PENDING: frozenset({PENDING, SCHEDULED, RUNNING, PAUSED, COMPLETED, FAILED, CANCELLING, CANCELLED, CRASHED}),
+    RUNNING: frozenset({RUNNING, SCHEDULED, PAUSED, COMPLETED, FAILED, CANCELLING, CANCELLED, CRASHED}),
+    PAUSED: frozenset({PAUSED, RUNNING, SCHEDULED, FAILED, CANCELLING, CANCELLED, CRASHED}),
+    CANCELLING: frozenset({CANCELLED}),
+    COMPLETED: frozenset(),
+    FAILED: frozenset(),
+    CANCELLED: frozenset(),
+    CRASHED: frozenset(),
+}
+
+
+def allows(old: State | None, new: State) -> bool:
+    """Whether `new` may follow `old` (None: a new run, which may start in any state)."""
+    if old is None or new.type in ALLOWED[old.type]:
+        return True
+    return old.type is COMPLETED and new.type is COMPLETED and new.name == "RolledBack"
+
+
+def check(old: State | None, new: State) -> None:
+    """Raise unless `new` may follow `old`.
+
+    Raises:
+        InvalidTransition: no rule allows it.
+    """
+    if not allows(old, new):
+        raise InvalidTransition(f"A run in state {old} cannot go to {new}.")
 
 
 class World(Protocol):
@@ -56,8 +101,8 @@ def put(run: Run, new: State, world: World, force: bool = False) -> State:
     """Set a state that the rules allow, count it, tell observers."""
     old = run.state
     kind = new.type
-    if not force and kind not in transitions.ALLOWED[old.type]:
-        transitions.check(old, new)
+    if not force and kind not in ALLOWED[old.type]:
+        check(old, new)
     run.state = new
     new._of = run.key
     if kind is RUNNING:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from penstock.core import reuse, transitions
+from penstock.core import reuse
+from penstock.core.changes import allows
 from penstock.core.effects import Call, Effect, Hold, Sleep
 from penstock.core.outcome import Raised, crashed_state, failed_state
 from penstock.core.state import State
-from penstock.core.state_types import CANCELLED, CANCELLING, COMPLETED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
+from penstock.core.state_parts import CANCELLED, CANCELLING, COMPLETED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
 
 if TYPE_CHECKING:
     from penstock.core.changes import World
@@ -114,7 +115,7 @@ def handled(run: Run, proposed: State, world: World) -> Steps:
             problem: BaseException = out.exc
         elif not isinstance(out, State):
             problem = TypeError(f"returned {type(out).__name__}, not a State")
-        elif not transitions.allows(old, out) and out.type is not SCHEDULED:
+        elif not allows(old, out) and out.type is not SCHEDULED:
             problem = ValueError(f"returned {out}, which cannot follow {old}")
         else:
             new = out

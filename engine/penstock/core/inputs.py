@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from penstock.base.annotations import BaseAnnotation, allow_failure, opaque, quote
 from penstock.base.exceptions import UpstreamTaskError
 from penstock.core.state import State
-from penstock.core.state_types import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING
+from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

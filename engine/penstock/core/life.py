@@ -22,10 +22,19 @@ from penstock.core.outcome import Raised, TimedOut, cancelled_state, crashed_sta
 from penstock.core.readiness import name_run, resolve_returned, settle_inputs, validate
 from penstock.core.runs import Run
 from penstock.core.state import State
-from penstock.core.state_details import StateDetails
-from penstock.core.state_types import CANCELLED, CANCELLING, FAILED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
+from penstock.core.state_parts import (
+    CANCELLED,
+    CANCELLING,
+    FAILED,
+    PAUSED,
+    RUNNING,
+    SCHEDULED,
+    TERMINAL_STATES,
+    StateDetails,
+)
 
 Life = Generator[Effect, Any, State]
+Stage = Generator[Effect, Any, State | None]
 
 
 def change(run: Run, new: State, world: World) -> Steps:
@@ -36,127 +45,162 @@ def change(run: Run, new: State, world: World) -> Steps:
 
 
 def live(run: Run, world: World) -> Life:
-    """The life of a run whose first state has been set; returns the last one."""
-    if run.given is not None:
-        settled = yield from given_states.begin(run, world)
-        if settled is not None:
-            if settled.type is CANCELLING:
-                return (yield from _end(run, settled, world))
-            last: State = run.state
-            last.ended = True
-            return last
-    if run.pending_inputs or run.wait_for:
-        failure: State | Raised | None = yield from settle_inputs(run, world)
-        if isinstance(failure, Raised):
-            return (yield from _interrupted(run, failure, world))
-        if failure is not None:
-            return (yield from _end(run, failure, world)) if failure.type is FAILED else failure
-    definition = run.definition
-    control = run.control
-    if control is not None and control.gate is not None:
-        yield GATE
-    if control is not None and control.cause is not None and (run.root is run or run.submitted):
-        return (yield from _interrupted(run, None, world))
-    if run.is_flow:
-        bad = validate(run)
-        if bad is not None:
-            world.log(run, 40, "Validation of flow parameters failed with error: %s", bad.exc)
-            return (
-                yield from _end(run, failed_state(bad.exc, "Validation of flow parameters failed with error: "), world)
-            )
-    if definition.run_name is not None:
-        yield from name_run(run)
+    """The life of a run whose first state has been set; returns the last one.
+
+    Each stage gives the last state where the life ends in it, and None to go on.
+    """
+    last: State | None = None
     stored: reuse.Stored | None = None
-    if definition.stores(run):
+    definition, control = run.definition, run.control
+    if run.given is not None:
+        last = yield from _from_given(run, world)
+    if last is None and (run.pending_inputs or run.wait_for):
+        last = yield from _inputs(run, world)
+    if last is None and control is not None:
+        if control.gate is not None:
+            yield GATE
+        if control.cause is not None and (run.root is run or run.submitted):
+            last = yield from _interrupted(run, None, world)
+    if last is None and run.is_flow:
+        last = yield from _parameters(run, world)
+    if last is None and definition.run_name is not None:
+        yield from name_run(run)
+    if last is None and definition.stores(run):
         stored = yield from reuse.begin(run, world)
         if stored is not None and stored.hit is not None:
-            return (yield from _end(run, stored.hit, world, stored=stored))
+            last = yield from _end(run, stored.hit, world)
     base = retry.base_of(run)
-    started = run.state.type is RUNNING
-    while True:
-        if started:
-            started = False
-        else:
-            if run.handlers:
-                state = yield from change(run, State(RUNNING, "Retrying" if run.run_count > base else None), world)
-                if state.type is not RUNNING:
-                    return (yield from _after_handlers(run, state, world))
-            else:
-                put(run, State(RUNNING, "Retrying" if run.run_count > base else None), world)
-            if run.is_flow:
-                world.log(
-                    run,
-                    20,
-                    "Beginning %s run %r for flow %r",
-                    "flow" if run.parent is None else "subflow",
-                    run.name,
-                    definition.name,
-                )
-            if definition.on_running_hooks:
-                yield from run_hooks(run, definition.on_running_hooks, run.state, world)
-        out = yield BODY
-        if out.__class__ is Raised or out.__class__ is TimedOut:
-            exc = out.exc
-            if run.outcome_tb is None:
-                run.outcome_tb = exc.__traceback__
-        else:
-            exc = None
-        if run.is_flow and run.children:  # type: ignore[attr-defined]
-            cut = (
-                run.reached
-                or out.__class__ is TimedOut
-                or (exc is not None and not isinstance(exc, Exception) and not _leaves_for_later(exc))
-            )
-            drained = yield DRAIN_CANCELLING if cut else DRAIN
-            if drained is not None and exc is None:
-                out, exc = drained, drained.exc
-        if control is not None and control.cause is not None and (run.reached or isinstance(exc, TerminationSignal)):
-            return (yield from _interrupted(run, out, world, stored))
-        if run.root is run and run.is_flow and run.suspension is not None and (exc is None or isinstance(exc, Pause)):  # type: ignore[attr-defined]
-            return (yield from _end(run, run.suspension.fresh_copy(), world, stored=stored))  # type: ignore[attr-defined]
-        if exc is None:
-            value = out
-            if run.is_flow:
-                value = yield from resolve_returned(value)
-            state = value_state(value, kind=run.kind)
-        elif out.__class__ is TimedOut:
-            state = State(
-                FAILED,
-                "TimedOut",
-                message=f"{run.kind} run exceeded timeout of {definition.timeout_seconds} second(s)",
-                data=exc,
-            )
-            world.log(run, 40, "%s run exceeded timeout of %s second(s)", run.kind, definition.timeout_seconds)
-        elif isinstance(exc, Pause):
-            return (yield from _end(run, exc.state, world, stored=stored))
-        elif not isinstance(exc, Exception):
-            return (yield from _crashed(run, exc, world, stored))
-        else:
-            state = failed_state(
-                exc, "Flow run encountered an exception: " if run.is_flow else "Task run encountered an exception "
-            )
-            state._traceback = exc.__traceback__
-        if state.type is FAILED:
-            if run.is_flow and exc is not None and out.__class__ is not TimedOut:
-                world.log(run, 40, "Encountered exception during execution: %r", exc, exc=exc)
-            delay = yield from retry.decide(run, state, base, exc, world)
-            if delay is not None:
-                again = yield from _await_retry(run, state, delay, world)
-                if again is not None:
-                    return (yield from _end(run, again, world, stored=stored))
-                continue
-        if run.transaction is not None:
-            stored = reuse.of_run(run, stored)
-        if state.type in TERMINAL_STATES and stored is not None:
-            state = yield from reuse.finish(run, stored, state, world)
+    going = run.state.type is RUNNING  # it was given as that
+    while last is None:
+        last = yield from _try(run, base, going, stored, world)
+        going = False
+    return last
+
+
+def _from_given(run: Run, world: World) -> Stage:
+    """A first state that was given: the life ends in it, or goes on from it."""
+    settled: State | None = yield from given_states.begin(run, world)
+    if settled is None:
+        return None
+    if settled.type is CANCELLING:
+        return (yield from _end(run, settled, world))
+    run.state.ended = True
+    return run.state
+
+
+def _inputs(run: Run, world: World) -> Stage:
+    """Wait for upstreams, and put their results in place."""
+    failure: State | Raised | None = yield from settle_inputs(run, world)
+    if isinstance(failure, Raised):
+        return (yield from _interrupted(run, failure, world))
+    if failure is not None and failure.type is FAILED:
+        return (yield from _end(run, failure, world))
+    return failure
+
+
+def _parameters(run: Run, world: World) -> Stage:
+    """Validate the parameters of a flow run."""
+    bad = validate(run)
+    if bad is None:
+        return None
+    world.log(run, 40, "Validation of flow parameters failed with error: %s", bad.exc)
+    failed = failed_state(bad.exc, "Validation of flow parameters failed with error: ")
+    return (yield from _end(run, failed, world))
+
+
+def _try(run: Run, base: int, going: bool, stored: reuse.Stored | None, world: World) -> Stage:
+    """One try: Running, the body, what its outcome means; None: another one follows.
+
+    Args:
+        run: the run.
+        base: entries into RUNNING that do not count as tries.
+        going: it is RUNNING already.
+        stored: its transaction, if it has one.
+        world: clock, chance, ears.
+    """
+    definition, control = run.definition, run.control
+    if not going:
+        running = State(RUNNING, "Retrying" if run.run_count > base else None)
         if run.handlers:
-            state = yield from given_states.handled(run, state, world)
-            if state.type is SCHEDULED:
-                again = yield from _await_retry(run, state, _until(state, world), world)
-                if again is not None:
-                    return (yield from _end(run, again, world, stored=stored))
-                continue
-        return (yield from _end(run, state, world, stored=stored, handled=True))
+            running = yield from change(run, running, world)
+            if running.type is not RUNNING:
+                return (yield from _after_handlers(run, running, world))
+        else:
+            put(run, running, world)
+        if run.is_flow:
+            kind = "flow" if run.parent is None else "subflow"
+            world.log(run, 20, "Beginning %s run %r for flow %r", kind, run.name, definition.name)
+        if definition.on_running_hooks:
+            yield from run_hooks(run, definition.on_running_hooks, run.state, world)
+    out = yield BODY
+    exc = out.exc if out.__class__ is Raised or out.__class__ is TimedOut else None
+    if run.is_flow and run.children:  # type: ignore[attr-defined]
+        drained = yield DRAIN_CANCELLING if _is_cut(run, out, exc) else DRAIN
+        if drained is not None and exc is None:
+            out, exc = drained, drained.exc
+    if control is not None and control.cause is not None and (run.reached or isinstance(exc, TerminationSignal)):
+        return (yield from _interrupted(run, out, world, stored))
+    if exc is not None or run.is_flow:
+        leaving = _leaving(run, exc)
+        if leaving is not None:
+            return (yield from _end(run, leaving, world))
+        if exc is not None and not isinstance(exc, Exception):
+            return (yield from _crashed(run, exc, world, stored))
+    if exc is not None:
+        state = _failure(run, out, exc, world)
+    elif run.is_flow:
+        state = value_state((yield from resolve_returned(out)), kind="Flow")
+    else:
+        state = value_state(out, kind="Task")
+    if state.type is FAILED:
+        delay = yield from retry.decide(run, state, base, exc, world)
+        if delay is not None:
+            return (yield from _await_retry(run, state, delay, world))
+    if stored is not None or run.transaction is not None or run.handlers:
+        return (yield from _settled(run, state, stored, world))
+    return (yield from _end(run, state, world))
+
+
+def _is_cut(run: Run, out: Any, exc: BaseException | None) -> bool:
+    """Whether the body was cut short, so that what it submitted is ended with it."""
+    return bool(
+        run.reached
+        or out.__class__ is TimedOut
+        or (exc is not None and not isinstance(exc, Exception) and not _leaves_for_later(exc))
+    )
+
+
+def _leaving(run: Run, exc: BaseException | None) -> State | None:
+    """The state in which a run leaves this process, to be continued: a suspension, a pause, a long wait below it."""
+    if run.root is run and run.is_flow and run.suspension is not None and (exc is None or isinstance(exc, Pause)):  # type: ignore[attr-defined]
+        return run.suspension.fresh_copy()  # type: ignore[attr-defined,no-any-return]
+    return exc.state if isinstance(exc, Pause) else None
+
+
+def _failure(run: Run, out: Any, exc: BaseException, world: World) -> State:
+    """FAILED, by the run's own timeout or by what the body raised."""
+    if out.__class__ is TimedOut:
+        seconds = run.definition.timeout_seconds
+        world.log(run, 40, "%s run exceeded timeout of %s second(s)", run.kind, seconds)
+        return State(FAILED, "TimedOut", message=f"{run.kind} run exceeded timeout of {seconds} second(s)", data=exc)
+    if not run.is_flow:
+        return failed_state(exc, "Task run encountered an exception ")
+    state = failed_state(exc, "Flow run encountered an exception: ")
+    world.log(run, 40, "Encountered exception during execution: %r", exc, exc=exc)
+    return state
+
+
+def _settled(run: Run, state: State, stored: reuse.Stored | None, world: World) -> Stage:
+    """Store what the body gave, and let the handlers see the state; they may ask for another try."""
+    if run.transaction is not None:
+        stored = reuse.of_run(run, stored)
+    if state.type in TERMINAL_STATES and stored is not None:
+        state = yield from reuse.finish(run, stored, state, world)
+    if run.handlers:
+        state = yield from given_states.handled(run, state, world)
+        if state.type is SCHEDULED:
+            return (yield from _await_retry(run, state, _until(state, world), world))
+    return (yield from _end(run, state, world, handled=True))
 
 
 def _leaves_for_later(exc: BaseException) -> bool:
@@ -176,15 +220,21 @@ def _after_handlers(run: Run, state: State, world: World) -> Life:
     return state
 
 
-def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
-    """Between two tries; a state means that the run ends in it, to be continued elsewhere."""
+def _await_retry(run: Run, failed: State, delay: float, world: World) -> Stage:
+    """Between two tries; a state means that the life ended, to be continued elsewhere."""
+    ending = yield from _wait(run, failed, delay, world)
+    return None if ending is None else (yield from _end(run, ending, world))
+
+
+def _wait(run: Run, failed: State, delay: float, world: World) -> Stage:
+    """Wait for the next try; a state means that the life has to end in it."""
     run._counter = None
     if run.is_flow:
         run.keys = None  # type: ignore[attr-defined]  # pauses and their answers are forgotten
     if run.transaction is not None:
         reuse.reset(run)
     if delay > 0:
-        from penstock.core.times import at
+        from penstock.core.state_parts import at
 
         waiting = failed
         if failed.type is not SCHEDULED:
@@ -203,7 +253,6 @@ def _await_retry(run: Run, failed: State, delay: float, world: World) -> Steps:
                 # A cancelled flow passes through CANCELLING, where its hooks run.
                 return State(CANCELLING, message=state.message) if run.is_flow and state.is_cancelled() else state
             return crashed_state(stopped.exc)
-    run.outcome_tb = None
     return None
 
 
@@ -258,10 +307,9 @@ def _crashed(run: Run, exc: BaseException, world: World, stored: reuse.Stored | 
     return (yield from _end(run, state, world))
 
 
-def _end(
-    run: Run, state: State, world: World, *, stored: Any = None, hooks: bool = True, handled: bool = False
-) -> Life:
+def _end(run: Run, state: State, world: World, *, handled: bool = False) -> Life:
     """Set the last state, run its hooks, write the last line."""
+    hooks = True
     if state.type is CANCELLING:
         if run.state.type is not CANCELLING:
             put(run, state, world)

@@ -10,8 +10,7 @@ from typing import Any
 
 from penstock.base.exceptions import CancelledRun, TerminationSignal
 from penstock.core.state import State
-from penstock.core.state_result import is_states
-from penstock.core.state_types import (
+from penstock.core.state_parts import (
     CANCELLED,
     CANCELLING,
     COMPLETED,
@@ -21,6 +20,7 @@ from penstock.core.state_types import (
     TERMINAL_STATES,
     StateType,
 )
+from penstock.core.state_result import is_states
 
 
 class Raised:

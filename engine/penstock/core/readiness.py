@@ -15,8 +15,8 @@ from penstock.core.inputs import Found, given_value, id_of, is_future, not_ready
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.runs import Run, TaskRun
 from penstock.core.state import State
+from penstock.core.state_parts import COMPLETED, FAILED, PENDING
 from penstock.core.state_result import exception_of
-from penstock.core.state_types import COMPLETED, FAILED, PENDING
 
 
 def settle_inputs(run: Run, world: World) -> Steps:

@@ -12,8 +12,7 @@ from penstock.base.exceptions import SerializationError
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
 from penstock.core.state import State
-from penstock.core.state_details import StateDetails
-from penstock.core.state_types import COMPLETED, RUNNING
+from penstock.core.state_parts import COMPLETED, RUNNING, StateDetails
 
 if TYPE_CHECKING:
     from penstock.core.changes import World

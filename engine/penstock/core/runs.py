@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.ids import LAZY
+from penstock.base.marks import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
 from penstock.core.state import RunKey, State
-from penstock.core.state_types import StateType
+from penstock.core.state_parts import StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ class Run:
     __slots__ = (
         "__weakref__", "_address", "_counter", "_end", "_expected", "_index", "_label", "_map_index",
         "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "exempt", "flow", "given", "handlers",
-        "inherited", "is_async", "key", "kwargs", "last_try", "life", "outcome_tb", "parameters", "parent", "pending_inputs", "reached",
+        "inherited", "is_async", "key", "kwargs", "last_try", "life", "parameters", "parent", "pending_inputs", "reached",
         "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
     )  # fmt: skip
 
@@ -87,7 +87,6 @@ class Run:
         self.retry_wait_limit: Any = None
         self.reached = False
         self.transaction: Any = None
-        self.outcome_tb: Any = None
         self.inherited: Any = None
         self.control: Any = None
 

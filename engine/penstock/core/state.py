@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.clock import now
-from penstock.base.ids import LAZY, new_id, new_id_text
-from penstock.core.state_details import StateDetails, aware
-from penstock.core.state_result import StateResult
-from penstock.core.state_types import (
+from penstock.base.marks import LAZY, new_id, new_id_text, now
+from penstock.core.state_parts import (
     CANCELLED,
     CANCELLING,
     COMPLETED,
@@ -25,8 +22,11 @@ from penstock.core.state_types import (
     RUNNING,
     SCHEDULED,
     TERMINAL_STATES,
+    StateDetails,
     StateType,
+    aware,
 )
+from penstock.core.state_result import StateResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.annotations import BaseAnnotation
 from penstock.base.exceptions import CancelledRun, CrashedRun, FailedRun, MissingResult, PausedRun, UnfinishedRun
-from penstock.core.state_types import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, StateType
+from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.outcome import StateGroup, crashed_state, failed_state, value_state
 from penstock.core.state import State
-from penstock.core.state_details import StateDetails, aware
+from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType, aware
 from penstock.core.state_result import (
     RESULT_READ_MAXIMUM_ATTEMPTS,
     RESULT_READ_RETRY_DELAY,
@@ -20,7 +20,6 @@ from penstock.core.state_result import (
     is_stored,
     raise_now,
 )
-from penstock.core.state_types import TERMINAL_STATES, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable

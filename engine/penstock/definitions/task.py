@@ -19,7 +19,6 @@ from penstock.definitions.definition import Definition, check_retries, check_tim
 from penstock.definitions.task_options import checked_condition, checked_delays, checked_jitter
 from penstock.drivers import calls
 from penstock.interruption.section import current_section
-from penstock.storage.persisting import task_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -173,6 +172,8 @@ class Task(Definition, Generic[P, R]):
                 and settings.tasks.default_persist_result is None
             ):  # fmt: skip
                 return False  # the usual case, told without a call
+        from penstock.storage.persisting import task_stores
+
         return task_stores(self, run)
 
     @property

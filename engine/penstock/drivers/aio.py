@@ -20,9 +20,9 @@ from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.sync import Dropped, release
 from penstock.drivers.world import WORLD
+from penstock.interruption.calling import aperform_call
 from penstock.interruption.loop_target import LoopTarget
 from penstock.interruption.section import current_section
-from penstock.storage.steps import aperform_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.asyncutils import in_async_code
-from penstock.drivers.closing import close_runner
-from penstock.drivers.entry import Failure, RootScope, conclude, new_flow_run, new_task_run, note_kept
+from penstock.drivers.entry import Failure, RootScope, close_runner, conclude, new_flow_run, new_task_run, note_kept
 from penstock.drivers.sync import execute
 from penstock.interruption.section import current_section
 

@@ -15,9 +15,8 @@ from penstock.core.changes import create, put
 from penstock.core.inputs import SCALARS, Found, listed, scan
 from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.core.state import State
+from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES
 from penstock.core.state_result import exception_of, get_state_result
-from penstock.core.state_types import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, SCHEDULED, TERMINAL_STATES
-from penstock.drivers.given_states import keep, lookup
 from penstock.drivers.sync import Dropped, release, take_over
 from penstock.drivers.world import WORLD
 from penstock.interruption.interrupt import Control, roots
@@ -85,12 +84,19 @@ def new_task_run(
         root = run.root
         run.context = root.context
         if root.is_flow and (root.given_states or root.task_contexts):  # type: ignore[attr-defined]
-            lookup(run, root)  # type: ignore[arg-type]
+            take_given(run, root)  # type: ignore[arg-type]
     if state is not None:
         run.given = state
     given = run.given
     create(run, WORLD, given if given is not None and given.type in (SCHEDULED, PAUSED) else None)
     return run
+
+
+def take_given(run: Run, root: FlowRun) -> None:
+    """Give the run the state and the context that `run_engine` was given for its address, once per try."""
+    from penstock.drivers.given_states import lookup
+
+    lookup(run, root)
 
 
 def new_flow_run(
@@ -132,7 +138,7 @@ def new_flow_run(
         run.attempt = getattr(parent.root, "attempt", 1)
         root = parent.root
         if root.is_flow and (root.given_states or root.task_contexts):  # type: ignore[attr-defined]
-            lookup(run, root)  # type: ignore[arg-type]
+            take_given(run, root)  # type: ignore[arg-type]
         _track(run, parent)
     if state is not None:
         run.given = state
@@ -272,4 +278,23 @@ def note_kept(run: Run, state: State) -> None:
     """Keep the final state if `return_tasks` asked for it."""
     root = run.root
     if root is not run and root.is_flow and root.keep is not None:  # type: ignore[attr-defined]
+        from penstock.drivers.given_states import keep
+
         keep(run, state, root)  # type: ignore[arg-type]
+
+
+def close_runner(run: FlowRun) -> None:
+    """Leave the task runner that this flow run started, if it did; report what nobody looked at."""
+    runner, run.runner = run.runner, None
+    if runner is not None and runner.owned:
+        runner.__exit__(None, None, None)
+    if run.unseen:
+        report_unseen(run)
+
+
+def report_unseen(run: FlowRun) -> None:
+    """Say once how many submitted runs failed without anybody looking at them."""
+    names, run.unseen = run.unseen, {}
+    listed = ", ".join(f"{count} of {name!r}" for name, count in names.items() if count > 0)
+    if listed:
+        WORLD.log(run, 30, "Submitted task runs did not complete, and nobody looked at their results: %s.", listed)

@@ -15,8 +15,7 @@ from penstock.base.tracebacks import trimmed
 from penstock.core.effects import BODY
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.closing import close_runner
-from penstock.drivers.entry import Failure, RootScope, conclude, note_kept
+from penstock.drivers.entry import Failure, RootScope, close_runner, conclude, note_kept
 from penstock.drivers.sync import advance, warn_abandoned
 from penstock.drivers.world import WORLD
 from penstock.interruption.section import current_section

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.base.exceptions import MappingLengthMismatch
 from penstock.core.address import quote_name
 from penstock.core.state import State
-from penstock.core.state_types import COMPLETED
+from penstock.core.state_parts import COMPLETED
 
 if TYPE_CHECKING:
     from penstock.core.runs import FlowRun, Run

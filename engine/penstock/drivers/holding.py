@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.exceptions import FlowPauseTimeout
 from penstock.core.changes import put
 from penstock.core.state import State
-from penstock.core.state_types import PAUSED, PENDING, RUNNING, SCHEDULED
+from penstock.core.state_parts import PAUSED, PENDING, RUNNING, SCHEDULED
 from penstock.drivers.world import WORLD
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block

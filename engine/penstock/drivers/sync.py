@@ -16,8 +16,8 @@ from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wa
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.world import WORLD
+from penstock.interruption.calling import perform_call
 from penstock.interruption.section import Section, current_section
-from penstock.storage.steps import perform_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,6 @@ def release(run: Run) -> None:
     run.call = None
     run.wait_for = None
     run.transaction = None
-    run.outcome_tb = None
     if not run.is_flow:
         run.parameters = None
         run._counter = None

@@ -20,8 +20,8 @@ from penstock.base.current import current_run
 from penstock.core.changes import put
 from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.core.state import State
+from penstock.core.state_parts import SCHEDULED
 from penstock.core.state_result import get_state_result, is_stored
-from penstock.core.state_types import SCHEDULED
 from penstock.drivers.entry import new_flow_run, new_task_run
 from penstock.drivers.world import WORLD
 from penstock.engines.stepping import AsyncStepping, BaseRunEngine, SyncStepping

@@ -14,7 +14,7 @@ from penstock.core.address import Pattern, parse, parse_segment, quote_name
 from penstock.core.outcome import aggregate
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.core.state import State
-from penstock.core.state_types import COMPLETED
+from penstock.core.state_parts import COMPLETED
 from penstock.drivers.calls import live_flow, live_flow_async
 from penstock.drivers.entry import new_flow_run, new_task_run
 from penstock.drivers.sync import execute

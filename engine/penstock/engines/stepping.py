@@ -13,7 +13,7 @@ from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.core.runs import Run
 from penstock.core.state import State
-from penstock.core.state_types import PENDING, RUNNING, TERMINAL_STATES
+from penstock.core.state_parts import PENDING, RUNNING, TERMINAL_STATES
 from penstock.drivers.entry import Failure, RootScope, conclude
 from penstock.drivers.sync import advance, perform_body
 from penstock.drivers.world import WORLD
@@ -235,7 +235,7 @@ class SyncStepping:
             yield self
         finally:
             if run.is_flow:
-                from penstock.drivers.closing import close_runner
+                from penstock.drivers.entry import close_runner
 
                 close_runner(run)
             if scope is not None:

@@ -14,7 +14,7 @@ from penstock.base.asyncutils import in_async_run
 from penstock.base.current import current_run
 from penstock.base.exceptions import NotPausedError, ObjectNotFound
 from penstock.core.state import State
-from penstock.core.state_types import PAUSED, RUNNING
+from penstock.core.state_parts import PAUSED, RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
 from penstock.base.settings import get_current_settings
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
-    from penstock.pod.ending import Ending
     from penstock.pod.environment import PodEnvironment
     from penstock.pod.gate import Gate
     from penstock.pod.logs import StateLines
@@ -43,6 +42,22 @@ NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything w
 _KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
 
 
+class Demand(Protocol):
+    """What a body knows of an ending that came from outside; ``penstock.pod.ending`` is one."""
+
+    @property
+    def kind(self) -> CauseKind | None:
+        """Why the run ends, once it is asked to."""
+
+    @property
+    def horizon(self) -> float | None:
+        """When the process must be gone, monotonic; None while nothing presses."""
+
+    @property
+    def has_intent_file(self) -> bool:
+        """Whether the intent comes by a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a body needs of the pod around it."""
@@ -51,7 +66,7 @@ class Surroundings:
     attempt: Attempt
     reporter: Reporter
     lines: StateLines | None
-    ending: Ending
+    ending: Demand
     source_dir: str | None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.core.changes import put
 from penstock.core.state import State
-from penstock.core.state_types import PAUSED, PENDING, RUNNING
+from penstock.core.state_parts import PAUSED, PENDING, RUNNING
 from penstock.drivers.holding import freeze, thaw
 from penstock.drivers.world import WORLD
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.core.changes import put
 from penstock.core.outcome import crashed_state
 from penstock.core.state import State
-from penstock.core.state_types import TERMINAL_STATES
+from penstock.core.state_parts import TERMINAL_STATES
 from penstock.drivers.entry import note_kept
 from penstock.drivers.sync import Dropped, execute, release
 from penstock.drivers.world import WORLD

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from penstock.base.exceptions import UnfinishedRun
 from penstock.core.inputs import Upstream, replace
 from penstock.core.state import State
-from penstock.core.state_types import COMPLETED, TERMINAL_STATES
+from penstock.core.state_parts import COMPLETED, TERMINAL_STATES
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 from penstock.runners.futures import PrefectConcurrentFuture, PrefectFuture, check_timeout, result_of

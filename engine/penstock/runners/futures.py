@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from penstock.core.inputs import Upstream
 from penstock.core.runs import TaskRun
 from penstock.core.state import State
+from penstock.core.state_parts import CANCELLED, COMPLETED, PENDING
 from penstock.core.state_result import get_state_result
-from penstock.core.state_types import CANCELLED, COMPLETED, PENDING
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 

@@ -11,8 +11,8 @@ from penstock.base.annotations import BaseAnnotation, allow_failure, opaque, quo
 from penstock.base.exceptions import MappingLengthMismatch, MappingMissingIterable
 from penstock.core.inputs import Upstream, id_of, refuse
 from penstock.core.state import State
+from penstock.core.state_parts import COMPLETED, FAILED
 from penstock.core.state_result import exception_of
-from penstock.core.state_types import COMPLETED, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,6 @@
-"""Performing `Call` effects, and generators of them outside a run's life: stores, locks, transactions used by hand.
+"""Performing generators of `Call` effects outside a run's life: stores, locks, transactions used by hand.
 
-Neighbours: `store` and `transactions` write their logic once as such generators; the drivers perform the calls of a run's
-life by the same two functions.
+Neighbours: `store` and `transactions` write their logic once as such generators; the drivers perform those of a life.
 """
 
 from __future__ import annotations
@@ -9,35 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.outcome import Raised
+from penstock.interruption.calling import aperform_call, perform_call
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from penstock.core.effects import Call, Effect
-
-
-def perform_call(run: Any, effect: Call) -> Any:
-    """Call something of the user's; an awaitable is run to its end."""
-    try:
-        value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
-            from penstock.base.asyncutils import run_coro_as_sync
-
-            value = run_coro_as_sync(value)
-    except BaseException as exc:  # noqa: BLE001  (an outcome)
-        return Raised(exc)
-    return value
-
-
-async def aperform_call(run: Any, effect: Call) -> Any:
-    """Call something of the user's; an awaitable is awaited."""
-    try:
-        value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
-            value = await value
-    except BaseException as exc:  # noqa: BLE001  (an outcome)
-        return Raised(exc)
-    return value
+    from penstock.core.effects import Effect
 
 
 def run_steps(steps: Generator[Effect, Any, Any]) -> Any:

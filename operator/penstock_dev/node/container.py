@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
-import sys
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from penstock_dev.guard import MARK, kill_marked
 
+from .command import host_command
 from .output import Output, tail
 from .status import NEVER, Terminated
 
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
 
     from .probe import Liveness
 
-__all__ = ["Launch", "Process", "StartError", "host_command", "start_error"]
+__all__ = ["Launch", "Process", "StartError", "start_error"]
 
-_PYTHON = re.compile(r"^python(3(\.\d+)?)?$")
 _MESSAGE_BYTES = 4096
 _FALLBACK_BYTES = 2048
 # How long output may still come from the pipe once every process that we know of is gone.
@@ -40,13 +38,6 @@ _DRAIN_SECONDS = 0.5
 
 class StartError(Exception):
     """The process could not be started; the message says what a container runtime would."""
-
-
-def host_command(command: Sequence[str]) -> list[str]:
-    """Return the command with this interpreter in the place of the image's `python`."""
-    first = Path(command[0])
-    absolute = first.is_absolute() and first.exists()
-    return [sys.executable if _PYTHON.match(first.name) and not absolute else command[0], *command[1:]]
 
 
 @dataclass(frozen=True, slots=True)

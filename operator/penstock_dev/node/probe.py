@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .command import host_command
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -77,8 +79,6 @@ async def until_failed(
 
 async def _once(probe: Liveness, environment: Mapping[str, str], directory: Path) -> str | None:
     """Run the command once; returns what it said if it failed."""
-    from .container import host_command
-
     try:
         process = await asyncio.create_subprocess_exec(
             *host_command(probe.command),

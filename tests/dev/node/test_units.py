@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_dev.node import atomic, downward, quantity
-from penstock_dev.node.container import host_command
+from penstock_dev.node.command import host_command
 from penstock_dev.node.downward import FieldError, Host
 from penstock_dev.node.kubelet import Selection
 from penstock_dev.node.mounts import PathMap, expand

@@ -7,8 +7,7 @@ from typing import Any
 from penstock.core.inputs import TaskRunResult
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.core.state import State
-from penstock.core.state_details import StateDetails
-from penstock.core.state_types import TERMINAL_STATES, StateType
+from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType
 
 __all__ = [
     "TERMINAL_STATES",

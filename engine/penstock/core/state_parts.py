@@ -1,13 +1,48 @@
-"""Particulars of states. Neighbours: `_state`."""
+"""What states are made of: types, a closed set; and particulars. Neighbours: `state` holds the states."""
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
+
+
+class StateType(str, enum.Enum):  # noqa: UP042  (equal to its value; shown with its class, as any enum)
+    """The closed set of state types."""
+
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    CRASHED = "CRASHED"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+
+    def __repr__(self) -> str:
+        return f"StateType.{self.value}"
+
+    __hash__ = str.__hash__
+
+
+# Plain names: an attribute of an enum class costs ten times a global.
+SCHEDULED = StateType.SCHEDULED
+PENDING = StateType.PENDING
+RUNNING = StateType.RUNNING
+COMPLETED = StateType.COMPLETED
+FAILED = StateType.FAILED
+CANCELLED = StateType.CANCELLED
+CRASHED = StateType.CRASHED
+PAUSED = StateType.PAUSED
+CANCELLING = StateType.CANCELLING
+
+TERMINAL_STATES = {COMPLETED, FAILED, CANCELLED, CRASHED}
+DEFAULT_NAMES = {kind: kind.value.capitalize() for kind in StateType}
 
 
 class StateDetails:
@@ -98,3 +133,10 @@ def aware(when: datetime | str | None) -> datetime | None:
 
         return when.replace(tzinfo=UTC)
     return when
+
+
+def at(seconds: float) -> datetime:
+    """The point in time so many seconds after the epoch, in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,37 @@
+"""Calling something of the user's that is no body: hooks, handlers, stores. What it raises is an outcome.
+
+Neighbours: the drivers perform the `Call` effects of a run's life by this, `storage.steps` those outside runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.core.outcome import Raised
+
+if TYPE_CHECKING:
+    from penstock.core.effects import Call
+
+
+def perform_call(run: Any, effect: Call) -> Any:
+    """Call something of the user's; an awaitable is run to its end."""
+    try:
+        value = effect.fn(*effect.args, **effect.kwargs)
+        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+            from penstock.base.asyncutils import run_coro_as_sync
+
+            value = run_coro_as_sync(value)
+    except BaseException as exc:  # noqa: BLE001  (an outcome)
+        return Raised(exc)
+    return value
+
+
+async def aperform_call(run: Any, effect: Call) -> Any:
+    """Call something of the user's; an awaitable is awaited."""
+    try:
+        value = effect.fn(*effect.args, **effect.kwargs)
+        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+            value = await value
+    except BaseException as exc:  # noqa: BLE001  (an outcome)
+        return Raised(exc)
+    return value
