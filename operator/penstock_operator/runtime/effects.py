@@ -69,7 +69,7 @@ class Effects:
         """
         match effect:
             case Emit():
-                self._recorder.emit(run, effect)
+                self._recorder.emit(run.metadata, effect)
                 return Outcome.TOLD
             case CreatePod():
                 return await self._create_pod(effect, run, memory)
