@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..measure import Figure
 from .audit import writes
+from .crowds import fair, finished, large
 from .latencies import cancel, latency, pod_event
 from .standing import memory, restart
 from .throughput import burst, burst_5000, burst_defaults, sustained
@@ -27,4 +28,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "cancel": cancel,
     "memory": memory,
     "restart": restart,
+    "finished": finished,
+    "fair": fair,
+    "large": large,
 }

@@ -27,7 +27,7 @@ async def _begun(load: Load, run: str, pod: dict[str, Any], moments: Moments) ->
     await running(load, run, pod, moments)
 
 
-async def _models(on: Plane, namespace: str) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+async def model_runs(on: Plane, namespace: str) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """Let the operator make a run that goes on and one that has completed; return each with its pod."""
     found = {}
     for what, play, mark in (("running", _begun, RUNNING), ("completed", healthy, COMPLETED)):
@@ -49,7 +49,7 @@ def memory() -> list[Figure]:
         on.settle()
         time.sleep(5)
         idle = resident_mb(on.operator.process.pid)
-        models = asyncio.run(_models(on, namespace))
+        models = asyncio.run(model_runs(on, namespace))
         on.stop_operator()
         for what, count in (("running", ACTIVE), ("completed", FINISHED)):
             put(on.server.etcd_url, copies(*models[what], what, count))
@@ -87,7 +87,7 @@ def restart() -> list[Figure]:
     over: list[str] = []
     with plane() as on:
         namespace = on.namespace("restart", *PENSTOCK.needs)
-        models = asyncio.run(_models(on, namespace))
+        models = asyncio.run(model_runs(on, namespace))
         on.stop_operator()
         put(on.server.etcd_url, copies(*models["running"], "run", RESTARTED))
         runs, pods = PENSTOCK.path(namespace), f"/api/v1/namespaces/{namespace}/pods"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     asked = settings.parse(sys.argv[1:] if arguments is None else arguments, os.environ)
     logs.setup(asked.log_format, asked.log_level, sys.stderr)
+    for line in asked.ignored:
+        logging.getLogger(__name__).warning(line)
     try:
         cluster = credentials.load(os.environ, clock=time.monotonic)
     except NoClusterError as error:

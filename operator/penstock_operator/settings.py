@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from penstock_operator.runtime.config import Config
 
 PREFIX = "PENSTOCK_OPERATOR_"
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+_SILENT: Final = object()  # the command line says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a start of the program was asked for."""
+    """What a start of the program was asked for.
+
+    Attributes:
+        config: of the operator.
+        log_format: auto, json or text.
+        log_level: of our own lines.
+        ignored: variables that were not taken, and why, a line each.
+    """
 
     config: Config
     log_format: str = "auto"
     log_level: str = "info"
+    ignored: tuple[str, ...] = ()
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -34,14 +45,18 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     Raises:
         SystemExit: 0 for `--help`, 2 for what can't be understood, after a line that says so.
     """
-    parser = _parser(environ)
-    given = parser.parse_args(arguments)
+    parser = _parser()
+    variables = _Variables(environ, parser)
+    silent = argparse.Namespace(**{a.dest: _SILENT for a in parser._actions if a.dest not in ("help", "namespace")})
+    given = parser.parse_args(arguments, silent)
+    if given.namespace is None:
+        given.namespace = _SILENT
+    variables.fill(given)
     if given.workers < 1 or given.api_qps <= 0 or given.api_burst < 1:
         parser.error("--workers and --api-burst must be at least 1, --api-qps more than 0")
-    namespaces = given.namespace or [n.strip() for n in environ.get(f"{PREFIX}NAMESPACE", "").split(",")]
     host = environ.get("POD_NAME") or socket.gethostname()
     config = Config(
-        namespaces=tuple(dict.fromkeys(name for name in namespaces if name)),
+        namespaces=tuple(dict.fromkeys(name for name in given.namespace or () if name)),
         engine_image=given.engine_image,
         pod_security=given.pod_security != "none",
         health_port=given.health_port,
@@ -54,7 +69,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         api_qps=given.api_qps,
         api_burst=given.api_burst,
     )
-    return Settings(config, given.log_format, given.log_level)
+    return Settings(config, given.log_format, given.log_level, tuple(variables.ignored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,7 @@ class Option:
 def options() -> list[Option]:
     """Every option with its default, in the order of `--help`."""
     found = []
-    for action in _parser({})._actions:
+    for action in _parser()._actions:
         if action.dest == "help":
             continue
         default = (
@@ -89,7 +104,52 @@ def options() -> list[Option]:
     return found
 
 
-def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+class _Variables:
+    """What the environment says where the command line is silent: the flag wins, and then no variable is even looked at."""
+
+    def __init__(self, environ: Mapping[str, str], parser: argparse.ArgumentParser) -> None:
+        self._environ = environ
+        self._parser = parser
+        self.ignored: list[str] = []
+
+    def fill(self, given: argparse.Namespace) -> None:
+        """Put in what was not given."""
+        for action in self._parser._actions:
+            if getattr(given, action.dest, None) is _SILENT:
+                text = self._text(action)
+                setattr(given, action.dest, action.default if text is None else self._value(action, text))
+
+    def _text(self, action: argparse.Action) -> str | None:
+        variable = _variable(action)
+        text = self._environ.get(variable)
+        if text is None or not _SERVICE_LINK.match(text):
+            return text
+        # Kubernetes sets such variables for each Service of the namespace: for one named penstock-operator-health, this very one.
+        self.ignored.append(f"{variable}={text} is a link to a Service, not a setting: ignored")
+        return None
+
+    def _value(self, action: argparse.Action, text: str) -> Any:
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return text.lower() in ("1", "true", "yes")
+        if action.dest == "namespace":
+            return [name.strip() for name in text.split(",")]
+        kind = action.type if callable(action.type) else str
+        try:
+            value = kind(text)
+        except ValueError:
+            self._parser.error(
+                f"{_variable(action)} is {text!r}, which is no {getattr(kind, '__name__', 'such value')}"
+            )
+        if action.choices is not None and value not in action.choices:
+            self._parser.error(f"{_variable(action)} is {text!r}; choose from {', '.join(action.choices)}")
+        return value
+
+
+def _variable(action: argparse.Action) -> str:
+    return PREFIX + action.dest.upper()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m penstock_operator",
         description="Penstock's controller: runs FlowRuns as pods, and keeps their status true.",
@@ -98,18 +158,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     default = Config()
 
     def add(name: str, fallback: Any, help_: str, **more: Any) -> None:
-        variable = PREFIX + name.upper().replace("-", "_")
-        text = environ.get(variable)
-        kind = more.get("type", str)
-        value = fallback
-        if text is not None:
-            try:
-                value = kind(text)
-            except ValueError:
-                parser.error(f"{variable} is {text!r}, which is no {kind.__name__}")
-            if "choices" in more and value not in more["choices"]:
-                parser.error(f"{variable} is {text!r}; choose from {', '.join(more['choices'])}")
-        parser.add_argument(f"--{name}", default=value, help=help_, **more)
+        parser.add_argument(f"--{name}", default=fallback, help=help_, **more)
 
     parser.add_argument(
         "--namespace",
@@ -128,7 +177,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--leader-elect",
         action=argparse.BooleanOptionalAction,
-        default=environ.get(f"{PREFIX}LEADER_ELECT", "").lower() in ("1", "true", "yes"),
+        default=False,
         help="decide only while holding a Lease, so that several may run",
     )
     add("lease-name", default.lease_name, "of the Lease (default: %(default)s)")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock_operator.runtime.client import ApiClient
+from penstock_operator.runtime.client import MOST_BYTES, PAGE, PAGE_BYTES, ApiClient
 from penstock_operator.runtime.errors import ApiError, Cause
 from penstock_operator.runtime.metrics import Metrics
 from penstock_operator.runtime.resources import CONFIGMAPS, FLOWRUNS, PODS, Resource
@@ -184,13 +184,48 @@ def test_lists_come_in_pages() -> None:
     api.put("pods", pod("other", uid="o", labels={}))
 
     async def story(c: ApiClient) -> None:
-        listing = await c.list(PODS, label_selector="app.kubernetes.io/managed-by=penstock")
+        listing = await c.list(PODS, label_selector="penstock.dev/flow-run-uid")
         assert [item["metadata"]["name"] for item in listing.items] == [f"p{n}" for n in range(5)]
         assert listing.resource_version == str(api.version)
 
     using(api, story)
     assert [r.query.get("continue") for r in api.requests] == [None, "2", "4"]
-    assert all(r.query["limit"] == "500" for r in api.requests)
+
+
+def limits(api: FakeApi) -> list[int]:
+    return [int(r.query["limit"]) for r in api.requests]
+
+
+def test_pages_have_what_fits_into_a_bound_of_bytes() -> None:
+    """Many small objects, then some that are large: no page is much larger than meant, and none is missing."""
+    api = FakeApi()
+    for number in range(800):
+        api.put("pods", pod(f"a{number:03}", uid=f"a{number}"))
+    for number in range(30):
+        api.put("pods", pod(f"b{number:03}", uid=f"b{number}", annotations={"much": "x" * (PAGE_BYTES // 2)}))
+    sizes: list[tuple[int, int]] = []
+
+    async def story(c: ApiClient) -> None:
+        async for page in c.pages(PODS):
+            sizes.append((len(page.items), page.size))
+
+    using(api, story)
+    assert sum(count for count, _ in sizes) == 830
+    assert max(limits(api)) == PAGE, "small objects come by the hundred"
+    assert max(count * size for count, size in sizes) <= MOST_BYTES
+    assert len(sizes) < 40
+
+
+def test_an_object_larger_than_a_page_comes_alone() -> None:
+    api = FakeApi()
+    for number in range(3):
+        api.put("pods", pod(f"p{number}", uid=f"u{number}", annotations={"much": "x" * MOST_BYTES}))
+
+    async def story(c: ApiClient) -> None:
+        assert len((await c.list(PODS)).items) == 3
+
+    using(api, story)
+    assert limits(api)[-3:] == [1, 1, 1]
 
 
 def test_a_list_that_took_too_long_is_begun_again() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, WorkQueue
+from penstock_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, SLOW_OF_A_GROUP, WorkQueue
 from tests.support import virtualtime
 
 
@@ -238,3 +238,156 @@ def test_many_keys_and_workers_lose_nothing_and_never_share_a_key() -> None:
 
 async def _typed(work: Coroutine[Any, Any, None]) -> None:
     await work
+
+
+# --- turns and lanes ----------------------------------------------------------------------------------------------------------------------
+
+
+def grouped() -> WorkQueue[str]:
+    """Keys are of the group that their first letter names."""
+    return WorkQueue(clock=virtualtime.clock, random=lambda: 0.5, group=lambda key: key[0])
+
+
+def test_groups_take_turns() -> None:
+    """A crowd delays its own only."""
+
+    async def main() -> None:
+        q = grouped()
+        for number in range(2_000):
+            q.add(f"a{number}")
+        q.add("b0")
+        q.add("b1")
+        q.add("c0")
+        order = [await taken(q) for _ in range(7)]
+        assert order == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
+        assert len(q) == 1_996
+
+    virtualtime.run(main)
+
+
+def test_what_has_ended_goes_last_and_does_not_starve() -> None:
+    async def main() -> None:
+        q = grouped()
+        for number in range(40):
+            q.add(f"late{number}", late=True)
+            q.add(f"usual{number}")
+        order = [await taken(q) for _ in range(40)]
+        late = [key for key in order if key.startswith("late")]
+        assert order[:3] == ["usual0", "usual1", "usual2"]
+        assert 1 <= len(late) <= 3
+
+    virtualtime.run(main)
+
+
+def test_a_better_lane_is_taken_and_a_worse_is_not() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("x")
+        q.add("a", late=True)
+        await asyncio.sleep(3)
+        q.add("a")
+        q.add("a", late=True)
+        assert len(q) == 2
+        await taken(q)
+        assert await q.get() == ("a", 0.0), "it waits since it was added first"
+
+    virtualtime.run(main)
+
+
+def test_a_time_keeps_its_lane() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add_after("late", 1, late=True)
+        q.add_after("usual", 1)
+        await asyncio.sleep(1)
+        assert [await taken(q), await taken(q)] == ["usual", "late"]
+
+    virtualtime.run(main)
+
+
+def test_slow_keys_of_a_group_hold_so_many_workers_and_no_more() -> None:
+    async def main() -> None:
+        q = grouped()
+        for number in range(SLOW_OF_A_GROUP + 5):
+            q.add(f"a{number}")
+        for _ in range(SLOW_OF_A_GROUP):
+            q.slow(await taken(q))
+        q.add("b0")
+        assert await taken(q) == "b0", "a's share is used up"
+        q.add("a99", urgent=True)
+        assert await taken(q) == "a99", "a cancellation has a share of its own"
+        with pytest.raises(TimeoutError):
+            await taken(q)
+        q.done("a0")
+        assert await taken(q) == f"a{SLOW_OF_A_GROUP}"
+
+    virtualtime.run(main)
+
+
+def test_whoever_waits_is_told_when_a_share_is_free_again() -> None:
+    async def main() -> None:
+        q = grouped()
+        for number in range(SLOW_OF_A_GROUP + 1):
+            q.add(f"a{number}")
+        for _ in range(SLOW_OF_A_GROUP):
+            q.slow(await taken(q))
+        waiting = asyncio.create_task(q.get())
+        await asyncio.sleep(5)
+        assert not waiting.done()
+        q.done("a3")
+        found = await waiting
+        assert found is not None
+        assert found[0] == f"a{SLOW_OF_A_GROUP}"
+
+    virtualtime.run(main)
+
+
+def test_only_the_urgent_ones() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("a")
+        waiting = asyncio.create_task(q.get(urgent_only=True))
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        q.add("b", urgent=True)
+        assert await waiting == ("b", 1.0)
+        assert await taken(q) == "a"
+
+    virtualtime.run(main)
+
+
+def test_no_progress_is_when_keys_wait_and_nothing_is_taken_or_done() -> None:
+    async def main() -> None:
+        q = queue()
+        await asyncio.sleep(100)
+        assert q.stalled() == 0, "nothing waits"
+        q.add("a")
+        q.add("b")
+        assert q.stalled() == 0
+        await asyncio.sleep(10)
+        assert q.stalled() == 10
+        await taken(q)
+        assert q.stalled() == 0
+        await asyncio.sleep(5)
+        assert q.stalled() == 5
+        q.done("a")
+        assert q.stalled() == 0
+
+    virtualtime.run(main)
+
+
+def test_one_timer_for_very_many_times() -> None:
+    async def main() -> None:
+        q = queue()
+        for number in range(5_000):
+            q.add_after(f"k{number}", 10 + number % 7)
+        for number in range(5_000):
+            q.add_after(f"k{number}", 20 + number % 7)
+        assert q.delayed == 5_000
+        assert len(q._timers) < 12_000, "times that were replaced do not pile up"
+        await asyncio.sleep(19.9)
+        assert len(q) == 0
+        await asyncio.sleep(7)
+        assert (len(q), q.delayed) == (5_000, 0)
+
+    virtualtime.run(main)

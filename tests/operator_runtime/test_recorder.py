@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from penstock_operator.api.flowrun import FlowRun
+import pytest
+
+from penstock_operator.api.metadata import ObjectMeta
 from penstock_operator.core.model import Emit
 from penstock_operator.runtime.metrics import Metrics
 from penstock_operator.runtime.recorder import QUEUED, SERIES_SECONDS, Recorder
@@ -15,7 +17,7 @@ from tests.support.fakeapi import FakeApi, refusal
 from tests.support.runtimeobjects import flowrun
 from tests.support.runtimerig import client, now
 
-RUN = FlowRun.model_validate(flowrun())
+RUN = ObjectMeta.model_validate(flowrun()["metadata"])
 DONE = Emit("Normal", "Completed", "it is done", "Complete")
 
 
@@ -127,11 +129,40 @@ def test_too_many_are_dropped_and_nobody_waits() -> None:
     assert (posted(metrics, "dropped"), posted(metrics, "posted")) == (5, QUEUED)
 
 
-def test_a_long_note_is_cut_to_what_the_api_takes() -> None:
+NOTES = [
+    ("x" * 5000, 1024),
+    ("行が不正です。" * 60, 1024),  # 420 characters, 1,260 bytes
+    ("😀" * 300, 1024),
+    ("é" * 512, 1024),
+    ("lone \ud800", 6),
+]
+
+
+@pytest.mark.parametrize(("note", "size"), NOTES)
+def test_a_note_is_cut_to_what_the_api_takes_in_whole_characters(note: str, size: int) -> None:
+    """The API server says 1,024 characters, and counts bytes."""
     api = FakeApi()
 
     async def story(recorder: Recorder) -> None:
-        recorder.emit(RUN, Emit("Warning", "Crashed", "x" * 5000, "End"))
+        recorder.emit(RUN, Emit("Warning", "Crashed", note, "End"))
 
     telling(api, story)
-    assert len(api.requests[0].body["note"]) == 1024
+    told = api.requests[0].body["note"]
+    assert size - 6 < len(told.encode()) <= size
+    assert note.startswith(told.rstrip("…?"))
+
+
+def test_names_are_in_the_order_of_time() -> None:
+    """`kubectl describe` sorts Events by name; these are told at one moment and later ones."""
+    api = FakeApi()
+    notes = [str(number) for number in range(12)]
+
+    async def story(recorder: Recorder) -> None:
+        for number, note in enumerate(notes):
+            recorder.emit(RUN, Emit("Normal", "Completed", note, "Complete"))
+            if number % 3 == 0:
+                await asyncio.sleep(number)
+
+    telling(api, story)
+    events = sorted((name, event["note"]) for (_, _, name), event in api.objects.items())
+    assert [note for _, note in events] == notes

@@ -13,6 +13,7 @@ import pytest
 from penstock_operator.runtime import jsontext
 from penstock_operator.runtime.resources import PODS, Resource
 from penstock_operator.runtime.session import Beats, _Heard
+from penstock_operator.runtime.table import LARGE_BYTES
 
 
 def event(kind: str, name: str, version: int) -> dict[str, Any]:
@@ -41,8 +42,11 @@ def heard(*pieces: bytes, path: str = "/api/v1/pods") -> tuple[list[tuple[str, s
     """Return what was taken, and what kopf reads."""
     taken: list[tuple[str, str, bool]] = []
 
-    def take(resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        taken.append((resource.plural, raw["metadata"]["name"], deleted))
+    def take(resource: Resource, raw: Mapping[str, Any] | bytes, *, deleted: bool, size: int) -> None:
+        assert size > 0
+        assert isinstance(raw, bytes) is (size >= LARGE_BYTES)
+        read = json.loads(raw)["object"] if isinstance(raw, bytes) else raw
+        taken.append((resource.plural, read["metadata"]["name"], deleted))
 
     async def read() -> bytes:
         content: aiohttp.StreamReader = Pieces(pieces)  # type: ignore[assignment]
@@ -53,7 +57,7 @@ def heard(*pieces: bytes, path: str = "/api/v1/pods") -> tuple[list[tuple[str, s
     return taken, [json.loads(line) for line in lines if line]
 
 
-def lines(*events: Mapping[str, Any]) -> bytes:
+def lines(*events: Any) -> bytes:
     return b"".join(json.dumps(e).encode() + b"\n" for e in events)
 
 
@@ -76,8 +80,29 @@ def test_the_servers_own_words_pass_in_their_place() -> None:
     assert left == [bookmark(4), bookmark(5), GONE, bookmark(6)]
 
 
-@pytest.mark.parametrize("odd", [{"type": "NEWS", "object": {}}, {"type": "ADDED", "object": {"metadata": {}}}])
-def test_what_is_not_understood_is_kopfs(odd: dict[str, Any]) -> None:
+def test_a_large_event_is_handed_over_as_it_came() -> None:
+    """It is forty times as large when it is read: it waits for its turn as text."""
+    large = event("ADDED", "a", 5)
+    large["object"]["spec"] = {"parameters": {"rows": [{}] * LARGE_BYTES}}
+    taken, left = heard(lines(large))
+    assert taken == [(PODS.plural, "a", False)]
+    assert left == [bookmark(5)]
+
+
+ODD = [
+    {"type": "NEWS", "object": {}},
+    {"type": "ADDED", "object": {"metadata": {}}},
+    {"type": "ADDED", "object": None},
+    {"type": "ADDED"},
+    {"object": {}},
+    ["ADDED"],
+    "ADDED",
+    5,
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_not_understood_is_kopfs(odd: Any) -> None:
     assert heard(lines(odd)) == ([], [odd])
 
 

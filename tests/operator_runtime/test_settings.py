@@ -53,6 +53,23 @@ def test_a_flag_goes_over_the_environment() -> None:
     assert (config.namespaces, config.engine_image, config.leader_elect, config.workers) == (("c",), "j:2", False, 5)
 
 
+def test_a_flag_is_not_kept_from_its_word_by_a_variable_that_can_not_be_understood() -> None:
+    environ = {"PENSTOCK_OPERATOR_HEALTH_PORT": "x", "PENSTOCK_OPERATOR_LOG_LEVEL": "loud"}
+    settings = parse(["--health-port=8080", "--log-level=info"], environ)
+    assert settings.config.health_port == 8080
+    assert settings.ignored == ()
+
+
+def test_a_link_to_a_service_is_no_setting() -> None:
+    """Kubernetes sets it in each pod of a namespace that has a Service named penstock-operator-health."""
+    environ = {"PENSTOCK_OPERATOR_HEALTH_PORT": "tcp://10.96.3.4:80", "PENSTOCK_OPERATOR_WORKERS": "3"}
+    settings = parse([], environ)
+    assert (settings.config.health_port, settings.config.workers) == (0, 3)
+    (word,) = settings.ignored
+    assert "PENSTOCK_OPERATOR_HEALTH_PORT=tcp://10.96.3.4:80" in word
+    assert parse(["--health-port=8080"], environ).config.health_port == 8080
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "words"),
     [

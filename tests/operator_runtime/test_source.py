@@ -14,7 +14,6 @@ import pytest
 from penstock_operator.core.model import Decision, Observed
 from penstock_operator.runtime import app, source
 from penstock_operator.runtime.app import Operator
-from penstock_operator.runtime.client import Page
 from penstock_operator.runtime.config import Config
 from penstock_operator.runtime.resources import Key, Resource
 from penstock_operator.runtime.session import Beats, session
@@ -30,22 +29,20 @@ class Watching:
         self.server = server
         self.beats = Beats(time.monotonic)
         self.delivered: list[tuple[str, str, bool]] = []
-        self.listings: list[tuple[str, str | None, list[str], str]] = []
-        self.source = EventSource(server.credentials, namespaces, self.take, self.take_page, self.beats)
+        self.begun: list[tuple[str, str | None]] = []
+        self.source = EventSource(server.credentials, namespaces, self.take, self.begins, self.beats)
         self.task = asyncio.create_task(self.source.run())
 
-    def take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+    def take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool, size: int) -> None:
+        assert size > 0
         assert threading.current_thread() is threading.main_thread()
         if raw["metadata"]["name"] == "poison":
             raise KeyError("name")
         self.delivered.append((resource.plural, raw["metadata"]["name"], deleted))
 
-    def take_page(self, resource: Resource, namespace: str | None, page: Page) -> None:
+    def begins(self, resource: Resource, namespace: str | None) -> None:
         assert threading.current_thread() is threading.main_thread()
-        assert {item["metadata"]["name"] for item in page.items} <= {key.name for key in page.shown}
-        if page.last:
-            names = sorted(key.name for key in page.shown)
-            self.listings.append((resource.plural, namespace, names, page.resource_version))
+        self.begun.append((resource.plural, namespace))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         await reached(condition, lambda: f"{self.delivered} {self.server.asked}")
@@ -58,10 +55,15 @@ async def reached(condition: Callable[[], bool], told: Callable[[], str] = str) 
         await asyncio.sleep(0.01)
 
 
-def watching(story: Callable[[Watching], Coroutine[Any, Any, None]], *namespaces: str) -> None:
+def watching(
+    story: Callable[[Watching], Coroutine[Any, Any, None]],
+    *namespaces: str,
+    before: Callable[[WatchServer], None] = lambda _: None,
+) -> None:
     async def main() -> None:
         async with serving() as server:
             server.objects["flowruns"].append(flowrun("first", uid="first", version=5))
+            before(server)
             one = Watching(server, *namespaces)
             try:
                 await server.until_watched()
@@ -89,18 +91,22 @@ def test_what_is_watched_is_delivered_in_order() -> None:
     watching(story)
 
 
-def test_what_is_listed_is_handed_over_whole() -> None:
-    """With its version: what it does not show is not there. kopf makes no events of it."""
+def test_a_watch_begins_at_once_however_much_there_is() -> None:
+    """It asks for the version, and for nothing else; whoever is told lists beside it."""
 
     async def story(one: Watching) -> None:
-        kinds = {kind: ["first"] if kind == "flowruns" else [] for kind in ("flowruns", "flows", "pods")}
-        await one.until(lambda: len(one.listings) == 3)
-        assert sorted(one.listings) == sorted((kind, None, names, "10") for kind, names in kinds.items())
+        await one.until(lambda: len(one.begun) == 3)
+        assert sorted(one.begun) == [("flowruns", None), ("flows", None), ("pods", None)]
+        assert one.server.lists == {"flowruns": 1, "flows": 1, "pods": 1}
+        assert {limit for _, limit in one.server.limits} == {"1"}
         one.server.tell("flows", "ADDED", "f")
         await one.until(lambda: bool(one.delivered))
         assert one.delivered == [("flows", "f", False)]
 
-    watching(story)
+    def much(server: WatchServer) -> None:
+        server.objects["flowruns"] = [flowrun(f"run-{n}", uid=f"{n}", version=5) for n in range(50)]
+
+    watching(story, before=much)
 
 
 def test_it_asks_for_our_pods_only_and_writes_nothing() -> None:
@@ -111,7 +117,7 @@ def test_it_asks_for_our_pods_only_and_writes_nothing() -> None:
         asked = set(one.server.asked)
         assert {line.split()[0] for line in asked} == {"GET", "WATCH"}
         pods = {line for line in asked if "pods" in line}
-        assert pods == {f"{verb} /api/v1/pods app.kubernetes.io/managed-by=penstock" for verb in ("GET", "WATCH")}
+        assert pods == {f"{verb} /api/v1/pods penstock.dev/flow-run-uid" for verb in ("GET", "WATCH")}
         assert not [line for line in asked if "namespaces" in line or "customresourcedefinitions" in line]
 
     watching(story)
@@ -126,30 +132,16 @@ def test_namespaces() -> None:
             expected.add(f"/api/v1/namespaces/{namespace}/pods")
         await one.until(lambda: {ln.split()[1] for ln in one.server.asked if ln.startswith("WATCH")} == expected)
         assert watches <= expected
-        assert {namespace for _, namespace, _, _ in one.listings} == {"a", "b"}
+        assert {namespace for _, namespace in one.begun} == {"a", "b"}
 
     watching(story, "a", "b")
 
 
-def test_a_listing_in_pages_tells_at_its_end_what_all_of_them_showed() -> None:
+def test_a_version_that_is_too_old_begins_anew() -> None:
     async def story(one: Watching) -> None:
-        one.server.objects["pods"] = [pod(name, uid=name, version=9) for name in ("a", "b", "c")]
-        one.server.page_size = 2
+        one.begun.clear()
         one.server.error("pods", 410)
-        await one.until(lambda: ("pods", None, ["a", "b", "c"], "10") in one.listings)
-        one.server.objects["pods"].pop()
-        await one.server.until_watched()
-        one.server.error("pods", 410)
-        await one.until(lambda: ("pods", None, ["a", "b"], "10") in one.listings)
-
-    watching(story)
-
-
-def test_a_version_that_is_too_old_is_listed_anew() -> None:
-    async def story(one: Watching) -> None:
-        one.server.objects["pods"].append(pod("late", uid="late", version=9))
-        one.server.error("pods", 410)
-        await one.until(lambda: ("pods", None, ["late"], "10") in one.listings)
+        await one.until(lambda: one.begun == [("pods", None)])
         assert not one.task.done()
 
     watching(story)
@@ -188,7 +180,7 @@ def test_credentials_that_are_refused_for_a_moment(
         await reached(lambda: not server.unauthorized["pods"])
 
         def seen() -> bool:
-            server.tell("pods", "ADDED", "after", metadata={"labels": {"app.kubernetes.io/managed-by": "penstock"}})
+            server.tell("pods", "ADDED", "after", metadata={"labels": {"penstock.dev/flow-run-uid": "u"}})
             return operator.store.pods.get(Key("default", "after")) is not None
 
         await reached(seen)

@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.runtime.errors import UnreadableError
+from penstock_operator.runtime.jsontext import parse
+from penstock_operator.runtime.packing import unpacked
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from penstock_operator.runtime.store import Store
+from penstock_operator.runtime.table import AT_HAND_BYTES, LARGE_BYTES
 from tests.support.runtimeobjects import flow, flowrun, pod, state
 
 RUN = Key("default", "etl")
@@ -122,10 +126,88 @@ def test_a_pod_without_our_label_is_not_kept() -> None:
     assert store.pods.get(POD) is None
 
 
-def test_an_object_that_cannot_be_read_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+# Fields that can't be read are left out; of these objects not even the reader makes anything, as of what nobody thought of.
+BROKEN = [
+    {**flowrun(), "metadata": {**flowrun()["metadata"], "uid": 5}},
+    OverflowError(),
+    RecursionError(),
+    KeyError("x"),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_run_that_cannot_be_read_is_left_alone_and_told(
+    broken: dict[str, Any] | Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = Store()
-    assert store.apply(FLOWRUNS, {**flowrun(), "metadata": {**flowrun()["metadata"], "uid": 5}}) == ()
+    raw = flowrun() if isinstance(broken, Exception) else broken
+    if isinstance(broken, Exception):
+        monkeypatch.setattr("penstock_operator.runtime.store.read_run", _raises(broken))
+    assert store.apply(FLOWRUNS, raw) == (RUN,)
+    assert store.apply(FLOWRUNS, raw) == (), "once"
     assert "flowruns default/etl can't be read" in caplog.text
+    assert dict(store.unreadables())["flowruns"] == 1
+    noted = store.unreadable(FLOWRUNS, RUN)
+    assert noted is not None
+    assert (noted.version, noted.stateless) == (1, True)
+    with pytest.raises(UnreadableError):
+        store.run(RUN)
+
+
+UNREADABLE = {**flowrun(), "metadata": {**flowrun()["metadata"], "uid": 5}}
+
+
+def test_what_can_be_read_again_is() -> None:
+    store = Store()
+    store.apply(FLOWRUNS, UNREADABLE)
+    assert store.apply(FLOWRUNS, flowrun(version=2)) == (RUN,)
+    assert store.run(RUN) is not None
+    assert dict(store.unreadables())["flowruns"] == 0
+
+
+@pytest.mark.parametrize("how", ["deleted", "pruned"])
+def test_what_is_gone_need_not_be_read(how: str) -> None:
+    store = Store()
+    store.apply(FLOWRUNS, UNREADABLE)
+    if how == "deleted":
+        store.apply(FLOWRUNS, flowrun(version=2), deleted=True)
+    else:
+        store.prune(FLOWRUNS, set(), 2, everywhere)
+    assert store.unreadable(FLOWRUNS, RUN) is None
+    assert store.run(RUN) is None
+
+
+def test_any_exception_of_a_reader_is_that_objects_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that nobody thought of."""
+    store = Store()
+    for error in (OverflowError("date value out of range"), RecursionError(), KeyError("x"), AssertionError()):
+        with monkeypatch.context() as patch:
+            patch.setattr("penstock_operator.runtime.store.parse_pod", _raises(error))
+            assert store.apply(PODS, pod(version=3)) == ()
+        assert dict(store.unreadables())["pods"] == 1
+        store = Store()
+
+
+def _raises(error: Exception) -> Any:
+    def reader(_: Any) -> Any:
+        raise error
+
+    return reader
+
+
+@pytest.mark.parametrize("raw", [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"namespace": "x"}}])
+def test_what_has_no_name_is_nothing(raw: dict[str, Any]) -> None:
+    assert Store().apply(PODS, raw) == ()
+
+
+def test_a_finished_run_is_read_when_it_is_asked_for() -> None:
+    """At a restart there may be very many; what can't be read of one is found when its turn comes."""
+    store = Store()
+    raw = {**UNREADABLE, "status": {"state": state("Completed")}}
+    assert store.apply(FLOWRUNS, raw) == (RUN,)
+    with pytest.raises(UnreadableError):
+        store.run(RUN)
+    assert dict(store.unreadables())["flowruns"] == 1
 
 
 def test_an_object_of_which_a_field_cannot_be_read_is_known_without_it() -> None:
@@ -183,31 +265,97 @@ def nested(levels: int) -> Any:
     return value
 
 
-@pytest.mark.parametrize(
-    ("parameters", "packed"),
-    [
-        ({"day": None, "rows": [1, 2.5, {"x": None}], "naïve": "\u2028"}, True),
-        ({"deep": nested(190)}, True),
-        ({"deep": nested(210)}, True),
-        ({"deeper": nested(400)}, False),
-        ({"lone": "\ud800"}, False),
-    ],
-)
-def test_a_finished_run_is_kept_small_and_is_the_same(parameters: dict[str, Any], packed: bool) -> None:
+PARAMETERS = [
+    {"day": None, "rows": [1, 2.5, {"x": None}], "naïve": "\u2028"},
+    {"deep": nested(190)},
+    {"deep": nested(210)},
+    {"deeper": nested(400)},
+    {"lone": "\ud800"},
+]
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS)
+@pytest.mark.parametrize("kind", ["Completed", "Running"])
+def test_what_is_kept_as_text_is_the_same(parameters: dict[str, Any], kind: str) -> None:
+    """A finished run at once, another when it is long since it was heard of, or when it is large."""
     store = Store()
-    raw = flowrun(status={"state": state("Completed")}, spec={"flowRef": {"name": "f"}, "parameters": parameters})
-    store.apply(FLOWRUNS, raw)
-    entry, run = store.runs.entry(Key("default", "etl")), store.runs.get(Key("default", "etl"))
+    raw = flowrun(status={"state": state(kind)}, spec={"flowRef": {"name": "f"}, "parameters": parameters})
+    store.apply(FLOWRUNS, raw, size=LARGE_BYTES)
+    entry, run = store.runs.entry(RUN), store.run(RUN)
     assert entry is not None
-    assert isinstance(entry.value, bytes) is packed
+    assert isinstance(entry.value, bytes) or parameters.get("deeper")
     assert run == FlowRun.model_validate(raw)
     assert run.model_fields_set == FlowRun.model_validate(raw).model_fields_set
 
 
-def test_a_run_that_goes_on_is_kept_as_it_is() -> None:
+def test_of_what_nobody_reads_nothing_is_kept() -> None:
+    store = Store()
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "x" * 10_000, "mine": "1"}
+    fields = [{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:parameters": {}}}}]
+    raw = flowrun(status={"state": state("Completed")}, annotations=applied, managedFields=fields)
+    store.apply(FLOWRUNS, raw)
+    entry, run = store.runs.entry(RUN), store.run(RUN)
+    assert entry is not None
+    assert isinstance(entry.value, bytes)
+    assert len(entry.value) < 1_000
+    assert run is not None
+    assert run.metadata.annotations == {"mine": "1"}
+    assert parse(unpacked(entry.value))["metadata"]["managedFields"] == [{"manager": "kubectl", "operation": "Apply"}]
+
+
+def test_a_run_that_goes_on_is_at_hand() -> None:
     store = Store()
     store.apply(FLOWRUNS, flowrun(status={"state": state("Running")}))
     assert store.runs.get(Key("default", "etl")) is store.runs.get(Key("default", "etl"))
+
+
+def test_so_much_is_at_hand_and_no_more() -> None:
+    store = Store()
+    count = 3 * AT_HAND_BYTES // 20_000
+    for number in range(count):
+        store.apply(FLOWRUNS, flowrun(f"r{number}", uid=str(number), version=number + 1), size=20_000)
+    models = [n for n in range(count) if isinstance(store.runs.entry(Key("default", f"r{n}")).value, FlowRun)]  # type: ignore[union-attr]
+    assert AT_HAND_BYTES // 20_000 - 1 <= len(models) <= AT_HAND_BYTES // 20_000
+    assert models == list(range(count - len(models), count)), "those that were heard of last"
+    assert all(store.run(Key("default", f"r{n}")) for n in range(count))
+
+
+def test_of_the_pod_of_a_finished_run_only_its_name_is_kept() -> None:
+    """Whichever comes first."""
+    ended = {"phase": "Succeeded", "containerStatuses": [{"name": "engine", "state": {"terminated": {"exitCode": 0}}}]}
+    finished = flowrun(version=5, status={"state": state("Completed")})
+    first, second = Store(), Store()
+    first.apply(PODS, pod(version=3, status=ended))
+    assert first.pods_of(RUN)[0].containers
+    first.apply(FLOWRUNS, finished)
+    second.apply(FLOWRUNS, finished)
+    second.apply(PODS, pod(version=3, status=ended))
+    for store in (first, second):
+        (kept,) = store.pods_of(RUN)
+        assert (kept.name, kept.uid, kept.owner_uid, kept.phase) == ("etl-1", "pod-1", "run-1", "Succeeded")
+        assert not kept.containers
+        store.apply(PODS, pod(version=6, status=ended), deleted=True)
+        assert store.last_pod(POD) is None, "nobody judges it any more"
+
+
+def test_a_pod_of_a_finished_run_that_lives_is_kept_whole() -> None:
+    store = Store()
+    store.apply(FLOWRUNS, flowrun(version=5, status={"state": state("Cancelled")}))
+    store.apply(PODS, pod(version=3, status={"phase": "Running"}))
+    assert store.pods_of(RUN)[0].containers
+
+
+def test_what_others_write_on_a_pod_is_not_kept() -> None:
+    store = Store()
+    labels = {
+        "penstock.dev/flow-run-uid": "run-1",
+        "penstock.dev/flow-run": "etl",
+        "app.kubernetes.io/managed-by": "us",
+    }
+    store.apply(PODS, pod(labels=labels, annotations={"penstock.dev/intent": "Running", "much": "x" * 10_000}))
+    (kept,) = store.pods_of(RUN)
+    assert kept.annotations == {"penstock.dev/intent": "Running"}
+    assert set(kept.labels) == {"penstock.dev/flow-run-uid", "penstock.dev/flow-run"}
 
 
 def test_runs_are_counted_by_state() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from penstock_operator.runtime.wire import Answer, NoAnswerError
+from penstock_operator.runtime.wire import Answer, NoAnswerError, TooMuchError
 
 Name = tuple[str, str, str]  # plural, namespace, name
 
@@ -61,7 +61,14 @@ class FakeApi:
     _uid: int = 0
 
     async def send(
-        self, method: str, path: str, *, query: Mapping[str, str], headers: Mapping[str, str], content: bytes | None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        content: bytes | None,
+        most: int = 0,
     ) -> Answer:
         """Be a `Wire`: answer as a server would."""
         raw = httpx.Request(method, f"http://api{path}", params=dict(query), headers=dict(headers), content=content)
@@ -69,6 +76,8 @@ class FakeApi:
             answer = self.handle(raw)
         except httpx.TransportError as error:
             raise NoAnswerError(type(error).__name__, str(error)) from error
+        if most and len(answer.content) > most:
+            raise TooMuchError
         return Answer(answer.status_code, answer.headers, answer.content)
 
     async def close(self) -> None:
@@ -226,15 +235,25 @@ def _merged(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 def _selected(found: dict[str, Any], query: dict[str, str]) -> bool:
     labels = found["metadata"].get("labels") or {}
-    wanted = [part.split("=") for part in query.get("labelSelector", "").split(",") if part]
-    if any(labels.get(name) != value for name, value in wanted):
-        return False
-    field_name, _, value = query.get("fieldSelector", "").partition("=")
-    return not field_name or found["involvedObject"]["uid"] == value
+    for part in filter(None, query.get("labelSelector", "").split(",")):
+        name, equals, value = part.partition("=")
+        if (labels.get(name) != value) if equals else (name not in labels):
+            return False
+    for part in filter(None, query.get("fieldSelector", "").split(",")):
+        path, value = part.replace("!=", "=").split("=")
+        if (_at(found, path) == value) is ("!=" in part):
+            return False
+    return True
+
+
+def _at(found: Any, path: str) -> Any:
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return "" if found is None else found
 
 
 def _missing(request: Request) -> httpx.Response:
-    return refusal(404, "NotFound", f'{request.resource} "{request.name}" not found')
+    return refusal(404, "NotFound", f'{request.resource} "{request.name}" not found', name=request.name)
 
 
 def _stale(request: Request) -> httpx.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock_operator.api.constants import API_VERSION, LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
+from penstock_operator.api.constants import API_VERSION, LABEL_FLOW_RUN, LABEL_FLOW_RUN_UID
 
 
 def flowrun(name: str = "etl", *, uid: str = "run-1", version: int = 1, **more: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def pod(
             "namespace": "default",
             "uid": uid,
             "resourceVersion": str(version),
-            "labels": {LABEL_MANAGED_BY: MANAGED_BY, LABEL_FLOW_RUN: run},
+            "labels": {LABEL_FLOW_RUN_UID: owner, LABEL_FLOW_RUN: run},
             "ownerReferences": [
                 {"apiVersion": API_VERSION, "kind": "FlowRun", "name": run, "uid": owner, "controller": True}
             ],

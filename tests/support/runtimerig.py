@@ -23,6 +23,7 @@ from penstock_operator.runtime.recorder import Recorder
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from penstock_operator.runtime.status import StatusWriter
 from penstock_operator.runtime.store import Store
+from penstock_operator.runtime.unreadable import LeftAlone
 from tests.support import virtualtime
 from tests.support.fakeapi import FakeApi
 
@@ -57,6 +58,7 @@ class Rig:
     api: FakeApi
     decide: Callable[[Observed], Decision]
     seen: list[Observed] = field(default_factory=list)
+    set_by: float = 0.0  # seconds, as somebody sets the wall clock
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
@@ -65,8 +67,9 @@ class Rig:
         self.client = client(self.api, self.metrics)
         self.queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
         self.recorder = Recorder(self.client, "me", self.metrics, now=now, clock=virtualtime.clock)
+        self.memories = Memories(self.wall, virtualtime.clock)
         gatherer = Gatherer(
-            self.client, self.store, Checker(), now=now, random=half, engine_image="engine", pod_security=True
+            self.client, self.store, Checker(), now=self.wall, random=half, engine_image="engine", pod_security=True
         )
         self.controller = Controller(
             self._decided,
@@ -74,12 +77,17 @@ class Rig:
             self.store,
             gatherer,
             StatusWriter(self.client, self.store, self.metrics),
-            Effects(self.client, self.store, self.recorder, now=now),
-            Memories(),
+            Effects(self.client, self.store, self.recorder, now=self.memories.now),
+            self.memories,
+            LeftAlone(self.client, self.store, self.recorder, now=self.wall),
             self.metrics,
-            now=now,
+            now=self.wall,
             clock=virtualtime.clock,
         )
+
+    def wall(self) -> datetime:
+        """The operator's wall clock, which somebody may set."""
+        return now() + timedelta(seconds=self.set_by)
 
     def _decided(self, observed: Observed) -> Decision:
         self.seen.append(observed)

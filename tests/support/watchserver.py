@@ -41,6 +41,7 @@ class WatchServer:
         self.objects: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
         self.asked: list[str] = []
         self.lists: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.limits: list[tuple[str, str]] = []  # of each list: the kind, and how many objects were asked for
         self.page_size = 10**6
         self.unauthorized: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.opened = asyncio.Event()
@@ -94,6 +95,7 @@ class WatchServer:
         if watch:
             return await self._watch(request, kind)
         self.lists[kind] += 1
+        self.limits.append((kind, request.query.get("limit", "")))
         begin = int(request.query.get("continue", 0))
         end = begin + min(self.page_size, int(request.query.get("limit", self.page_size)))
         more = {"continue": str(end)} if end < len(self.objects[kind]) else {}

@@ -18,6 +18,7 @@ from typing import Any
 
 from .checker import Checker
 from .client import ApiClient
+from .clock import Steps
 from .config import Config
 from .controller import Controller, Decide, enqueue
 from .credentials import Credentials
@@ -25,20 +26,21 @@ from .effects import Effects
 from .errors import ApiError
 from .flows import Flows
 from .gather import Gatherer
-from .health import WATCH_SILENT_SECONDS, WORKER_STUCK_SECONDS, HealthServer
+from .health import NO_PROGRESS_SECONDS, WATCH_SILENT_SECONDS, WORKER_STUCK_SECONDS, HealthServer
 from .lease import Lease
 from .memory import Memories
 from .metrics import Metrics
+from .orphans import Orphans
 from .queue import WorkQueue
 from .ratelimit import TokenBucket
 from .recorder import Recorder
-from .resources import FLOWS, Key, Resource
+from .resources import FLOWRUNS, Key, Resource
 from .session import Beats
 from .source import EventSource
 from .status import StatusWriter
 from .store import Store
 from .sync import Sync
-from .table import key_of
+from .unreadable import LeftAlone
 from .wire import Wire
 
 FINISH_SECONDS = 0.4  # for workers at the end; what is cut off is repeated by the next operator
@@ -47,7 +49,11 @@ WATCH_SILENT_RESTART = 150.0  # twice kopf's own patience: then it is kopf that 
 FIRST_RESTART_SECONDS = 0.5
 LONGEST_RESTART_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-WORKER = "worker-"
+CLOCK_SECONDS = 15.0  # how soon it is noticed that the wall clock was set forward
+ORPHAN_SECONDS = 60.0  # between two looks at pods whose runs are not known
+PROBE_SECONDS = 5.0  # between two questions whether refused credentials are accepted again
+WORKERS = "workers"
+FLOW_WORKER = "flows"
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +61,10 @@ log = logging.getLogger(__name__)
 def utc_now() -> datetime:
     """Return the wall clock's time in UTC."""
     return datetime.now(UTC)
+
+
+def _namespace(key: Key) -> str:
+    return key.namespace
 
 
 class Operator:
@@ -84,12 +94,13 @@ class Operator:
         self._config = config
         self._clock = clock
         self.metrics = Metrics()
-        self.store = Store(self._concerned)
-        self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng)
+        self.store = Store(self._concerned, self._flow_changed)
+        self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng, group=_namespace)
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
         self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
         self._checker = Checker()
         self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
+        memories = Memories(now, clock)
         self._controller = Controller(
             decide,
             self.queue,
@@ -104,20 +115,25 @@ class Operator:
                 pod_security=config.pod_security,
             ),
             StatusWriter(self._client, self.store, self.metrics),
-            Effects(self._client, self.store, self._recorder, now=now),
-            Memories(),
+            Effects(self._client, self.store, self._recorder, now=memories.now),
+            memories,
+            LeftAlone(self._client, self.store, self._recorder, now=now),
             self.metrics,
+            workers=config.workers,
             now=now,
             clock=clock,
         )
         self._flows = Flows(self._client, self.store, WorkQueue(clock=clock, random=rng), now=now)
         self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
-        self._source = EventSource(credentials, config.namespaces, self._deliver, self._sync.take, self._beats)
+        self._source = EventSource(credentials, config.namespaces, self._deliver, self._sync.begins, self._beats)
+        self._orphans = Orphans(self._client, self.store, self.metrics)
+        self._steps = Steps(now, clock)
         namespace = config.lease_namespace or credentials.endpoint.namespace
         self._lease = Lease(self._client, namespace, config.lease_name, config.identity, now=now, clock=clock)
         self._leading = not config.leader_elect
         self._synced = asyncio.Event()
+        self._probed = config.namespaces[0] if config.namespaces else None
         self._rng = rng
         self._gauges()
 
@@ -135,6 +151,8 @@ class Operator:
         tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._follow(), name="watches"),
             asyncio.create_task(self._relist(), name="relist"),
+            asyncio.create_task(self._watch_the_clock(), name="clock"),
+            asyncio.create_task(self._probe(), name="credentials"),
             asyncio.create_task(self._recorder.run(), name="events"),
         ]
         deciding = asyncio.create_task(self._decide(tasks), name="deciding")
@@ -161,19 +179,25 @@ class Operator:
         stuck = self.queue.working()
         if stuck > WORKER_STUCK_SECONDS:
             return f"a worker has been at one run for {stuck:.0f} s"
-        silent = self._beats.oldest()
         answered = self._client.answered_at
         # A server that answers nobody is no reason to start anew: it would be met again.
-        if (
-            silent > WATCH_SILENT_SECONDS
-            and answered is not None
-            and self._clock() - answered < WATCH_SILENT_SECONDS / 2
-        ):
+        quiet = self._clock() - answered if answered is not None else float("inf")
+        stalled = self.queue.stalled() if self._leading else 0.0
+        if stalled > NO_PROGRESS_SECONDS and quiet < NO_PROGRESS_SECONDS / 2:
+            return f"{len(self.queue)} runs wait, and none has been taken up or left for {stalled:.0f} s"
+        silent = self._beats.oldest()
+        if silent > WATCH_SILENT_SECONDS and quiet < WATCH_SILENT_SECONDS / 2:
             return f"a watch has not been heard of for {silent:.0f} s, although the API server answers"
         return None
 
     def readiness(self) -> tuple[bool, str]:
-        """Return whether the caches are filled, and whether this operator leads."""
+        """Return whether the caches are filled, what the API server refuses, and whether this operator leads."""
+        refused = self._client.refused_since
+        if refused is not None:
+            for_ = self._clock() - refused
+            return False, f"the API server has not accepted the operator's credentials for {for_:.0f} s"
+        if self._sync.refused is not None:
+            return False, self._sync.refused
         if not self._synced.is_set():
             return False, "the caches are not filled yet"
         return True, "ok: leading" if self._leading else "ok: standing by"
@@ -186,12 +210,11 @@ class Operator:
             await self._lease.acquire()
             self._leading = True
         self.metrics.leader.set(1)
-        workers = [asyncio.create_task(self._work(), name=f"{WORKER}{n}") for n in range(self._config.workers)]
-        workers.append(asyncio.create_task(self._flows.work(), name=f"{WORKER}flows"))
-        tasks += workers
+        working = asyncio.create_task(self._work(), name=WORKERS)
         keeping = asyncio.create_task(self._keep(), name="lease")
-        tasks.append(keeping)
-        done, _ = await asyncio.wait({keeping, *workers}, return_when=asyncio.FIRST_COMPLETED)
+        tasks += [working, keeping, asyncio.create_task(self._flows.work(), name=FLOW_WORKER)]
+        tasks.append(asyncio.create_task(self._sweep(), name="orphans"))
+        done, _ = await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()  # a worker never ends by itself: what goes wrong with a run stays with the run
         self._leading = False
@@ -213,7 +236,6 @@ class Operator:
         wait = FIRST_RESTART_SECONDS
         while True:
             await self._sync.prime()
-            self._flows.concern(self.store.flows)
             self._synced.set()
             self.metrics.synced.set(1)
             log.info("ready: the caches are filled")
@@ -241,22 +263,40 @@ class Operator:
                 await watching
 
     async def _relist(self) -> None:
+        await self._synced.wait()
+        await self._sync.run(lambda: self._config.relist_seconds * (0.9 + 0.2 * self._rng()))
+
+    async def _sweep(self) -> None:
+        """End pods whose runs are gone, once everything has been listed."""
+        await self._sync.complete.wait()
         while True:
-            await asyncio.sleep(self._config.relist_seconds * (0.9 + 0.2 * self._rng()))
-            try:
-                await self._sync.once()
-                self._flows.concern(self.store.flows)
-            except ApiError as error:
-                log.info("the caches were not compared with a listing: %s", error)
-            except Exception:
-                log.exception("the caches were not compared with a listing")
+            await self._orphans.sweep()
+            await asyncio.sleep(ORPHAN_SECONDS)
+
+    async def _watch_the_clock(self) -> None:
+        """A wall clock that was set forward may have reached what somebody waits for: timers go by the other clock."""
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            step = self._steps.step()
+            if step:
+                log.warning("the wall clock was set by %.0f s", step)
+            if step > 0:
+                self._concerned(self.queue.delayed_keys())
+
+    async def _probe(self) -> None:
+        """Ask now and then while the credentials are refused: with nothing to do, nobody would notice that they are good again."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            if self._client.refused_since is not None:
+                with contextlib.suppress(ApiError):
+                    await self._client.request("list", FLOWRUNS, self._probed, params={"limit": "1"}, tries=1)
 
     async def _end(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """End everything within a second: workers may finish what they are at, the Lease is given back, watches are cut."""
         tasks = list(tasks)
         self.queue.close()
         self._flows.close()
-        workers = [task for task in tasks if task.get_name().startswith(WORKER)]
+        workers = [task for task in tasks if task.get_name() in (WORKERS, FLOW_WORKER)]
         if workers:
             await asyncio.wait(workers, timeout=FINISH_SECONDS)
         for task in tasks:
@@ -270,16 +310,21 @@ class Operator:
         await self._checker.close()
         await self._client.close()
 
-    def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
+    def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool, size: int) -> None:
         self.metrics.events_in.labels(resource.plural).inc()
-        if not self.store.apply(resource, raw, deleted=deleted):
+        if not self.store.apply(resource, raw, deleted=deleted, size=size):
             self.metrics.stale_events.labels(resource.plural).inc()
-        elif resource == FLOWS and not deleted:
-            self._flows.concern((key_of(raw),))
+
+    def _flow_changed(self, key: Key) -> None:
+        self._flows.concern((key,))
 
     def _concerned(self, keys: Iterable[Key]) -> None:
         for key in keys:
             enqueue(self.queue, self.store, self.metrics, key)
+
+    def _refused_for(self) -> float:
+        since = self._client.refused_since
+        return 0.0 if since is None else max(0.001, self._clock() - since)
 
     def _health(self) -> HealthServer | None:
         if not self._config.health_port:
@@ -300,5 +345,12 @@ class Operator:
             "How long the slowest worker has been at its run",
             "",
             lambda: [("", self.queue.working())],
+        )
+        watch("penstock_objects_unreadable", "Objects that are left alone", "resource", self.store.unreadables)
+        watch(
+            "penstock_credentials_refused_seconds",
+            "Since when the API server has not accepted the operator's credentials; 0: it does",
+            "",
+            lambda: [("", self._refused_for())],
         )
         watch("penstock_watch_age_seconds", "Since each watch was last heard of", "path", self._beats.ages)

@@ -1,7 +1,8 @@
 """Checks parameters against their flow's schema, in a process that may be ended: the operator itself never runs a user's pattern.
 
-The process is started by the first question, answers one at a time, and is started anew when one took too long. Answers are remembered: the
-same question always has the same answer, and one that takes too long is asked once. Neighbours: `checks` is the process, `gather` asks.
+A process is started by the first question, answers one at a time, and is started anew when one took too long. There are two, and a namespace
+has one at a time: who asks much that takes long waits for itself. Answers are remembered: the same question always has the same answer, and
+one that takes too long is asked once. Neighbours: `checks` is the process, `gather` asks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from penstock_operator.core.canonical import digest
 from penstock_operator.core.model import Checked
 
 REMEMBERED = 1_000
+PROCESSES = 2
 # The bound is one of CPU time, so that a busy machine wrongs nobody; a process that gets none at all is given up some time.
 SECONDS = 60.0
 TOO_LONG = (
@@ -30,39 +32,75 @@ log = logging.getLogger(__name__)
 
 
 class Checker:
-    """Asks the process.
+    """Asks the processes.
 
     Args:
-        program: how it is started.
+        program: how each is started.
         seconds: to wait for an answer.
+        processes: that may be asked at the same time.
     """
 
-    def __init__(self, program: Sequence[str] = PROGRAM, seconds: float = SECONDS) -> None:
-        self._program = program
-        self._seconds = seconds
-        self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
+    def __init__(self, program: Sequence[str] = PROGRAM, seconds: float = SECONDS, processes: int = PROCESSES) -> None:
+        self._idle = [_Process(program, seconds) for _ in range(processes)]
+        self._all = tuple(self._idle)
+        self._free = asyncio.Semaphore(processes)
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._waiting: Counter[str] = Counter()
         self._known: OrderedDict[str, Checked] = OrderedDict()
 
-    async def check(self, schema: dict[str, Any], parameters: dict[str, Any]) -> Checked:
+    async def check(self, schema: dict[str, Any], parameters: dict[str, Any], *, asks: str = "") -> Checked:
         """Return what is wrong with the parameters, or with the schema.
 
         Args:
             schema: `parametersSchema`.
             parameters: the effective parameters.
+            asks: who asks: the run's namespace.
         """
         question = {"schema": schema, "parameters": parameters}
         key = digest(question)
         if key not in self._known:
-            async with self._turn:
-                if key not in self._known:
-                    self._known[key] = await self._ask(question)
+            self._waiting[asks] += 1
+            try:
+                async with self._turns.setdefault(asks, asyncio.Lock()), self._free:
+                    if key not in self._known:
+                        self._known[key] = await self._ask(question)
+            finally:
+                self._waiting[asks] -= 1
+                if not self._waiting[asks]:
+                    del self._waiting[asks], self._turns[asks]
         self._known.move_to_end(key)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return self._known[key]
 
     async def _ask(self, question: dict[str, Any]) -> Checked:
+        # One that runs already, if there is one: most operators need no second.
+        process = max(self._idle, key=lambda one: one.runs)
+        self._idle.remove(process)
+        try:
+            return await process.ask(question)
+        finally:
+            self._idle.append(process)
+
+    async def close(self) -> None:
+        """End the processes."""
+        for process in self._all:
+            await process.close()
+
+
+class _Process:
+    """One process, started with its first question."""
+
+    def __init__(self, program: Sequence[str], seconds: float) -> None:
+        self._program = program
+        self._seconds = seconds
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def ask(self, question: dict[str, Any]) -> Checked:
         process = await self._started()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -7,6 +7,7 @@ in a process of its own, which the kernel ends when a check takes too long. Neig
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import sys
@@ -17,11 +18,13 @@ from penstock_operator.core.parameters import bad_parameter
 
 CPU_SECONDS = 1.0
 MEMORY_BYTES = 512 * 2**20
+NICE = 5  # behind the operator, whose machine it shares
 
 
 def main() -> None:
     """Answer until there are no more questions. An argument: the CPU seconds that a check may take."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else CPU_SECONDS
+    os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     serve(sys.stdin.buffer, sys.stdout.buffer, seconds)

@@ -8,6 +8,7 @@ Neighbours: `wire` carries requests, `credentials` says as whom, `ratelimit` how
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -24,11 +25,15 @@ from .metrics import Metrics
 from .ratelimit import TokenBucket
 from .resources import Key, Resource
 from .table import key_of
-from .wire import AiohttpWire, NoAnswerError, Wire
+from .wire import AiohttpWire, NoAnswerError, TooMuchError, Wire
 
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "penstock-operator"
-PAGE = 500
+PAGE = 500  # objects at most
+FIRST_PAGE = 100  # before anything is known of their size
+PAGE_BYTES = 2**20  # what a page is meant to have
+MOST_BYTES = 3 * 2**20  # and what it may; an object alone may have any size
+READ_SECONDS = 10.0  # for one object: whoever waits for it holds a worker
 LONGEST_INNER_WAIT = 5.0  # a longer Retry-After is left to the work queue: a worker must not sleep on it
 
 log = logging.getLogger(__name__)
@@ -43,12 +48,14 @@ class Page:
         shown: the names of all objects on it and on the pages before it.
         resource_version: what the listing shows.
         last: whether the listing is complete with it.
+        size: bytes of JSON of one object, on an average.
     """
 
     items: list[dict[str, Any]]
     shown: frozenset[Key] | set[Key]
     resource_version: str
     last: bool
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ class ApiClient:
         self._clock = clock
         self._wire: Wire = wire if wire is not None else AiohttpWire(credentials, FIELD_MANAGER)
         self.answered_at: float | None = None  # when the server last answered anything, monotonic
+        self.refused_since: float | None = None  # since when it has not accepted the credentials; None: it does
 
     async def close(self) -> None:
         """Close all connections."""
@@ -128,21 +136,32 @@ class ApiClient:
     ) -> AsyncIterator[Page]:
         """Read all objects, page by page, so that only the present one is in memory.
 
-        A page that expired (410) means that the list took longer than the server remembers; it is begun again, once.
+        Pages have as many objects as fit into a bound of bytes. A page that expired (410) means that the list took longer than the server
+        remembers; it is begun again, once.
         """
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
         query = {name: value for name, value in selectors.items() if value}
         for first_time in (True, False):
             shown: set[Key] = set()
             more: dict[str, str] = {}
+            limit = FIRST_PAGE
             try:
                 while True:
-                    body = await self.request("list", resource, namespace, params={**query, "limit": str(PAGE), **more})
-                    page = page_of(body, shown)
+                    params = {**query, "limit": str(limit), **more}
+                    try:
+                        body = await self.request(
+                            "list", resource, namespace, params=params, most=MOST_BYTES if limit > 1 else 0
+                        )
+                    except TooMuchError:
+                        limit = max(1, limit // 8)
+                        continue
+                    page = page_of(body, shown, getattr(body, "size", 0))
+                    more = {"continue": body["metadata"]["continue"]} if not page.last else {}
+                    limit = max(1, min(PAGE, PAGE_BYTES // page.size)) if page.size else limit
+                    del body
                     yield page
                     if page.last:
                         return
-                    more = {"continue": body["metadata"]["continue"]}
             except ApiError as error:
                 if error.code != errors.GONE or not first_time:
                     raise
@@ -212,6 +231,7 @@ class ApiClient:
         content_type: str = "application/json",
         tries: int = 3,
         priority: bool = False,
+        most: int = 0,
     ) -> dict[str, Any]:
         """Ask, and ask again when the server was out of breath.
 
@@ -226,9 +246,11 @@ class ApiClient:
             content_type: of the body.
             tries: how often at most, in all; between them 0.1, 0.2, 0.4 … s with jitter, or what the server asked for.
             priority: don't wait for the rate limit.
+            most: bytes of the answer; 0: any number.
 
         Raises:
             ApiError: no success after all tries; 404 at once for a name that no object can have.
+            TooMuchError: the answer is larger.
         """
         plural = f"{resource.plural}/{sub}" if sub else resource.plural
         what = " ".join(filter(None, (verb, plural, f"{namespace}/{name}" if name else namespace)))
@@ -242,7 +264,7 @@ class ApiClient:
         while True:
             self._metrics.throttled.inc(await self._bucket.take(priority=priority))
             try:
-                return await self._once(verb, plural, what, path, params, body, content_type)
+                return await self._once(verb, plural, what, path, params, body, content_type, most)
             except ApiError as error:
                 failures += 1
                 if error.code == errors.UNAUTHORIZED and not refused:
@@ -264,8 +286,11 @@ class ApiClient:
         params: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         content_type: str,
+        most: int,
     ) -> dict[str, Any]:
         headers = {"Accept": "application/json"}
+        if most:
+            headers["Accept-Encoding"] = "identity"  # packing a page costs the server more than sending it
         token = await self._token()
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -276,16 +301,26 @@ class ApiClient:
         begun = self._clock()
         code = "0"
         try:
-            answer = await self._wire.send(_METHODS[verb], path, query=params or {}, headers=headers, content=content)
+            async with asyncio.timeout(READ_SECONDS if verb == "get" else None):
+                answer = await self._wire.send(
+                    _METHODS[verb], path, query=params or {}, headers=headers, content=content, most=most
+                )
             code = str(answer.status)
+        except TimeoutError as error:
+            words = f"no answer in {READ_SECONDS:g} s"
+            raise ApiError(errors.NO_ANSWER, "Timeout", words, what=what) from error
         except NoAnswerError as error:
             raise ApiError(errors.NO_ANSWER, error.kind, str(error), what=what) from error
         finally:
             self._metrics.requests.labels(verb, plural, code).inc()
             self._metrics.request_seconds.labels(verb).observe(self._clock() - begun)
         self.answered_at = self._clock()
+        if answer.status != errors.UNAUTHORIZED:
+            self.refused_since = None
+        elif self.refused_since is None:
+            self.refused_since = self._clock()
         try:
-            parsed = jsontext.parse(answer.content)
+            parsed = jsontext.parse_sized(answer.content)
         except ValueError:
             parsed = None
         if answer.status >= 400 or not isinstance(parsed, dict):
@@ -304,16 +339,20 @@ class ApiClient:
         return self._credentials.token()
 
 
-def page_of(body: Mapping[str, Any], shown: set[Key]) -> Page:
+def page_of(body: Mapping[str, Any], shown: set[Key], size: int = 0) -> Page:
     """Return a page as the API server sends it.
 
     Args:
         body: what was sent.
         shown: the names on the pages before it; those on this one are added.
+        size: of the whole, bytes.
     """
     items, meta = body.get("items") or [], body.get("metadata") or {}
-    shown.update(key_of(raw) for raw in items)
-    return Page(items, shown, str(meta.get("resourceVersion", "")), last=not meta.get("continue"))
+    for raw in items:
+        with contextlib.suppress(KeyError, TypeError, AttributeError):  # what has no name can't be looked for either
+            shown.add(key_of(raw))
+    each = size // len(items) if items else 0
+    return Page(items, shown, str(meta.get("resourceVersion", "")), last=not meta.get("continue"), size=each)
 
 
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}

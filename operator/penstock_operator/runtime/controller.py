@@ -8,19 +8,20 @@ an event that will not come; a decision that changes nothing ends it. Whatever g
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
 
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.core.concurrency import holds
 from penstock_operator.core.model import Decision, DeletePod, Emit, Observed, PatchPod
 
 from . import errors, logs
+from .crew import URGENT_WORKERS, Crew
 from .effects import Effects, Outcome
-from .errors import ApiError
-from .gather import Facts, Gatherer, RunGoneError, key_of_run, urgent
+from .errors import ApiError, UnreadableError
+from .gather import Facts, Gatherer, RunGoneError, attempt_pod, key_of_run
 from .memory import Memories
 from .metrics import Metrics
 from .queue import WorkQueue
@@ -28,10 +29,15 @@ from .resources import Key
 from .status import StatusWriter, UnwritableError
 from .store import Store
 from .sync import explain
+from .unreadable import LeftAlone
 
 ROUNDS = 24  # looks, conflicts and own writes of one pass; more is a decision that never settles
+SETTLE_SECONDS = 100.0  # of one pass; what is cut off is taken up again
+IMPATIENT = 4  # failures in a row after which a run that has no state yet is told of what is in its way
+UNWATCHED_SECONDS = 30.0  # a pod whose label was taken off: no watch tells what becomes of it
 CONFLICTS = 5  # of one pass; then somebody else writes as fast as this, and has the way
 UNWRITABLE_SECONDS = 300.0  # a change of the object comes sooner, by its event
+LARGE_AT_ONCE = 1  # runs that are tens of megabytes while they are looked at
 SOONEST_SECONDS = 0.05  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
@@ -54,7 +60,9 @@ class Controller:
         writer: of the status.
         effects: for everything else.
         memories: of runs.
+        left_alone: tells of runs that can't be read.
         metrics: where work is counted.
+        workers: runs that are worked on at the same time.
         now: the wall clock, UTC.
         clock: monotonic seconds, the queue's.
     """
@@ -68,8 +76,10 @@ class Controller:
         writer: StatusWriter,
         effects: Effects,
         memories: Memories,
+        left_alone: LeftAlone,
         metrics: Metrics,
         *,
+        workers: int = 16,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,31 +90,39 @@ class Controller:
         self._writer = writer
         self._effects = effects
         self._memories = memories
+        self._left_alone = left_alone
+        self._crew = Crew(queue, self._one, workers, URGENT_WORKERS)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._metrics = metrics
         self._now = now
         self._clock = clock
 
     async def work(self) -> None:
         """Take runs from the queue until it is closed."""
-        while (taken := await self._queue.get()) is not None:
-            key, since = taken
-            begun = self._clock()
-            self._metrics.queue_wait.observe(begun - since)
-            try:
-                with logs.about(run=str(key)):
-                    await self._guarded(key, since)
-            finally:
-                self._queue.done(key)
-                self._metrics.reconcile.observe(self._clock() - begun)
+        await self._crew.run()
+
+    async def _one(self, key: Key, since: float) -> None:
+        begun = self._clock()
+        self._metrics.queue_wait.observe(begun - since)
+        with logs.about(run=str(key)):
+            await self._guarded(key, since)
+        self._metrics.reconcile.observe(self._clock() - begun)
 
     async def _guarded(self, key: Key, since: float) -> None:
         try:
-            await self.settle(key, since)
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self.settle(key, since)
+        except UnreadableError as error:
+            # It stays so until it changes, and then there is news.
+            self._metrics.reconcile_errors.labels("unreadable").inc()
+            log.warning("left alone: %s", error)
         except ApiError as error:
             wait = self._again(key, "api", error.retry_after)
             # What heals by itself is no warning, as long as it does.
             level = logging.INFO if error.transient else logging.WARNING
             log.log(level, "%s; again in %.1f s", explain(error), wait)
+        except TimeoutError:
+            log.warning("not decided within %g s; again in %.1f s", SETTLE_SECONDS, self._again(key, "timeout"))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -113,6 +131,7 @@ class Controller:
         except BaseException as error:
             # Also those that are no Exception: one run's fault must not end the operator, nor be lost.
             log.exception("%s; again in %.1f s", type(error).__name__, self._again(key, "error"))
+            self._left_alone.failed(key, error, self._queue.failures(key))
         else:
             self._queue.succeed(key)
 
@@ -132,25 +151,43 @@ class Controller:
             ApiError: something was not answered, or refused.
             UnsettledError: there was always more to do.
         """
-        run = self._store.runs.get(key)
-        if run is not None:
-            with contextlib.suppress(RunGoneError):
-                await self._settle(key, run, since)
-                return
-        self._memories.forget(key)
-        self._queue.cancel(key)
+        gist = self._store.gist(key)
+        if gist is not None and gist.large:
+            async with self._large:
+                await self._settle(key, since)
+        else:
+            await self._settle(key, since)
+        gist = self._store.gist(key)
+        if gist is None or gist.finished:
+            self._memories.forget(key)
 
-    async def _settle(self, key: Key, run: FlowRun, since: float) -> None:
+    async def _settle(self, key: Key, since: float) -> None:
+        try:
+            run = self._store.run(key)
+        except UnreadableError:
+            await self._left_alone.tell(key)
+            raise
+        if run is not None:
+            try:
+                await self._decided(key, run, since)
+            except RunGoneError:
+                run = None
+        if run is None:
+            self._memories.forget(key)
+            self._queue.cancel(key)
+
+    async def _decided(self, key: Key, run: FlowRun, since: float) -> None:
         facts = Facts()
         wrote = False
         conflicts = 0
         for _ in range(ROUNDS):
             logs.attempt(run.status.attempt.number if run.status.attempt is not None else None)
             memory = self._memories.of(run)
-            observed = self._gatherer.observe(run, facts, memory)
+            observed = self._gatherer.observe(run, facts, memory, self._memories.ahead(run))
             decision = self._decide(observed)
             if decision.looks:
-                run = await self._gatherer.look(decision.looks, observed, facts, memory)
+                patient = run.status.state is not None or self._queue.failures(key) < IMPATIENT
+                run = await self._gatherer.look(decision.looks, observed, facts, memory, patient=patient)
                 continue
             try:
                 answer = await self._write(run, decision)
@@ -171,7 +208,7 @@ class Controller:
                     self._metrics.status_latency.observe(self._clock() - since)
                 wrote, run = True, answer
             if not await self._act(run, decision) and answer is None:
-                self._schedule(key, decision.requeue_at)
+                self._schedule(key, run, decision.requeue_at)
                 return
             facts = Facts(run_is_live=answer is not None)
         raise UnsettledError(f"{ROUNDS} decisions in a row, and still something to do: {decision}")
@@ -219,15 +256,25 @@ class Controller:
                 break
         return news
 
-    def _schedule(self, key: Key, at: datetime | None) -> None:
-        if at is None:
+    def _schedule(self, key: Key, run: FlowRun, at: datetime | None) -> None:
+        delay = (at - self._now()).total_seconds() if at is not None else None
+        gist = self._store.gist(key)
+        if self._unwatched(run):
+            delay = min(delay, UNWATCHED_SECONDS) if delay is not None else UNWATCHED_SECONDS
+        if delay is None:
             self._queue.cancel(key)
         else:
-            self._queue.add_after(key, max(SOONEST_SECONDS, (at - self._now()).total_seconds()))
+            late = gist is not None and gist.finished
+            self._queue.add_after(key, max(SOONEST_SECONDS, delay), late=late)
+
+    def _unwatched(self, run: FlowRun) -> bool:
+        """Whether the run has a pod, and the watch does not show it: somebody took its label."""
+        name = attempt_pod(run)
+        return name is not None and holds(run) and self._store.pods.entry(Key(run.metadata.namespace, name)) is None
 
 
 def enqueue(queue: WorkQueue[Key], store: Store, metrics: Metrics, key: Key) -> None:
     """Add a run to the queue, in the lane that it belongs to."""
-    run = store.runs.get(key)
+    gist = store.gist(key)
     metrics.queue_added.inc()
-    queue.add(key, urgent=run is not None and urgent(run))
+    queue.add(key, urgent=gist is not None and gist.urgent, late=gist is not None and gist.finished)

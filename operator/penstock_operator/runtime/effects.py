@@ -28,7 +28,8 @@ from penstock_operator.core.observe import parse_pod
 from . import errors
 from .client import ApiClient
 from .errors import ApiError
-from .gather import key_of_run, urgent
+from .gather import key_of_run
+from .gist import urgent
 from .memory import Memory
 from .recorder import Recorder
 from .resources import CONFIGMAPS, FLOWRUNS, PODS, Key
@@ -52,10 +53,12 @@ class Effects:
         client: to the API server.
         store: where answers go.
         recorder: where Events go.
-        now: the wall clock, UTC.
+        now: which time it is for a run.
     """
 
-    def __init__(self, client: ApiClient, store: Store, recorder: Recorder, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, client: ApiClient, store: Store, recorder: Recorder, *, now: Callable[[FlowRun], datetime]
+    ) -> None:
         self._client = client
         self._store = store
         self._recorder = recorder
@@ -69,7 +72,7 @@ class Effects:
         """
         match effect:
             case Emit():
-                self._recorder.emit(run, effect)
+                self._recorder.emit(run.metadata, effect)
                 return Outcome.TOLD
             case CreatePod():
                 return await self._create_pod(effect, run, memory)
@@ -93,7 +96,7 @@ class Effects:
                 return await self._adopt(name, run, memory)
             if error.code == errors.NO_ANSWER:
                 log.info("the pod's creation was not answered: %s", error.message)
-            return self._refuse(memory, error.code, error.reason, error.message, error.retry_after)
+            return self._refuse(run, memory, error.code, error.reason, error.message, error.retry_after)
         return self._created(raw, run, memory)
 
     async def _adopt(self, name: str, run: FlowRun, memory: Memory) -> Outcome:
@@ -101,16 +104,18 @@ class Effects:
         if parse_pod(raw).owner_uid == run.metadata.uid:
             return self._created(raw, run, memory)
         message = f'a pod of the name "{name}" exists already, and is not this run\'s'
-        return self._refuse(memory, errors.CONFLICT, "AlreadyExists", message, None)
+        return self._refuse(run, memory, errors.CONFLICT, "AlreadyExists", message, None)
 
     def _created(self, raw: Mapping[str, Any], run: FlowRun, memory: Memory) -> Outcome:
         self._store.apply(PODS, raw, own=key_of_run(run))
         memory.pod_created, memory.refusal = True, None
         return Outcome.DONE
 
-    def _refuse(self, memory: Memory, code: int, reason: str, message: str, retry_after: float | None) -> Outcome:
+    def _refuse(
+        self, run: FlowRun, memory: Memory, code: int, reason: str, message: str, retry_after: float | None
+    ) -> Outcome:
         count = memory.refusal.count + 1 if memory.refusal is not None else 1
-        memory.refusal = Refusal(code, reason, message, self._now(), count, retry_after)
+        memory.refusal = Refusal(code, reason, message, self._now(run), count, retry_after)
         return Outcome.REFUSED
 
     async def _create_revision(self, effect: CreateRevision, run: FlowRun) -> Outcome:
@@ -124,7 +129,7 @@ class Effects:
     async def _patch_pod(self, effect: PatchPod, run: FlowRun, memory: Memory) -> Outcome:
         key = Key(run.metadata.namespace, effect.name)
         if "activeDeadlineSeconds" in (effect.patch.get("spec") or {}) and memory.stopped_at is None:
-            memory.stopped_at = self._now()
+            memory.stopped_at = self._now(run)
         metadata = {**(effect.patch.get("metadata") or {}), "uid": effect.uid}
         seen = self._store.seen(PODS, key)
         try:
@@ -143,7 +148,7 @@ class Effects:
     async def _delete_pod(self, effect: DeletePod, run: FlowRun, memory: Memory) -> Outcome:
         key = Key(run.metadata.namespace, effect.name)
         if memory.stopped_at is None:
-            memory.stopped_at = self._now()
+            memory.stopped_at = self._now(run)
         options: dict[str, Any] = {"preconditions": {"uid": effect.uid}}
         if effect.grace_seconds is not None:
             options["gracePeriodSeconds"] = effect.grace_seconds

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NO_ANSWER = 0
+UNREADABLE = 200  # an answer, but none that can be understood
 
 CONFLICT = 409
 FORBIDDEN = 403
@@ -46,6 +47,7 @@ class ApiError(Exception):
         retry_after: seconds that the server asked to wait, if it did.
         causes: the fields that a validation refused.
         what: the request, `patch flowruns/status default/etl`.
+        about: the object that a `Status` names; empty where the server has no such kind of object.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ApiError(Exception):
         retry_after: float | None = None,
         causes: tuple[Cause, ...] = (),
         what: str = "",
+        about: str = "",
     ) -> None:
         super().__init__(f"{what}: {message}" if what else message)
         self.code = code
@@ -65,6 +68,12 @@ class ApiError(Exception):
         self.retry_after = retry_after
         self.causes = causes
         self.what = what
+        self.about = about
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the server understood the request, and refused it for what it is about, not for who asks or when."""
+        return not self.transient and self.code not in (UNAUTHORIZED, CONFLICT)
 
     @property
     def transient(self) -> bool:
@@ -75,6 +84,13 @@ class ApiError(Exception):
     def too_large(self) -> bool:
         """Whether the object would be larger than an API server or its etcd takes: both say so, the latter through a 500."""
         return self.code == TOO_LARGE or (self.code >= 500 and any(words in self.message for words in _TOO_LARGE))
+
+
+class UnreadableError(ApiError):
+    """An object that the API server has, and this operator can't read: it is left alone."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(UNREADABLE, "Unreadable", why, what=what)
 
 
 def from_status(code: int, body: Any, *, retry_after: float | None, what: str, text: str = "") -> ApiError:
@@ -101,4 +117,5 @@ def from_status(code: int, body: Any, *, retry_after: float | None, what: str, t
             Cause(c.get("field", ""), c.get("reason", ""), c.get("message", "")) for c in details.get("causes") or ()
         ),
         what=what,
+        about=str(details.get("name") or ""),
     )

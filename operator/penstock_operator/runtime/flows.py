@@ -16,7 +16,7 @@ from penstock_operator.core.model import MISSING, Absence
 
 from . import errors
 from .client import ApiClient
-from .errors import ApiError
+from .errors import ApiError, UnreadableError
 from .patch import merge_patch
 from .queue import WorkQueue
 from .resources import CONFIGMAPS, FLOWS, Key
@@ -75,7 +75,10 @@ class Flows:
         Raises:
             ApiError: something was not answered, or refused.
         """
-        flow = self._store.flows.get(key)
+        try:
+            flow = self._store.flow(key)
+        except UnreadableError:
+            return  # told already, and left alone
         if flow is None or flow.metadata.deletion_timestamp is not None:
             return
         source = await self._source(flow)

@@ -6,16 +6,16 @@ core with what `observe` gives, and comes back with the looks that it wants.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Flow
-from penstock_operator.api.flowrun import DesiredState, FlowRun
+from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow
-from penstock_operator.core.clock import ahead
 from penstock_operator.core.concurrency import UNCONTENDED
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, Look, Observed, Refusal, Revision
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
@@ -25,7 +25,8 @@ from penstock_operator.core.revisions import revision_name, to_check
 from . import errors
 from .checker import Checker
 from .client import ApiClient
-from .errors import ApiError
+from .errors import ApiError, UnreadableError
+from .gist import urgent
 from .memory import Memory
 from .resources import CONFIGMAPS, CORE_EVENTS, FLOWRUNS, FLOWS, PODS, Key, Resource
 from .store import Store
@@ -49,14 +50,6 @@ class Facts:
     configmaps: dict[str, Mapping[str, str] | Absence] = field(default_factory=dict)
     events: dict[str, tuple[PodEvent, ...]] = field(default_factory=dict)  # by the pod's UID
     checked: Checked | Absence = UNKNOWN
-
-
-def urgent(run: FlowRun) -> bool:
-    """Whether the run is to end: its requests don't wait behind those of runs that begin."""
-    state = run.status.state
-    if state is not None and state.type.terminal:
-        return False
-    return run.spec.desired_state is DesiredState.CANCELLED or run.metadata.deletion_timestamp is not None
 
 
 def key_of_run(run: FlowRun) -> Key:
@@ -113,14 +106,20 @@ class Gatherer:
         self._engine_image = engine_image
         self._pod_security = pod_security
 
-    def observe(self, run: FlowRun, facts: Facts, memory: Memory) -> Observed:
-        """Put together what is known now."""
-        namespace, now = run.metadata.namespace, self._now()
-        memory.ahead = ahead(run.status, now, memory.ahead)
+    def observe(self, run: FlowRun, facts: Facts, memory: Memory, ahead: float = 0.0) -> Observed:
+        """Put together what is known now.
+
+        Args:
+            run: as it is known.
+            facts: what was read live for this decision.
+            memory: of the run.
+            ahead: by how many seconds the run's reckoning, and what memory holds, is ahead of the wall clock.
+        """
+        namespace, now, by = run.metadata.namespace, self._now(), timedelta(seconds=ahead)
         name = attempt_pod(run)
         pod = self._pod(namespace, name, facts)
         if isinstance(pod, Pod):
-            memory.see(pod, now)
+            memory.see(pod, now + by)
         last = self._store.last_pod(Key(namespace, name)) if name is not None and not isinstance(pod, Pod) else None
         flow = self._flow(run, facts)
         observed = Observed(
@@ -140,13 +139,13 @@ class Gatherer:
             limits=facts.configmaps.get(CONCURRENCY_CONFIGMAP, UNKNOWN),
             checked=facts.checked,
             run_is_live=facts.run_is_live,
-            refusal=memory.refusal,
-            refused=dict(memory.refused),
-            ahead=memory.ahead,
+            refusal=_told(memory.refusal, by) if memory.refusal is not None else None,
+            refused={look: _told(answer, by) for look, answer in memory.refused.items()},
+            ahead=ahead,
             pod_created=memory.pod_created,
-            stopped_at=memory.stopped_at,
-            running_at=memory.running_at,
-            intent_at=memory.intent_at,
+            stopped_at=_earlier(memory.stopped_at, by),
+            running_at=_earlier(memory.running_at, by),
+            intent_at=_earlier(memory.intent_at, by),
             jitter=self._random(),
         )
         if not facts.configmaps:
@@ -157,7 +156,9 @@ class Gatherer:
         data = facts.configmaps.get(revision, UNKNOWN) if revision else UNKNOWN
         return replace(observed, revision=data if isinstance(data, Absence) else Revision(revision or "", data))
 
-    async def look(self, looks: frozenset[Look], observed: Observed, facts: Facts, memory: Memory) -> FlowRun:
+    async def look(
+        self, looks: frozenset[Look], observed: Observed, facts: Facts, memory: Memory, *, patient: bool = True
+    ) -> FlowRun:
         """Read live what the core asks for.
 
         Args:
@@ -165,6 +166,7 @@ class Gatherer:
             observed: what it was told.
             facts: where the answers go.
             memory: of the run: where it goes that the API server does not allow a look.
+            patient: whether to come back later where a look found no answer; otherwise that, too, is a fact.
 
         Returns:
             The run: the live one, if that was asked for.
@@ -172,7 +174,7 @@ class Gatherer:
         Raises:
             RunGoneError: there is no such run any more.
             AskedAgainError: all of it has just been read.
-            ApiError: the API server did not answer.
+            ApiError: the API server did not answer, or refuses what the core can't do without.
         """
         run, news = observed.run, False
         for look in sorted(looks, key=lambda look: (look is not Look.RUN, look)):
@@ -183,12 +185,13 @@ class Gatherer:
                 else:
                     news |= await self._look(look, run, observed, facts)
             except ApiError as error:
-                if not _is_fact(error):
+                if not (error.lasting or (error.transient and not patient)):
                     raise
                 before = memory.refused.get(look)
                 count = before.count + 1 if before is not None else 1
+                moment = self._now() + timedelta(seconds=observed.ahead)
                 memory.refused[look] = Refusal(
-                    error.code, error.reason, error.message, self._now(), count, error.retry_after
+                    error.code, error.reason, error.message, moment, count, error.retry_after
                 )
                 news = True
             else:
@@ -198,32 +201,40 @@ class Gatherer:
         return run
 
     async def _look(self, look: Look, run: FlowRun, observed: Observed, facts: Facts) -> bool:
-        """Read one thing live; say whether that is news."""
-        news = False
-        for kind, name in ((Look.POD, attempt_pod(run)), (Look.PREVIOUS_POD, previous_pod(run))):
-            if look is kind and name is not None and name not in facts.pods:
+        """Read one thing; say whether it is news."""
+        match look:
+            case Look.POD | Look.PREVIOUS_POD:
+                name = attempt_pod(run) if look is Look.POD else previous_pod(run)
+                if name is None or name in facts.pods:
+                    return False
                 facts.pods[name] = await self._read_pod(run, name)
-                news = True
-        if look is Look.FLOW and facts.flow is UNKNOWN and run.spec.flow_ref is not None:
-            facts.flow = await self._read_flow(run, run.spec.flow_ref.name)
-            news = True
-        for kind, name in (
-            (Look.REVISION, revision_name(observed)),
-            (Look.SOURCE, source_name(observed)),
-            (Look.LIMITS, CONCURRENCY_CONFIGMAP),
-        ):
-            if look is kind and name is not None and name not in facts.configmaps:
+            case Look.FLOW:
+                if facts.flow is not UNKNOWN or run.spec.flow_ref is None:
+                    return False
+                facts.flow = await self._read_flow(run, run.spec.flow_ref.name)
+            case Look.REVISION | Look.SOURCE | Look.LIMITS:
+                name = self._configmap(look, observed)
+                if name is None or name in facts.configmaps:
+                    return False
                 facts.configmaps[name] = await self._read_configmap(run, name)
-                news = True
-        if look is Look.PARAMETERS and facts.checked is UNKNOWN and (question := to_check(observed)) is not None:
-            facts.checked = await self._checker.check(*question)
-            news = True
-        if look is Look.POD_EVENTS:
-            pod = self._pod(run.metadata.namespace, attempt_pod(run), facts)
-            if isinstance(pod, Pod) and pod.uid not in facts.events:
+            case Look.PARAMETERS:
+                question = to_check(observed) if facts.checked is UNKNOWN else None
+                if question is None:
+                    return False
+                facts.checked = await self._checker.check(*question, asks=run.metadata.namespace)
+            case Look.POD_EVENTS:
+                pod = self._pod(run.metadata.namespace, attempt_pod(run), facts)
+                if not isinstance(pod, Pod) or pod.uid in facts.events:
+                    return False
                 facts.events[pod.uid] = await self._read_events(run, pod.uid)
-                news = True
-        return news
+            case _:
+                return False
+        return True
+
+    def _configmap(self, look: Look, observed: Observed) -> str | None:
+        if look is Look.LIMITS:
+            return CONCURRENCY_CONFIGMAP
+        return revision_name(observed) if look is Look.REVISION else source_name(observed)
 
     async def read_run(self, run: FlowRun) -> FlowRun:
         """Read the run live.
@@ -244,7 +255,12 @@ class Gatherer:
 
     async def _read_pod(self, run: FlowRun, name: str) -> Pod | Absence:
         raw = await self._read(PODS, run, name)
-        return MISSING if raw is None else parse_pod(raw)
+        if raw is None:
+            return MISSING
+        try:
+            return parse_pod(raw)
+        except Exception as error:
+            raise UnreadableError(f"pod {name}", f"{type(error).__name__}: {error}") from error
 
     async def _read_configmap(self, run: FlowRun, name: str) -> Mapping[str, str] | Absence:
         try:
@@ -282,18 +298,25 @@ class Gatherer:
     def _flow(self, run: FlowRun, facts: Facts) -> Flow | Absence:
         if run.spec.flow_ref is None:
             return UNKNOWN
-        known = self._store.flows.get(Key(run.metadata.namespace, run.spec.flow_ref.name))
-        return known if known is not None else facts.flow
+        with contextlib.suppress(UnreadableError):  # read live it says why
+            known = self._store.flow(Key(run.metadata.namespace, run.spec.flow_ref.name))
+            return known if known is not None else facts.flow
+        return facts.flow
 
     async def _read_flow(self, run: FlowRun, name: str) -> Flow | Absence:
         raw = await self._read(FLOWS, run, name)
-        return MISSING if raw is None else read_flow(raw)
+        if raw is None:
+            return MISSING
+        known = self._store.flow(Key(run.metadata.namespace, name))
+        return known if known is not None else read_flow(raw)
 
     def _rerun_of(self, run: FlowRun) -> FlowRun | Absence:
         if run.spec.rerun_of is None:
             return UNKNOWN
-        known = self._store.runs.get(Key(run.metadata.namespace, run.spec.rerun_of.name))
-        return known if known is not None else UNKNOWN
+        with contextlib.suppress(UnreadableError):
+            known = self._store.run(Key(run.metadata.namespace, run.spec.rerun_of.name))
+            return known if known is not None else UNKNOWN
+        return UNKNOWN
 
     def _older_pods(self, run: FlowRun, present: str | None) -> tuple[Pod, ...]:
         pods = self._store.pods_of(key_of_run(run))
@@ -306,3 +329,11 @@ def source_name(observed: Observed) -> str | None:
         return None
     source = observed.flow.spec.source
     return source.config_map.name if source is not None and source.config_map is not None else None
+
+
+def _earlier(moment: datetime | None, by: timedelta) -> datetime | None:
+    return moment - by if moment is not None else None
+
+
+def _told(answer: Refusal, by: timedelta) -> Refusal:
+    return replace(answer, time=answer.time - by)

@@ -1,8 +1,9 @@
 """Probes and metrics on one port, answered by threads: `/livez`, `/readyz`, `/metrics`.
 
-Liveness is progress, not existence: the operator's event loop must answer a call, no worker may be stuck, and the watches must be heard of
-while the API server answers otherwise. A loop that is blocked can't say so itself, hence the threads. Readiness: the caches are filled; a
-warm standby is ready too. Nothing runs between two probes.
+Liveness is progress, not existence: the operator's event loop must answer a call, no worker may be stuck, runs that wait must be taken up,
+and the watches must be heard of while the API server answers otherwise. A loop that is blocked can't say so itself, hence the threads.
+Readiness: the caches are filled, the API server accepts the credentials and serves our kinds; a warm standby is ready too. Nothing runs
+between two probes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 PATIENCE_SECONDS = 0.8  # kubelets wait one second for a probe
 LOOP_STUCK_SECONDS = 30.0
 WORKER_STUCK_SECONDS = 300.0
+NO_PROGRESS_SECONDS = 120.0  # more than one run may take
 WATCH_SILENT_SECONDS = 300.0  # kopf opens a silent watch anew after 70 s
 
 

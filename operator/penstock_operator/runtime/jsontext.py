@@ -20,6 +20,26 @@ CUT_LEVELS = 180
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]')
 
 
+class Sized(dict[str, Any]):
+    """A JSON object that knows how many bytes it was."""
+
+    size: int = 0
+
+
+def parse_sized(content: bytes) -> Any:
+    """Return the JSON value in a text; an object knows its size.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parsed = parse(content)
+    if not isinstance(parsed, dict):
+        return parsed
+    sized = Sized(parsed)
+    sized.size = len(content)
+    return sized
+
+
 def parse(content: bytes) -> Any:
     """Return the JSON value in a text.
 

@@ -5,14 +5,17 @@ All that must survive is in the run's status. Neighbours: `effects` and `status`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from penstock_operator.api.constants import ANNOTATION_INTENT, ENGINE_CONTAINER
 from penstock_operator.api.flowrun import DesiredState, FlowRun
+from penstock_operator.core.clock import ahead
 from penstock_operator.core.model import Look, Refusal
 from penstock_operator.core.observe import Pod
 
+from .clock import Reckoning
 from .resources import Key
 
 
@@ -22,11 +25,11 @@ class Memory:
 
     Attributes:
         uid: of the run.
+        reckoning: which time it is for the run, a clock that is never set back; all moments here are on it.
         attempt: its number; 0: none yet.
         refusal: how the API server refused this attempt's pod.
         pod_created: whether a POST of it succeeded.
         refused: looks that the API server did not allow, and when it said so last.
-        ahead: seconds by which the run's recorded moments were ahead of this operator's clock, at most.
         stopped_at: when its pod was first seen to be asked to stop.
         running_at: when the engine's container was first seen running.
         intent: the pod's annotation as it was seen last.
@@ -38,11 +41,11 @@ class Memory:
     """
 
     uid: str
+    reckoning: Reckoning
     attempt: int = 0
     refusal: Refusal | None = None
     pod_created: bool = False
     refused: dict[Look, Refusal] = field(default_factory=dict)
-    ahead: float = 0.0
     stopped_at: datetime | None = None
     running_at: datetime | None = None
     intent: str | None = None
@@ -71,10 +74,18 @@ class Memory:
 
 
 class Memories:
-    """By run. Another run under an old name, or a new attempt, begins with nothing."""
+    """By run. Another run under an old name, or a new attempt, begins with nothing.
 
-    def __init__(self) -> None:
+    Args:
+        wall: the wall clock, UTC.
+        ticks: monotonic seconds.
+    """
+
+    def __init__(self, wall: Callable[[], datetime], ticks: Callable[[], float]) -> None:
         self._memories: dict[Key, Memory] = {}
+        self._wall = wall
+        self._ticks = ticks
+        self._reckoning = Reckoning(wall(), ticks())
 
     def __len__(self) -> int:
         return len(self._memories)
@@ -85,19 +96,39 @@ class Memories:
         number = run.status.attempt.number if run.status.attempt is not None else 0
         memory = self._memories.get(key)
         if memory is None or memory.uid != run.metadata.uid:
-            memory = self._memories[key] = Memory(run.metadata.uid, number)
+            reckoning = Reckoning(self._wall(), self._ticks())
+            memory = self._memories[key] = Memory(run.metadata.uid, reckoning, number)
         elif memory.attempt != number:
-            # What is left out of the status is about the run; the rest was about the attempt before.
+            # What is left out of the status is about the run, as its time is; the rest was about the attempt before.
             memory = self._memories[key] = Memory(
                 memory.uid,
+                memory.reckoning,
                 number,
-                ahead=memory.ahead,
                 reduced=memory.reduced,
                 reduced_for=memory.reduced_for,
                 reduced_why=memory.reduced_why,
             )
         return memory
 
+    def ahead(self, run: FlowRun) -> float:
+        """Return by how many seconds the run's reckoning is ahead of the wall clock."""
+        state = run.status.state
+        # Nothing is remembered of a run that has ended, and its retention may last for days.
+        ended = state is not None and state.type.terminal
+        reckoning = self._reckoning if ended else self.of(run).reckoning
+        wall, ticks = self._wall(), self._ticks()
+        known = reckoning.ahead(wall, ticks)
+        if ended:
+            return known
+        shown = ahead(run.status, wall, known)
+        if shown > known:
+            reckoning.follow(shown, wall, ticks)
+        return shown
+
+    def now(self, run: FlowRun) -> datetime:
+        """Return which time it is by the run's reckoning."""
+        return self._wall() + timedelta(seconds=self.ahead(run))
+
     def forget(self, key: Key) -> None:
-        """The run is gone."""
+        """The run is gone, or has ended."""
         self._memories.pop(key, None)

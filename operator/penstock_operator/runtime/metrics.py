@@ -78,6 +78,7 @@ class Metrics:
             ["resource"],
             registry=r,
         )
+        self.orphans = Counter("penstock_pods_orphaned", "Pods that were ended since their run was gone", registry=r)
         self.posted = Counter(
             "penstock_events_posted", "Kubernetes Events by what became of them", ["outcome"], registry=r
         )

@@ -2,20 +2,55 @@
 
 A key is in it once however often it is added; a key that is being worked on is not handed out a second time but remembered, and handed
 out when its worker is done; a key may be added for later (one time a key: the last decision knows best); a key that failed waits longer
-each time. That is client-go's discipline. Keys of the priority lane (cancellations) go before the others. No timer runs while nothing waits.
+each time. That is client-go's discipline. Three lanes: cancellations go before runs that live, these before runs that have ended. Within a
+lane groups (namespaces) take turns, so that a crowd in one delays its own only; and a group whose keys are slow holds so many workers and
+no more. Times are monotonic; one timer runs, for the earliest of them, and none while nothing waits.
+Neighbours: `lanes` holds the keys that are ready, `crew` takes them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import heapq
+from collections import Counter
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
 from typing import Generic, TypeVar
+
+from .lanes import Lane
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF = 0.05  # seconds; client-go begins at 5 ms, but each of our tries may cost live reads
 LONGEST_BACKOFF = 60.0
+LATE_AT_ONCE = 2  # keys of the last lane in work
+LATE_TURN = 16  # each so-manieth key is one of the last lane, if there is any: it must not starve either
+FAIR_TURN = 4  # each so-manieth key goes to the next group, though others of it are slow
+SLOW_OF_A_GROUP = 16  # slow keys of one group at the same time
+SLOW_OF_A_LANE = 96  # and of all
+
+
+class Urgency(IntEnum):
+    """The lanes, in order."""
+
+    URGENT = 0
+    USUAL = 1
+    LATE = 2
+
+
+@dataclass(slots=True)
+class _Work:
+    """A key that a worker has."""
+
+    since: float
+    urgency: Urgency
+    slow: bool = False
+
+    @property
+    def urgent(self) -> bool:
+        return self.urgency is Urgency.URGENT
 
 
 class WorkQueue(Generic[K]):
@@ -24,62 +59,84 @@ class WorkQueue(Generic[K]):
     Args:
         clock: monotonic seconds, the loop's.
         random: a number in [0, 1): spreads the keys that failed together.
+        group: of a key; groups take turns.
     """
 
-    def __init__(self, *, clock: Callable[[], float], random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+        group: Callable[[K], Hashable] = lambda _: None,
+    ) -> None:
         self._clock = clock
         self._random = random
-        self._urgent: OrderedDict[K, float] = OrderedDict()  # key -> since when it waits
-        self._ready: OrderedDict[K, float] = OrderedDict()
-        self._working: dict[K, float] = {}  # key -> since when a worker has it
-        self._again: dict[K, tuple[float, bool]] = {}  # added while a worker has it
-        self._timers: dict[K, tuple[float, asyncio.TimerHandle]] = {}
+        self._group = group
+        self._lanes: tuple[Lane[K], ...] = tuple(Lane(group) for _ in Urgency)
+        self._working: dict[K, _Work] = {}
+        self._again: dict[K, tuple[float, Urgency]] = {}  # added while a worker has it
+        self._slow: Counter[tuple[bool, Hashable]] = Counter()  # by whether they are urgent, and group
+        self._busy: Counter[Urgency] = Counter()
+        self._due: dict[K, tuple[float, int, Urgency]] = {}
+        self._timers: list[tuple[float, int, K]] = []  # also such as were replaced: their number tells
+        self._numbers = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._failures: dict[K, int] = {}
         self._getters: list[asyncio.Future[None]] = []
+        self._turn = 0
+        self._progress = clock()
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._urgent)
+        return sum(len(lane) for lane in self._lanes)
 
     @property
     def delayed(self) -> int:
         """How many keys have a time set."""
-        return len(self._timers)
+        return len(self._due)
+
+    def delayed_keys(self) -> tuple[K, ...]:
+        """Return the keys that have a time set."""
+        return tuple(self._due)
+
+    def failures(self, key: K) -> int:
+        """Return how often in a row the key has failed."""
+        return self._failures.get(key, 0)
 
     def working(self) -> float:
         """Seconds that the slowest worker has been at its key; 0 when all are idle."""
-        begun = min(self._working.values(), default=None)
+        begun = min((work.since for work in tuple(self._working.values())), default=None)
         return 0.0 if begun is None else self._clock() - begun
 
-    def add(self, key: K, *, urgent: bool = False) -> None:
-        """Hand the key to a worker as soon as one is free."""
+    def stalled(self) -> float:
+        """Seconds for which keys have waited, and none was taken or done; 0 while nothing waits."""
+        return self._clock() - self._progress if len(self) else 0.0
+
+    def add(self, key: K, *, urgent: bool = False, late: bool = False) -> None:
+        """Hand the key to a worker as soon as one is free; a key that waits already moves to the better lane."""
         if self._closed:
             return
-        now = self._clock()
-        if key in self._working:
-            since, was_urgent = self._again.get(key, (now, False))
-            self._again[key] = (since, urgent or was_urgent)
-        elif key in self._urgent:
-            pass
-        elif urgent:
-            self._urgent[key] = self._ready.pop(key, now)
-        elif key not in self._ready:
-            self._ready[key] = now
-        self._wake()
+        self._put(key, self._clock(), Urgency.URGENT if urgent else Urgency.LATE if late else Urgency.USUAL)
 
-    def add_after(self, key: K, delay: float) -> None:
+    def add_after(self, key: K, delay: float, *, late: bool = False) -> None:
         """Hand the key out after so many seconds, in place of a time set before."""
         if self._closed:
             return
-        self.cancel(key)
-        loop = asyncio.get_running_loop()
-        self._timers[key] = (self._clock() + delay, loop.call_later(delay, self._due, key))
+        self._numbers += 1
+        due = self._clock() + delay
+        self._due[key] = (due, self._numbers, Urgency.LATE if late else Urgency.USUAL)
+        heapq.heappush(self._timers, (due, self._numbers, key))
+        if len(self._timers) > 2 * len(self._due) + 64:
+            self._timers = [(at, number, k) for k, (at, number, _) in self._due.items()]
+            heapq.heapify(self._timers)
+        self._set_timer()
 
     def cancel(self, key: K) -> None:
         """Forget the time set for the key, if any."""
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer[1].cancel()
+        if self._due.pop(key, None) is not None and not self._due:
+            self._timers.clear()
+            self._set_timer()
 
     def fail(self, key: K, retry_after: float | None = None) -> float:
         """Hand the key out again after its backoff, which doubles with each failure in a row.
@@ -94,7 +151,7 @@ class WorkQueue(Generic[K]):
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 30)) * (0.75 + 0.5 * self._random())
         delay = max(delay, retry_after or 0.0)
-        due = self._timers.get(key)
+        due = self._due.get(key)
         if due is None or due[0] > self._clock() + delay:
             self.add_after(key, delay)
         return delay
@@ -103,58 +160,130 @@ class WorkQueue(Generic[K]):
         """Begin anew with the key's backoff."""
         self._failures.pop(key, None)
 
-    async def get(self) -> tuple[K, float] | None:
+    async def get(self, *, urgent_only: bool = False) -> tuple[K, float] | None:
         """Wait for a key.
+
+        Args:
+            urgent_only: take none but those of the first lane.
 
         Returns:
             The key and since when (monotonic) it waited; None once the queue is closed. The worker must call `done` with it.
         """
         while not self._closed:
-            for lane in (self._urgent, self._ready):
-                if lane:
-                    key, since = lane.popitem(last=False)
-                    self._working[key] = self._clock()
-                    return key, since
+            taken = self._take(urgent_only=urgent_only)
+            if taken is not None:
+                return taken
             getter = asyncio.get_running_loop().create_future()
             self._getters.append(getter)
             try:
                 await getter
-            except BaseException:
+            finally:
                 if getter in self._getters:
                     self._getters.remove(getter)
-                elif not self._closed:
-                    self._wake()  # the key that this one was woken for is another's now
-                raise
         return None
+
+    def slow(self, key: K) -> None:
+        """Say that a worker takes long with the key: another takes its place, and its group's share grows smaller."""
+        work = self._working.get(key)
+        if work is not None and not work.slow:
+            work.slow = True
+            self._slow[work.urgent, self._group(key)] += 1
+            self._slow[work.urgent, _ALL] += 1
 
     def done(self, key: K) -> None:
         """Say that the worker is through with the key."""
-        self._working.pop(key, None)
+        work = self._working.pop(key, None)
+        self._progress = self._clock()
+        if work is not None:
+            self._busy[work.urgency] -= 1
+        if work is not None and work.slow:
+            for group in (self._group(key), _ALL):
+                self._slow[work.urgent, group] -= 1
+                if not self._slow[work.urgent, group]:
+                    del self._slow[work.urgent, group]
+        if len(self):
+            self._wake()
         again = self._again.pop(key, None)
         if again is not None and not self._closed:
-            since, urgent = again
-            (self._urgent if urgent else self._ready)[key] = since
-            self._wake()
+            self._put(key, *again)
 
     def close(self) -> None:
         """Hand out nothing any more, and let all waiting workers go."""
         self._closed = True
-        for key in list(self._timers):
-            self.cancel(key)
+        self._due.clear()
+        self._timers.clear()
+        self._set_timer()
+        self._wake()
+
+    def _put(self, key: K, since: float, urgency: Urgency) -> None:
+        if key in self._working:
+            before = self._again.get(key, (since, Urgency.LATE))
+            self._again[key] = (before[0], min(before[1], urgency))
+            return
+        if not len(self):
+            self._progress = self._clock()
+        for lane in self._lanes[:urgency]:
+            if key in lane:
+                return
+        for lane in self._lanes[urgency + 1 :]:
+            since = min(since, lane.remove(key, since))
+        self._lanes[urgency].add(key, since)
+        self._wake()
+
+    def _take(self, *, urgent_only: bool) -> tuple[K, float] | None:
+        first, usual, late = self._lanes
+        if self._turn % LATE_TURN == LATE_TURN - 1:
+            usual, late = late, usual
+        for lane in (first,) if urgent_only else (first, usual, late):
+            urgent = lane is first
+            if self._slow[urgent, _ALL] >= SLOW_OF_A_LANE or (lane is self._lanes[Urgency.LATE] and not self._idle()):
+                continue
+            taken = lane.take(partial(self._rank, urgent, self._turn % FAIR_TURN == 0))
+            if taken is not None:
+                self._turn += 1
+                self._working[taken[0]] = work = _Work(self._clock(), Urgency(self._lanes.index(lane)))
+                self._busy[work.urgency] += 1
+                self._progress = self._clock()
+                return taken
+        return None
+
+    def _idle(self) -> bool:
+        """Whether there is time for what has ended: not beside much else of the kind, and beside what lives only when it is its turn."""
+        usual = self._busy[Urgency.USUAL] + self._busy[Urgency.URGENT]
+        return self._busy[Urgency.LATE] < LATE_AT_ONCE and (not usual or self._turn % LATE_TURN == LATE_TURN - 1)
+
+    def _rank(self, urgent: bool, equal: bool, group: Hashable) -> int | None:
+        """Groups that have slow keys in work go behind the others, but for one turn in so many; those that have too many, not at all."""
+        slow = self._slow[urgent, group]
+        return None if slow >= SLOW_OF_A_GROUP else int(slow > 0 and not equal)
+
+    def _wake(self) -> None:
+        """Wake whoever waits: there are as many as the crew has feeders."""
         getters, self._getters = self._getters, []
         for getter in getters:
             if not getter.done():
                 getter.set_result(None)
 
-    def _due(self, key: K) -> None:
-        self._timers.pop(key, None)
-        self.add(key)
+    def _set_timer(self) -> None:
+        """Wait for the earliest time that is set; the timer of a time that was replaced may ring for nothing."""
+        due = self._timers[0][0] if self._timers else None
+        if self._timer is not None and (due is None or due < self._rings_at):
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and due is not None:
+            self._rings_at = due
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._ring)
 
-    def _wake(self) -> None:
-        if not (self._ready or self._urgent):
-            return
-        while self._getters:
-            getter = self._getters.pop(0)
-            if not getter.done():
-                getter.set_result(None)
-                return
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._clock()
+        while self._timers and self._timers[0][0] <= now:
+            _, number, key = heapq.heappop(self._timers)
+            due = self._due.get(key)
+            if due is not None and due[1] == number:
+                del self._due[key]
+                self._put(key, now, due[2])
+        self._set_timer()
+
+
+_ALL = object()

@@ -1,7 +1,8 @@
 """Kubernetes Events about runs (events.k8s.io/v1): best effort, behind everything else, and never the same one twice in a row.
 
 Events are for people who look at `kubectl describe`. They wait in a bounded queue and are sent by one task; what does not fit, or is
-refused, is counted and dropped. An Event that repeats becomes a series on the first one, as the API wants it.
+refused, is counted and dropped. An Event that repeats becomes a series on the first one, as the API wants it. Names grow with time:
+`kubectl describe` shows Events by name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from penstock_operator.api.constants import API_VERSION, GROUP
-from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.metadata import ObjectMeta
 from penstock_operator.core.model import Emit
 
 from . import errors
@@ -29,7 +30,8 @@ CONTROLLER: Final = f"{GROUP}/operator"
 QUEUED = 1000
 REMEMBERED = 4096
 SERIES_SECONDS = 360.0  # a repetition within six minutes belongs to the series, as client-go has it
-NOTE_CHARACTERS = 1024
+NOTE_BYTES = 1024  # the API server says characters, and counts bytes
+NANOSECONDS = 10**9
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +78,18 @@ class Recorder:
         self._clock = clock
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(QUEUED)
         self._sent: OrderedDict[tuple[str, str, str, str, str], _Sent] = OrderedDict()
+        self._last = 0
 
-    def emit(self, run: FlowRun, event: Emit) -> None:
-        """Queue an Event about the run; never waits, never fails."""
-        meta = run.metadata
-        note = event.note[:NOTE_CHARACTERS]
+    def emit(self, meta: ObjectMeta, event: Emit) -> None:
+        """Queue an Event about the run of this metadata; never waits, never fails."""
+        note = cut(event.note, NOTE_BYTES)
         about = (meta.uid, event.type, event.reason, event.action, note)
         now = self._now()
         time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        suffix = hashlib.sha256("\0".join((*about, time)).encode()).hexdigest()[:16]
+        # One after the other even where the clock shows the same; the digest keeps two operators apart.
+        self._last = max(self._last + 1, round(now.timestamp() * NANOSECONDS))
+        digest = hashlib.sha256("\0".join((*about, self._instance)).encode("utf-8", "surrogatepass")).hexdigest()
+        suffix = f"{self._last:016x}{digest[:8]}"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -144,3 +149,11 @@ class Recorder:
         while len(self._sent) > REMEMBERED:
             self._sent.popitem(last=False)
         return "posted"
+
+
+def cut(text: str, size: int) -> str:
+    """Return as much of a text as fits into so many bytes of UTF-8: whole characters, an ellipsis behind what is cut."""
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= size:
+        return encoded.decode("utf-8")
+    return f"{encoded[: size - 3].decode('utf-8', 'ignore')}…"

@@ -3,8 +3,8 @@
 kopf keeps the watches: it lists, opens them, goes on where a cut one ended, and lists anew when the server has forgotten. What it does with
 an event besides (a task for each object, copies, causes, handlers) costs more than everything that a decision takes, and is of no use to
 an operator that looks at the whole anyway. So each event is handed over where it is read, and kopf is told only how far the watch has come,
-by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged. A listing is handed over page by
-page, with the names of all that it has shown (what is missing was deleted while no watch was there to tell), and kopf reads empty pages.
+by the word that the API has for it: a bookmark. Errors and bookmarks of the server itself pass unchanged. Of a listing kopf is told the
+version, and nothing else: it watches from there at once, however much there is, and whoever is told that a watch begins lists beside it.
 kopf also tells nobody of bookmarks; but the age of a watch's last word is what tells a quiet cluster from a dead connection.
 Neighbours: `source` gives the session to kopf, `health` and `app` read the ages.
 """
@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from .client import Page, page_of
 from .credentials import Credentials
 from .jsontext import parse
-from .resources import WATCHED, Key, Resource
+from .resources import WATCHED, Resource
+from .table import LARGE_BYTES
 from .wire import open_session
 
 _EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED"})
@@ -29,15 +29,15 @@ _EVENTS = frozenset({"ADDED", "MODIFIED", "DELETED"})
 class Take(Protocol):
     """Takes an object that a watch brought; called in kopf's thread."""
 
-    def __call__(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        """Take the object."""
+    def __call__(self, resource: Resource, raw: Mapping[str, Any] | bytes, *, deleted: bool, size: int) -> None:
+        """Take the object, or the event with it as it came: one that is large is not to be in memory before its turn."""
 
 
-class TakeListing(Protocol):
-    """Takes a page of a listing: what none of them shows is not there; called in kopf's thread."""
+class Begins(Protocol):
+    """Is told that a watch begins: what was there before, it does not tell; called in kopf's thread."""
 
-    def __call__(self, resource: Resource, namespace: str | None, page: Page) -> None:
-        """Take the page, of one namespace or of all."""
+    def __call__(self, resource: Resource, namespace: str | None) -> None:
+        """Take note, of one namespace or of all."""
 
 
 class Beats:
@@ -65,16 +65,15 @@ class Beats:
         return max((age for _, age in self.ages()), default=0.0)
 
 
-def session(credentials: Credentials, beats: Beats, take: Take, take_listing: TakeListing) -> aiohttp.ClientSession:
+def session(credentials: Credentials, beats: Beats, take: Take, begins: Begins) -> aiohttp.ClientSession:
     """Make kopf's session; kopf closes it.
 
     Args:
         credentials: of the API server.
         beats: notes when each watch was last heard of.
         take: takes what the watches say.
-        take_listing: takes what is listed before a watch begins.
+        begins: is told that a watch is about to begin.
     """
-    shown: dict[str, set[Key]] = {}  # by path: the names on the pages so far
 
     class Response(aiohttp.ClientResponse):
         """Hands on what a watch says, and what is listed."""
@@ -93,11 +92,8 @@ def session(credentials: Credentials, beats: Beats, take: Take, take_listing: Ta
             body = parse(await self.read())
             if not isinstance(body, dict) or not isinstance(body.get("items"), list):
                 return body
-            if "continue" not in self.url.query:
-                shown[self.url.path] = set()
-            page = page_of(body, shown.setdefault(self.url.path, set()))
-            take_listing(resource, _namespace(self.url.path), page)
-            return {**body, "items": []}
+            begins(resource, _namespace(self.url.path))
+            return {"metadata": {"resourceVersion": (body.get("metadata") or {}).get("resourceVersion")}, "items": []}
 
     token = credentials.token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -143,12 +139,16 @@ class _Heard:
         """Take an event and return its resourceVersion; None: it is for kopf."""
         if self._resource is None or not line:
             return None
-        event = parse(line)
-        kind, raw = event.get("type"), event.get("object")
-        version = raw.get("metadata", {}).get("resourceVersion") if kind in _EVENTS else None
+        try:
+            event = parse(line)
+            kind, raw = event["type"], event["object"]
+            version = raw["metadata"]["resourceVersion"] if kind in _EVENTS else None
+        except (ValueError, LookupError, TypeError):
+            return None
         if version:
-            self._take(self._resource, raw, deleted=kind == "DELETED")
-        return version
+            large = len(line) >= LARGE_BYTES
+            self._take(self._resource, line if large else raw, deleted=kind == "DELETED", size=len(line))
+        return str(version) if version else None
 
 
 def _watched(path: str) -> Resource | None:

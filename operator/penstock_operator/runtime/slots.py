@@ -48,6 +48,14 @@ class _Crowd:
         return bool(self.holding or self.waiting)
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What is kept of a Flow whose runs need slots."""
+
+    groups: tuple[str, ...]
+    replaces: bool
+
+
 class Slots:
     """Counts of runs by Flow."""
 
@@ -55,20 +63,20 @@ class Slots:
         self._places: dict[Key, _Place] = {}
         self._crowds: dict[Key, _Crowd] = {}
         self._groups: dict[tuple[str, str], set[Key]] = {}  # (namespace, group) -> Flows that name it
-        self._limited: dict[Key, Flow] = {}
+        self._limited: dict[Key, _Limits] = {}
 
     # --- what changes ---------------------------------------------------------------------------------------------------------------
 
     def learn_flow(self, key: Key, flow: Flow | None) -> None:
         """Take note of a Flow, or that it is gone."""
         before = self._limited.pop(key, None)
-        for group in before.spec.concurrency_groups or () if before is not None else ():
+        for group in before.groups if before is not None else ():
             self._groups[key.namespace, group].discard(key)
             if not self._groups[key.namespace, group]:
                 del self._groups[key.namespace, group]
         if flow is not None and limited(flow):
-            self._limited[key] = flow
-            for group in flow.spec.concurrency_groups or ():
+            self._limited[key] = limits = _Limits(flow.spec.concurrency_groups or (), _replaces(flow))
+            for group in limits.groups:
                 self._groups.setdefault((key.namespace, group), set()).add(key)
 
     def note(self, key: Key, run: FlowRun | None) -> tuple[Key, ...]:
@@ -107,7 +115,8 @@ class Slots:
     def _woken(self, before: _Place | None, after: _Place | None) -> Iterator[Key]:
         if before is not None:
             yield from self._first(before.flow)
-        if after is not None and _replaces(self._limited.get(after.flow)):
+        limits = self._limited.get(after.flow) if after is not None else None
+        if after is not None and limits is not None and limits.replaces:
             yield from self._crowds[after.flow].holding
             yield from (key for _, key in self._crowds[after.flow].waiting)
 
@@ -116,7 +125,7 @@ class Slots:
         if flow not in self._limited:
             return
         yield from self._heads((flow,))
-        for group in self._limited[flow].spec.concurrency_groups or ():
+        for group in self._limited[flow].groups:
             yield from self._heads(self._groups[flow.namespace, group])
 
     def _heads(self, flows: Iterable[Key]) -> Iterator[Key]:
@@ -155,8 +164,8 @@ class Slots:
         return sum(place.age > age(run) for place in others)
 
 
-def _replaces(flow: Flow | None) -> bool:
-    rule = flow.spec.concurrency if flow is not None else None
+def _replaces(flow: Flow) -> bool:
+    rule = flow.spec.concurrency
     return rule is not None and rule.policy is ConcurrencyPolicy.REPLACE
 
 

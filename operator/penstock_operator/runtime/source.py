@@ -2,7 +2,7 @@
 
 kopf runs in a thread with an event loop of its own. It takes every task that begins after it for its own (and cancels it when it ends),
 installs signal handlers, and ends on watch errors that are no reason for an operator to end: so it gets a room to itself, and whoever runs
-it starts it again. What its listings show and its watches say is taken from its connection (`session`); the handlers that make it watch
+it starts it again. What its watches say, and that one begins, is taken from its connection (`session`); the handlers that make it watch
 have nothing to do. It writes nothing to the cluster: no annotations, no finalizers, no Events.
 Neighbours: `session` (its connection), `app` (starts it anew), `store` (where the objects go).
 """
@@ -22,16 +22,17 @@ from typing import Any, Protocol
 
 from penstock_operator.api.constants import GROUP
 
-from .client import PAGE, Page
 from .credentials import Credentials
 from .errors import NoClusterError
+from .jsontext import parse
 from .resources import POD_SELECTOR, PODS, WATCHED, Resource
-from .session import Beats, TakeListing, session
+from .session import Beats, Begins, session
 
 LOGIN_SECONDS = 600.0  # kopf asks for credentials anew after so long: tokens are replaced at 80 % of an hour or more
 JOIN_SECONDS = 0.6
 CANCELLATIONS = 5
 CLEAR_SECONDS = 0.2
+IN_ONE_GO = 50  # objects; then it is others' turn on the operator's loop
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ log = logging.getLogger(__name__)
 class Deliver(Protocol):
     """Takes an object that a watch brought; called on the operator's own loop."""
 
-    def __call__(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        """Take the object."""
+    def __call__(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool, size: int) -> None:
+        """Take the object; `size`: of its JSON, bytes."""
 
 
 class EventSource:
@@ -50,17 +51,17 @@ class EventSource:
         credentials: where the API server is.
         namespaces: to watch; empty: all.
         deliver: takes each object.
-        listed: takes each page of a listing, with which kopf begins, and begins again where a watch can't go on.
+        begins: is told of each watch that begins, and that begins again where it could not go on.
         beats: notes when each watch was last heard of.
     """
 
     def __init__(
-        self, credentials: Credentials, namespaces: Sequence[str], deliver: Deliver, listed: TakeListing, beats: Beats
+        self, credentials: Credentials, namespaces: Sequence[str], deliver: Deliver, begins: Begins, beats: Beats
     ) -> None:
         self._credentials = credentials
         self._namespaces = tuple(namespaces)
         self._deliver = deliver
-        self._listed = listed
+        self._begins = begins
         self._beats = beats
 
     async def run(self) -> str:
@@ -86,7 +87,7 @@ class EventSource:
         kopf = load_kopf()
         registry = kopf.OperatorRegistry()
 
-        box = _Box(self._deliver, self._listed, loop)
+        box = _Box(self._deliver, self._begins, loop)
 
         async def on_event(**_: Any) -> None:
             """Have kopf watch; what it would be told has been taken from its connection."""
@@ -101,7 +102,7 @@ class EventSource:
             await asyncio.to_thread(self._credentials.token)
             return kopf.AiohttpSession(
                 server=self._credentials.endpoint.server,
-                aiohttp_session=session(self._credentials, self._beats, box.put, box.put_page),
+                aiohttp_session=session(self._credentials, self._beats, box.put, box.put_beginning),
                 default_namespace=self._credentials.endpoint.namespace,
                 expiration=datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LOGIN_SECONDS),
             )
@@ -130,7 +131,7 @@ def settings(kopf: Any) -> Any:
     result.peering.standalone = True
     result.watching.label_selectors[PODS.group, PODS.version, PODS.plural] = POD_SELECTOR
     result.watching.server_timeout = 600
-    result.watching.chunk_size = PAGE  # one that expired (410) ends the watches: they begin anew
+    result.watching.chunk_size = 1  # of a listing only the version is of use
     result.watching.connect_timeout = 10
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 5
@@ -183,17 +184,20 @@ def load_kopf() -> Any:
 class _Box:
     """Hands objects and listings to another loop, in order; that loop is woken once for all that came in meanwhile."""
 
-    def __init__(self, deliver: Deliver, listed: TakeListing, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, deliver: Deliver, begins: Begins, loop: asyncio.AbstractEventLoop) -> None:
         self._deliver = deliver
-        self._listed = listed
+        self._begins = begins
         self._loop = loop
         self._waiting: deque[tuple[Resource, Callable[[], None]]] = deque()
 
-    def put(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> None:
-        self._put(resource, partial(self._deliver, resource, raw, deleted=deleted))
+    def put(self, resource: Resource, raw: Mapping[str, Any] | bytes, *, deleted: bool, size: int) -> None:
+        self._put(resource, partial(self._hand_over, resource, raw, deleted=deleted, size=size))
 
-    def put_page(self, resource: Resource, namespace: str | None, page: Page) -> None:
-        self._put(resource, partial(self._listed, resource, namespace, page))
+    def put_beginning(self, resource: Resource, namespace: str | None) -> None:
+        self._put(resource, partial(self._begins, resource, namespace))
+
+    def _hand_over(self, resource: Resource, raw: Mapping[str, Any] | bytes, *, deleted: bool, size: int) -> None:
+        self._deliver(resource, parse(raw)["object"] if isinstance(raw, bytes) else raw, deleted=deleted, size=size)
 
     def _put(self, resource: Resource, hand_over: Callable[[], None]) -> None:
         self._waiting.append((resource, hand_over))
@@ -201,13 +205,17 @@ class _Box:
             self._loop.call_soon_threadsafe(self._empty)
 
     def _empty(self) -> None:
-        while self._waiting:
+        for _ in range(IN_ONE_GO):
+            if not self._waiting:
+                return
             resource, hand_over = self._waiting.popleft()
             try:
                 hand_over()
             except Exception:
                 # One object must not hold up those behind it; what it would have told is found by the next listing.
                 log.exception("an object of %s could not be taken", resource.plural)
+        if self._waiting:
+            self._loop.call_soon(self._empty)
 
 
 class _Thread(threading.Thread):

@@ -15,7 +15,8 @@ from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
 from . import errors
 from .client import ApiClient
 from .errors import ApiError
-from .gather import RunGoneError, key_of_run, urgent
+from .gather import RunGoneError, key_of_run
+from .gist import urgent
 from .memory import Memory
 from .metrics import Metrics
 from .patch import merge_patch

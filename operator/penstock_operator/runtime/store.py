@@ -1,7 +1,8 @@
-"""What the operator knows without asking: FlowRuns, Flows and pods, parsed once, as the newest message about each showed them.
+"""What the operator knows without asking: FlowRuns, Flows and pods, as the newest message about each showed them.
 
 Fed by listings, watch events and the answers of the operator's own writes. An older resourceVersion never replaces a newer one, and a
 message older than a deletion does not bring the object back. Absence here proves nothing: whoever concludes something from it must GET.
+What can't be read, for whatever reason, is left alone and noted; it never hides what comes behind it.
 Neighbours: `source` and `sync` feed it, `gather` reads it, its answers name the runs that must be looked at again.
 """
 
@@ -9,27 +10,49 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
-
-from penstock_operator.api.constants import LABEL_FLOW_RUN, LABEL_MANAGED_BY, MANAGED_BY
+from penstock_operator.api.constants import LABEL_FLOW_RUN
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow, read_run
 from penstock_operator.core.concurrency import Contention, holds
 from penstock_operator.core.observe import Pod, parse_pod
 
-from .jsontext import parse
+from .errors import UnreadableError
+from .gist import Gist, of_finished, of_run, spent, trimmed, watched
+from .packing import Packing, pack
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
 from .slots import Slots
-from .table import Entry, Table, key_of, version
+from .table import LARGE_BYTES, Entry, Table, key_of, version
 
 LAST_PODS = 2_000  # pods that are gone and may not have been judged yet
+LARGE_FLOW_BYTES = 300_000  # a Flow may bring its source along, and each decision about its runs reads it
+WORDS = 512  # of why an object can't be read
 
 log = logging.getLogger(__name__)
+
+V = TypeVar("V")
+H = TypeVar("H")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object that is there and can't be read.
+
+    Attributes:
+        uid: its UID.
+        version: its resourceVersion.
+        why: in words.
+        stateless: nobody has said yet what state it is in (a run).
+    """
+
+    uid: str
+    version: int
+    why: str
+    stateless: bool
 
 
 class Store:
@@ -37,15 +60,22 @@ class Store:
 
     Args:
         notify: is told the runs to look at, whoever brought the news: a watch, a listing, a live read for another run.
+        flow_changed: is told each Flow of which there is news.
     """
 
-    def __init__(self, notify: Callable[[Iterable[Key]], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        notify: Callable[[Iterable[Key]], None] = lambda _: None,
+        flow_changed: Callable[[Key], None] = lambda _: None,
+    ) -> None:
         self._notify = notify
-        self.runs: Table[FlowRun] = Table(_Finished())
-        self.flows: Table[Flow] = Table()
+        self._flow_changed = flow_changed
+        self.runs: Table[FlowRun] = Table(Packing(read_run))
+        self.flows: Table[Flow] = Table(Packing(read_flow), large=LARGE_FLOW_BYTES)
         self.pods: Table[Pod] = Table()
+        self._unreadable: dict[tuple[Resource, Key], Unreadable] = {}
         self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
-        self._pods: dict[Key, set[Key]] = {}  # run -> its pods
+        self._pods: dict[Key, tuple[Key, ...]] = {}  # run -> its pods, in order
         self._last: OrderedDict[Key, Pod] = OrderedDict()  # pods that are gone, as they were last seen
         self._states: Counter[str] = Counter()
         self._slots = Slots()
@@ -53,6 +83,52 @@ class Store:
     def states(self) -> list[tuple[str, float]]:
         """Return how many runs are in each type of state; safe to call from another thread."""
         return [(kind, float(number)) for kind, number in tuple(self._states.items())]
+
+    def unreadables(self) -> list[tuple[str, float]]:
+        """Return how many objects of each kind can't be read; safe to call from another thread."""
+        counts = Counter(resource.plural for resource, _ in tuple(self._unreadable))
+        return [(resource.plural, float(counts[resource.plural])) for resource in (FLOWRUNS, FLOWS, PODS)]
+
+    def gist(self, key: Key) -> Gist | None:
+        """Return what is asked of a run without reading it; None: it is not known."""
+        entry = self.runs.entry(key)
+        return entry.gist if entry is not None else None
+
+    def run(self, key: Key) -> FlowRun | None:
+        """Return a run.
+
+        Raises:
+            UnreadableError: it is there, and can't be read.
+        """
+        return self._read(FLOWRUNS, self.runs, key)
+
+    def flow(self, key: Key) -> Flow | None:
+        """Return a Flow.
+
+        Raises:
+            UnreadableError: it is there, and can't be read.
+        """
+        return self._read(FLOWS, self.flows, key)
+
+    def unreadable(self, resource: Resource, key: Key) -> Unreadable | None:
+        """Return why an object can't be read; None: it can, or is not known."""
+        return self._unreadable.get((resource, key))
+
+    def _read(self, resource: Resource, table: Table[V], key: Key) -> V | None:
+        noted = self._unreadable.get((resource, key))
+        if noted is None:
+            entry = table.entry(key)
+            try:
+                return table.get(key)
+            except Exception as error:  # noqa: BLE001 - whatever is in it
+                assert entry is not None
+                noted = self._note(resource, key, Unreadable(entry.uid, entry.version, _why(error), stateless=False))
+        raise UnreadableError(f"{resource.plural} {key}", noted.why)
+
+    def _note(self, resource: Resource, key: Key, noted: Unreadable) -> Unreadable:
+        log.warning("%s %s can't be read and is left alone: %s", resource.plural, key, noted.why)
+        self._unreadable[resource, key] = noted
+        return noted
 
     def contention(self, run: FlowRun, flow: Flow) -> Contention:
         """Return what a run of the Flow meets, by all that is known and all that has been decided."""
@@ -63,10 +139,18 @@ class Store:
 
         A slot that is about to be given back is given back when that is written.
         """
-        if run is None:
-            self._wake(key, self.runs.get(key))
-        elif holds(run):
-            self._wake(key, run)
+        if run is not None:
+            if holds(run):
+                self._wake(key, run)
+            return
+        gist = self.gist(key)
+        if gist is None or gist.finished:
+            self._wake(key, None)
+            return
+        try:
+            self._wake(key, self.run(key))
+        except UnreadableError:
+            return  # what it held last it may hold still
 
     def _wake(self, key: Key, run: FlowRun | None) -> None:
         woken = self._slots.note(key, run)
@@ -80,28 +164,63 @@ class Store:
 
     def pods_of(self, run: Key) -> list[Pod]:
         """Return the pods that carry the run's name."""
-        found = [self.pods.get(key) for key in sorted(self._pods.get(run, ()))]
+        found = [self.pods.get(key) for key in self._pods.get(run, ())]
         return [pod for pod in found if pod is not None]
+
+    def unowned_pods(self) -> list[tuple[Key, Key, Pod]]:
+        """Return the pods that live, are owned, and whose run is not known: each with its name, and the run's."""
+        found = []
+        for run, keys in tuple(self._pods.items()):
+            known = self._unreadable.get((FLOWRUNS, run)) or self.runs.entry(run)
+            uid = known.uid if known is not None else ""
+            for key in keys:
+                pod = self.pods.get(key)
+                if pod is not None and run.name and pod.owner_uid not in ("", uid) and pod.deletion_timestamp is None:
+                    found.append((key, run, pod))
+        return found
 
     def last_pod(self, key: Key) -> Pod | None:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
         return self._last.get(key)
 
     def apply(
-        self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool = False, own: Key | None = None
+        self,
+        resource: Resource,
+        raw: Mapping[str, Any],
+        *,
+        deleted: bool = False,
+        own: Key | None = None,
+        size: int = 0,
     ) -> tuple[Key, ...]:
-        """Take note of an object.
+        """Take note of an object. Whatever it is, this does not fail.
 
         Args:
             resource: its kind.
             raw: the object as the API server sent it.
             deleted: whether this is the object's last sight.
             own: the run on whose behalf it was read or written; it is being decided, and need not be told.
+            size: of its JSON, bytes; 0: as it says itself, or not much.
 
         Returns:
             The runs that this may concern; empty when it is no news.
         """
-        concerned = self._take(resource, raw, deleted=deleted)
+        try:
+            key, at = key_of(raw), version(raw)
+        except (KeyError, TypeError, AttributeError):
+            log.warning("an object of %s without a name is left alone", resource.plural)
+            return ()
+        size = size or getattr(raw, "size", 0)
+        table = self._table(resource)
+        noted = self._unreadable.get((resource, key))
+        if not table.newer(key, at, deleted=deleted) or (noted is not None and not deleted and at <= noted.version):
+            return ()
+        try:
+            concerned = self._take(resource, key, at, raw, deleted=deleted, size=size)
+        except Exception as error:  # noqa: BLE001 - whatever is in it
+            stateless = resource == FLOWRUNS and not _has_state(raw)
+            uid = str(raw["metadata"].get("uid", ""))
+            self._note(resource, key, Unreadable(uid, at, _why(error), stateless))
+            concerned = self._concerned_by_name(resource, key)
         others = [key for key in concerned if key != own]
         if others:
             self._notify(others)
@@ -112,30 +231,83 @@ class Store:
 
         Returns:
             The run, or what is known by now if that is newer.
+
+        Raises:
+            UnreadableError: it can't be read.
         """
         key = key_of(raw)
         self.apply(FLOWRUNS, raw, own=key)
-        known = self.runs.get(key)
-        same = known is not None and known.metadata.uid == raw["metadata"]["uid"]
-        return known if known is not None and same else read_run(raw)
+        known = self.run(key)
+        if known is not None and known.metadata.uid == raw["metadata"]["uid"]:
+            return known
+        try:
+            return read_run(raw)
+        except Exception as error:
+            raise UnreadableError(f"{FLOWRUNS.plural} {key}", _why(error)) from error
 
-    def _take(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool) -> tuple[Key, ...]:
-        key, at = key_of(raw), version(raw)
-        table = self._table(resource)
-        if not table.newer(key, at, deleted=deleted):
-            return ()
+    def _take(
+        self, resource: Resource, key: Key, at: int, raw: Mapping[str, Any], *, deleted: bool, size: int
+    ) -> tuple[Key, ...]:
         if deleted:
-            if resource == PODS:
-                self._remember(key, parse_pod(raw))
-            return self._forget(resource, key, at)
-        parsed = _parse(resource, raw)
-        if parsed is None:
+            return self._deleted(resource, key, at, raw)
+        uid = raw["metadata"].get("uid", "")
+        if resource == FLOWRUNS:
+            self._take_run(key, uid, at, raw, size)
+        elif resource == FLOWS:
+            flow = read_flow(raw)
+            self.flows.put(key, Entry(uid, at, flow if not flow.unreadable else pack(raw)), size)
+            self._slots.learn_flow(key, flow)
+            self._flow_changed(key)
+        elif not self._take_pod(key, uid, at, raw):
             return ()
-        entry = Entry(raw["metadata"].get("uid", ""), at, parsed)
-        before = table.get(key)
-        table.put(key, entry)
-        self._index(resource, key, before, parsed)
-        return self._concerned(resource, key, parsed)
+        self._unreadable.pop((resource, key), None)
+        return self._concerned(resource, key)
+
+    def _take_run(self, key: Key, uid: str, at: int, raw: Mapping[str, Any], size: int) -> None:
+        before = self.gist(key)
+        gist = of_finished(raw)
+        if gist is not None:
+            # Of all that may come, only its retention looks at it again.
+            self.runs.put(key, Entry(uid, at, pack(raw), gist))
+            self._wake(key, None)
+            if before is None or not before.finished:
+                self._spend(key)
+        else:
+            run = read_run(raw)
+            gist = of_run(key, run, large=size >= LARGE_BYTES)
+            # What is left out by reading is not in the model: the text tells it again.
+            self.runs.put(key, Entry(uid, at, run if not run.unreadable else pack(raw), gist), size)
+            self._wake(key, run)
+        self._index_run(key, before, gist)
+
+    def _take_pod(self, key: Key, uid: str, at: int, raw: Mapping[str, Any]) -> bool:
+        if not watched(raw):
+            return False
+        pod = trimmed(parse_pod(raw))
+        before = self.pods.get(key)
+        gist = self.gist(_run_of(key, pod))
+        self.pods.put(key, Entry(uid, at, spent(pod) if pod.terminal and gist is not None and gist.finished else pod))
+        self._last.pop(key, None)
+        self._index_pod(key, before, pod)
+        return True
+
+    def _spend(self, run: Key) -> None:
+        """A run has ended: of its pods that have, only their names are of use."""
+        for key in self._pods.get(run, ()):
+            pod = self.pods.get(key)
+            if pod is not None and pod.terminal:
+                self.pods.swap(key, spent(pod))
+
+    def _deleted(self, resource: Resource, key: Key, at: int, raw: Mapping[str, Any]) -> tuple[Key, ...]:
+        if resource == PODS:
+            known = self.pods.get(key)
+            gist = self.gist(_run_of(key, known)) if known is not None else None
+            if gist is None or not gist.finished:
+                try:
+                    self._remember(key, parse_pod(raw))
+                except Exception as error:  # noqa: BLE001 - whatever is in it
+                    log.warning("the last sight of pod %s can't be read: %s", key, _why(error))
+        return self._forget(resource, key, at)
 
     def absent(self, resource: Resource, key: Key, seen: int, *, own: Key | None = None) -> tuple[Key, ...]:
         """Take note that a live read found nothing.
@@ -173,6 +345,9 @@ class Store:
             entry = table.entry(key)
             if entry is not None and key not in listed and entry.version <= at and covers(key):
                 concerned.update(dict.fromkeys(self._forget(resource, key, at)))
+        for (kind, key), noted in tuple(self._unreadable.items()):
+            if kind == resource and key not in listed and noted.version <= at and covers(key):
+                del self._unreadable[kind, key]
         if concerned:
             self._notify(tuple(concerned))
         return tuple(concerned)
@@ -183,13 +358,20 @@ class Store:
         return self.flows if resource == FLOWS else self.pods
 
     def _forget(self, resource: Resource, key: Key, at: int) -> tuple[Key, ...]:
-        value = self._table(resource).drop(key, at)
-        self._index(resource, key, value, None)
-        if isinstance(value, Pod) and key not in self._last:
-            self._remember(key, value)
+        concerned = self._concerned(resource, key)
+        self._unreadable.pop((resource, key), None)
+        entry = self._table(resource).drop(key, at)
         if resource == FLOWRUNS:
-            return (key, *self._referring(resource, key))
-        return () if value is None else self._concerned(resource, key, value)
+            self._wake(key, None)
+            self._index_run(key, entry.gist if entry is not None else None, None)
+        elif resource == FLOWS:
+            self._slots.learn_flow(key, None)
+        elif entry is not None and isinstance(entry.value, Pod):
+            self._index_pod(key, entry.value, None)
+            gist = self.gist(_run_of(key, entry.value))
+            if key not in self._last and (gist is None or not gist.finished):
+                self._remember(key, entry.value)
+        return concerned
 
     def _remember(self, key: Key, pod: Pod) -> None:
         self._last[key] = pod
@@ -197,48 +379,50 @@ class Store:
         while len(self._last) > LAST_PODS:
             self._last.popitem(last=False)
 
-    def _concerned(self, resource: Resource, key: Key, value: Any) -> tuple[Key, ...]:
+    def _concerned(self, resource: Resource, key: Key) -> tuple[Key, ...]:
+        """Return the runs that a change of a known object may concern."""
+        if resource != PODS:
+            return self._concerned_by_name(resource, key)
+        pod = self.pods.get(key) or self._last.get(key)
+        run = _run_of(key, pod) if pod is not None else None
+        return (run,) if run is not None and run.name else ()
+
+    def _concerned_by_name(self, resource: Resource, key: Key) -> tuple[Key, ...]:
         if resource == PODS:
-            run = value.labels.get(LABEL_FLOW_RUN)
-            return (Key(key.namespace, run),) if run else ()
-        return ((key,) if resource == FLOWRUNS else ()) + self._referring(resource, key)
+            return ()
+        return ((key,) if resource == FLOWRUNS else ()) + tuple(sorted(self._waiting.get((resource, key), ())))
 
-    def _referring(self, resource: Resource, key: Key) -> tuple[Key, ...]:
-        return tuple(sorted(self._waiting.get((resource, key), ())))
-
-    def _index(self, resource: Resource, key: Key, before: Any, after: Any) -> None:
-        if resource == FLOWRUNS:
-            self._wake(key, after)
-        elif resource == FLOWS:
-            self._slots.learn_flow(key, after)
-        for value, step in ((before, -1), (after, 1)):
-            if isinstance(value, Pod):
-                if step > 0:
-                    self._last.pop(key, None)
-                _link(self._pods, Key(key.namespace, value.labels.get(LABEL_FLOW_RUN, "")), key, step)
-            elif isinstance(value, FlowRun):
-                state = value.status.state
-                self._states[state.type.value if state is not None else "New"] += step
-                for reference in _references(key, value):
+    def _index_run(self, key: Key, before: Gist | None, after: Gist | None) -> None:
+        for gist, step in ((before, -1), (after, 1)):
+            if gist is not None:
+                self._states[gist.state] += step
+                for reference in gist.refers:
                     _link(self._waiting, reference, key, step)
 
-
-class _Finished:
-    """Finished runs are kept as JSON: of all that may come, only their retention looks at them again."""
-
-    def pack(self, run: FlowRun) -> bytes | None:
-        if run.status.state is None or not run.status.state.type.terminal:
-            return None
-        try:
-            return run.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        except PydanticSerializationError:  # nested too deep, or with a lone surrogate
-            return None
-
-    def unpack(self, text: bytes) -> FlowRun:
-        return read_run(parse(text))
+    def _index_pod(self, key: Key, before: Pod | None, after: Pod | None) -> None:
+        for pod, step in ((before, -1), (after, 1)):
+            if pod is not None:
+                run = _run_of(key, pod)
+                others = tuple(other for other in self._pods.get(run, ()) if other != key)
+                kept = tuple(sorted((*others, key))) if step > 0 else others
+                if kept:
+                    self._pods[run] = kept
+                else:
+                    self._pods.pop(run, None)
 
 
-H = TypeVar("H")
+def _run_of(key: Key, pod: Pod) -> Key:
+    return Key(key.namespace, pod.labels.get(LABEL_FLOW_RUN, ""))
+
+
+def _has_state(raw: Mapping[str, Any]) -> bool:
+    status = raw.get("status")
+    return isinstance(status, Mapping) and bool(status.get("state"))
+
+
+def _why(error: Exception) -> str:
+    """Return in one line what is wrong with an object; a validation names the field."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:WORDS]
 
 
 def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:
@@ -248,27 +432,3 @@ def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:
         index[owner].discard(key)
         if not index[owner]:
             del index[owner]
-
-
-def _references(key: Key, run: FlowRun) -> Iterator[tuple[Resource, Key]]:
-    """Yield what the run depends on by name. A finished run, or one that has an attempt for its rerunOf, depends on nothing any more."""
-    if run.status.state is not None and run.status.state.type.terminal:
-        return
-    if run.spec.flow_ref is not None:
-        yield FLOWS, Key(key.namespace, run.spec.flow_ref.name)
-    if run.spec.rerun_of is not None and run.status.attempt is None:
-        yield FLOWRUNS, Key(key.namespace, run.spec.rerun_of.name)
-
-
-def _parse(resource: Resource, raw: Mapping[str, Any]) -> FlowRun | Flow | Pod | None:
-    try:
-        if resource == FLOWRUNS:
-            return read_run(raw)
-        if resource == FLOWS:
-            return read_flow(raw)
-        # Only what the watch selects is kept: of another pod no deletion would ever be told.
-        return parse_pod(raw) if (raw["metadata"].get("labels") or {}).get(LABEL_MANAGED_BY) == MANAGED_BY else None
-    except ValidationError as error:
-        # Not even its metadata: no API server shows that.
-        log.error("%s %s can't be read and is left alone: %s", resource.plural, key_of(raw), error)  # noqa: TRY400
-        return None

@@ -19,7 +19,7 @@ import aiohttp
 
 from .credentials import Credentials
 
-CONNECTIONS = 64
+CONNECTIONS = 256  # more than there are keys in work: what is slow must not take them all
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 IDLE_SECONDS = 60.0
@@ -31,6 +31,10 @@ class NoAnswerError(Exception):
     def __init__(self, kind: str, words: str) -> None:
         super().__init__(f"{kind}: {words}" if words else kind)
         self.kind = kind
+
+
+class TooMuchError(Exception):
+    """The answer has more bytes than were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,28 @@ class Wire(Protocol):
     """Sends requests to one server."""
 
     async def send(
-        self, method: str, path: str, *, query: Mapping[str, str], headers: Mapping[str, str], content: bytes | None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        content: bytes | None,
+        most: int = 0,
     ) -> Answer:
         """Send a request.
 
+        Args:
+            method: of the request.
+            path: on the server.
+            query: behind the path.
+            headers: of the request.
+            content: its body.
+            most: bytes of an answer; 0: any number.
+
         Raises:
             NoAnswerError: nothing came back, or not in time.
+            TooMuchError: the answer is larger.
         """
 
     async def close(self) -> None:
@@ -73,7 +93,14 @@ class AiohttpWire:
         self._timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
 
     async def send(
-        self, method: str, path: str, *, query: Mapping[str, str], headers: Mapping[str, str], content: bytes | None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        content: bytes | None,
+        most: int = 0,
     ) -> Answer:
         """Send a request; see `Wire.send`."""
         if self._session is None:
@@ -83,7 +110,7 @@ class AiohttpWire:
             async with self._session.request(
                 method, url, params=query, headers=headers, data=content, timeout=self._timeout, allow_redirects=False
             ) as answer:
-                return Answer(answer.status, answer.headers, await answer.read())
+                return Answer(answer.status, answer.headers, await _read(answer, most))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswerError(type(error).__name__, str(error)) from error
 
@@ -94,6 +121,20 @@ class AiohttpWire:
             # A TLS connection says good-bye in the loop's next turn; ended before that, it would complain.
             await asyncio.sleep(0)
             self._session = None
+
+
+async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the body. What is too much is not read to its end: the connection goes with it."""
+    if not most:
+        return await answer.read()
+    pieces, size = [], 0
+    async for piece in answer.content.iter_any():
+        size += len(piece)
+        if size > most:
+            answer.close()
+            raise TooMuchError(f"more than {most} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def proxy_of(server: str) -> str | None:

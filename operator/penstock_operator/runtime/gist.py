@@ -1,0 +1,107 @@
+"""What is asked of a run, or of a pod, without reading the whole: how urgent it is, what it refers to, and what of it is kept.
+
+Pure. Neighbours: `store` keeps a gist with each run, `app` chooses the queue's lane by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final
+
+from penstock_operator.api.constants import KUEUE_PREFIX, LABEL_FLOW_RUN, LABEL_FLOW_RUN_UID, OWN_PREFIX
+from penstock_operator.api.flowrun import DesiredState, FlowRun, StateType
+from penstock_operator.core.observe import Pod
+
+from .resources import FLOWRUNS, FLOWS, Key, Resource
+
+NEW: Final = "New"
+_TERMINAL: Final = frozenset(kind.value for kind in StateType if kind.terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """Of a run.
+
+    Attributes:
+        state: its state's type; New: none yet.
+        finished: it has ended; only its retention is left.
+        urgent: it is to end: its requests don't wait behind those of runs that begin.
+        large: so large that few of its kind are to be in memory at the same time.
+        refers: the objects that it waits for by name; none where it has what it needs.
+    """
+
+    state: str
+    finished: bool = False
+    urgent: bool = False
+    large: bool = False
+    refers: tuple[tuple[Resource, Key], ...] = ()
+
+
+@cache
+def _ended(state: str) -> Gist:
+    return Gist(state, finished=True)
+
+
+def of_finished(raw: Mapping[str, Any]) -> Gist | None:
+    """Return the gist of a raw run that has ended, None of any other."""
+    state = ((raw.get("status") or {}).get("state") or {}).get("type")
+    return _ended(state) if isinstance(state, str) and state in _TERMINAL else None
+
+
+def of_run(key: Key, run: FlowRun, *, large: bool) -> Gist:
+    """Return the gist of a run."""
+    state = run.status.state
+    if state is not None and state.type.terminal:
+        return _ended(state.type.value)
+    return Gist(
+        state.type.value if state is not None else NEW,
+        urgent=urgent(run),
+        large=large,
+        refers=tuple(_references(key, run)),
+    )
+
+
+def urgent(run: FlowRun) -> bool:
+    """Whether the run is to end: its requests don't wait behind those of runs that begin."""
+    state = run.status.state
+    if state is not None and state.type.terminal:
+        return False
+    return run.spec.desired_state is DesiredState.CANCELLED or run.metadata.deletion_timestamp is not None
+
+
+def _references(key: Key, run: FlowRun) -> list[tuple[Resource, Key]]:
+    """Return what the run depends on by name; one that has an attempt does not depend on its rerunOf any more."""
+    found = []
+    if run.spec.flow_ref is not None:
+        found.append((FLOWS, Key(key.namespace, run.spec.flow_ref.name)))
+    if run.spec.rerun_of is not None and run.status.attempt is None:
+        found.append((FLOWRUNS, Key(key.namespace, run.spec.rerun_of.name)))
+    return found
+
+
+def watched(raw: Mapping[str, Any]) -> bool:
+    """Whether the watch of pods selects a raw pod: of another no deletion would ever be told."""
+    return LABEL_FLOW_RUN_UID in (raw["metadata"].get("labels") or {})
+
+
+def trimmed(pod: Pod) -> Pod:
+    """Return a pod without the labels and annotations that others put on it."""
+    labels = {name: value for name, value in pod.labels.items() if name.startswith((OWN_PREFIX, KUEUE_PREFIX))}
+    annotations = {name: value for name, value in pod.annotations.items() if name.startswith(OWN_PREFIX)}
+    return replace(pod, labels=labels, annotations=annotations)
+
+
+def spent(pod: Pod) -> Pod:
+    """Return what is kept of a pod that has ended, and whose run has: its name, for retention."""
+    return Pod(
+        name=pod.name,
+        uid=pod.uid,
+        resource_version=pod.resource_version,
+        labels={name: value for name, value in pod.labels.items() if name == LABEL_FLOW_RUN},
+        annotations={},
+        owner_uid=pod.owner_uid,
+        phase=pod.phase,
+        deletion_timestamp=pod.deletion_timestamp,
+    )
