@@ -122,3 +122,24 @@ def test_the_process_has_bounds() -> None:
     done = subprocess.run([*PROGRAM, "0.2"], input=json.dumps(huge).encode() + b"\n", capture_output=True, check=False)
     assert done.stdout == b""
     assert done.returncode < 0, "ended by the kernel"
+
+
+def test_a_namespace_that_asks_much_waits_for_itself() -> None:
+    """Six questions that backtrack, of one namespace; another's is answered meanwhile."""
+
+    async def story(checker: Checker) -> list[str]:
+        order: list[str] = []
+
+        async def ask(name: str, schema: dict[str, Any], parameters: dict[str, Any], namespace: str) -> None:
+            await checker.check(schema, parameters, asks=namespace)
+            order.append(name)
+
+        slow = [asyncio.create_task(ask("slow", BACKTRACKS, {**SLOW, "n": n}, "a")) for n in range(6)]
+        await asyncio.sleep(0)
+        await ask("fine", INTEGER, {"a": 1}, "b")
+        await asyncio.gather(*slow)
+        return order
+
+    order = on(story)
+    assert order.index("fine") <= 2
+    assert order.count("slow") == 6

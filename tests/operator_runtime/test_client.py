@@ -305,3 +305,20 @@ def test_a_slow_plugin_does_not_hold_up_the_loop() -> None:
         runner.run(main())
     assert len(threads) == 1
     assert threads[0] != threading.main_thread().name
+
+
+def test_credentials_that_are_refused_are_known_until_they_are_accepted() -> None:
+    """A request is repeated once with the token read anew; what fails then is not a matter of that request."""
+    api = FakeApi()
+    api.put("pods", pod())
+    unauthorized = refusal(401, "Unauthorized", "Unauthorized")
+    api.fail("get", "pods", unauthorized, unauthorized, unauthorized)
+
+    async def story(c: ApiClient) -> None:
+        with pytest.raises(ApiError):
+            await c.get(PODS, "default", "etl-1")
+        assert c.refused_since is not None
+        await c.get(PODS, "default", "etl-1")  # refused once, and then accepted
+        assert c.refused_since is None
+
+    using(api, story)

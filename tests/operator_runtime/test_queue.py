@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.runtime.queue import FIRST_BACKOFF, LONGEST_BACKOFF, SLOW_OF_A_GROUP, WorkQueue
+from penstock_operator.runtime.queue import FIRST_BACKOFF, LATE_AT_ONCE, LONGEST_BACKOFF, SLOW_OF_A_GROUP, WorkQueue
 from tests.support import virtualtime
 
 
@@ -300,7 +300,26 @@ def test_a_time_keeps_its_lane() -> None:
         q.add_after("late", 1, late=True)
         q.add_after("usual", 1)
         await asyncio.sleep(1)
-        assert [await taken(q), await taken(q)] == ["usual", "late"]
+        assert await taken(q) == "usual"
+        with pytest.raises(TimeoutError):
+            await taken(q)  # as long as there is something that lives
+        q.done("usual")
+        assert await taken(q) == "late"
+
+    virtualtime.run(main)
+
+
+def test_few_of_what_has_ended_at_a_time() -> None:
+    async def main() -> None:
+        q = queue()
+        for number in range(5):
+            q.add(f"late{number}", late=True)
+        assert [await taken(q) for _ in range(LATE_AT_ONCE)] == [f"late{n}" for n in range(LATE_AT_ONCE)]
+        q.add("usual")
+        assert await taken(q) == "usual"
+        q.done("usual")
+        q.done("late0")
+        assert await taken(q) == f"late{LATE_AT_ONCE}"
 
     virtualtime.run(main)
 

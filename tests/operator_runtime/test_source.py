@@ -361,3 +361,34 @@ def test_silence_is_a_problem_only_while_the_server_answers(monkeypatch: pytest.
         assert operator.readiness() == (True, "ok: leading")
 
     operating(story)
+
+
+def test_readiness_tells_what_the_server_refuses() -> None:
+    async def story(operator: Operator, _: WatchServer) -> None:
+        await reached(lambda: operator.readiness()[0])
+        operator._client.refused_since = time.monotonic() - 7
+        ready, word = operator.readiness()
+        assert not ready
+        assert "has not accepted the operator's credentials for 7 s" in word
+        sample = operator.metrics.registry.get_sample_value("penstock_credentials_refused_seconds")
+        assert sample is not None
+        assert sample >= 7
+        # Nobody asks for anything; it is found out all the same that they are accepted again.
+        await reached(lambda: operator.readiness() == (True, "ok: leading"))
+        operator._sync.refused = "list flowruns: there is no such resource"
+        assert operator.readiness() == (False, "list flowruns: there is no such resource")
+
+    operating(story)
+
+
+def test_runs_that_wait_and_are_not_taken_up_are_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "NO_PROGRESS_SECONDS", 0.3)
+
+    async def story(operator: Operator, _: WatchServer) -> None:
+        operator.queue.stalled = lambda: 0.5  # type: ignore[method-assign]
+        operator._client.answered_at = time.monotonic()
+        assert "runs wait, and none has been taken up" in str(operator.problem())
+        operator._client.answered_at = time.monotonic() - 1
+        assert operator.problem() is None, "a server that answers nobody is no reason to start anew"
+
+    operating(story)
