@@ -7,14 +7,17 @@ in a world with and without its pod, and must come to rest in few writes, none o
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import penstock_operator
 from penstock_operator.api import constants as k
 from penstock_operator.api.crd import FLOW, FLOW_RUN
 from penstock_operator.api.flowrun import FlowRun
@@ -188,6 +191,18 @@ def test_what_was_judged_is_never_begun_again() -> None:
     stage = decided(run_json(status={"attempts": [{"number": 4}]}), pod=None, flow=None)
     assert stage.status["attempt"]["number"] == 5
     assert [name for verb, name in stage.writes if verb == "create-pod"] == [pod_name(read_run(stage.run), 5)]
+
+
+OPERATOR = Path(penstock_operator.__file__).parent
+# Elsewhere they overflow, or read what no API server means.
+ELSEWHERE = re.compile(r"\btimedelta\(|\bfromisoformat\(|\bastimezone\(|\bstrptime\(|datetime\.(min|max)\b")
+
+
+def test_times_are_read_and_waits_are_added_in_one_place() -> None:
+    modules = [*OPERATOR.glob("api/*.py"), *OPERATOR.glob("core/*.py")]
+    assert len(modules) > 40
+    using = {path.name for path in modules if ELSEWHERE.search(path.read_text())}
+    assert using == {"times.py"}
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------------------------------

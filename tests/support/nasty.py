@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.support.crdcheck import FLOWS, RUNS
@@ -228,7 +228,7 @@ class Nasty:
         base: JSON,
         admit: Callable[[JSON], JSON | None],
         at: Callable[[JSON], JSON],
-        twists: list[Callable[[Nasty, JSON, JSON], None]],
+        twists: Sequence[Callable[[Nasty, JSON, JSON], None]],
     ) -> JSON:
         """Twist an object some times; a twist that the CRD refuses is left out."""
         stored = admit(base)
@@ -255,7 +255,7 @@ class Nasty:
         return str(self._random.choice(TEXTS))
 
     def number(self) -> float:
-        return self._random.choice(NUMBERS)  # type: ignore[no-any-return]
+        return self._random.choice(NUMBERS)
 
     def junk(self, depth: int = 3) -> Any:
         """Any JSON value."""
