@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,33 @@ WRITES = 12
 ENDED = ("Cancelled", "Completed", "Failed", "Crashed")
 
 
-def states(world: World) -> dict[str, dict[str, Any]]:
-    """The state of each run, by name; empty where it has none."""
-    items = world.call("GET", world.runs).body["items"]
-    return {run["metadata"]["name"]: (run.get("status") or {}).get("state") or {} for run in items}
+States = dict[str, dict[str, Any]]
+
+
+def states(world: World, what: str, holds: Callable[[States], bool], seconds: float = 30) -> States:
+    """Wait until something holds for the states of all runs, by name (empty where a run has none); return them."""
+    found: States = {}
+
+    def there() -> bool:
+        answer = world.call("GET", world.runs)
+        if answer.code != 200:  # a definition that was just changed is not served for a moment
+            return False
+        found.clear()
+        found.update({r["metadata"]["name"]: (r.get("status") or {}).get("state") or {} for r in answer.body["items"]})
+        return holds(found)
+
+    until(what, there, seconds)
+    return found
+
+
+def told(found: States) -> bool:
+    """Whether each has a clear state."""
+    return all(state.get("message") for state in found.values())
+
+
+def over(found: States) -> bool:
+    """Whether each has ended."""
+    return all(state.get("type") in ENDED for state in found.values())
 
 
 def test_odd_flows_and_runs_on_a_real_server(
@@ -53,12 +77,11 @@ def test_odd_flows_and_runs_on_a_real_server(
             assert answer.code == 201 or "metadata." in answer.text, answer.text[:600]
             taken += answer.code == 201
     assert taken > EACH * 1.8
-    until("every run has a state", lambda: all(state.get("message") for state in states(world).values()), 60 + EACH)
-    for name, state in states(world).items():
+    for name, state in states(world, "every run has a state", told, 60 + EACH).items():
         if state["type"] not in ENDED:
             answer = world.merge(name, {"spec": {"desiredState": "Cancelled"}})
             assert answer.code in (200, 404), answer.text
-    until("every run has ended", lambda: all(state["type"] in ENDED for state in states(world).values()), 60 + EACH)
+    states(world, "every run has ended", over, 60 + EACH)
     log = [json.loads(line) for line in one.text().splitlines() if line.startswith("{")]
     assert [line for line in log if "Traceback" in json.dumps(line)] == []
     assert "Traceback" not in one.text()
@@ -122,8 +145,7 @@ def test_what_an_older_crd_let_in_has_a_state_and_can_be_cancelled(
     one = OperatorProcess(server.kubeconfig, tmp_path, (f"--namespace={world.namespace}",))
     operators.append(one)
     one.ready()
-    until("every run has a state", lambda: all(state.get("message") for state in states(world).values()))
-    shown = states(world)
+    shown = states(world, "every run has a state", told)
     assert shown["late"]["name"] == "Scheduled"
     assert {
         shown[name]["type"] for name in ("year-0", "offset", "comma", "behind", "deadline", "retention", "retries")
@@ -132,7 +154,8 @@ def test_what_an_older_crd_let_in_has_a_state_and_can_be_cancelled(
         assert (shown[name]["name"], "entrypoint" in shown[name]["message"]) == ("AwaitingFlow", True)
     for name in OLD:
         assert world.merge(name, {"spec": {"desiredState": "Cancelled"}}).code == 200
-    until("every run has ended", lambda: {state["type"] for state in states(world).values()} == {"Cancelled"}, 60)
+    ended = states(world, "every run has ended", over, 60)
+    assert {state["type"] for state in ended.values()} == {"Cancelled"}
     events = world.call("GET", f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events").body["items"]
     assert {event["regarding"]["name"] for event in events} >= set(OLD)
     assert "Traceback" not in one.text()
