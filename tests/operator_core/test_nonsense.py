@@ -31,6 +31,7 @@ from tests.support.stage import Stage, World
 
 JSON = dict[str, Any]
 STATUS = structural(FLOW_RUN.status)
+SPEC = {"FlowRun": structural(FLOW_RUN.spec), "Flow": structural(FLOW.spec)}
 NAME = pod_name(FlowRun.model_validate(run_json()), 1)
 WRITES = 8
 
@@ -101,9 +102,9 @@ class Checked(Stage):
     """A stage whose API server takes what the CRD takes."""
 
     def write(self, decision: Any) -> None:
-        old = copy.deepcopy(self.run)
+        old = copy.deepcopy(self.run.get("status", {}))
         super().write(decision)
-        wrong = [words for words in RUNS.wrong(self.run, old) if " in spec." not in words]  # as it was before
+        wrong = RUNS.wrong_status(self.run["status"], old)
         assert wrong == [], wrong
 
 
@@ -151,7 +152,7 @@ def a_pod(status: JSON) -> JSON:
     }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(status=objects(STATUS), spec=st.sampled_from(SPECS), with_pod=st.booleans())
 @example(status={"attempt": {"number": 5, "podName": "x"}}, spec=SPECS[0], with_pod=False)
 @example(
@@ -236,11 +237,8 @@ def _least(schema: JSON) -> Any:
     )
 
 
-EDGES = [251_606_316_737, 2**63 - 1, 1e15]
-SPEC_NUMBERS = [
-    *(("FlowRun", path, node) for path, node in numbers(structural(FLOW_RUN.spec))),
-    *(("Flow", path, node) for path, node in numbers(structural(FLOW.spec))),
-]
+EDGES = [2**63 - 1, 1e15]
+SPEC_NUMBERS = [(kind, path, node) for kind, schema in SPEC.items() for path, node in numbers(schema)]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +250,7 @@ def test_every_number_of_a_spec_is_decided_at_its_bounds_and_beyond(
     """The CRD refuses what lies beyond; where an older one did not, it counts as the bound."""
     low, high = node["minimum"], node["maximum"]
     for value in [low, high, low - 1, high + 1, *EDGES]:
-        spec = holding(path, value, structural(FLOW_RUN.spec if kind == "FlowRun" else FLOW.spec))
+        spec = holding(path, value, SPEC[kind])
         taken = low <= value <= high
         if kind == "FlowRun":
             run = run_json(
@@ -268,7 +266,7 @@ def test_every_number_of_a_spec_is_decided_at_its_bounds_and_beyond(
             run = run_json({"flowRef": {"name": "etl"}})
             assert ([w for w in FLOWS.wrong(flow) if path[-1] in w] == []) is taken, value
             assert read_flow(flow).unreadable == ()
-        stage = decided(run, pod=None, flow=flow, waits=(0, 400))
+        stage = decided(run, pod=None, flow=flow, waits=(0,))
         if stage.world.run is not None:
             assert stage.status["state"]["message"]
             stage.world.patch_spec(desiredState="Cancelled")

@@ -60,9 +60,8 @@ class Server:
         if (request.verb, request.resource) == ("create", "pods"):
             return self._pod(request.body)
         if (request.verb, request.resource) == ("patch", "flowruns/status"):
-            old = self.run(request.name)
-            new = {**old, "status": _merged(old.get("status", {}), request.body["status"])}
-            wrong = RUNS.wrong(new, old)
+            old = self.run(request.name).get("status", {})
+            wrong = RUNS.wrong_status(_merged(old, request.body["status"]), old)
             if wrong:
                 self.wrong.append(f"{request.name}: {wrong}")
                 return refusal(422, "Invalid", "; ".join(wrong))

@@ -23,7 +23,7 @@ from tests.support.world import World, until
 
 pytestmark = pytest.mark.real
 
-EACH = int(os.environ.get("PENSTOCK_FUZZ", "20"))
+EACH = int(os.environ.get("PENSTOCK_FUZZ", "12"))
 SEED = int(os.environ.get("PENSTOCK_FUZZ_SEED", "7"))
 WRITES = 12
 ENDED = ("Cancelled", "Completed", "Failed", "Crashed")

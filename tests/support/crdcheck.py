@@ -44,6 +44,15 @@ class Definition:
             check_rules(new, ABSENT if old is None else old, self._schema, "", errors, [])
         return [f"{error.field}: {error.message}" for error in errors]
 
+    def wrong_status(self, new: JSON, old: JSON) -> list[str]:
+        """Return what a server says against a change of the status alone."""
+        errors: list[Any] = []
+        status = self._schema.properties["status"]
+        validate(new, status, "status", errors)
+        if not errors:
+            check_rules(new, old, status, "status", errors, [])
+        return [f"{error.field}: {error.message}" for error in errors]
+
 
 RUNS = Definition(FLOW_RUN)
 FLOWS = Definition(FLOW)
