@@ -39,7 +39,7 @@ POD = Builtin().schema("v1", "Pod")
 class InlineChecker(Checker):
     """The check of parameters without its process, which virtual time can't wait for."""
 
-    async def check(self, schema: JSON, parameters: JSON) -> Checked:
+    async def check(self, schema: JSON, parameters: JSON, **_: Any) -> Checked:
         try:
             return Checked(bad=bad_parameter(schema, parameters))
         except Unusable as error:
