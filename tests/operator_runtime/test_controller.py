@@ -393,6 +393,30 @@ def test_a_refused_look_is_told_and_looked_again(code: int, reason: str) -> None
     on(api, reconcile, story)
 
 
+def test_a_new_run_says_that_nothing_answers() -> None:
+    """It would have no state at all, for as long as that lasts."""
+    api = server(spec={"flowRef": {"name": "etl"}})
+    api.fail("get", "flows", *[refusal(500, "InternalError", "the storage is away")] * 60)
+
+    async def story(rig: Rig) -> None:
+        rig.sync()
+        worker = asyncio.create_task(rig.controller.work())
+        rig.queue.add(RUN)
+        await asyncio.sleep(120)
+        status = api.get("flowruns", "etl")["status"]
+        degraded = next(c for c in status["conditions"] if c["type"] == "Degraded")
+        assert (degraded["status"], degraded["reason"]) == ("True", "LookRefused")
+        assert "failed (500 InternalError): the storage is away" in status["state"]["message"]
+        api.put("flows", flow())
+        api.faults.clear()
+        await asyncio.sleep(120)
+        assert api.get("flowruns", "etl")["status"]["state"]["type"] == "Pending"
+        rig.queue.close()
+        await worker
+
+    on(api, reconcile, story)
+
+
 def test_a_run_whose_revision_cannot_be_read_is_cancelled_all_the_same() -> None:
     waiting = {
         "state": {

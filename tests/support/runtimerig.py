@@ -59,6 +59,7 @@ class Rig:
     decide: Callable[[Observed], Decision]
     seen: list[Observed] = field(default_factory=list)
     set_by: float = 0.0  # seconds, as somebody sets the wall clock
+    checker: Checker = field(default_factory=Checker)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
@@ -69,7 +70,7 @@ class Rig:
         self.recorder = Recorder(self.client, "me", self.metrics, now=now, clock=virtualtime.clock)
         self.memories = Memories(self.wall, virtualtime.clock)
         gatherer = Gatherer(
-            self.client, self.store, Checker(), now=self.wall, random=half, engine_image="engine", pod_security=True
+            self.client, self.store, self.checker, now=self.wall, random=half, engine_image="engine", pod_security=True
         )
         self.controller = Controller(
             self._decided,

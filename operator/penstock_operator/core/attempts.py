@@ -15,7 +15,7 @@ from penstock_operator.api.flowrun import Attempt, FinishedAttempt, StateType, U
 from penstock_operator.api.report import Pause
 from penstock_operator.api.times import later, rfc3339, seconds_between
 
-from .budgets import backoff, budget_limit, budget_used, count_loss, forgiven
+from .budgets import LAST_ATTEMPT, backoff, budget_limit, budget_used, count_loss, forgiven
 from .cause import INTERRUPTED, finished_attempts
 from .limits import cut
 from .model import Effect
@@ -27,7 +27,6 @@ from .stopping import leave_nothing
 from .verdict import Budget, Verdict
 
 KEPT_ATTEMPTS = 10
-LAST_ATTEMPT = 2_147_483_647  # the number is an int32
 
 
 def settle(s: Situation, verdict: Verdict) -> Plan:

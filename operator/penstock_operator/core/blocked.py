@@ -46,7 +46,7 @@ def still_refused(seen: Observed, looks: Set[Look]) -> bool:
 def blocked(seen: Observed, looks: Set[Look]) -> Plan:
     """Return how a run shows that can't be decided for want of these looks: as it was, and that it needs a person."""
     found = [(look, seen.refused[look]) for look in sorted(looks) if look in seen.refused]
-    text = "; ".join(f"reading {_WHAT[look]} was refused ({r.code} {r.reason}): {r.message}" for look, r in found)
+    text = "; ".join(f"reading {_WHAT[look]} {_said(refusal)}" for look, refusal in found)
     state = seen.run.status.state
     again = earliest(*(look_again(refusal) for _, refusal in found))
     degraded = Degraded(REASON, text)
@@ -60,3 +60,8 @@ def blocked(seen: Observed, looks: Set[Look]) -> Plan:
         again_at=again,
         degraded=degraded,
     )
+
+
+def _said(refusal: Refusal) -> str:
+    how = "was refused" if 400 <= refusal.code < 500 else "failed"
+    return f"{how} ({refusal.code or 'no answer'} {refusal.reason}): {refusal.message}"

@@ -12,6 +12,7 @@ from .policy import Policy
 from .verdict import Budget
 
 FORGIVEN_SECONDS = 600
+LAST_ATTEMPT = 2_147_483_647  # the number is an int32
 _JITTER = 0.2
 
 

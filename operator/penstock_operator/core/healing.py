@@ -13,6 +13,7 @@ from typing import Any
 
 from penstock_operator.api.flowrun import Attempt, FlowRun, State
 
+from .budgets import LAST_ATTEMPT
 from .clock import believed
 from .pod import pod_name
 
@@ -87,7 +88,7 @@ def _attempt(run: FlowRun, now: datetime) -> Attempt | None:
     attempt, attempts = run.status.attempt, run.status.attempts
     if attempt is None:
         # What was begun and judged is never begun again.
-        number = max((a.number for a in attempts or ()), default=0) + 1
+        number = min(max((a.number for a in attempts or ()), default=0) + 1, LAST_ATTEMPT)
         return Attempt(number=number, pod_name=pod_name(run, number)) if number > 1 else None
     changes: dict[str, Any] = {}
     if attempt.pod_name != pod_name(run, attempt.number):
