@@ -27,7 +27,7 @@ from .measure import Figure, save
 ROUNDS = 5
 WRITES = 150
 GOAL = 0.5  # ms that all policies together may take of a write
-_SPENT = "apiserver_validating_admission_policy_check_duration_seconds_sum"
+_SPENT = 'apiserver_admission_controller_admission_duration_seconds_sum{name="ValidatingAdmissionPolicy"'
 _API = "/apis/admissionregistration.k8s.io/v1"
 Write = Callable[[Stage], Answer]
 
