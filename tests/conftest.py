@@ -22,6 +22,7 @@ GROUPS = (
     (r"^tests/crds/.*\[oldest", "crds-oldest"),
     (r"^tests/crds/.*\[newest", "crds-newest"),
     (r"^tests/crds/.*\[given", "crds-given"),
+    (r"^tests/security/test_rows", "security"),
     (r"^tests/dev/(node/.*(\[real|real_server)|apiserver/test_schemas)", "dev-real"),
     (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
     (r"^tests/dev/apiserver/test_table", "apiserver-table"),

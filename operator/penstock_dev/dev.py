@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import crds
 from penstock_operator.runtime.credentials import Credentials, Endpoint
 
@@ -168,6 +169,7 @@ class DevCluster:
             port=self._port,
             data=self.folder / "store" if self._keep else None,
             crds=crds(),
+            policies=policies(),
             logs=FolderLogs(self.folder / "logs"),
         )
         try:

@@ -180,7 +180,11 @@ def _parser() -> argparse.ArgumentParser:
         default=False,
         help="decide only while holding a Lease, so that several may run",
     )
-    add("lease-name", default.lease_name, "of the Lease (default: %(default)s)")
+    add(
+        "lease-name",
+        default.lease_name,
+        "of the Lease; the chart's Role allows the default only (default: %(default)s)",
+    )
     add("lease-namespace", "", "where it is (default: POD_NAMESPACE, or the namespace of the credentials)")
     add("workers", default.workers, "runs worked on at the same time (default: %(default)s)", type=int)
     add("api-qps", default.api_qps, "requests a second to the API server (default: %(default)s)", type=float)

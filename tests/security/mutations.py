@@ -2,7 +2,7 @@
 
 A row that stays green without the rule that it names proves nothing; a rule whose loss no row notices is not tested. Rules are the
 validations of the policies and the clauses in them, the bindings, the patterns of the CRDs, and the bounds of roles. Words choose
-mutations whose name holds one of them; with `--oldest` the API server is the oldest that is served (KUBEBUILDER_ASSETS_OLD).
+mutations whose name holds one of them; `--oldest` and `--newest` ask another API server that is served (KUBEBUILDER_ASSETS_OLD, _NEW).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.security.people import PEOPLE
 from tests.security.programs import PROGRAMS
 from tests.security.rows import Row
 from tests.security.stage import Stage, staged
-from tests.support.realserver import MISSING, RealServer, assets_old, real_server
+from tests.support.realserver import ASSETS_NEW, ASSETS_OLD, MISSING, RealServer, other_apiserver, real_server
 from tests.support.world import until
 
 ROWS = (*PEOPLE, *PROGRAMS, *NAMES)
@@ -102,8 +102,8 @@ def each(documents: Sequence[Document]) -> Iterator[Mutation]:
             rows = tuple(row for row in ROWS if rule_of(row, validation))
             yield Mutation(f"{short}: {validation['message']}", rows, _without(policy, [validation]))
         yield Mutation(f"{short}: the binding", (), _unbound(policy))
-    for policy, part, instead in CLAUSES:
-        yield Mutation(f"{policy}: the clause {part}", (), _cut(f"{policy}.penstock.dev", part, instead))
+    for name, part, instead in CLAUSES:
+        yield Mutation(f"{name}: the clause {part}", (), _cut(f"{name}.penstock.dev", part, instead))
     for crd in (d for d in documents if d["kind"] == "CustomResourceDefinition"):
         for path, _ in patterns(crd):
             rows = tuple(row for row in ROWS if row.rule == f"crd/{path}")
@@ -220,8 +220,12 @@ def main(words: Sequence[str]) -> int:
     if not isinstance(server, RealServer):
         sys.stderr.write(f"{MISSING}\n")
         return 2
-    if "--oldest" in words:
-        server.apiserver = assets_old()
+    for word, variable in (("--oldest", ASSETS_OLD), ("--newest", ASSETS_NEW)):
+        if word in words:
+            server.apiserver = other_apiserver(variable)
+            if server.apiserver is None:
+                sys.stderr.write(f"{word}: set {variable} to a folder with its kube-apiserver\n")
+                return 2
     chosen = [word for word in words if not word.startswith("--")]
     unnoticed = 0
     with staged(server) as stage:

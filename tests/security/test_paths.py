@@ -28,7 +28,7 @@ PLACES = {
     "engine/penstock/kube/paths.py": (1, "the engine's side: every path is built here"),
     "operator/penstock_operator/runtime/session.py": (1, "reads the namespace out of a path that kopf has built"),
     "operator/penstock_operator/api/admission.py": (1, "a resource and its subresource, as policies write them"),
-    "operator/penstock_operator/runtime/rights.py": (2, "a resource and its subresource, as RBAC writes them"),
+    "operator/penstock_operator/runtime/rights.py": (3, "a resource and its subresource, as RBAC writes them"),
     "operator/penstock_dev/apiserver/openapi.py": (2, "describes the paths that the embedded server serves"),
     "operator/penstock_dev/apiserver/describing.py": (4, "answers for the paths that the embedded server serves"),
     "operator/penstock_dev/apiserver/protobuf.py": (1, "an apiVersion and a kind"),

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +87,12 @@ class Embedded:
         *,
         data: Path | None = None,
         crds: Iterable[Mapping[str, Any]] = (),
+        policies: Sequence[Mapping[str, Any]] = (),
         logs: LogSource | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         more: dict[str, Any] = {} if clock is None else {"clock": clock}
-        self.server = ApiServer(data=data, crds=crds, logs=logs, **more)
+        self.server = ApiServer(data=data, crds=crds, policies=policies, logs=logs, **more)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="embedded-apiserver", daemon=True)
 

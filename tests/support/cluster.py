@@ -321,6 +321,8 @@ class DevCluster(Cluster):
             str(self.folder / "node/logs"),
             "--crds",
             str(crds),
+            "--policies",
+            str(ROOT / "charts/penstock/files/policies.yaml"),
         )
         self.server = self.launch("server", "penstock_dev.apiserver", *arguments, *port)
         until("the embedded API server answers", self._answers)

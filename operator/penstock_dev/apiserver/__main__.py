@@ -25,13 +25,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--crds", type=Path, action="append", default=[], help="YAML file of CustomResourceDefinitions to serve"
     )
+    parser.add_argument(
+        "--policies", type=Path, action="append", default=[], help="YAML file of ValidatingAdmissionPolicies to enforce"
+    )
     return parser.parse_args()
 
 
 async def _run(arguments: argparse.Namespace) -> None:
     crds = [document for path in arguments.crds for document in yaml.safe_load_all(path.read_text()) if document]
+    policies = [
+        document for path in arguments.policies for document in yaml.safe_load_all(path.read_text()) if document
+    ]
     logs = FolderLogs(arguments.logs) if arguments.logs else None
-    server = ApiServer(port=arguments.port, data=arguments.data, crds=crds, logs=logs)
+    server = ApiServer(port=arguments.port, data=arguments.data, crds=crds, policies=policies, logs=logs)
     await server.start()
     try:
         if arguments.kubeconfig:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from penstock_operator.api.constants import GROUP
+
 from . import discovery, podlog, selectors, watching
+from .authorization import authorize
 from .describing import JSON, Descriptions, as_json
 from .requests import BODY_LIMIT, Answer, Target, delete_options, read_accept, read_body, read_path, write_options
 from .status import ApiError, bad_request, invalid_options, no_such_path, out_of_bounds, required
@@ -23,6 +27,7 @@ from .verbs import PATCH_TYPES, Verbs, WriteOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .admission import Admission
     from .builtin import Builtin
     from .kinds import Registry, Resource
     from .logs import LogSource
@@ -57,6 +62,7 @@ class Http:
         logs: where `pods/log` reads.
         clock: seconds since the epoch.
         random_timeout: seconds after which a watch without a timeout of its own ends.
+        admission: the policies that are in force; None: none are, and nobody is refused a kind of ours.
     """
 
     def __init__(
@@ -67,7 +73,9 @@ class Http:
         logs: LogSource | None,
         clock: Callable[[], float],
         random_timeout: Callable[[], float],
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission
         self._verbs = verbs
         self._registry: Registry = verbs.registry
         self._store: Store = verbs.store
@@ -125,6 +133,8 @@ class Http:
             raise no_such_path()
         if not resource.namespaced and target.namespace:
             raise no_such_path()
+        if self._admission is not None:
+            authorize(call.user, request.method, request.query, target)
         if target.subresource:
             return await self._subresource(call, resource, target)
         if target.name:
@@ -142,10 +152,8 @@ class Http:
         answer = {"kind": about["kind"], "apiVersion": f"{target.group}/{target.version}", "metadata": {}}
         if target.plural == "selfsubjectreviews":
             user = call.user
-            info = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": user.extra}
-            return as_json(
-                {**answer, "status": {"userInfo": {key: value for key, value in info.items() if value}}}, 201
-            )
+            shown = {key: value for key, value in user.info().items() if value}
+            return as_json({**answer, "status": {"userInfo": shown}}, 201)
         status = {"allowed": True, "reason": "the development control plane does not enforce RBAC"}
         return as_json({**answer, "spec": body.get("spec", {}), "status": status}, 201)
 
@@ -160,16 +168,14 @@ class Http:
             if query.get("watch") in ("true", "1"):
                 return await self._watch(request, resource, target.namespace, matches, answer)
             return self._list(resource, target.namespace, matches, query, answer)
+        if resource.namespaced and not target.namespace:
+            raise _no_method()
         if method == "POST":
-            if resource.namespaced and not target.namespace:
-                raise _no_method()
-            options = self._write_options("CreateOptions", call)
+            options = self._write_options("CreateOptions", call, target)
             body = read_body(await request.read(), request.headers.get("Content-Type", ""))
             created = self._verbs.create(resource, target.namespace, body, options)
             return self._shown(call, resource, created, 201)
         if method == "DELETE" and "deletecollection" in resource.verbs:
-            if resource.namespaced and not target.namespace:
-                raise _no_method()
             options_ = delete_options(query, await _optional_body(request))
             page = self._verbs.page(resource, target.namespace, self._matches(resource, query))
             for obj in page.items:
@@ -178,9 +184,12 @@ class Http:
             return self._list(resource, target.namespace, None, {}, Answer(), page.items)
         raise _no_method()
 
-    def _write_options(self, kind: str, call: Call) -> WriteOptions:
-        request = call.request
-        return write_options(kind, request.query, request.headers.get("User-Agent", ""), call.user.name, call.warnings)
+    def _write_options(self, kind: str, call: Call, target: Target) -> WriteOptions:
+        query, agent = call.request.query, call.request.headers.get("User-Agent", "")
+        options = write_options(kind, query, agent, call.user.name, call.warnings)
+        if self._admission is not None and target.group == GROUP:
+            options.admit = partial(self._admission.check, call.user, target.namespace)
+        return options
 
     def _matches(self, resource: Resource, query: Mapping[str, str]) -> selectors.Predicate | None:
         by_label = selectors.labels(query.get("labelSelector", ""))
@@ -263,7 +272,7 @@ class Http:
 
     async def _change(self, call: Call, resource: Resource, target: Target) -> web.StreamResponse:
         request = call.request
-        options = self._write_options("UpdateOptions" if request.method == "PUT" else "PatchOptions", call)
+        options = self._write_options("UpdateOptions" if request.method == "PUT" else "PatchOptions", call, target)
         media = request.headers.get("Content-Type", "")
         if request.method == "PUT":
             body = read_body(await request.read(), media)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from .admission import Admission
 from .builtin import Builtin
 from .controllers import Controllers
 from .crds import BUCKET as DEFINITIONS
@@ -27,7 +28,7 @@ from .tokens import Tokens
 from .verbs import Verbs, WriteOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from .logs import LogSource
@@ -42,6 +43,7 @@ class ApiServer:
         port: TCP port on 127.0.0.1; 0 takes a free one.
         data: folder to keep objects in over a restart; None keeps them in memory only.
         crds: CustomResourceDefinition objects that are served from the start (created, or replaced when they differ).
+        policies: ValidatingAdmissionPolicies of the project's own kinds; without any nobody is refused one of these.
         logs: where `pods/log` reads; None: every log is empty.
         clock: seconds since the epoch, as `time.time`.
     """
@@ -52,6 +54,7 @@ class ApiServer:
         port: int = 0,
         data: Path | None = None,
         crds: Iterable[Mapping[str, Any]] = (),
+        policies: Sequence[Mapping[str, Any]] = (),
         logs: LogSource | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -75,7 +78,8 @@ class ApiServer:
         self._controllers = Controllers(self._verbs, self.ca)
         self._crds = [dict(crd) for crd in crds]
         tokens = Tokens(keys.token, self._store, clock, keys.signing)
-        self._http = Http(self._verbs, builtin, tokens, logs, clock, lambda: source.uniform(1800, 3600))
+        admission = Admission(policies) if policies else None
+        self._http = Http(self._verbs, builtin, tokens, logs, clock, lambda: source.uniform(1800, 3600), admission)
         self._runner: web.AppRunner | None = None
 
     @property

@@ -1,7 +1,7 @@
 """Who is asking: the administrator's token, and tokens of ServiceAccounts (TokenRequest), signed and checked here.
 
 A ServiceAccount's token is a JWT with the claims that clients of a real cluster see; it dies with its expiry, with its account, and
-with the pod that it is bound to. Nobody is authorized or denied anything beyond that: whoever is known may do everything.
+with the pod that it is bound to. What its holder may do is the matter of `authorization` and `admission`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class User:
     groups: tuple[str, ...] = ()
     uid: str = ""
     extra: dict[str, list[str]] = field(default_factory=dict)
+
+    def info(self) -> dict[str, Any]:
+        """Return the client as reviews and policies see it."""
+        return {"username": self.name, "uid": self.uid, "groups": list(self.groups), "extra": self.extra}
 
 
 class Tokens:

@@ -2,7 +2,7 @@
 
 No HTTP, no time of its own, no waiting: each call reads and writes the store at once, so a request is atomic. Callers: the HTTP
 room for clients, `controllers` for the server's own housekeeping. A write goes: decode (strict or pruned) → what may not change is
-put back → defaults → validation (metadata, schema, kind, CEL) → store.
+put back → defaults → validation (metadata, schema, kind, CEL) → policies → store.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .selectors import Predicate
     from .store import Object, Store
 
+    Admit = Callable[[Resource, str, Object, Object | None], None]
+
 # Wrong in these ways, a value is not shown to CEL rules.
 _BLOCKING = frozenset(
     ("FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid")
@@ -65,6 +67,7 @@ class WriteOptions:
     force: bool = False
     user: str = ""
     warnings: list[str] = field(default_factory=list)  # receives what goes into Warning headers
+    admit: Admit | None = None  # refuses what a policy denies, after validation
 
 
 class Verbs:
@@ -133,7 +136,7 @@ class Verbs:
             new.pop("status", None)
         resource.strategy.admit(new, env)
         new = resource.strategy.create(with_defaults(new, resource.schema), env)
-        self._validate(resource, new, None, "", options.warnings)
+        self._validate(resource, new, None, "", options)
         taken = self.store.get(resource.storage, namespace, new["metadata"]["name"])
         if taken is not None:
             raise already_exists(resource.group, resource.plural, new["metadata"]["name"])
@@ -257,7 +260,7 @@ class Verbs:
         new = metadata.for_update(decoded, old, resource)
         new = _fenced(resource, new, old, subresource)
         new = resource.strategy.update(with_defaults(new, resource.schema), old, subresource, env)
-        self._validate(resource, new, old, subresource, options.warnings)
+        self._validate(resource, new, old, subresource, options)
         new = self._count_generation(resource, new, old)
         new = own(new) if own else managed.after_update(new, old, resource, subresource, options.manager, env.now)
         if new == old:
@@ -322,8 +325,9 @@ class Verbs:
             raise forbidden(resource.group, resource.plural, name, why, [cause])
 
     def _validate(
-        self, resource: Resource, new: Object, old: Object | None, subresource: str, warnings: list[str]
+        self, resource: Resource, new: Object, old: Object | None, subresource: str, options: WriteOptions
     ) -> None:
+        warnings = options.warnings
         errors = metadata.validate(new, old, resource)
         if resource.custom or resource.strategy.checks_schema:
             found = [required(name) for name in resource.schema.required if name not in new]
@@ -345,6 +349,8 @@ class Verbs:
             group = "" if resource.inbound else resource.group  # a kind with two faces is judged in its stored one
             raise invalid(group, resource.kind, new["metadata"].get("name", ""), errors)
         warnings.extend(metadata.warnings(new, resource))
+        if options.admit is not None:
+            options.admit(resource, subresource, new, old)
 
     def _count_generation(self, resource: Resource, new: Object, old: Object) -> Object:
         if not resource.strategy.counts_generations:

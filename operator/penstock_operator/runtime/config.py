@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ENGINE_IMAGE: Final = "penstock/engine:latest"
+LEASE_NAME: Final = "penstock-operator"  # the one that the chart's Role allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Config:
     pod_security: bool = True
     health_port: int = 0
     leader_elect: bool = False
-    lease_name: str = "penstock-operator"
+    lease_name: str = LEASE_NAME
     lease_namespace: str = ""
     identity: str = "penstock-operator"
     workers: int = 16

@@ -11,19 +11,23 @@ from typing import Any, Final
 
 from penstock_operator.api.constants import ADMINISTER_VERB, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP
 
+from .config import LEASE_NAME
+
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Verbs on a resource, and why."""
+    """Verbs on a resource, and why; with names only on the objects that are called so."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     why: str
+    names: tuple[str, ...] = ()
 
     def to_rule(self) -> dict[str, Any]:
         """Return the PolicyRule."""
-        return {"apiGroups": [self.group], "resources": [self.resource], "verbs": list(self.verbs)}
+        rule: dict[str, Any] = {"apiGroups": [self.group], "resources": [self.resource], "verbs": list(self.verbs)}
+        return {**rule, "resourceNames": list(self.names)} if self.names else rule
 
 
 # In every namespace that the operator serves.
@@ -66,7 +70,21 @@ OPERATOR: Final = (
 )
 
 # In the operator's own namespace, with --leader-elect.
-LEASE: Final = (Right("coordination.k8s.io", "leases", ("get", "create", "update"), "leader election"),)
+LEASE: Final = (
+    Right(
+        "coordination.k8s.io",
+        "leases",
+        ("create",),
+        "leader election; what is created has no name that RBAC could ask for",
+    ),
+    Right(
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update"),
+        f"leader election, the Lease {LEASE_NAME} only",
+        (LEASE_NAME,),
+    ),
+)
 
 # In every namespace with runs, for all of its service accounts.
 ENGINE: Final = (
@@ -95,8 +113,8 @@ def engine_rules() -> list[dict[str, Any]]:
 
 
 def _rules(rights: tuple[Right, ...]) -> list[dict[str, Any]]:
-    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    merged: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
     for right in rights:
-        rule = merged.setdefault((right.group, right.resource), {**right.to_rule(), "verbs": []})
+        rule = merged.setdefault((right.group, right.resource, right.names), {**right.to_rule(), "verbs": []})
         rule["verbs"] += [verb for verb in right.verbs if verb not in rule["verbs"]]
     return list(merged.values())
