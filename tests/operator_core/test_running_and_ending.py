@@ -350,6 +350,21 @@ RESTARTED = [
         ("patch-pod",),
         says=("its first process had ended with exit code 42",),
     ),
+    *(
+        Case(
+            f"restarted by a rule of its own, and ended again with {code}: the process that had claimed is judged",
+            claimed(pod(terminated(code, started=8), last_state=terminated(last))),
+            f"Crashed/{name}",
+            effects=None,
+            budget=budget,
+        )
+        for code, last, name, budget in (
+            (1, 42, "ExitCode", "application"),
+            (77, 139, "Signal", "application"),
+            (0, 66, "LoadError", "T"),
+            (1, 137, "Killed", "infrastructure"),
+        )
+    ),
     Case(
         "restarted after an OOM kill: Crashed/OOMKilled",
         claimed(pod(running(8), last_state=terminated(137, "OOMKilled"))),

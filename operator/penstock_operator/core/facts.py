@@ -99,8 +99,12 @@ class Facts:
 
     @property
     def end(self) -> ContainerState | None:
-        """The state that tells how the engine's process ended: of one that waits to be started again, the one before."""
-        return self.container.last_state if self.container is not None and self.crash_loops else self.engine_state
+        """The state that tells how the attempt's process ended, where another one has been in its container or is to be."""
+        container, state = self.container, self.engine_state
+        last = container.last_state if container is not None else None
+        again = self.crash_loops or (self.restarted and state is not None and state.kind == "terminated")
+        told = last is not None and last.kind == "terminated" and last.reason != RESTARTING_ALL
+        return last if again and told else state
 
     @property
     def exit_code(self) -> int | None:

@@ -7,8 +7,6 @@ kubelet then shows of the first (exit code 137, no times) is made up. Neighbours
 
 from __future__ import annotations
 
-from penstock_operator.api.constants import EXIT_REFUSED
-
 from .exits import crashed
 from .facts import Facts
 from .verdict import Budget, Verdict
@@ -22,8 +20,8 @@ def restarted(facts: Facts) -> Verdict | None:
     state, code = facts.engine_state, facts.exit_code
     if not facts.restarted:
         return None
-    if code is not None and state is not None and state.exit_code == EXIT_REFUSED:
-        return None  # the second process was refused, and how the first one ended is told
+    if code is not None and state is not None and state.kind == "terminated":
+        return None  # both processes have ended, and how the first one did is told
     return crashed(facts, "ContainerRestarted", _words(facts, code), Budget.INFRASTRUCTURE, code)
 
 
