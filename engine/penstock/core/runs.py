@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.marks import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
-from penstock.core.state import RunKey, State
-from penstock.core.state_parts import StateType, at
+from penstock.core.state import State
+from penstock.core.state_parts import RunKey, StateType, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
