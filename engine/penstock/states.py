@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from penstock.core.outcome import StateGroup
-from penstock.core.state import State
-from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType
+from penstock.core.state import State, StateDetails
+from penstock.core.state_parts import TERMINAL_STATES, StateType
 from penstock.core.state_result import (
     RESULT_READ_MAXIMUM_ATTEMPTS,
     RESULT_READ_RETRY_DELAY,

@@ -13,7 +13,7 @@ import pytest
 
 from penstock import flow, states, task
 from penstock.core import changes as transitions
-from penstock.core.state_parts import StateDetails
+from penstock.core.state import StateDetails
 from penstock.exceptions import (
     CancelledRun,
     CrashedRun,

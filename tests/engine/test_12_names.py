@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
+import penstock
 from penstock import flow, task
 from penstock.base.absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
 from penstock.base.public_names import OURS, names_table
@@ -25,6 +28,48 @@ def test_absent_modules_say_what_to_use(module: str) -> None:
     sys.modules.pop(f"penstock.{module}", None)
     with pytest.raises(ImportError, match="does not exist here; use"):
         importlib.import_module(f"penstock.{module}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import penstock.blocks.system",
+        "from penstock.blocks.system import Secret",
+        "from penstock import deployments",
+        "from penstock.client import orchestration",
+        "from penstock.utilities import urls",
+        "from penstock.settings.models.root import Settings",
+        "import importlib; importlib.import_module('penstock.types.entrypoint')",
+    ],
+)
+def test_every_way_to_ask_for_an_absent_module_teaches(statement: str) -> None:
+    with pytest.raises(ImportError, match="does not exist here; use") as caught:
+        exec(statement)
+    assert str(caught.value.name).removeprefix("penstock.") in ABSENT_MODULES
+
+
+@pytest.mark.parametrize("module", ["penstock.nonsense", "penstock.utilities.nonsense", "penstock.nonsense.deeper"])
+def test_other_modules_are_plainly_not_found(module: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match="No module named 'penstock"):
+        importlib.import_module(module)
+
+
+@pytest.mark.parametrize("module", ABSENT_MODULES)
+def test_who_only_looks_for_an_absent_module_is_told_that_there_is_none(module: str) -> None:
+    parents = module.split(".")[:-1]
+    if not any(".".join(parents[:count]) in ABSENT_MODULES for count in range(1, len(parents) + 1)):
+        assert importlib.util.find_spec(f"penstock.{module}") is None
+
+
+def test_walking_the_package_meets_no_absent_module() -> None:
+    found = {each.name for each in pkgutil.walk_packages(penstock.__path__, "penstock.", onerror=pytest.fail)}
+    assert "penstock.flows" in found
+    assert not found & {f"penstock.{module}" for module in ABSENT_MODULES}
+
+
+def test_the_finder_is_asked_last_and_once() -> None:
+    assert [each for each in sys.meta_path if each is penstock.AbsentFinder] == [penstock.AbsentFinder]
+    assert penstock.AbsentFinder.find_spec("another.blocks") is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +129,9 @@ def test_a_sync_flow_with_exact_parameters_loads_neither_pydantic_nor_asyncio() 
     assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]
 
 
-@pytest.mark.parametrize("module", [m for m in OURS if m not in ("penstock.input", "penstock.testing.utilities")])
+@pytest.mark.parametrize(
+    "module", [m for m in OURS if m not in ("penstock.input", "penstock.input.run_input", "penstock.testing.utilities")]
+)
 def test_modules_load_neither_pydantic_nor_asyncio(module: str) -> None:
     loaded = loaded_after(f"import {module}")
     assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]

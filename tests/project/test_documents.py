@@ -37,3 +37,16 @@ def test_a_script_prints_what_stands_under_it(code: str, text: str | None, tmp_p
 
 def test_there_are_scripts() -> None:
     assert len(_scripts()) >= 9
+
+
+def test_the_architecture_names_what_there_is() -> None:
+    """Every path that it names exists, every function beside a path is in it, and every room of the engine has its row."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    paths = set(re.findall(r"`((?:engine|operator)/[\w/]+(?:\.py)?)`", text))
+    assert len(paths) > 50
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    for name, path in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
+        assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"
+    faces = {"client", "input", "locking", "runtime", "settings", "testing", "utilities"}
+    rooms = {init.parent.name for init in (ROOT / "engine/penstock").glob("*/__init__.py")} - faces
+    assert [room for room in sorted(rooms) if f"`engine/penstock/{room}`" not in text] == []

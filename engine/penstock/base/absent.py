@@ -21,6 +21,11 @@ _NO_ASSETS = "results: assets do not exist here"
 _POD = "the pod template of the resource"
 _PROFILE = "environment variables `PENSTOCK_...`"
 _WATCHED = "observers, hooks, Kubernetes Events"
+_IMAGE = "an image of your own, built by whatever builds images, named in the resource"
+_SCHEDULED = "what creates FlowRuns in time: a CronJob, a pipeline"
+_SETTINGS = "`penstock.settings.get_current_settings` and `temporary_settings`"
+_POD_LOG = "the log of the pod (`kubectl logs`): there is no server that lines are sent to"
+_LOGGING = "`logging.config.dictConfig` with handlers of your own on the logger `penstock`"
 _NOTHING = "nothing: there is no such thing here"
 
 # By the module that it is imported from.
@@ -37,6 +42,10 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.task_runners": {"PrefectTaskRunner": _SUBMIT},
     "penstock.flow_runs": {"wait_for_flow_run": "`kubectl wait --for=condition=Finished`"},
     "penstock.context": {"use_profile": _PROFILE},
+    "penstock.logging.handlers": {
+        "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
+    },
+    "penstock.logging.configuration": {"load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING},
     "penstock.client": {"get_client": _CLUSTER, "get_cloud_client": _CLUSTER},
 }  # fmt: skip
 
@@ -49,12 +58,30 @@ ABSENT_METHODS: dict[str, dict[str, str]] = {
     "Task": {"delay": _SUBMIT, "apply_async": _SUBMIT, "serve": _SUBMIT, "aserve": _SUBMIT},
 }  # fmt: skip
 
+# By the module; what lies below one of these is refused with it.
 ABSENT_MODULES: dict[str, str] = {
     "deployments": _RUN,
     "runner": _FLOW,
     "workers": _FLOW,
+    "agent": _FLOW,
+    "bundles": _FLOW,
+    "infrastructure": _POD,
+    "docker": _IMAGE,
     "client.orchestration": _CLUSTER,
+    "client.base": _CLUSTER,
+    "client.cloud": _CLUSTER,
+    "client.collections": _CLUSTER,
+    "client.subscriptions": _WATCHED,
+    "client.types": _CLUSTER,
+    "client.utilities": _CLUSTER,
+    "client.schemas.actions": _CLUSTER,
+    "client.schemas.filters": "labels, field selectors, and `kubectl get -l`",
+    "client.schemas.responses": _CLUSTER,
+    "client.schemas.schedules": _SCHEDULED,
+    "client.schemas.sorting": "`kubectl get --sort-by`",
     "task_worker": _SUBMIT,
+    "task_runs": "`future.wait()`, or an observer (`penstock.observers`)",
+    "engine": "`penstock.flow_engine`; in a pod `python -m penstock.pod`",
     "variables": "a ConfigMap, the environment, or parameters",
     "artifacts": "the log, or files in result storage",
     "blocks": "Secrets as env or files; hooks",
@@ -62,10 +89,42 @@ ABSENT_MODULES: dict[str, str] = {
     "events": _WATCHED,
     "automations": _WATCHED,
     "assets": _NO_ASSETS,
-    "schedules": "what creates FlowRuns in time: a CronJob, a pipeline",
+    "schedules": _SCHEDULED,
+    "input.actions": "`resume_flow_run(run_input=...)`, or `spec.inputs` of the FlowRun",
+    "logging.clients": "the log of the pod (`kubectl logs`)",
+    "logging.filters": "a `logging.Filter` of your own on the logger `penstock`; `penstock.utilities.names.obfuscate`",
+    "logging.formatters": "a `logging.Formatter` of your own on a handler of the logger `penstock`; in a pod lines are JSON",
+    "logging.highlighters": "a `logging.Formatter` of your own on a handler of the logger `penstock`",
+    "settings.base": _SETTINGS,
+    "settings.constants": _SETTINGS,
+    "settings.context": _SETTINGS,
+    "settings.legacy": _SETTINGS,
+    "settings.models": _SETTINGS,
+    "settings.profiles": _PROFILE,
+    "settings.sources": _PROFILE,
+    "types": "the types of pydantic, such as `pydantic.NonNegativeInt`",
+    "testing.cli": _NOTHING,
+    "testing.docker": _NOTHING,
+    "testing.fixtures": "`penstock.testing.utilities.prefect_test_harness`",
+    "utilities.compat": _NOTHING,
+    "utilities.context": "`penstock.runtime.flow_run.id`, `penstock.runtime.task_run.id`",
+    "utilities.dispatch": _NOTHING,
+    "utilities.dockerutils": _IMAGE,
+    "utilities.engine": "`penstock.flow_engine` and `penstock.task_engine`",
+    "utilities.generics": "pydantic's own `TypeAdapter`",
+    "utilities.math": "the standard library's `random`; `retry_jitter_factor` of a task",
+    "utilities.processutils": "the standard library's `subprocess`, or `anyio.run_process`",
+    "utilities.pydantic": "pydantic's own `TypeAdapter` and `BaseModel`",
+    "utilities.render_swagger": _NOTHING,
+    "utilities.schema_tools": "`Flow.parameters` (a JSON schema) and `Flow.validate_parameters`",
+    "utilities.services": _NOTHING,
+    "utilities.slugify": "the package `python-slugify`",
+    "utilities.templating": "`str.format`, or `string.Template`",
+    "utilities.urls": "`kubectl get flowrun`: runs are resources of the cluster, without a URL of their own",
     "utilities.visualization": _WHAT_HAPPENED,
     "profiles": _PROFILE,
     "telemetry": _NOTHING,
+    "analytics": _NOTHING,
     "plugins": _NOTHING,
     "server": "nothing: the cluster is the only server",
     "cli": "the command `penstock`",

@@ -1,7 +1,7 @@
 """The public names, module by module: the source of the documentation's table and of the test that imports each.
 
-`OURS` are names that Prefect has too unless they are in `ONLY_OURS`; what is absent on purpose is in `_absent`.
-Neighbours: `_absent`; `names_table` renders the page.
+`OURS` are names that Prefect has too unless they are in `ONLY_OURS`; what is absent on purpose is in `absent`.
+Neighbours: `absent`; `names_table` renders the page.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "get_run_logger, get_logger, disable_logger, disable_run_logger, flow_run_logger, task_run_logger, "
         "patch_print, print_as_log, LogEavesdropper, PrefectLogAdapter, PenstockLogAdapter"
     ),
+    "penstock.logging.handlers": _names("PrefectConsoleHandler, PenstockConsoleHandler"),
+    "penstock.logging.configuration": _names("setup_logging, ensure_logging_setup"),
     "penstock.utilities.annotations": _names(
         "unmapped, allow_failure, quote, Quote, opaque, freeze, NotSet, BaseAnnotation"
     ),
@@ -127,6 +129,9 @@ OURS: dict[str, tuple[str, ...]] = {
         "pause_flow_run, apause_flow_run, resume_flow_run, aresume_flow_run, suspend_flow_run, asuspend_flow_run"
     ),
     "penstock.input": _names(
+        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
+    ),
+    "penstock.input.run_input": _names(
         "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
     ),
     "penstock.client.schemas.objects": _names(

@@ -18,20 +18,11 @@ from penstock.core import given as given_states
 from penstock.core import retry, reuse
 from penstock.core.changes import Steps, World, final_hooks, put, run_hooks, suspend_root
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Effect, Sleep
-from penstock.core.outcome import Raised, TimedOut, cancelled_state, crashed_state, failed_state, value_state
+from penstock.core.outcome import Raised, TimedOut, crashed_state, failed_state, interrupted_state, value_state
 from penstock.core.readiness import name_run, resolve_returned, settle_inputs, validate
 from penstock.core.runs import Run
-from penstock.core.state import State
-from penstock.core.state_parts import (
-    CANCELLED,
-    CANCELLING,
-    FAILED,
-    PAUSED,
-    RUNNING,
-    SCHEDULED,
-    TERMINAL_STATES,
-    StateDetails,
-)
+from penstock.core.state import State, StateDetails
+from penstock.core.state_parts import CANCELLED, CANCELLING, FAILED, RUNNING, SCHEDULED, TERMINAL_STATES
 
 Life = Generator[Effect, Any, State]
 Stage = Generator[Effect, Any, State | None]
@@ -254,27 +245,6 @@ def _wait(run: Run, failed: State, delay: float, world: World) -> Stage:
                 return State(CANCELLING, message=state.message) if run.is_flow and state.is_cancelled() else state
             return crashed_state(stopped.exc)
     return None
-
-
-def interrupted_state(run: Run, out: Any) -> State:
-    """The state of a run that its control's cause ended; `out` is what the body did, if it did something."""
-    cause = run.control.cause
-    exc = out.exc if isinstance(out, Raised) else None
-    note = ""
-    if out is not None and not isinstance(exc, TerminationSignal):
-        did = f"raised {type(exc).__name__}" if exc is not None else "returned"
-        note = f" The body swallowed the signal and {did}."
-    if cause.kind == "cancelled":
-        state = cancelled_state((cause.message or f"{run.kind} run was cancelled.") + note)
-    elif cause.kind == "suspended" and run.is_flow:
-        return State(
-            PAUSED, "Suspended", message=cause.message or None, state_details=StateDetails(pause_reschedule=True)
-        )
-    else:
-        signal = exc if isinstance(exc, TerminationSignal) else TerminationSignal(cause.signal or 15)
-        state = crashed_state(signal)
-        state.message = (cause.message or f"{run.kind} run was aborted by a termination signal.") + note
-    return state
 
 
 def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None = None) -> Life:

@@ -9,7 +9,7 @@ from types import GeneratorType
 from typing import Any
 
 from penstock.base.exceptions import CancelledRun, TerminationSignal
-from penstock.core.state import State
+from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import (
     CANCELLED,
     CANCELLING,
@@ -169,3 +169,24 @@ def crashed_state(exc: BaseException) -> State:
 def cancelled_state(message: str | None = None) -> State:
     """CANCELLED with the message."""
     return State(CANCELLED, message=message or None, data=CancelledRun(message) if message else None)
+
+
+def interrupted_state(run: Any, out: Any) -> State:
+    """The state of a run that its control's cause ended; `out` is what the body did, if it did something."""
+    cause = run.control.cause
+    exc = out.exc if isinstance(out, Raised) else None
+    note = ""
+    if out is not None and not isinstance(exc, TerminationSignal):
+        did = f"raised {type(exc).__name__}" if exc is not None else "returned"
+        note = f" The body swallowed the signal and {did}."
+    if cause.kind == "cancelled":
+        state = cancelled_state((cause.message or f"{run.kind} run was cancelled.") + note)
+    elif cause.kind == "suspended" and run.is_flow:
+        return State(
+            PAUSED, "Suspended", message=cause.message or None, state_details=StateDetails(pause_reschedule=True)
+        )
+    else:
+        signal = exc if isinstance(exc, TerminationSignal) else TerminationSignal(cause.signal or 15)
+        state = crashed_state(signal)
+        state.message = (cause.message or f"{run.kind} run was aborted by a termination signal.") + note
+    return state

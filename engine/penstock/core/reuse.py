@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.exceptions import SerializationError
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
-from penstock.core.state import State
-from penstock.core.state_parts import COMPLETED, RUNNING, StateDetails
+from penstock.core.state import State, StateDetails
+from penstock.core.state_parts import COMPLETED, RUNNING
 
 if TYPE_CHECKING:
     from penstock.core.changes import World

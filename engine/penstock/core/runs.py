@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.marks import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
-from penstock.core.state import RunKey, State
-from penstock.core.state_parts import StateType
+from penstock.core.state import State
+from penstock.core.state_parts import RunKey, StateType, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -181,11 +181,7 @@ class Run:
 
 
 def _when(seconds: float | None) -> datetime | None:
-    if seconds is None:
-        return None
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC)
+    return None if seconds is None else at(seconds)
 
 
 class FlowRun(Run):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.marks import LAZY, new_id, new_id_text, now
+from penstock.base.marks import LAZY, new_id, now
 from penstock.core.state_parts import (
     CANCELLED,
     CANCELLING,
@@ -22,9 +22,7 @@ from penstock.core.state_parts import (
     RUNNING,
     SCHEDULED,
     TERMINAL_STATES,
-    StateDetails,
     StateType,
-    aware,
 )
 from penstock.core.state_result import StateResult
 
@@ -33,45 +31,97 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from penstock.core.state_parts import RunKey
 
-class RunKey:
-    """Identity of a run, shared by its record and its states without either holding the other.
 
-    Args:
-        flow: identity of the flow run that it is part of; None for flow runs, and outside of them.
-        is_flow: whether it is a flow run's.
-        id: default: made when first read.
-    """
+class StateDetails:
+    """Particulars of a state; every member is None (or False) unless set."""
 
-    __slots__ = ("_id", "flow", "is_flow")
+    __slots__ = (
+        "cache_expiration", "cache_key", "child_flow_run_id", "deferred", "flow_run_id", "pause_key",
+        "pause_reschedule", "pause_timeout", "refresh_cache", "retriable", "run_count", "run_input_keyset",
+        "scheduled_time", "task_parameters_id", "task_run_id", "traceparent", "transition_id",
+        "untrackable_result",
+    )  # fmt: skip
 
-    def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | str | None = None) -> None:
-        self.flow = flow
-        self.is_flow = is_flow
-        self._id = id
+    if TYPE_CHECKING:
+        cache_expiration: datetime | None
+        cache_key: str | None
+        child_flow_run_id: UUID | None
+        deferred: bool | None
+        flow_run_id: UUID | None
+        pause_key: str | None
+        pause_reschedule: bool
+        pause_timeout: datetime | None
+        refresh_cache: bool | None
+        retriable: bool | None
+        run_count: int | None
+        run_input_keyset: dict[str, str] | None
+        scheduled_time: datetime | None
+        task_parameters_id: UUID | None
+        task_run_id: UUID | None
+        traceparent: str | None
+        transition_id: UUID | None
+        untrackable_result: bool
 
-    @property
-    def id(self) -> UUID:
-        """The id."""
-        made = self._id
-        if made is None or made.__class__ is str:
-            from uuid import UUID
+    def __init__(self, **values: Any) -> None:
+        for name in self.__slots__:
+            setattr(self, name, values.pop(name, None))
+        if values:
+            raise TypeError(f"StateDetails has no member {', '.join(sorted(values))}.")
+        self.pause_reschedule = bool(self.pause_reschedule)
+        self.untrackable_result = bool(self.untrackable_result)
+        for name in ("scheduled_time", "pause_timeout", "cache_expiration"):
+            setattr(self, name, aware(getattr(self, name)))
+        for name in ("flow_run_id", "task_run_id", "child_flow_run_id", "transition_id", "task_parameters_id"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                from uuid import UUID
 
-            made = self._id = UUID(self.text)
-        return made  # type: ignore[return-value]
+                setattr(self, name, UUID(value))
 
-    @id.setter
-    def id(self, value: UUID | str) -> None:
-        self._id = value
+    def to_dict(self) -> dict[str, Any]:
+        """Every member by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
-    @property
-    def text(self) -> str:
-        """The id as text, which is all that a log line needs: `uuid` is loaded for whoever wants the object."""
-        if self._id is None:
-            with LAZY:
-                if self._id is None:
-                    self._id = new_id_text()
-        return self._id if self._id.__class__ is str else str(self._id)
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        """`to_dict`, under the name that pydantic's users look for."""
+        return self.to_dict()
+
+    def copy(self, **changes: Any) -> StateDetails:
+        """A copy with some members replaced."""
+        return StateDetails(**{**self.to_dict(), **changes})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> StateDetails:
+        """A copy with some members replaced.
+
+        Args:
+            update: members by name.
+            deep: the members are immutable: the same either way.
+        """
+        return self.copy(**(update or {}))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StateDetails) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.to_dict().items() if value)
+        return f"StateDetails({shown})"
+
+
+def aware(when: datetime | str | None) -> datetime | None:
+    """The time with a zone; naive times are taken as UTC, texts as ISO 8601."""
+    if isinstance(when, str):
+        from datetime import datetime
+
+        when = datetime.fromisoformat(when)
+    if when is not None and when.tzinfo is None:
+        from datetime import UTC
+
+        return when.replace(tzinfo=UTC)
+    return when
 
 
 class State(StateResult):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.outcome import StateGroup, crashed_state, failed_state, value_state
-from penstock.core.state import State
-from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType, aware
+from penstock.core.state import State, StateDetails, aware
+from penstock.core.state_parts import TERMINAL_STATES, StateType
 from penstock.core.state_result import (
     RESULT_READ_MAXIMUM_ATTEMPTS,
     RESULT_READ_RETRY_DELAY,

@@ -30,7 +30,7 @@ def overridden(group: str, name: str, real: Any) -> Any:
     from datetime import datetime
 
     if isinstance(real, datetime):
-        from penstock.core.state_parts import aware
+        from penstock.core.state import aware
 
         return aware(datetime.fromisoformat(text))
     if isinstance(real, list):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
 from penstock.base.version import __version__
-from penstock.core.state_parts import aware
+from penstock.core.state import aware
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
 from penstock.storage.serializers import PickleSerializer, Serializer, from_dict
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from penstock.core.inputs import TaskRunResult
 from penstock.core.runs import FlowRun, TaskRun
-from penstock.core.state import State
-from penstock.core.state_parts import TERMINAL_STATES, StateDetails, StateType
+from penstock.core.state import State, StateDetails
+from penstock.core.state_parts import TERMINAL_STATES, StateType
 
 __all__ = [
     "TERMINAL_STATES",
