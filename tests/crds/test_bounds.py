@@ -52,6 +52,7 @@ SAMPLES = (
     "1",
     "UTC",
     "s3://a/b",
+    "0123456789abcdef" * 4,
 )
 ODD = [
     *"\t\n\x0b\x0c\r \x00\x1f\x7f\x85\xa0\xad\u0660\u1680\u2028\u2029\u200b\u3000\ufeff\ufffd\uff21\u212a\u017f",

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from base64 import b64encode
+from textwrap import dedent
+from typing import Any
 
-from tests.support.cluster import Space
+import pytest
+
+from tests.support.cluster import RealCluster, Space
 from tests.support.flows import QUICK_FLOW, flow, run
 from tests.support.world import until
 
@@ -26,9 +33,6 @@ def versioned(word: str) -> str:
 
 def test_a_run_keeps_its_revision(space: Space) -> None:
     """13. The Flow is changed between two attempts of a run: the run goes on with what it began with."""
-    import os
-    import signal
-
     space.apply(flow("versions", versioned("first")))
     space.apply(run("kept", ref="versions"))
     status = space.wait_type("kept", "Running")
@@ -71,18 +75,102 @@ def test_parameters_go_over_the_flows(space: Space) -> None:
 
 def test_files_of_a_config_map(space: Space) -> None:
     """source.configMap: several modules, mounted as the source folder, by a Flow and by a flowSpec."""
-    files = {
-        "main.py": "from penstock import flow\nfrom helper import word\n\n@flow\ndef go():\n    return word()\n",
-        "helper.py": "def word():\n    return 'found'\n",
-    }
-    space.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "files"}, "data": files})
+    main = """
+        from pathlib import Path
+        from penstock import flow
+        from helper import word
+
+        @flow
+        def go():
+            return word() + (Path(__file__).parent / "model.bin").read_bytes().hex()
+    """
+    # kubectl keeps what is no UTF-8 in binaryData: a file of bytes, and a module in another encoding.
+    latin = "# -*- coding: latin-1 -*-\ndef word():\n    return 'caf\u00e9'\n".encode("latin-1")
+    binary = {"model.bin": b"\xff\xfe\x00", "helper.py": latin}
+    space.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "files"},
+            "data": {"main.py": dedent(main)},
+            "binaryData": {name: b64encode(content).decode() for name, content in binary.items()},
+        }
+    )
     spec = {"entrypoint": "main.py:go", "source": {"configMap": {"name": "files"}}}
     space.apply({"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "several"}, "spec": spec})
     direct = run("direct")
     direct["spec"]["flowSpec"] = spec
     space.apply(run("by-flow", ref="several"), direct)
     for name in ("by-flow", "direct"):
-        assert space.finish(name)["result"]["json"] == '"found"'
+        assert json.loads(space.finish(name)["result"]["json"]) == "caf\u00e9fffe00"
+    recorded = space.status("by-flow")["flow"]
+    assert recorded["revision"] == f"several-{recorded['revisionDigest'][:10]}"
+
+
+def test_something_else_under_a_revisions_name_is_never_executed(space: Space) -> None:
+    """Planted before the first attempt it is a conflict; put in its place later it ends the run."""
+    space.apply(flow("planted", versioned("ours")))
+    until("its revision is known", lambda: (space.get("flow", "planted") or {}).get("status", {}).get("revision"))
+    revision = (space.get("flow", "planted") or {})["status"]["revision"]
+    evil = {"flow.json": '{"entrypoint":"etl.py:main"}', "etl.py": dedent(versioned("theirs"))}
+    planted: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": revision}, "data": evil}
+    space.apply(planted)
+    space.apply(run("meets-it", ref="planted"))
+    status = space.wait_type("meets-it", "Scheduled")
+    assert f"ConfigMap '{revision}' is in the way" in status["state"]["message"]
+    assert space.pods("meets-it") == []
+    space.kubectl("delete", "configmap", revision)
+    space.wait_type("meets-it", "Running", seconds=60)
+    space.kubectl("delete", "configmap", revision)
+    space.apply(planted)
+    space.apply(flow("planted", versioned("later")))
+    os.kill(space.pid("meets-it"), signal.SIGTERM)
+    status = space.finish("meets-it")
+    assert (status["state"]["type"], status["state"]["name"]) == ("Crashed", "RevisionChanged"), status
+    assert len(space.pods("meets-it")) == 1
+
+
+def test_what_the_server_does_not_know_is_told(space: Space) -> None:
+    """A field that is misspelt is not dropped; what is merely odd is a condition of a run that goes on."""
+    aliases = [{"ip": "10.1.2.3", "hostnames": [name]} for name in ("a.example", "b.example")]
+    ports = [{"name": p.lower(), "containerPort": 5353, "protocol": p} for p in ("TCP", "UDP")]
+    odd = {"hostAliases": aliases, "containers": [{"name": "engine", "ports": ports}]}
+    space.apply(
+        run("selector", QUICK_FLOW, template={"spec": {"nodeSelctor": {"env": "prod"}}}),
+        run("limits", QUICK_FLOW, resources={"limts": {"memory": "1Gi"}}),
+        run("kept", QUICK_FLOW, template={"spec": {"restartPolicy": "Always"}}),
+        run("odd", QUICK_FLOW, template={"spec": odd}),
+    )
+    for name, words in (
+        ("selector", 'unknown field "spec.nodeSelctor"'),
+        ("limits", 'unknown field "spec.containers[0].resources.limts"'),
+        ("kept", "template.spec (run).restartPolicy is Never in every run's pod"),
+    ):
+        state = space.finish(name)["state"]
+        assert (state["type"], state["name"]) == ("Failed", "InvalidFlow"), state
+        assert words in state["message"]
+        assert space.pods(name) == []
+    status = space.finish("odd")
+    assert status["state"]["type"] == "Completed"
+    spec = space.pods("odd")[0]["spec"]
+    assert spec["hostAliases"] == aliases
+    assert [p["protocol"] for p in spec["containers"][0]["ports"]] == ["TCP", "UDP"]
+    if isinstance(space.cluster, RealCluster):  # the embedded server warns of unknown fields only
+        assert "10.1.2.3" in next(c["message"] for c in status["conditions"] if c["type"] == "Warned")
+
+
+def test_pods_that_share_a_folder_for_temporary_files_keep_their_own(space: Space) -> None:
+    """24 at once, each with the same volume at /tmp: each returns what its own source says."""
+    if isinstance(space.cluster, RealCluster):
+        pytest.skip("the folder is the node's, and the node is the same on both control planes")
+    shared = {
+        "volumes": [{"name": "tmp", "persistentVolumeClaim": {"claimName": "shared"}}],
+        "containers": [{"name": "engine", "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}],
+    }
+    text = "from penstock import flow\n\n@flow\ndef main():\n    return {number}\n"
+    space.apply(*(run(f"s{n}", text.format(number=n), template={"spec": shared}) for n in range(24)))
+    results = {n: space.finish(f"s{n}", seconds=100)["result"]["json"] for n in range(24)}
+    assert results == {n: str(n) for n in range(24)}
 
 
 def test_environment_reaches_the_flow(space: Space) -> None:

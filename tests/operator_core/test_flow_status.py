@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 
 from penstock_operator.core.conclude import shown
 from penstock_operator.core.flow_status import flow_status
-from penstock_operator.core.model import MISSING, Absence
-from tests.support.builders import NOW, flow, flow_spec
+from penstock_operator.core.model import MISSING, Absence, ConfigMap
+from tests.support.builders import NOW, files, flow, flow_spec
 
 FILES = {"source": {"configMap": {"name": "code"}}}
 
@@ -20,16 +19,14 @@ FILES = {"source": {"configMap": {"name": "code"}}}
     ("spec", "source", "ready", "stalled", "says"),
     [
         ({}, None, "True", "False", ""),
-        (FILES, {"etl.py": ""}, "True", "False", ""),
+        (FILES, files({"etl.py": ""}), "True", "False", ""),
         (FILES, MISSING, "False", "False", "source.configMap 'code' does not exist"),
-        (FILES, {"flow.json": ""}, "False", "True", "rename it"),
-        (FILES, {"etl.py": "x" * 900_001}, "False", "True", "build an image"),
+        (FILES, files({"flow.json": ""}), "False", "True", "rename it"),
+        (FILES, files({"etl.py": "x" * 900_001}), "False", "True", "build an image"),
     ],
     ids=["inline", "files", "no such ConfigMap yet", "a key of ours", "too large"],
 )
-def test_flow(
-    spec: dict[str, Any], source: Mapping[str, str] | Absence | None, ready: str, stalled: str, says: str
-) -> None:
+def test_flow(spec: dict[str, Any], source: ConfigMap | Absence | None, ready: str, stalled: str, says: str) -> None:
     """Ready when a run could start; Stalled when nothing but another spec helps: kstatus gives up on that."""
     made = flow({**flow_spec(), **spec} if spec else flow_spec())
     status = flow_status(made, source, NOW)

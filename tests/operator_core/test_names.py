@@ -12,6 +12,7 @@ from tests.operator_core import (
     test_concurrency,
     test_not_running_yet,
     test_recordings,
+    test_revisions,
     test_running_and_ending,
     test_stopping,
 )
@@ -30,14 +31,14 @@ NAMES = {
     "Crashed": "NoReport Interrupted ExitCode Signal Killed OOMKilled StorageLimitExceeded Evicted Preempted NodeShutdown"
     " NodeTainted NodeLost NodeRejected ContainerLost Unresponsive PodDeleted PodNameConflict PodRejected QuotaExceeded"
     " Unschedulable ImagePullFailed ConfigError CreateContainerError StartError InitContainerFailed"
-    " InitContainerOOMKilled LoadError Refused FlowDeleted EngineError ApiUnreachable NotAuthorized ContainerRestarted"
+    " InitContainerOOMKilled LoadError Refused FlowDeleted RevisionChanged EngineError ApiUnreachable NotAuthorized ContainerRestarted"
     " DeviceTainted Crashed",
 }
 # Of flows, which bring their names with their reports.
 NOT_THE_CORES = {"Cached"}
 CASES = [
     case
-    for module in (test_concurrency, test_not_running_yet, test_running_and_ending, test_stopping)
+    for module in (test_concurrency, test_not_running_yet, test_revisions, test_running_and_ending, test_stopping)
     for value in vars(module).values()
     if isinstance(value, list)
     for case in value

@@ -12,6 +12,7 @@ from tests.support.builders import (
     at,
     condition,
     event,
+    files,
     flow,
     flow_spec,
     observed,
@@ -125,7 +126,7 @@ BEFORE_THE_POD = [
         fresh(
             {"flowRef": {"name": "etl"}},
             flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
-            source={"etl.py": "x" * 900_000},
+            source=files({"etl.py": "x" * 900_000}),
         ),
         "Scheduled/AwaitingFlow",
         says=("900,006 bytes",),
@@ -136,7 +137,7 @@ BEFORE_THE_POD = [
         fresh(
             {"flowRef": {"name": "etl"}},
             flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
-            source={"flow.json": "{}"},
+            source=files({"flow.json": "{}"}),
         ),
         "Scheduled/AwaitingFlow",
         says=("flow.json",),

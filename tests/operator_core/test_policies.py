@@ -17,7 +17,7 @@ from penstock_operator.core.canonical import canonical_json, digest
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.intent import Intent, parse_intent, wanted_intent
 from penstock_operator.core.limits import cut, size, within_bounds
-from penstock_operator.core.model import MISSING, Look, Revision
+from penstock_operator.core.model import MISSING, ConfigMap, Look
 from penstock_operator.core.observe import parse_event, parse_pod, parse_time
 from penstock_operator.core.parameters import bad_parameter
 from penstock_operator.core.policy import Policy, effective_parameters, effective_policy
@@ -31,7 +31,20 @@ from penstock_operator.core.revisions import (
 from penstock_operator.core.spec_hash import spec_hash
 from penstock_operator.core.unschedulable import parse_scheduler_message
 from penstock_operator.core.verdict import Budget
-from tests.support.builders import SOURCE, at, flow, flow_spec, observed, pod, report, run, running, status_json
+from tests.support.builders import (
+    SOURCE,
+    at,
+    files,
+    flow,
+    flow_spec,
+    observed,
+    pod,
+    report,
+    revision,
+    run,
+    running,
+    status_json,
+)
 from tests.support.cases import decide, state_of
 
 JSON = dict[str, Any]
@@ -171,12 +184,12 @@ def test_what_is_not_executed_does_not_change_the_revision() -> None:
 
 def test_the_data_of_the_source_is_part_of_the_revision() -> None:
     spec = {"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}
-    one, two = (of_flow(flow(spec), {"etl.py": text}) for text in ("1", "2"))
+    one, two = (of_flow(flow(spec), files({"etl.py": text})) for text in ("1", "2"))
     assert one.revision != two.revision
     assert one.manifest is not None
     assert one.manifest["data"]["etl.py"] == "1"
     renamed = {"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code-2"}}}
-    assert of_flow(flow(renamed), {"etl.py": "1"}).revision == one.revision
+    assert of_flow(flow(renamed), files({"etl.py": "1"})).revision == one.revision
 
 
 def recorded(name: str, **more: Any) -> Any:
@@ -188,12 +201,14 @@ def test_a_run_takes_its_recorded_revision() -> None:
     now = of_flow(flow(), None)
     assert now.revision is not None
     assert recorded_definition(recorded(now.revision, flow=flow())) == now
-    stored = Revision("etl-0123456789", {"flow.json": '{"entrypoint":"old.py:main"}'})
-    old = recorded_definition(recorded("etl-0123456789", flow=flow(), revision=stored))
+    before = flow(flow_spec(entrypoint="etl.py:old"))
+    stored = revision(before)
+    name = stored.name
+    old = recorded_definition(recorded(name, flow=flow(), revision=stored))
     assert old is not None
-    assert (old.execution.entrypoint, old.revision, old.manifest) == ("old.py:main", "etl-0123456789", None)
-    assert recorded_definition(recorded("etl-0123456789", flow=flow(), revision=MISSING)) is None
-    assert recorded_definition(recorded("etl-0123456789", revision=Revision("etl-0123456789", {}))) is None
+    assert (old.execution.entrypoint, old.revision, old.manifest) == ("etl.py:old", name, None)
+    assert recorded_definition(recorded(name, flow=flow(), revision=MISSING)) is None
+    assert recorded_definition(recorded(name, revision=ConfigMap(name, {}))) is None
 
 
 def test_the_name_that_is_looked_for() -> None:

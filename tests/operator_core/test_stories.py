@@ -79,11 +79,13 @@ def test_a_flow_ref_runs_by_a_revision_that_is_made_once() -> None:
     play = started({"flowRef": {"name": "etl"}}, flow_json())
     assert verbs(play) == ["status", "revision", "create-pod", "status"]
     revision = play.status["flow"]["revision"]
-    assert play.status["flow"] == {"name": "etl", "uid": "flow-1", "revision": revision}
+    digest = play.status["flow"]["revisionDigest"]
+    assert revision == f"etl-{digest[:10]}"
+    assert play.status["flow"] == {"name": "etl", "uid": "flow-1", "revision": revision, "revisionDigest": digest}
     pod = play.pod
     assert pod is not None
     assert {"name": "penstock-flow", "configMap": {"name": revision}} in pod["spec"]["volumes"]
-    assert set(play.world.revisions[revision]) == {"flow.json", "etl.py"}
+    assert set(play.world.revisions[revision].data) == {"flow.json", "etl.py"}
 
 
 def test_a_changed_flow_does_not_change_a_run_between_attempts() -> None:

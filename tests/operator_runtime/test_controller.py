@@ -13,11 +13,11 @@ from penstock_operator.core import pod_name, reconcile
 from penstock_operator.core.model import (
     MISSING,
     UNKNOWN,
+    ConfigMap,
     Decision,
     Emit,
     Look,
     Observed,
-    Revision,
 )
 from penstock_operator.core.observe import Pod
 from penstock_operator.runtime.controller import UnsettledError
@@ -130,7 +130,8 @@ def test_looks_are_read_live_and_the_core_is_asked_again() -> None:
     )
     api.put("flows", flow(source={"configMap": {"name": "src"}}))
     api.put("configmaps", {"metadata": {"name": "etl-abc"}, "data": {"flow.json": "{}"}})
-    api.put("configmaps", {"metadata": {"name": "src"}, "data": {"a.py": "1"}})
+    meta = {"name": "src", "labels": {"l": "x"}, "ownerReferences": [{"uid": "v"}, {"uid": "u", "controller": True}]}
+    api.put("configmaps", {"metadata": meta, "data": {"a.py": "1"}, "binaryData": {"b.bin": "AAE="}, "immutable": True})
     api.put("pods", pod("etl-1"))
 
     def decide(seen: Observed) -> Decision:
@@ -155,8 +156,8 @@ def test_looks_are_read_live_and_the_core_is_asked_again() -> None:
     assert last.run_is_live
     assert last.pod is MISSING
     assert isinstance(last.previous_pod, Pod)
-    assert last.revision == Revision("etl-abc", {"flow.json": "{}"})
-    assert last.source == {"a.py": "1"}
+    assert last.revision == ConfigMap("etl-abc", {"flow.json": "{}"})
+    assert last.source == ConfigMap("src", {"a.py": "1"}, {"b.bin": "AAE="}, {"l": "x"}, "u", immutable=True)
 
 
 def test_events_of_the_pod_are_read_by_its_uid_newest_last() -> None:

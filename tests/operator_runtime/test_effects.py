@@ -18,6 +18,7 @@ from penstock_operator.core.model import (
     Observed,
     PatchPod,
     Refusal,
+    TidyRevisions,
 )
 from penstock_operator.core.observe import Pod
 from penstock_operator.runtime.errors import ApiError
@@ -229,20 +230,76 @@ def test_a_pod_is_deleted_under_its_uid(grace: int | None, sent: dict[str, int])
 def test_a_revision_is_created_once() -> None:
     api = server()
     manifest = {"metadata": {"name": "etl-abc"}, "data": {"flow.json": "{}"}}
-    on(api, once(CreateRevision(manifest), CreateRevision(manifest)), settled)
-    assert api.asked() == ["create configmaps", "create configmaps"]
+    on(api, once(CreateRevision(manifest), CreateRevision(manifest), CreatePod(MANIFEST)), settled)
+    assert api.asked() == ["create configmaps", "create configmaps", "get configmaps etl-abc", "create pods"]
 
 
-def test_a_revision_that_cannot_be_made_keeps_the_pod_from_being_made() -> None:
+def test_what_stands_under_a_revisions_name_proves_itself_before_a_pod_is_made() -> None:
     api = server()
-    api.fail("create", "configmaps", refusal(403, "Forbidden", "no"))
+    api.put("configmaps", {"metadata": {"name": "etl-abc"}, "data": {"flow.json": "other"}})
+    manifest = {"metadata": {"name": "etl-abc"}, "data": {"flow.json": "{}"}}
+    rig = on(api, once(CreateRevision(manifest), CreatePod(MANIFEST)), settled)
+    assert api.asked() == ["create configmaps", "get configmaps etl-abc"]
+    assert last(rig).refusal is None, "the core looks for itself"
 
-    async def story(rig: Rig) -> None:
-        with pytest.raises(ApiError):
-            await rig.settle()
 
-    on(api, once(CreateRevision({"metadata": {"name": "etl-abc"}}), CreatePod(MANIFEST)), story)
-    assert api.asked() == ["create configmaps"]
+def test_a_revision_that_is_refused_is_told_to_the_core_and_keeps_the_pod_from_being_made() -> None:
+    api = server()
+    api.fail("create", "configmaps", refusal(403, "Forbidden", "no"), refusal(500, "InternalError", "webhook"))
+    effects = (CreateRevision({"metadata": {"name": "etl-abc"}, "data": {}}), CreatePod(MANIFEST))
+    plan = [Decision(effects=effects) for _ in range(3)]
+    rig = on(api, lambda _: plan.pop() if plan else Decision(), settled)
+    assert api.asked() == ["create configmaps"] * 3 + ["create pods"]
+    told = [(o.refusal.code, o.refusal.what, o.refusal.count) if o.refusal else None for o in rig.seen]
+    assert told == [None, (403, "revision's ConfigMap", 1), (500, "revision's ConfigMap", 2), None]
+
+
+def test_a_pod_is_created_with_strict_validation_and_its_warnings_are_told() -> None:
+    api = server()
+    rig = on(api, once(CreatePod(MANIFEST)), settled)
+    assert api.requests[0].query["fieldValidation"] == "Strict"
+    assert last(rig).pod_warnings == ()
+
+
+def test_old_revisions_go_and_those_in_use_stay() -> None:
+    api = FakeApi()
+    using = {"flow": {"name": "etl", "revision": "etl-000000000a"}, "state": {"type": "Running", "name": "Running"}}
+    api.put("flowruns", flowrun(spec={"flowRef": {"name": "etl"}}, status=using))
+
+    def stored(number: int, **more: Any) -> None:
+        name = f"etl-{number:010x}"
+        owner = {
+            "apiVersion": "penstock.dev/v1alpha1",
+            "kind": "Flow",
+            "name": "etl",
+            "uid": "flow-1",
+            "controller": True,
+        }
+        time = f"2026-11-21T10:{number:02}:00Z"
+        meta = {
+            "name": name,
+            "creationTimestamp": time,
+            "labels": {"penstock.dev/flow": "etl"},
+            "ownerReferences": [owner],
+        }
+        api.put("configmaps", {"metadata": {**meta, **more}, "data": {"flow.json": "x"}})
+
+    for number in range(8, 24):
+        stored(number)
+    stored(1, ownerReferences=[])  # somebody else's
+    stored(2, labels={})
+    stored(3, name="etl-notes")
+    on(api, once(TidyRevisions("etl", "flow-1")), settled)
+    gone = sorted(asked.split()[-1] for asked in api.asked() if asked.startswith("delete"))
+    # 16 are the Flow's: the newest ten stay, and the one that a live run uses.
+    assert gone == [f"etl-{number:010x}" for number in (8, 9, 11, 12, 13)]
+
+
+def test_revisions_that_cannot_be_tidied_are_in_nobodys_way() -> None:
+    api = server()
+    api.fail("list", "configmaps", refusal(403, "Forbidden", "cannot list resource"))
+    on(api, once(TidyRevisions("etl", "flow-1")), settled)
+    assert [asked.split()[:2] for asked in api.asked()] == [["list", "configmaps"]]
 
 
 def test_a_run_is_deleted_only_as_it_was_seen() -> None:

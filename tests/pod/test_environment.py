@@ -32,7 +32,7 @@ def test_defaults_are_those_of_a_pod_in_a_cluster() -> None:
         token_file="/var/run/secrets/kubernetes.io/serviceaccount/token",
         ca_file="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
         termination_log="/dev/termination-log",
-        run_dir="/tmp/penstock",
+        run_dir="/run/penstock/scratch",
         log_format="auto",
         log_level="INFO",
         previews=True,

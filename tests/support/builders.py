@@ -15,8 +15,9 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.times import rfc3339
 from penstock_operator.core.canonical import digest_text
-from penstock_operator.core.model import Observed
+from penstock_operator.core.model import ConfigMap, Observed
 from penstock_operator.core.observe import Pod, PodEvent, parse_pod
+from penstock_operator.core.revisions import of_flow, parse_config_map
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 RUN_UID = "7f3c2f0e-0000-4000-8000-000000000001"
@@ -83,6 +84,29 @@ def flow_json(spec: Mapping[str, Any] | None = None, **metadata: Any) -> JSON:
 def flow(spec: Mapping[str, Any] | None = None, **metadata: Any) -> Flow:
     """The same, parsed."""
     return Flow.model_validate(flow_json(spec, **metadata))
+
+
+def files(data: Mapping[str, str], binary: Mapping[str, str] | None = None) -> ConfigMap:
+    """A ConfigMap of the user's, as a Flow names it for its source."""
+    return ConfigMap("code", dict(data), dict(binary or {}))
+
+
+def revision(made: Flow, source: ConfigMap | None = None) -> ConfigMap:
+    """The ConfigMap of a Flow's revision, as the API server shows it."""
+    manifest = of_flow(made, source).manifest
+    assert manifest is not None
+    return parse_config_map(manifest)
+
+
+def recorded(made: Flow, source: ConfigMap | None = None) -> JSON:
+    """`status.flow` of a run that has begun with a Flow as it is."""
+    definition = of_flow(made, source)
+    return {
+        "name": made.metadata.name,
+        "uid": made.metadata.uid,
+        "revision": definition.revision,
+        "revisionDigest": definition.digest,
+    }
 
 
 def status_json(

@@ -20,6 +20,7 @@ from penstock_operator.core import (
     Look,
     Observed,
     PatchPod,
+    TidyRevisions,
     reconcile,
 )
 from penstock_operator.core.revisions import to_check
@@ -111,8 +112,8 @@ def state_of(decision: Decision) -> str | None:
 
 
 def verbs(effects: tuple[Effect, ...]) -> tuple[str, ...]:
-    """What is done, but for Events."""
-    return tuple(_VERBS[type(e)] for e in effects if not isinstance(e, Emit))
+    """What is done, but for Events and for what nobody waits for."""
+    return tuple(_VERBS[type(e)] for e in effects if not isinstance(e, Emit | TidyRevisions))
 
 
 def condition_of(decision: Decision, type_: str) -> Any:

@@ -18,6 +18,7 @@ from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.core import (
     MISSING,
     UNKNOWN,
+    ConfigMap,
     CreatePod,
     CreateRevision,
     Decision,
@@ -29,13 +30,14 @@ from penstock_operator.core import (
     Observed,
     PatchPod,
     Refusal,
-    Revision,
+    TidyRevisions,
     pod_name,
     reconcile,
     revision_name,
 )
 from penstock_operator.core.clock import ahead
 from penstock_operator.core.observe import PodEvent, parse_pod
+from penstock_operator.core.revisions import parse_config_map
 from tests.support.builders import ENGINE_IMAGE, NOW
 from tests.support.cases import checked
 
@@ -51,8 +53,8 @@ class World:
     run: JSON | None
     flow: JSON | None = None
     pods: dict[str, JSON] = field(default_factory=dict)
-    revisions: dict[str, dict[str, str]] = field(default_factory=dict)
-    source: dict[str, str] | None = None
+    revisions: dict[str, ConfigMap] = field(default_factory=dict)
+    source: ConfigMap | None = None
     limits: dict[str, str] | None = None
     rerun_of: JSON | None = None
     events: list[PodEvent] = field(default_factory=list)
@@ -192,8 +194,7 @@ class Stage:
                 case Look.REVISION:
                     name = revision_name(seen)
                     assert name is not None
-                    data = self.world.revisions.get(name)
-                    changes["revision"] = Revision(name, data) if data is not None else MISSING
+                    changes["revision"] = self.world.revisions.get(name, MISSING)
                 case Look.SOURCE:
                     changes["source"] = self.world.source if self.world.source is not None else MISSING
                 case Look.FLOW:
@@ -268,8 +269,10 @@ class Stage:
         match effect:
             case Emit():
                 self.emitted.append(effect)
+            case TidyRevisions():
+                pass  # best effort, and no part of any story
             case CreateRevision(manifest):
-                world.revisions.setdefault(manifest["metadata"]["name"], dict(manifest["data"]))
+                world.revisions.setdefault(manifest["metadata"]["name"], parse_config_map(manifest))
                 self.writes.append(("revision", manifest["metadata"]["name"]))
             case CreatePod(manifest):
                 return self._create(manifest)

@@ -52,6 +52,11 @@ class Assignment:
     display_name: str | None = None
 
 
+def has_flow(flow_run: Mapping[str, Any]) -> bool:
+    """Tell whether the whole flow is in the FlowRun itself."""
+    return bool(_object(_object(flow_run, "spec"), "flowSpec"))
+
+
 def desired_state(flow_run: Mapping[str, Any]) -> Intent:
     """Read what is wanted of the run."""
     return from_word(_object(flow_run, "spec").get("desiredState"))

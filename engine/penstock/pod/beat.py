@@ -13,17 +13,19 @@ import threading
 import time
 from collections.abc import Callable
 
+from penstock.pod.scratch import fresh_file
+
 PERIOD_SECONDS = 10.0
 
 
-def start(run_dir: str, first: Callable[[], object]) -> None:
+def start(run_dir: str | None, first: Callable[[], object]) -> None:
     """Begin to beat, in a daemon thread.
 
     Args:
-        run_dir: The folder; the file in it is ``beat``.
+        run_dir: The folder; the file in it is ``beat``. None: there is none, which costs the probe, not the run.
         first: Something small that is to be done beside the start, and need not hold it up.
     """
-    path = os.path.join(run_dir, "beat")
+    path = os.path.join(run_dir, "beat") if run_dir is not None else None
     threading.Thread(target=_beat, args=(path, first), name="penstock-beat", daemon=True).start()
 
 
@@ -32,12 +34,13 @@ def line(pid: int, monotonic_ns: int, cpu_ns: int) -> bytes:
     return f"{pid} {monotonic_ns} {cpu_ns}\n".encode()
 
 
-def _beat(path: str, first: Callable[[], object]) -> None:
+def _beat(path: str | None, first: Callable[[], object]) -> None:
     first()
-    # A folder that cannot be written costs the probe, not the run.
+    if path is None:
+        return
+    # A full disk costs the probe, not the run.
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = fresh_file(path, 0o644)
         pid = os.getpid()
         while True:
             content = line(pid, time.monotonic_ns(), time.process_time_ns())

@@ -16,7 +16,7 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 SOURCE_DIR = "/run/penstock/flow"
 INTENT_FILE = "/run/penstock/podinfo/intent"
 TERMINATION_LOG = "/dev/termination-log"
-RUN_DIR = "/tmp/penstock"
+RUN_DIR = "/run/penstock/scratch"
 GRACE_SECONDS = 30.0
 LOG_LEVEL = "INFO"
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.drivers.sync import Dropped
-from penstock.pod import assignment, claim, loading, logs
+from penstock.pod import assignment, claim, loading, logs, revision, scratch
 from penstock.pod.attempt import Phase
 from penstock.pod.body import Body, Surroundings
 from penstock.pod.delivery import Fence
@@ -24,6 +24,8 @@ from penstock.pod.report import HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.pod.attempt import Attempt
     from penstock.pod.ending import Ending
     from penstock.pod.environment import PodEnvironment
@@ -34,8 +36,17 @@ if TYPE_CHECKING:
 class Life:
     """The steps; each ends the process itself when it is the last."""
 
-    def __init__(self, env: PodEnvironment, attempt: Attempt, reporter: Reporter, ending: Ending, guard: Guard) -> None:
+    def __init__(
+        self,
+        env: PodEnvironment,
+        run_dir: str | None,
+        attempt: Attempt,
+        reporter: Reporter,
+        ending: Ending,
+        guard: Guard,
+    ) -> None:
         self._env = env
+        self._run_dir = run_dir
         self._attempt = attempt
         self._reporter = reporter
         self._ending = ending
@@ -67,12 +78,13 @@ class Life:
         lines = logs.install(env.log_format, env.log_level, common)
         ahead = loading.compile_ahead(env.entrypoint, env.source_dir)
         flow_run = self._claimed()
+        proven = self._proven(flow_run)
         given = self._assigned(flow_run)
         if given.desired.ends or not self._attempt.advance(Phase.LOADING):
             # The guard reads the same answer, and ends the process.
             _park()
-        folder = loading.source_folder(given, env.source_dir, env.run_dir)
-        flow = self._loaded(given, folder, ahead)
+        folder = self._folder(given)
+        flow = self._loaded(given, folder, loading.still_valid(ahead, env.source_dir, folder, proven))
         body = Body(
             flow,
             given,
@@ -125,9 +137,25 @@ class Life:
         _tell_pruned(self._reporter.claimed_document, assignment.report_of(flow_run or {}))
         return flow_run
 
+    def _proven(self, flow_run: Any) -> Mapping[str, str] | None:
+        try:
+            return revision.prove(flow_run or {}, self._env.source_dir)
+        except revision.RevisionChangedError as error:
+            self._finish(Outcome(ReportType.CRASHED, "RevisionChanged", str(error)))
+
+    def _folder(self, given: assignment.Assignment) -> str | None:
+        try:
+            return loading.source_folder(given, self._env.source_dir, self._run_dir)
+        except OSError as error:
+            text = f"source.inline can't be written: {error}; the pod needs a folder that it may write ({scratch.VARIABLE})"
+            self._finish(Outcome(ReportType.CRASHED, "LoadError", text))
+
     def _assigned(self, flow_run: Any) -> assignment.Assignment:
         try:
-            return assignment.assign(flow_run, loading.flow_file(self._env.source_dir), self._env.entrypoint)
+            # A flow.json beside a flowSpec is a file of the user's.
+            whole = assignment.has_flow(flow_run)
+            flow = None if whole else loading.flow_file(self._env.source_dir)
+            return assignment.assign(flow_run, flow, self._env.entrypoint)
         except (assignment.NoEntrypointError, ValueError) as error:
             self._finish(Outcome(ReportType.CRASHED, "LoadError", str(error)))
         except assignment.TooDeepError as error:

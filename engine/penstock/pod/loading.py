@@ -8,10 +8,11 @@ source folder in their ``PYTHONPATH``.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 from penstock.base.exceptions import PenstockException, ScriptError
 from penstock.definitions.loading import Entry, compile_entrypoint
 from penstock.kube.jsontext import parse
+from penstock.pod import scratch
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 
@@ -34,7 +36,16 @@ def flow_file(source_dir: str) -> Mapping[str, Any] | None:
     return definition if isinstance(definition, dict) else None
 
 
-def source_folder(given: Assignment, source_dir: str, run_dir: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was compiled while the claim was under way, and of which bytes."""
+
+    entry: Entry
+    path: str
+    sha256: str
+
+
+def source_folder(given: Assignment, source_dir: str, run_dir: str | None) -> str | None:
     """Find the source folder; inline source that no folder holds is written to one first.
 
     Args:
@@ -44,6 +55,9 @@ def source_folder(given: Assignment, source_dir: str, run_dir: str) -> str | Non
 
     Returns:
         The folder, or None when the code is in the image.
+
+    Raises:
+        OSError: Inline source cannot be written.
     """
     file_name = entry_file(given.entrypoint)
     mounted = source_dir if os.path.isdir(source_dir) else None
@@ -51,10 +65,11 @@ def source_folder(given: Assignment, source_dir: str, run_dir: str) -> str | Non
         return mounted
     if mounted is not None and os.path.exists(os.path.join(mounted, file_name)):
         return mounted
-    folder = os.path.join(run_dir, "source")
-    os.makedirs(folder, exist_ok=True)
+    if run_dir is None:
+        raise OSError("nothing can be written anywhere")
+    folder = scratch.fresh_folder(run_dir, "source")
     # The entrypoint's name only: source must not land anywhere else.
-    with open(os.path.join(folder, os.path.basename(file_name)), "w", encoding="utf-8") as file:
+    with open(os.path.join(folder, os.path.basename(file_name)), "x", encoding="utf-8") as file:
         file.write(given.inline)
     return folder
 
@@ -75,7 +90,7 @@ def use_folder(folder: str | None) -> None:
         os.environ["PYTHONPATH"] = folder if not inherited else f"{folder}{os.pathsep}{inherited}"
 
 
-def compile_ahead(entrypoint: str | None, source_dir: str) -> Entry | None:
+def compile_ahead(entrypoint: str | None, source_dir: str) -> Ahead | None:
     """Read and compile the entry file, while the claim is under way; nothing of it is executed.
 
     Returns:
@@ -84,8 +99,32 @@ def compile_ahead(entrypoint: str | None, source_dir: str) -> Entry | None:
     if entrypoint is None or entry_file(entrypoint) is None:
         return None
     with contextlib.suppress(PenstockException, OSError):
-        return _compiled(entrypoint, source_dir)
+        found = _read(entrypoint, source_dir)
+        if found is not None:
+            path, source = found
+            return Ahead(_entry(entrypoint, path, source), path, hashlib.sha256(source).hexdigest())
     return None
+
+
+def still_valid(
+    ahead: Ahead | None, source_dir: str, folder: str | None, proven: Mapping[str, str] | None
+) -> Entry | None:
+    """Give what was compiled ahead, if that is what is to be run.
+
+    Args:
+        ahead: What was compiled.
+        source_dir: Where a revision is mounted, if one is.
+        folder: The source folder that was chosen since.
+        proven: The SHA-256 of each mounted file, where they were compared with the run's; what was read before may have been another.
+    """
+    if ahead is None:
+        return None
+    name = os.path.relpath(ahead.path, source_dir)
+    mounted = not name.startswith(os.pardir)
+    if proven is not None and mounted and proven.get(name) != ahead.sha256:
+        return None
+    # Inline source is in a folder of its own; a file of that name in the working directory is another.
+    return ahead.entry if folder in (None, source_dir) else None
 
 
 def load(entrypoint: str, folder: str | None, ahead: Entry | None) -> Any:
@@ -110,18 +149,27 @@ def load(entrypoint: str, folder: str | None, ahead: Entry | None) -> Any:
 
 
 def _compiled(entrypoint: str, folder: str | None) -> Entry:
-    """Compile the file under the path that users know; a mounted file is a link into a folder with a date for a name."""
-    file, _, name = entrypoint.rpartition(":")
+    found = _read(entrypoint, folder)
+    return compile_entrypoint(entrypoint, folder) if found is None else _entry(entrypoint, *found)
+
+
+def _read(entrypoint: str, folder: str | None) -> tuple[str, bytes] | None:
+    """Read the entry file, under the path that users know; a mounted file is a link into a folder with a date for a name."""
+    file = entry_file(entrypoint)
     for base in (folder, os.getcwd()):
-        path = None if base is None or entry_file(entrypoint) is None else os.path.join(base, file)
+        path = None if base is None or file is None else os.path.join(base, file)
         if path is not None and os.path.isfile(path):
             with open(path, "rb") as opened:
-                source = opened.read()
-            try:
-                return Entry(entrypoint, None, Path(path), compile(source, path, "exec", dont_inherit=True), name)
-            except (SyntaxError, ValueError) as error:
-                raise ScriptError(user_exc=error, path=path) from error
-    return compile_entrypoint(entrypoint, folder)
+                return path, opened.read()
+    return None
+
+
+def _entry(entrypoint: str, path: str, source: bytes) -> Entry:
+    try:
+        code = compile(source, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        raise ScriptError(user_exc=error, path=path) from error
+    return Entry(entrypoint, None, Path(path), code, entrypoint.rpartition(":")[2])
 
 
 def _importable_name(path: Path | None) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from penstock.kube.client import KubeClient
 from penstock.kube.credentials import TokenFile
-from penstock.pod import beat, environment, processes, termination
+from penstock.pod import beat, environment, processes, scratch, termination
 from penstock.pod.attempt import Attempt
 from penstock.pod.claim import Identity
 from penstock.pod.ending import Ending
@@ -62,7 +62,8 @@ def run(guard: Guard) -> NoReturn:
     )
     guard.poll_seconds = env.timings.intent_poll or guard.poll_seconds
     guard.attach(ending)
-    beat.start(env.run_dir, processes.adopt_orphans)
+    run_dir = scratch.folder(env.run_dir)
+    beat.start(run_dir, processes.adopt_orphans)
 
     # Two threads that import share one interpreter: let the claim go out first, and import while it is answered.
     reporter.prepared.wait()
@@ -70,7 +71,7 @@ def run(guard: Guard) -> NoReturn:
         from penstock.pod.life import Life
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
         _broken(attempt, f"the engine cannot be imported: {error!r}")
-    Life(env, attempt, reporter, ending, guard).live()
+    Life(env, run_dir, attempt, reporter, ending, guard).live()
 
 
 def _version() -> NoReturn:

@@ -43,14 +43,14 @@ def exit_code(kind: ReportType, name: str, signal_number: int | None = None) -> 
 
     Args:
         kind: What is reported.
-        name: Its name: a flow that could not be loaded has a code of its own.
+        name: Its name: a flow that could not be loaded, or must not be, has a code of its own.
         signal_number: What interrupted it.
     """
     match kind:
         case ReportType.FAILED:
             return EXIT_FAILED
         case ReportType.CRASHED:
-            return EXIT_LOAD_ERROR if name == "LoadError" else EXIT_CRASHED
+            return EXIT_LOAD_ERROR if name in ("LoadError", "RevisionChanged") else EXIT_CRASHED
         case ReportType.REFUSED | ReportType.SUPERSEDED:
             return EXIT_REFUSED
         case ReportType.INTERRUPTED:

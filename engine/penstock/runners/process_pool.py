@@ -62,7 +62,10 @@ class Worker:
         path = None
         try:
             if len(payload) > LARGE:
-                with NamedTemporaryFile(prefix="penstock-", delete=False) as file:
+                # In a pod the folder is its own; elsewhere it is the usual one for temporary files.
+                with NamedTemporaryFile(
+                    prefix="penstock-", dir=os.environ.get("PENSTOCK_RUN_DIR"), delete=False
+                ) as file:
                     file.write(payload)
                 path = file.name
                 self.line.send((path, None))

@@ -57,7 +57,7 @@ def engine_paths(server: str, paths: PathMap, termination_log: str, *, tls: bool
         "PENSTOCK_TOKEN_FILE": paths.host("/var/run/secrets/kubernetes.io/serviceaccount/token"),
         "PENSTOCK_CA_FILE": paths.host("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt") if tls else None,
         "PENSTOCK_TERMINATION_LOG": termination_log,
-        "PENSTOCK_RUN_DIR": paths.host("/tmp/penstock"),
+        "PENSTOCK_RUN_DIR": paths.host("/run/penstock/scratch"),
         "PENSTOCK_API_SERVER": server,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -147,6 +147,8 @@ class FlowInfo(Model):
     """UID of the Flow, from the first attempt on. Absent for a flowSpec."""
     revision: Annotated[str | None, names.SUBDOMAIN.field(80)] = None
     """Name of the ConfigMap that holds the Flow as this run uses it, for all its attempts. Absent for a flowSpec."""
+    revision_digest: Annotated[str | None, Field(max_length=64, pattern="^[0-9a-f]{64}$")] = None
+    """SHA-256 of that ConfigMap's content. What holds something else is not executed. Absent for a flowSpec."""
     retention: Retention | None = None
     """The Flow's `runPolicy.retention` as it was when the run began: the Flow may be gone when the time is over."""
 

@@ -8,6 +8,7 @@ from .model import (
     UNKNOWN,
     Absence,
     Checked,
+    ConfigMap,
     CreatePod,
     CreateRevision,
     Decision,
@@ -19,7 +20,7 @@ from .model import (
     Observed,
     PatchPod,
     Refusal,
-    Revision,
+    TidyRevisions,
 )
 from .pod import pod_name
 from .reconcile import reconcile
@@ -30,6 +31,7 @@ __all__ = [
     "UNKNOWN",
     "Absence",
     "Checked",
+    "ConfigMap",
     "CreatePod",
     "CreateRevision",
     "Decision",
@@ -41,7 +43,7 @@ __all__ = [
     "Observed",
     "PatchPod",
     "Refusal",
-    "Revision",
+    "TidyRevisions",
     "pod_name",
     "reconcile",
     "revision_name",

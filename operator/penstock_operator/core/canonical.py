@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -37,6 +38,14 @@ def too_deep(value: Any) -> bool:
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON, 64 hex digits."""
     return digest_text(canonical_json(value))
+
+
+def digest_files(files: Mapping[str, bytes]) -> str:
+    """Return the SHA-256 of a folder's content, 64 hex digits: of the canonical JSON of each file's name and its own SHA-256.
+
+    The engine makes the same of the folder that is mounted, file by file.
+    """
+    return digest({name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
 
 
 def digest_text(text: str) -> str:

@@ -50,7 +50,14 @@ def conclude(s: Situation, plan: Plan) -> Decision:
         "state": state,
         "observed_generation": run.metadata.generation,
         "spec_hash": old.spec_hash or hashed,
-        "conditions": conditions(old.conditions, state, _degraded(s, plan, hashed), run.metadata.generation, s.now),
+        "conditions": conditions(
+            old.conditions,
+            state,
+            _degraded(s, plan, hashed),
+            run.metadata.generation,
+            s.now,
+            s.seen.pod_warnings,
+        ),
     }
     drop_report = plan.drop_report or (s.foreign is not None and old.report is not None)
     if drop_report:

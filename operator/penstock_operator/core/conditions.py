@@ -13,16 +13,24 @@ from typing import Literal
 from penstock_operator.api.flowrun import FlowRunStatus, State, StateType
 from penstock_operator.api.metadata import Condition, ConditionStatus
 
+from .limits import MESSAGE, cut
 from .verdict import Degraded
+
+WARNED = "Warned"  # not one of those that every run has
 
 _UNHAPPY = frozenset({StateType.FAILED, StateType.CRASHED})
 _Value = Literal["True", "False", "Unknown"]
 
 
 def conditions(
-    old: tuple[Condition, ...] | None, state: State, degraded: Degraded | None, generation: int, now: datetime
+    old: tuple[Condition, ...] | None,
+    state: State,
+    degraded: Degraded | None,
+    generation: int,
+    now: datetime,
+    warnings: tuple[str, ...] | None = None,
 ) -> tuple[Condition, ...]:
-    """Return the six conditions of a state.
+    """Return the six conditions of a state, and a seventh where the API server has warned of the attempt's pod.
 
     Args:
         old: those of the status as it is.
@@ -30,6 +38,7 @@ def conditions(
         degraded: what needs a person; a finished run needs nobody.
         generation: of the spec that was looked at.
         now: the operator's clock.
+        warnings: what the server warned of when it took the pod; None: nobody knows any more, and what was told stays.
     """
     ended, shown = state.type.terminal, f"{state.type.value}/{state.name}"
     completed, unhappy = state.type is StateType.COMPLETED, state.type in _UNHAPPY
@@ -49,6 +58,10 @@ def conditions(
         ),
     )
     before = {c.type: c for c in old or ()}
+    if warnings is None and WARNED in before:
+        warnings = (before[WARNED].message,)
+    if warnings:
+        rows = (*rows, (WARNED, "True", "PodWarnings", cut("; ".join(warnings), MESSAGE)))
     return tuple(_condition(before.get(row[0]), *row, generation=generation, now=now) for row in rows)
 
 

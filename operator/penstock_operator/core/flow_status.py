@@ -6,7 +6,6 @@ A pure function of the Flow as it is and of what its source holds. Neighbours: `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -15,18 +14,18 @@ from penstock_operator.api.metadata import Condition, ConditionStatus
 
 from .faults import Unusable
 from .limits import MESSAGE, cut
-from .model import Absence
+from .model import Absence, ConfigMap
 from .revisions import of_flow
 
 Value = Literal["True", "False"]
 
 
-def flow_status(flow: Flow, source: Mapping[str, str] | Absence | None, now: datetime) -> FlowStatus:
+def flow_status(flow: Flow, source: ConfigMap | Absence | None, now: datetime) -> FlowStatus:
     """Return the status of a Flow; the same value where nothing changed.
 
     Args:
         flow: as it is.
-        source: the data of the ConfigMap that `source.configMap` names; an absence: there is none (yet); None: it names none.
+        source: the ConfigMap that `source.configMap` names; an absence: there is none (yet); None: it names none.
         now: the operator's clock.
     """
     if isinstance(source, Absence):

@@ -32,16 +32,25 @@ MISSING: Final = Absence.MISSING
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """An immutable ConfigMap `<flow>-<hash>` as a live GET showed it."""
+class ConfigMap:
+    """A ConfigMap as a live GET showed it: what it holds, and whose it is.
+
+    Attributes:
+        binary: `binaryData`, in base64.
+        owner_uid: of its controller.
+    """
 
     name: str
     data: Mapping[str, str]
+    binary: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    owner_uid: str = ""
+    immutable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that was no success: to the last POST of this attempt's pod, or to a look. Kept by the runtime, in memory."""
+    """An answer that was no success: to the last POST of this attempt's pod or revision, or to a look. Kept by the runtime, in memory."""
 
     code: int  # 0: no answer (connection, time out)
     reason: str  # Status.reason
@@ -49,6 +58,7 @@ class Refusal:
     time: datetime
     count: int = 1  # consecutive refusals of the same
     retry_after: float | None = None  # seconds, from Retry-After
+    what: str = "pod"  # what was refused, for a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +100,8 @@ class Observed:
     previous_pod: Pod | Absence = UNKNOWN
     older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
     rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store
-    revision: Revision | Absence = UNKNOWN
-    source: Mapping[str, str] | Absence = UNKNOWN  # data of source.configMap
+    revision: ConfigMap | Absence = UNKNOWN
+    source: ConfigMap | Absence = UNKNOWN  # source.configMap
     events: tuple[PodEvent, ...] | None = None  # None: not looked
     contention: Contention = UNCONTENDED  # about the slots that the Flow's runs share, as the store counts them
     checked: Checked | Absence = UNKNOWN
@@ -105,6 +115,7 @@ class Observed:
         0.0  # seconds by which the run's recorded moments were ahead of this operator's clock, at most (kept in memory)
     )
     pod_created: bool = False  # a POST of this attempt's pod was answered with success (kept in memory)
+    pod_warnings: tuple[str, ...] | None = None  # what the API server warned of then (kept in memory); None: not known
     # Kept in memory by the runtime, None after its restart (the wait then begins anew):
     stopped_at: datetime | None = None  # when this operator first saw that the pod was asked to stop
     running_at: datetime | None = None  # when this operator first saw the engine's container running
@@ -117,9 +128,17 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class CreateRevision:
-    """POST an immutable ConfigMap; 409 is success."""
+    """POST an immutable ConfigMap; 409 with the same content is success, another refusal becomes `Observed.refusal`."""
 
     manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TidyRevisions:
+    """DELETE a Flow's revisions that are old and not in use; best effort."""
+
+    flow: str
+    flow_uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +183,7 @@ class Emit:
     action: str  # CamelCase, what the operator did
 
 
-Effect = CreateRevision | CreatePod | PatchPod | DeletePod | DeleteRun | Emit
+Effect = CreateRevision | TidyRevisions | CreatePod | PatchPod | DeletePod | DeleteRun | Emit
 
 
 @dataclass(frozen=True, slots=True)

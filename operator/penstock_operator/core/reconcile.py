@@ -24,16 +24,17 @@ from .deadlines import enforce_deadline, pending_deadline
 from .fates import judge_fate
 from .faults import Need
 from .healing import heal
-from .model import CreateRevision, Decision, Observed
+from .model import Decision, Observed
 from .observe import Pod
 from .pause import suspend, telling, without_pod
 from .plan import Plan, earliest, shown
-from .policy import effective_policy
+from .policy import policy_of
 from .reports import final_report, judge_report, last_words
 from .retention import clean_up
 from .situation import Situation, situation
+from .submitting import remade
 from .verdict import Budget, Showing, Verdict
-from .waiting import begin_again, flow_deleted, wait_or_begin
+from .waiting import begin_again, wait_or_begin
 
 
 def reconcile(observed: Observed) -> Decision:
@@ -68,7 +69,7 @@ def _reconcile(seen: Observed) -> Decision:
         if not still_refused(seen, need.looks):
             return Decision(looks=need.looks)
         plan = blocked(seen, need.looks)
-        s = s or Situation(seen, None, effective_policy(None, seen.run.spec.run_policy), unread=need.looks)
+        s = s or Situation(seen, None, policy_of(None, seen.run.spec), unread=need.looks)
     return conclude(s, plan)
 
 
@@ -157,13 +158,11 @@ def _showing(s: Situation, pod: Pod) -> Plan:
 
 
 def _mounted(s: Situation, plan: Plan) -> Plan:
-    """A pod that waits for its revision's volume waits for ever if the revision is gone: it is made again, or the run ends."""
+    """A pod that waits for its revision's volume waits for ever if the revision is gone."""
     revision = s.status.flow.revision if s.status.flow is not None else None
     if plan.type is not StateType.PENDING or revision is None or f'"{revision}" not found' not in plan.message:
         return plan
-    if s.definition is None or s.definition.manifest is None:
-        return flow_deleted(s)
-    return replace(plan, effects=(CreateRevision(s.definition.manifest),))
+    return remade(s, plan)
 
 
 def _retrying(s: Situation) -> str:

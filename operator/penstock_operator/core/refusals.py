@@ -1,4 +1,4 @@
-"""The API server's answers to a POST of a pod: which end the run, which heal, and when to try again.
+"""The API server's answers to a POST of a pod or a revision: which end the run, which heal, and when to try again.
 
 A namespace's quota, a missing ServiceAccount or a missing class is put right by somebody sooner or later; what validation, PodSecurity, a
 LimitRange or a webhook refuses is refused again for ever, since the pod is the same each time. In between lies a quota that this pod can't
@@ -27,13 +27,14 @@ _NO_CLASS = re.compile(r'no PriorityClass with name|RuntimeClass "[^"]*" not fou
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One kind of refusal. `name` None: the run ends as Crashed/`ends`."""
+    """One kind of refusal. `name` None: the run ends as `type`/`ends`."""
 
     applies: Callable[[Refusal], bool]
     name: str | None
     wait: tuple[float, float] = _QUICK
     degraded: bool = False
     ends: str = "PodRejected"
+    type: StateType = StateType.CRASHED
 
 
 def _says(code: int, *words: str) -> Callable[[Refusal], bool]:
@@ -45,6 +46,8 @@ _ROWS: tuple[_Row, ...] = (
     # etcd, or the connection to it, says so; it never heals.
     _Row(lambda r: r.code == 413, None),
     _Row(_says(500, "request is too large", "trying to send message larger than max"), None),
+    # What the server can't read as a pod, or a field that it doesn't know: the template is at fault.
+    _Row(_says(400, "cannot be handled as a Pod:"), None, ends="InvalidFlow", type=StateType.FAILED),
     # A proxy's answer, which is no `Status`, is nobody's word about the pod.
     _Row(lambda r: r.reason.startswith("HTTP"), "Submitting"),
     # A plugin that has just started; a quota that was made a moment ago.
@@ -65,7 +68,7 @@ def judge_refusal(refusal: Refusal) -> Showing | Verdict:
     row = next(row for row in _ROWS if row.applies(refusal))
     said = _said(refusal)
     if row.name is None:
-        return Verdict(StateType.CRASHED, row.ends, said)
+        return Verdict(row.type, row.ends, said)
     wait = min(row.wait[1], row.wait[0] * 2 ** min(refusal.count - 1, 16))
     if refusal.retry_after is not None:
         wait = max(wait, refusal.retry_after)
@@ -84,7 +87,8 @@ def judge_refusal(refusal: Refusal) -> Showing | Verdict:
 
 def _said(refusal: Refusal) -> str:
     """The server's words on one line, without the repetition of the pod's name."""
-    text = re.sub(r'^pods "[^"]*" is forbidden: ', "", " ".join(refusal.message.split()))
+    text = re.sub(r'^(pods|configmaps) "[^"]*" is forbidden: ', "", " ".join(refusal.message.split()))
+    text = text.removeprefix('Pod in version "v1" cannot be handled as a Pod: ')
     if refusal.code == 0:
-        return f"the API server did not answer the pod's creation: {text or 'no answer'}"
-    return f"the pod was refused ({refusal.code} {refusal.reason or 'error'}): {text}"
+        return f"the API server did not answer the {refusal.what}'s creation: {text or 'no answer'}"
+    return f"the {refusal.what} was refused ({refusal.code} {refusal.reason or 'error'}): {text}"

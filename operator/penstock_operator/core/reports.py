@@ -116,7 +116,7 @@ def judge_report(report: Report, image: str = "") -> Verdict:
 
 def _judge_crash(report: Report, name: str, message: str) -> Verdict:
     verdict = Verdict(StateType.CRASHED, name, message, Budget.APPLICATION, error=report.error)
-    if name == "LoadError":
+    if name in ("LoadError", "RevisionChanged"):
         return replace(verdict, budget=None)
     if name in _NOT_REACHED:
         return replace(verdict, budget=Budget.INFRASTRUCTURE)

@@ -1,14 +1,18 @@
 """Revisions: the immutable ConfigMaps that hold a Flow as a run uses it, and the definition that a run takes from one.
 
 A Flow may change while a run is between attempts; the run goes on with the revision that it recorded with attempt 1. A flowSpec has none.
-Neighbours: `waiting` takes the Flow's revision of now for a first attempt, everybody else the recorded one.
+A revision is known by its content: the digest of it stands in the run's status, and its beginning in the ConfigMap's name. What holds
+something else is never used, whoever put it there. Neighbours: `waiting` takes the Flow's revision of now for a first attempt, everybody else
+the recorded one; the engine compares the digest with what is mounted.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,16 +20,19 @@ from pydantic import ValidationError
 from penstock_operator.api import constants as k
 from penstock_operator.api.execution import Execution
 from penstock_operator.api.flow import Flow
+from penstock_operator.api.flowrun import FlowInfo
 
-from .canonical import DEEPEST, canonical_json, digest, too_deep
+from .canonical import DEEPEST, canonical_json, digest_files, too_deep
 from .faults import Need, Unusable
-from .model import MISSING, UNKNOWN, Absence, Look, Observed, Revision
+from .model import MISSING, UNKNOWN, Absence, ConfigMap, Look, Observed
 from .naming import misnamed_source
 from .policy import effective_parameters
 from .spec_hash import deep_fields
 
-# etcd refuses objects beyond 1.5 MB; a revision is copied whole into every watch of ConfigMaps.
+# etcd refuses objects beyond 1.5 MB, the API server ConfigMaps beyond 1 MiB; a revision is copied whole by every GET of it.
 SOURCE_MAXIMUM = 900_000
+KEPT = 10  # of a Flow's revisions, besides those in use
+_SHOWN = 10  # digits of the digest in a revision's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +42,36 @@ class Definition:
     Attributes:
         execution: the execution fields.
         revision: name of the ConfigMap that holds them (None: a flowSpec).
+        digest: of that ConfigMap's content.
         manifest: that ConfigMap, where the Flow as it is now makes this very revision (None: it can't be made again).
     """
 
     execution: Execution
     revision: str | None = None
+    digest: str | None = None
     manifest: Mapping[str, Any] | None = None
 
 
-def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
+def parse_config_map(raw: Mapping[str, Any]) -> ConfigMap:
+    """Return a ConfigMap as the core sees it."""
+    meta = raw["metadata"]
+    owner: Mapping[str, Any] = next((o for o in meta.get("ownerReferences") or () if o.get("controller")), {})
+    return ConfigMap(
+        name=meta["name"],
+        data=raw.get("data") or {},
+        binary=raw.get("binaryData") or {},
+        labels=meta.get("labels") or {},
+        owner_uid=owner.get("uid", ""),
+        immutable=raw.get("immutable") is True,
+    )
+
+
+def of_flow(flow: Flow, source: ConfigMap | None) -> Definition:
     """Return the definition that a Flow makes now.
 
     Args:
         flow: the Flow.
-        source: the data of its `source.configMap`, None where it names none.
+        source: its `source.configMap`, None where it names none.
 
     Raises:
         Unusable: it is nested too deep, or the source's ConfigMap can't be copied into a revision.
@@ -58,18 +81,19 @@ def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
     deep = next((name for name, value in deep_fields(flow.spec).items() if too_deep(value)), None)
     if deep is not None:
         raise Unusable(f"{deep} is nested deeper than {DEEPEST} levels")
-    fields, execution = flow.spec.execution_json, flow.spec.execution
-    files: dict[str, str] = {}
-    hashed = fields
+    execution = flow.spec.execution
+    # The source is the files beside it: a ConfigMap of another name with the same files makes the same revision.
+    fields = {name: value for name, value in flow.spec.execution_json.items() if name != "source"}
+    data: dict[str, str] = {k.FLOW_JSON: canonical_json(fields)}
+    binary: Mapping[str, str] = {}
     if execution.source is not None and execution.source.inline is not None:
-        files[f"{execution.entrypoint.partition('.py:')[0]}.py"] = execution.source.inline
+        data[f"{execution.entrypoint.partition('.py:')[0]}.py"] = execution.source.inline
     elif source is not None:
-        files = _checked(source)
-        hashed = {**fields, "source": {"configMap": files}}
-    name = f"{flow.metadata.name}-{digest(hashed)[:10]}"
-    stored = dict(fields)
-    if "inline" in stored.get("source", {}):
-        del stored["source"]
+        _check_source(source)
+        data |= source.data
+        binary = source.binary
+    content = content_digest(data, binary)
+    name = f"{flow.metadata.name}-{content[:_SHOWN]}"
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -89,22 +113,30 @@ def of_flow(flow: Flow, source: Mapping[str, str] | None) -> Definition:
             ],
         },
         "immutable": True,
-        "data": {k.FLOW_JSON: canonical_json(stored), **files},
+        "data": data,
+        **({"binaryData": dict(binary)} if binary else {}),
     }
-    return Definition(execution, name, manifest)
+    return Definition(execution, name, content, manifest)
 
 
-def _checked(source: Mapping[str, str]) -> dict[str, str]:
-    if k.FLOW_JSON in source:
+def content_digest(data: Mapping[str, str], binary: Mapping[str, str]) -> str:
+    """Return the digest of a ConfigMap's content: of the files that it becomes when it is mounted."""
+    files = {name: text.encode("utf-8", "surrogatepass") for name, text in data.items()}
+    files |= {name: base64.b64decode(text) for name, text in binary.items()}
+    return digest_files(files)
+
+
+def _check_source(source: ConfigMap) -> None:
+    if k.FLOW_JSON in source.data or k.FLOW_JSON in source.binary:
         raise Unusable(f"source.configMap has a key {k.FLOW_JSON!r}, which a revision needs for itself: rename it")
-    size = sum(len(name) + len(text.encode("utf-8", "surrogatepass")) for name, text in source.items())
+    size = sum(len(name) + len(text.encode("utf-8", "surrogatepass")) for name, text in source.data.items())
+    size += sum(len(name) + len(text) * 3 // 4 for name, text in source.binary.items())
     if size > SOURCE_MAXIMUM:
         raise Unusable(f"source.configMap holds {size:,} bytes, a revision at most {SOURCE_MAXIMUM:,}: build an image")
-    return dict(source)
 
 
-def _source(seen: Observed, flow: Flow) -> Mapping[str, str] | Absence | None:
-    """Return the data of the Flow's source ConfigMap, None where it names none."""
+def _source(seen: Observed, flow: Flow) -> ConfigMap | Absence | None:
+    """Return the Flow's source ConfigMap, None where it names none."""
     if flow.spec.source is None or flow.spec.source.config_map is None:
         return None
     return seen.source
@@ -135,42 +167,67 @@ def current_definition(seen: Observed) -> Definition | None:
 
 
 def recorded_definition(seen: Observed) -> Definition | None:
-    """Return what the run's attempts execute: the flowSpec, or the recorded revision. None: it is gone for good.
+    """Return what the run's attempts execute: the flowSpec, or the recorded revision.
+
+    None: it is gone and can't be made again, or something else stands under its name.
 
     Raises:
-        Need: the revision is to be read.
+        Need: the revision, or the source that it could be made of, is to be read.
     """
     if seen.run.spec.flow_spec is not None:
         return Definition(seen.run.spec.flow_spec)
-    name = seen.run.status.flow.revision if seen.run.status.flow is not None else None
-    if name is None:
+    info = seen.run.status.flow
+    if info is None or info.revision is None:
         return None
-    now = _made_now(seen, name)
+    now = _made_now(seen, info)
     if now is not None:
         return now
-    if isinstance(seen.revision, Revision) and seen.revision.name == name:
+    if isinstance(seen.revision, ConfigMap) and seen.revision.name == info.revision:
+        if not proven(seen.revision, info):
+            return None
         execution = _read(seen.revision)
-        return Definition(execution, name) if execution is not None else None
-    if seen.revision is MISSING:
-        return None
-    raise Need(Look.REVISION)
+        return Definition(execution, info.revision, info.revision_digest) if execution is not None else None
+    if seen.revision is not MISSING:
+        raise Need(Look.REVISION)
+    # Gone, and not to be made of what is known: of a source that nobody looked at nothing is concluded.
+    if isinstance(seen.flow, Flow) and _source(seen, seen.flow) is UNKNOWN:
+        raise Need(Look.SOURCE)
+    return None
 
 
-def _made_now(seen: Observed, name: str) -> Definition | None:
-    """Return the Flow's definition of now, if it is the one of that name."""
+def _made_now(seen: Observed, info: FlowInfo) -> Definition | None:
+    """Return the Flow's definition of now, if it is the recorded one."""
     if not isinstance(seen.flow, Flow):
         return None
     source = _source(seen, seen.flow)
-    if isinstance(source, Absence):
+    if isinstance(source, Absence) or misnamed_source(seen.flow.spec) is not None:
         return None
     try:
         definition = of_flow(seen.flow, source)
     except Unusable:
         return None
-    return definition if definition.revision == name else None
+    same = definition.revision == info.revision and info.revision_digest in (None, definition.digest)
+    return definition if same else None
 
 
-def _read(revision: Revision) -> Execution | None:
+def proven(found: ConfigMap, info: FlowInfo) -> bool:
+    """Whether a ConfigMap holds what a run recorded; an older status has no more of the digest than the name."""
+    content = content_digest(found.data, found.binary)
+    if info.revision_digest is not None:
+        return content == info.revision_digest
+    return found.name.endswith(f"-{content[:_SHOWN]}")
+
+
+def foreign(found: ConfigMap, flow: Flow, digest: str | None) -> str | None:
+    """Return why a ConfigMap under the name of a Flow's revision is not that revision; None: it is."""
+    if content_digest(found.data, found.binary) != digest:
+        return "holds something else"
+    if found.owner_uid != flow.metadata.uid or found.labels.get(k.LABEL_FLOW) != flow.metadata.name:
+        return "is not the Flow's"
+    return None if found.immutable else "could be changed"
+
+
+def _read(revision: ConfigMap) -> Execution | None:
     try:
         return Execution.model_validate(json.loads(revision.data[k.FLOW_JSON]))
     except (KeyError, ValueError, ValidationError):
@@ -186,6 +243,35 @@ def revision_name(seen: Observed) -> str | None:
     except (Need, Unusable):
         return None
     return definition.revision if definition is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A ConfigMap with a Flow's label, as a listing shows it."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    created: datetime | None
+
+
+def superseded(stored: Iterable[Stored], flow: str, flow_uid: str, in_use: Collection[str]) -> list[Stored]:
+    """Return a Flow's revisions that are to go: all but the newest ten and those that live runs use.
+
+    Args:
+        stored: what bears the Flow's label.
+        flow: the Flow's name.
+        flow_uid: its UID; what another owns is not touched.
+        in_use: names of revisions that are in use.
+    """
+    own = [s for s in stored if s.owner_uid == flow_uid and _is_revision(s.name, flow) and s.created is not None]
+    own.sort(key=lambda s: (s.created, s.name), reverse=True)
+    return [s for s in own[KEPT:] if s.name not in in_use]
+
+
+def _is_revision(name: str, flow: str) -> bool:
+    tail = name.removeprefix(f"{flow}-")
+    return tail != name and len(tail) == _SHOWN and all(c in "0123456789abcdef" for c in tail)
 
 
 def to_check(seen: Observed) -> tuple[dict[str, Any], dict[str, Any]] | None:

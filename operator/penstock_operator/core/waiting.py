@@ -10,38 +10,29 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from penstock_operator.api.execution import Retention
-from penstock_operator.api.flow import Flow
-from penstock_operator.api.flowrun import Attempt, DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
+from penstock_operator.api.flowrun import DesiredState, FlowInfo, FlowRun, FlowRunStatus, StateType
 from penstock_operator.api.names import FLOW
 from penstock_operator.api.times import later, rfc3339
 
 from .attempts import finish, timed_out
 from .cancel import cancelled
 from .canonical import DEEPEST
-from .concurrency import holds
-from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, Unusable
-from .model import MISSING, UNKNOWN, Checked, CreatePod, CreateRevision, Effect, Look, Revision
+from .model import UNKNOWN, Checked, Look
 from .naming import misnamed
 from .observe import Pod
 from .pause import answered, without_pod
-from .plan import Plan, shown
-from .pod import pod_manifest, pod_name
-from .policy import Policy, policy_of
-from .refusals import judge_refusal
-from .revisions import Definition, current_definition
+from .plan import Plan
+from .revisions import current_definition
 from .situation import Situation
-from .slot import await_slot
 from .spec_hash import deep_field
 from .standing import STUCK_SECONDS
 from .stopping import hard_seconds
-from .verdict import Degraded, Showing, Verdict
+from .submitting import awaits, flow_name, retention_of, submit, without_revision
+from .verdict import Degraded, Verdict
 
 LATE_SECONDS = 15
-# A run that rerunOf names, or a ConfigMap that a Flow takes its source from, may appear later; nothing announces it to this run.
-LOOK_AGAIN_SECONDS = 30
 
 
 def wait_or_begin(s: Situation) -> Plan:
@@ -128,7 +119,7 @@ def _begin_first(s: Situation) -> Plan:
             return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=waits)
         if run.spec.rerun_of is not None and not isinstance(s.seen.rerun_of, FlowRun):
             text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
-            return _awaits(s, text, waits)
+            return awaits(s, text, waits)
         execution = definition.execution
         checked = s.seen.checked if execution.parameters_schema is not None else Checked()
         if not isinstance(checked, Checked):
@@ -136,9 +127,9 @@ def _begin_first(s: Situation) -> Plan:
         if checked.unusable is not None:
             return _unusable(s, Unusable(checked.unusable), waits)
         if checked.bad is not None:
-            info = FlowInfo(name=flow_name(run), retention=_retention(definition))
+            info = FlowInfo(name=flow_name(run), retention=retention_of(definition))
             return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), {**waits, "flow": info})
-        return _submit(s, definition, 1)
+        return submit(s, definition, 1)
     except Unusable as e:
         return _unusable(s, e, waits)
 
@@ -149,19 +140,7 @@ def _unusable(s: Situation, why: Unusable, changes: dict[str, Any]) -> Plan:
         return _end(s, Verdict(StateType.FAILED, "InvalidFlow", str(why)), changes)
     assert s.run.spec.flow_ref is not None
     text = f"Flow {s.run.spec.flow_ref.name!r} can't be run: {why}"
-    return _awaits(s, text, changes)
-
-
-def _awaits(s: Situation, text: str, changes: dict[str, Any]) -> Plan:
-    """A person has to put something right; then the run begins."""
-    return Plan(
-        StateType.SCHEDULED,
-        "AwaitingFlow",
-        text,
-        changes=changes,
-        degraded=Degraded("AwaitingFlow", text),
-        again_at=later(s.now, LOOK_AGAIN_SECONDS),
-    )
+    return awaits(s, text, changes)
 
 
 def _end(s: Situation, verdict: Verdict, changes: dict[str, Any]) -> Plan:
@@ -187,31 +166,11 @@ def begin_again(s: Situation) -> Plan:
     if s.run.unreadable:
         return _unreadable(s)
     if s.definition is None:
-        return flow_deleted(s)
+        return without_revision(s)
     try:
-        return _submit(s, s.definition, s.attempt.number)
+        return submit(s, s.definition, s.attempt.number)
     except Unusable as e:
         return finish(s, Verdict(StateType.FAILED, "InvalidFlow", str(e)))
-
-
-def flow_deleted(s: Situation) -> Plan:
-    """Return the end of a run that needs a revision which is gone for good.
-
-    Raises:
-        Need: the Flow, which is not in the store.
-    """
-    if s.unread:
-        raise Need(*s.unread)
-    if s.seen.flow is UNKNOWN:
-        raise Need(Look.FLOW)
-    info = s.status.flow
-    revision = info.revision if info is not None else None
-    name = s.run.spec.flow_ref.name if s.run.spec.flow_ref is not None else "?"
-    what = "was deleted" if not isinstance(s.seen.flow, Flow) else "has changed since"
-    return finish(
-        s,
-        Verdict(StateType.CRASHED, "FlowDeleted", f"Flow {name!r} {what}, and its revision {revision} is gone with it"),
-    )
 
 
 def _previous_leaves(s: Situation) -> Plan | None:
@@ -238,76 +197,6 @@ def _previous_leaves(s: Situation) -> Plan | None:
     if s.now < stuck:
         return Plan(StateType.SCHEDULED, "Late", waits, again_at=stuck)
     return Plan(StateType.SCHEDULED, "Late", waits, degraded=Degraded("PodStuckTerminating", waits))
-
-
-def _submit(s: Situation, definition: Definition, number: int) -> Plan:
-    """Write the attempt down and create its pod, and its revision where that is missing."""
-    run, seen = s.run, s.seen
-    held_up = await_slot(s) if not holds(run) else None
-    if held_up is not None:
-        return held_up
-    effects: list[Effect] = []
-    if definition.revision is not None:
-        if seen.revision is MISSING:
-            if definition.manifest is None:
-                return flow_deleted(s)
-            effects.append(CreateRevision(definition.manifest))
-        elif not isinstance(seen.revision, Revision) or seen.revision.name != definition.revision:
-            raise Need(Look.REVISION)
-    policy = policy_of(definition.execution, run.spec)
-    manifest = pod_manifest(run, definition, policy, number, engine_image=seen.engine_image, secure=seen.pod_security)
-    effects.append(CreatePod(manifest))
-    changes: dict[str, Any] = {"pause": None}
-    if number == 1 and run.status.attempt is None:
-        changes |= _first_attempt(s, definition)
-    showing = _refused(s) or Showing(StateType.PENDING, "Submitting", f"creating pod {pod_name(run, number)}")
-    if isinstance(showing, Verdict):
-        return finish(s, showing)
-    if showing.again_at is not None and s.now < showing.again_at:
-        effects = []
-    elif showing.again_at is not None:
-        showing = replace(showing, again_at=None)
-    plan = shown(showing, tuple(effects), **changes)
-    return pending_deadline(_with_policy(s, policy), plan, hopeless=showing.hopeless)
-
-
-def _with_policy(s: Situation, policy: Policy) -> Situation:
-    return replace(s, policy=policy)
-
-
-def _refused(s: Situation) -> Showing | Verdict | None:
-    """Return what the last refusal of this attempt's pod means; a new attempt has none."""
-    state = s.status.state
-    if s.seen.refusal is None or state is None or state.type is not StateType.PENDING:
-        return None
-    return judge_refusal(s.seen.refusal)
-
-
-def _first_attempt(s: Situation, definition: Definition) -> dict[str, Any]:
-    """Return what is written once, with attempt 1."""
-    uid = s.seen.flow.metadata.uid if isinstance(s.seen.flow, Flow) and s.run.spec.flow_ref is not None else None
-    return {
-        "attempt": Attempt(number=1, pod_name=pod_name(s.run, 1)),
-        "flow": FlowInfo(
-            name=flow_name(s.run), uid=uid, revision=definition.revision, retention=_retention(definition)
-        ),
-        "scheduled_time": s.run.spec.scheduled_time,
-    }
-
-
-def _retention(definition: Definition) -> Retention | None:
-    """Return what a Flow says of the retention of its runs; a flowSpec's stands in the run itself."""
-    policy = definition.execution.run_policy
-    return policy.retention if definition.revision is not None and policy is not None else None
-
-
-def flow_name(run: FlowRun) -> str:
-    """Return the name under which a run's flow is shown: the Flow's, or the function's."""
-    if run.spec.flow_ref is not None:
-        return run.spec.flow_ref.name
-    if run.spec.flow_spec is None:
-        return "?"  # neither could be read
-    return run.spec.flow_spec.entrypoint.rpartition(":")[2][:63]
 
 
 def first_facts(run: FlowRun, status: FlowRunStatus, rerun_of: object) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from .resources import Key, Resource
 from .table import key_of
 from .wire import AiohttpWire, NoAnswerError, TooMuchError, Wire
 
+JSON = "application/json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "penstock-operator"
 PAGE = 500  # objects at most
@@ -35,6 +37,8 @@ PAGE_BYTES = 2**20  # what a page is meant to have
 MOST_BYTES = 3 * 2**20  # and what it may; an object alone may have any size
 READ_SECONDS = 10.0  # for one object: whoever waits for it holds a worker
 LONGEST_INNER_WAIT = 5.0  # a longer Retry-After is left to the work queue: a worker must not sleep on it
+
+Warnings = list[str]  # inside the client `list` is a verb
 
 log = logging.getLogger(__name__)
 
@@ -114,11 +118,18 @@ class ApiClient:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        metadata_only: bool = False,
     ) -> Listing:
-        """Read all objects, and keep them: for few."""
+        """Read all objects, and keep them: for few. `metadata_only`: what they hold stays where it is."""
         items: list[dict[str, Any]] = []
         version = ""
-        pages = self.pages(resource, namespace, label_selector=label_selector, field_selector=field_selector)
+        pages = self.pages(
+            resource,
+            namespace,
+            label_selector=label_selector,
+            field_selector=field_selector,
+            accept=METADATA if metadata_only else JSON,
+        )
         async for page in pages:
             if len(page.shown) == len(page.items):  # the first, also of a list that is begun again
                 items = []
@@ -133,6 +144,7 @@ class ApiClient:
         *,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        accept: str = JSON,
     ) -> AsyncIterator[Page]:
         """Read all objects, page by page, so that only the present one is in memory.
 
@@ -150,7 +162,12 @@ class ApiClient:
                     params = {**query, "limit": str(limit), **more}
                     try:
                         body = await self.request(
-                            "list", resource, namespace, params=params, most=MOST_BYTES if limit > 1 else 0
+                            "list",
+                            resource,
+                            namespace,
+                            params=params,
+                            most=MOST_BYTES if limit > 1 else 0,
+                            accept=accept,
                         )
                     except TooMuchError:
                         limit = max(1, limit // 8)
@@ -168,17 +185,36 @@ class ApiClient:
         raise AssertionError("unreachable")
 
     async def create(
-        self, resource: Resource, namespace: str, body: Mapping[str, Any], *, tries: int = 3, priority: bool = False
+        self,
+        resource: Resource,
+        namespace: str,
+        body: Mapping[str, Any],
+        *,
+        tries: int = 3,
+        priority: bool = False,
+        strict: bool = False,
+        warnings: Warnings | None = None,
     ) -> dict[str, Any]:
-        """POST an object."""
+        """POST an object.
+
+        Args:
+            resource: the kind of object.
+            namespace: where it is to be.
+            body: the object.
+            tries: see `request`.
+            priority: see `request`.
+            strict: whether a field that the server doesn't know is refused instead of dropped.
+            warnings: what the server warns of is added to it.
+        """
         return await self.request(
             "create",
             resource,
             namespace,
-            params={"fieldManager": FIELD_MANAGER},
+            params={"fieldManager": FIELD_MANAGER, **({"fieldValidation": "Strict"} if strict else {})},
             body=body,
             tries=tries,
             priority=priority,
+            warnings=warnings,
         )
 
     async def replace(
@@ -232,6 +268,8 @@ class ApiClient:
         tries: int = 3,
         priority: bool = False,
         most: int = 0,
+        accept: str = JSON,
+        warnings: Warnings | None = None,
     ) -> dict[str, Any]:
         """Ask, and ask again when the server was out of breath.
 
@@ -247,6 +285,8 @@ class ApiClient:
             tries: how often at most, in all; between them 0.1, 0.2, 0.4 … s with jitter, or what the server asked for.
             priority: don't wait for the rate limit.
             most: bytes of the answer; 0: any number.
+            accept: the form in which the answer is wanted.
+            warnings: what the server warns of is added to it.
 
         Raises:
             ApiError: no success after all tries; 404 at once for a name that no object can have.
@@ -264,7 +304,7 @@ class ApiClient:
         while True:
             self._metrics.throttled.inc(await self._bucket.take(priority=priority))
             try:
-                return await self._once(verb, plural, what, path, params, body, content_type, most)
+                return await self._once(verb, plural, what, path, params, body, content_type, most, accept, warnings)
             except ApiError as error:
                 failures += 1
                 if error.code == errors.UNAUTHORIZED and not refused:
@@ -287,8 +327,10 @@ class ApiClient:
         body: Mapping[str, Any] | None,
         content_type: str,
         most: int,
+        accept: str,
+        warnings: Warnings | None,
     ) -> dict[str, Any]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if most:
             headers["Accept-Encoding"] = "identity"  # packing a page costs the server more than sending it
         token = await self._token()
@@ -331,6 +373,8 @@ class ApiClient:
                 what=what,
                 text=answer.content.decode("utf-8", "replace"),
             )
+        if warnings is not None:
+            warnings += answer.warnings
         return parsed
 
     async def _token(self) -> str | None:

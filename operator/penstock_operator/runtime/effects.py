@@ -12,7 +12,9 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any, assert_never
 
+from penstock_operator.api.constants import LABEL_FLOW
 from penstock_operator.api.flowrun import FlowRun
+from penstock_operator.api.metadata import ObjectMeta
 from penstock_operator.core.model import (
     CreatePod,
     CreateRevision,
@@ -22,8 +24,10 @@ from penstock_operator.core.model import (
     Emit,
     PatchPod,
     Refusal,
+    TidyRevisions,
 )
 from penstock_operator.core.observe import parse_pod
+from penstock_operator.core.revisions import Stored, content_digest, parse_config_map, superseded
 
 from . import errors
 from .client import ApiClient
@@ -77,7 +81,9 @@ class Effects:
             case CreatePod():
                 return await self._create_pod(effect, run, memory)
             case CreateRevision():
-                return await self._create_revision(effect, run)
+                return await self._create_revision(effect, run, memory)
+            case TidyRevisions():
+                return await self._tidy_revisions(effect, run)
             case PatchPod():
                 return await self._patch_pod(effect, run, memory)
             case DeletePod():
@@ -90,13 +96,18 @@ class Effects:
         namespace, name = run.metadata.namespace, effect.manifest["metadata"]["name"]
         try:
             # One try: how a refusal is met is the core's decision, and it wants to know of the first.
-            raw = await self._client.create(PODS, namespace, effect.manifest, tries=1, priority=urgent(run))
+            # A field that the server would drop is a mistake of the template's; what it only warns of is told in the status.
+            warnings: list[str] = []
+            raw = await self._client.create(
+                PODS, namespace, effect.manifest, tries=1, priority=urgent(run), strict=True, warnings=warnings
+            )
         except ApiError as error:
             if error.code == errors.CONFLICT and error.reason == "AlreadyExists":
                 return await self._adopt(name, run, memory)
             if error.code == errors.NO_ANSWER:
                 log.info("the pod's creation was not answered: %s", error.message)
             return self._refuse(run, memory, error.code, error.reason, error.message, error.retry_after)
+        memory.pod_warnings = tuple(warnings)
         return self._created(raw, run, memory)
 
     async def _adopt(self, name: str, run: FlowRun, memory: Memory) -> Outcome:
@@ -112,19 +123,63 @@ class Effects:
         return Outcome.DONE
 
     def _refuse(
-        self, run: FlowRun, memory: Memory, code: int, reason: str, message: str, retry_after: float | None
+        self,
+        run: FlowRun,
+        memory: Memory,
+        code: int,
+        reason: str,
+        message: str,
+        retry_after: float | None,
+        what: str = "pod",
     ) -> Outcome:
-        count = memory.refusal.count + 1 if memory.refusal is not None else 1
-        memory.refusal = Refusal(code, reason, message, self._now(run), count, retry_after)
+        before = memory.refusal
+        count = before.count + 1 if before is not None and before.what == what else 1
+        memory.refusal = Refusal(code, reason, message, self._now(run), count, retry_after, what)
         return Outcome.REFUSED
 
-    async def _create_revision(self, effect: CreateRevision, run: FlowRun) -> Outcome:
+    async def _create_revision(self, effect: CreateRevision, run: FlowRun, memory: Memory) -> Outcome:
+        namespace, manifest = run.metadata.namespace, effect.manifest
         try:
-            await self._client.create(CONFIGMAPS, run.metadata.namespace, effect.manifest, priority=urgent(run))
+            # One try, as for the pod: a refusal is told, and met by the core.
+            await self._client.create(CONFIGMAPS, namespace, manifest, tries=1, priority=urgent(run))
         except ApiError as error:
-            if error.code != errors.CONFLICT:
-                raise
+            if error.code != errors.CONFLICT or error.reason != "AlreadyExists":
+                return self._refuse(
+                    run, memory, error.code, error.reason, error.message, error.retry_after, "revision's ConfigMap"
+                )
+            # Another run of the Flow was first, or the answer was lost; what stands there proves itself before a pod is made.
+            if not await self._same_content(namespace, manifest, run):
+                return Outcome.REFUSED
+        if memory.refusal is not None and memory.refusal.what != "pod":
+            memory.refusal = None
         return Outcome.DONE
+
+    async def _same_content(self, namespace: str, manifest: Mapping[str, Any], run: FlowRun) -> bool:
+        try:
+            raw = await self._client.get(CONFIGMAPS, namespace, manifest["metadata"]["name"], priority=urgent(run))
+        except ApiError as error:
+            if error.code != errors.NOT_FOUND:
+                raise
+            return False
+        found = parse_config_map(raw)
+        wanted = content_digest(manifest["data"], manifest.get("binaryData") or {})
+        return content_digest(found.data, found.binary) == wanted
+
+    async def _tidy_revisions(self, effect: TidyRevisions, run: FlowRun) -> Outcome:
+        namespace = run.metadata.namespace
+        try:
+            listing = await self._client.list(
+                CONFIGMAPS, namespace, label_selector=f"{LABEL_FLOW}={effect.flow}", metadata_only=True
+            )
+            stored = [_stored(raw) for raw in listing.items]
+            in_use = self._store.revisions_in_use(Key(namespace, effect.flow))
+            for old in superseded(stored, effect.flow, effect.flow_uid, in_use):
+                await self._client.delete(CONFIGMAPS, namespace, old.name, {"preconditions": {"uid": old.uid}})
+        except ApiError as error:
+            # They are in nobody's way, and the next new revision finds them again.
+            if error.code not in (errors.NOT_FOUND, errors.CONFLICT):
+                log.info("old revisions of Flow %s/%s stay: %s", namespace, effect.flow, error)
+        return Outcome.TOLD
 
     async def _patch_pod(self, effect: PatchPod, run: FlowRun, memory: Memory) -> Outcome:
         key = Key(run.metadata.namespace, effect.name)
@@ -192,3 +247,9 @@ class Effects:
             return True
         self._store.apply(PODS, raw, own=key_of_run(run))
         return bool(raw["metadata"].get("uid") != uid)
+
+
+def _stored(raw: Mapping[str, Any]) -> Stored:
+    meta = ObjectMeta.model_validate(raw["metadata"])
+    owner = next((o.uid for o in meta.owner_references if o.controller), "")
+    return Stored(meta.name, meta.uid, owner, meta.creation_timestamp)

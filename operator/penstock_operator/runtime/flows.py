@@ -7,12 +7,13 @@ which Flows there is news of, `core.flow_status` decides.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.core.flow_status import flow_status
-from penstock_operator.core.model import MISSING, Absence
+from penstock_operator.core.model import MISSING, Absence, ConfigMap
+from penstock_operator.core.revisions import parse_config_map
 
 from . import errors
 from .client import ApiClient
@@ -97,7 +98,7 @@ class Flows:
             return  # its deletion's event is on its way
         self._store.apply(FLOWS, raw)
 
-    async def _source(self, flow: Flow) -> Mapping[str, str] | Absence | None:
+    async def _source(self, flow: Flow) -> ConfigMap | Absence | None:
         source = flow.spec.source
         if source is None or source.config_map is None:
             return None
@@ -107,4 +108,4 @@ class Flows:
             if error.code != errors.NOT_FOUND:
                 raise
             return MISSING
-        return raw.get("data") or {}
+        return parse_config_map(raw)

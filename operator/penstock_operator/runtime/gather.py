@@ -7,7 +7,7 @@ core with what `observe` gives, and comes back with the looks that it wants.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,10 +17,10 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow
 from penstock_operator.core.concurrency import UNCONTENDED
-from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, Look, Observed, Refusal, Revision
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap, Look, Observed, Refusal
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
 from penstock_operator.core.pod import pod_name
-from penstock_operator.core.revisions import revision_name, to_check
+from penstock_operator.core.revisions import parse_config_map, revision_name, to_check
 
 from . import errors
 from .checker import Checker
@@ -47,7 +47,7 @@ class Facts:
     run_is_live: bool = False
     flow: Flow | Absence = UNKNOWN
     pods: dict[str, Pod | Absence] = field(default_factory=dict)
-    configmaps: dict[str, Mapping[str, str] | Absence] = field(default_factory=dict)
+    configmaps: dict[str, ConfigMap | Absence] = field(default_factory=dict)
     events: dict[str, tuple[PodEvent, ...]] = field(default_factory=dict)  # by the pod's UID
     checked: Checked | Absence = UNKNOWN
 
@@ -122,6 +122,7 @@ class Gatherer:
             memory.see(pod, now + by)
         last = self._store.last_pod(Key(namespace, name)) if name is not None and not isinstance(pod, Pod) else None
         flow = self._flow(run, facts)
+        limits = facts.configmaps.get(CONCURRENCY_CONFIGMAP, UNKNOWN)
         observed = Observed(
             run=run,
             now=now,
@@ -136,13 +137,14 @@ class Gatherer:
             rerun_of=self._rerun_of(run),
             events=facts.events.get(pod.uid) if isinstance(pod, Pod) else None,
             contention=self._store.contention(run, flow) if isinstance(flow, Flow) else UNCONTENDED,
-            limits=facts.configmaps.get(CONCURRENCY_CONFIGMAP, UNKNOWN),
+            limits=limits.data if isinstance(limits, ConfigMap) else limits,
             checked=facts.checked,
             run_is_live=facts.run_is_live,
             refusal=_told(memory.refusal, by) if memory.refusal is not None else None,
             refused={look: _told(answer, by) for look, answer in memory.refused.items()},
             ahead=ahead,
             pod_created=memory.pod_created,
+            pod_warnings=memory.pod_warnings,
             stopped_at=_earlier(memory.stopped_at, by),
             running_at=_earlier(memory.running_at, by),
             intent_at=_earlier(memory.intent_at, by),
@@ -153,8 +155,7 @@ class Gatherer:
         source = source_name(observed)
         observed = replace(observed, source=facts.configmaps.get(source, UNKNOWN) if source else UNKNOWN)
         revision = revision_name(observed)
-        data = facts.configmaps.get(revision, UNKNOWN) if revision else UNKNOWN
-        return replace(observed, revision=data if isinstance(data, Absence) else Revision(revision or "", data))
+        return replace(observed, revision=facts.configmaps.get(revision, UNKNOWN) if revision else UNKNOWN)
 
     async def look(
         self, looks: frozenset[Look], observed: Observed, facts: Facts, memory: Memory, *, patient: bool = True
@@ -262,14 +263,14 @@ class Gatherer:
         except Exception as error:
             raise UnreadableError(f"pod {name}", f"{type(error).__name__}: {error}") from error
 
-    async def _read_configmap(self, run: FlowRun, name: str) -> Mapping[str, str] | Absence:
+    async def _read_configmap(self, run: FlowRun, name: str) -> ConfigMap | Absence:
         try:
             raw = await self._client.get(CONFIGMAPS, run.metadata.namespace, name, priority=urgent(run))
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
             return MISSING
-        return raw.get("data") or {}
+        return parse_config_map(raw)
 
     async def _read_events(self, run: FlowRun, uid: str) -> tuple[PodEvent, ...]:
         listing = await self._client.list(

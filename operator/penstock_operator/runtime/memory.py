@@ -29,6 +29,7 @@ class Memory:
         attempt: its number; 0: none yet.
         refusal: how the API server refused this attempt's pod.
         pod_created: whether a POST of it succeeded.
+        pod_warnings: what the API server warned of then.
         refused: looks that the API server did not allow, and when it said so last.
         stopped_at: when its pod was first seen to be asked to stop.
         running_at: when the engine's container was first seen running.
@@ -46,6 +47,7 @@ class Memory:
     refusal: Refusal | None = None
     pod_created: bool = False
     refused: dict[Look, Refusal] = field(default_factory=dict)
+    pod_warnings: tuple[str, ...] | None = None
     stopped_at: datetime | None = None
     running_at: datetime | None = None
     intent: str | None = None

@@ -62,8 +62,8 @@ OPERATOR: Final = (
     Right(
         "",
         "configmaps",
-        ("get", "create"),
-        "revisions of Flows, the source that a Flow names, and the limits of concurrency groups",
+        ("get", "list", "create", "delete"),
+        "revisions of Flows (list, delete: the old ones), the source that a Flow names, and the limits of concurrency groups",
     ),
     Right("", "events", ("list",), "why a pod does not start or how it was ended, where only an Event tells"),
     Right("events.k8s.io", "events", ("create", "patch"), "what became of a run, for `kubectl describe`"),

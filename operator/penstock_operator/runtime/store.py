@@ -179,6 +179,12 @@ class Store:
                     found.append((key, run, pod))
         return found
 
+    def revisions_in_use(self, flow: Key) -> set[str]:
+        """Return the revisions of a Flow that its unfinished runs have recorded."""
+        runs = (self.runs.get(key) for key in self._waiting.get((FLOWS, flow), ()))
+        infos = (run.status.flow for run in runs if run is not None)
+        return {info.revision for info in infos if info is not None and info.revision is not None}
+
     def last_pod(self, key: Key) -> Pod | None:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
         return self._last.get(key)

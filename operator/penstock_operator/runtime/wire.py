@@ -8,6 +8,7 @@ server in memory in this place. Neighbours: `session` makes kopf's own connectio
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -44,6 +45,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    warnings: tuple[str, ...] = ()  # of the API server's: texts of its Warning headers
 
 
 class Wire(Protocol):
@@ -110,7 +112,8 @@ class AiohttpWire:
             async with self._session.request(
                 method, url, params=query, headers=headers, data=content, timeout=self._timeout, allow_redirects=False
             ) as answer:
-                return Answer(answer.status, answer.headers, await _read(answer, most))
+                warnings = tuple(_warning(header) for header in answer.headers.getall("Warning", ()))
+                return Answer(answer.status, answer.headers, await _read(answer, most), warnings)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswerError(type(error).__name__, str(error)) from error
 
@@ -135,6 +138,15 @@ async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:
             raise TooMuchError(f"more than {most} bytes")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+def _warning(header: str) -> str:
+    """Return the text of a Warning header as API servers write it: `299 - "text"`."""
+    match = _WARNING.match(header)
+    return re.sub(r"\\(.)", r"\1", match[1]) if match is not None else header
 
 
 def proxy_of(server: str) -> str | None:

@@ -104,6 +104,7 @@ async def test_what_the_engine_is_told(plane: RealServer | None, tmp_path: Path)
         *INTENT["container"]["volumeMounts"],
         {"name": "flow", "mountPath": "/run/penstock/flow"},
         {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "penstock-scratch", "mountPath": "/run/penstock/scratch"},
     ]
     code = """
 import json, os
@@ -113,20 +114,27 @@ print(json.dumps({
     "source": sorted(f for f in os.listdir(os.environ["PENSTOCK_SOURCE_DIR"]) if not f.startswith("..")),
     "token": len(read("PENSTOCK_TOKEN_FILE")) > 20, "ca": "CERTIFICATE" in read("PENSTOCK_CA_FILE"),
     "home": os.environ["HOME"] == os.environ["TMPDIR"] and os.access(os.environ["HOME"], os.W_OK),
-    "run": os.environ["PENSTOCK_RUN_DIR"].startswith(os.environ["HOME"]),
+    "run": os.path.basename(os.environ["PENSTOCK_RUN_DIR"]) + str(os.listdir(os.environ["PENSTOCK_RUN_DIR"])),
     "server": os.environ["PENSTOCK_API_SERVER"],
 }))
 open(os.environ["PENSTOCK_TERMINATION_LOG"], "w").write("said")
 """
     async with bench(plane, tmp_path) as at:
         await at.make("configmaps", "revision", data={"flow.json": "{}", "etl.py": "x = 1"})
-        volumes = [*INTENT["volumes"], flow, {"name": "tmp", "emptyDir": {}}]
-        container = {"volumeMounts": mounts, "env": [{"name": "HOME", "value": "/tmp"}]}
+        volumes = [
+            *INTENT["volumes"],
+            flow,
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "penstock-scratch", "emptyDir": {}},
+        ]
+        env = [{"name": "HOME", "value": "/tmp"}, {"name": "PENSTOCK_RUN_DIR", "value": "/run/penstock/scratch"}]
+        container = {"volumeMounts": mounts, "env": env}
         await at.python("engine", code, annotations={"test/intent": "Running"}, volumes=volumes, container=container)
         pod = await at.ended("engine")
         assert state(pod)["terminated"].get("message") == "said", at.log(pod)
         assert json.loads(at.log(pod)) == {
-            "intent": "Running", "source": ["etl.py", "flow.json"], "token": True, "ca": True, "home": True, "run": True,
+            "intent": "Running", "source": ["etl.py", "flow.json"], "token": True, "ca": True, "home": True,
+            "run": "penstock-scratch[]",
             "server": at.credentials.endpoint.server,
         }  # fmt: skip
 
