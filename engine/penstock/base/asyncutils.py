@@ -7,9 +7,10 @@ public functions that exist in a sync and an async form.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.current import current_run
 
@@ -91,10 +92,16 @@ class _Kept:
         import asyncio
 
         self.loop = asyncio.new_event_loop()
+        self.process = os.getpid()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open, and not that of the process that this one was forked from."""
+        return self.process == os.getpid() and not self.loop.is_closed()
 
     def close(self) -> None:
-        """Close the loop, once."""
-        if not self.loop.is_closed() and not self.loop.is_running():
+        """Close the loop, once; what a forked child has of it is its parent's, and closing it would be felt there."""
+        if self.usable and not self.loop.is_running():
             self.loop.close()
 
     def __del__(self) -> None:
@@ -103,6 +110,7 @@ class _Kept:
 
 class _Loops(threading.local):
     kept: _Kept | None = None
+    before: ClassVar[list[_Kept]] = []  # a loop that nobody holds closes itself
     helper: Any = None
 
 
@@ -111,7 +119,9 @@ _loops = _Loops()
 
 def kept_loop() -> Any:
     """The event loop kept for this thread; made on first use, closed when the thread ends."""
-    if _loops.kept is None or _loops.kept.loop.is_closed():
+    if _loops.kept is None or not _loops.kept.usable:
+        if _loops.kept is not None:
+            _loops.before.append(_loops.kept)
         _loops.kept = _Kept()
         if threading.current_thread() is threading.main_thread():
             import atexit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.outcome import Raised
+from penstock.interruption import forks
 
 if TYPE_CHECKING:
     from penstock.core.effects import Call
@@ -22,7 +23,9 @@ def perform_call(run: Any, effect: Call) -> Any:
 
             value = run_coro_as_sync(value)
     except BaseException as exc:  # noqa: BLE001  (an outcome)
+        forks.left_by(run, exc)
         return Raised(exc)
+    forks.left_by(run, None)
     return value
 
 
@@ -33,5 +36,7 @@ async def aperform_call(run: Any, effect: Call) -> Any:
         if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
             value = await value
     except BaseException as exc:  # noqa: BLE001  (an outcome)
+        forks.left_by(run, exc)
         return Raised(exc)
+    forks.left_by(run, None)
     return value

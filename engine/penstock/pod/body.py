@@ -7,6 +7,7 @@ states; what they mean to the report is said by ``penstock.pod.outcome``.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,7 +24,7 @@ from penstock.pod.reporter import REQUEST_SECONDS
 from penstock.pod.suspensions import Suspensions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
@@ -38,6 +39,7 @@ _HOOKS = {
     ReportType.CRASHED: "on_crashed_hooks",
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
+SETTLE_SECONDS = 2.0
 NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
 _KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
 
@@ -68,6 +70,7 @@ class Surroundings:
     lines: StateLines | None
     ending: Demand
     source_dir: str | None
+    signalled: Callable[[float], bool]
 
 
 class Body:
@@ -76,7 +79,6 @@ class Body:
     Attributes:
         outcome: What the flow run ended with, once its last state is set; hooks may still run.
         unwound: Whether the user's function has been left.
-        told: Whether the run was asked to stop.
 
     Args:
         flow: The flow.
@@ -89,14 +91,14 @@ class Body:
         self._flow = flow
         self._assignment = assignment
         self._around = around
-        self._control = Control(gate=gate, handle_signals=False)
+        self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
         self._durable = flow.result_storage is not None or bool(get_current_settings().results.storage)
         self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
         self.unwound = False
-        self.told = False
+        self._told = threading.Event()
         self.root: Any = None
 
     # -- on the main thread ----------------------------------------------------------------------------------------
@@ -173,18 +175,30 @@ class Body:
         return HooksPart(tuple(ran), tuple(failed), tuple(not_run))
 
     @property
+    def told(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._told.is_set()
+
+    @property
     def suspension_note(self) -> str | None:
         """What is to be known when this run is suspended from outside, if anything."""
         return None if self._durable else NOT_DURABLE
+
+    def _answers_a_signal(self) -> bool:
+        """Whether the body crashes because a signal came, which its own handler was quicker to hear than the guard.
+
+        Then what the signal means is decided first; that takes a report, at most.
+        """
+        return self._around.signalled(SETTLE_SECONDS) and self._told.wait(SETTLE_SECONDS)
 
     # -- from the guard --------------------------------------------------------------------------------------------
 
     def interrupt(self, kind: CauseKind, signal: int | None, horizon: float) -> None:
         """Ask the run to stop."""
-        self.told = True
         message = (self.suspension_note or "") if kind == "suspended" else ""
         self._control.interrupt(Cause(kind, signal, message), hooks_until=horizon)
         self._gate.open()
+        self._told.set()
 
     def hold(self, paused: bool) -> None:
         """Hold tasks and subflows back, or let them go on."""
