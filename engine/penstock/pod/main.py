@@ -42,7 +42,7 @@ def run(guard: Guard) -> NoReturn:
     processes.lead_group()
     identity = Identity(env.uid, env.attempt, env.pod_name, os.urandom(8).hex())
     reporter = Reporter(
-        KubeClient(env.api_server, TokenFile(env.token_file), env.ca_file),
+        KubeClient(env.api_server, TokenFile(env.token_file), env.ca_file, env.proxy),
         env.status_path,
         identity,
         claim_timeout=env.timings.claim_timeout,
