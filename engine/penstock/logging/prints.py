@@ -45,13 +45,19 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
         _patch.original(*args, **kwargs)
         return
     import io
+    import logging
 
     from penstock.logging.adapters import logger_of_run
 
+    logger = logger_of_run(run)
+    if logging.root.manager.disable >= logging.INFO and not logger.isEnabledFor(logging.INFO):
+        # Logging was switched off as a whole; that is no reason to lose what is printed.
+        _patch.original(*args, **kwargs)
+        return
     buffer = io.StringIO()
     _patch.original(*args, **{**kwargs, "file": buffer})
     text = buffer.getvalue()
-    logger_of_run(run).info("%s", text.rstrip(), stacklevel=2)
+    logger.info("%s", text.rstrip(), stacklevel=2)
 
 
 def enter() -> None:

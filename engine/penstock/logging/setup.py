@@ -76,6 +76,56 @@ class ConsoleFormatter(logging.Formatter):
         return line
 
 
+class EngineLogger(logging.Logger):
+    """A logger that is not switched off by what does not speak of it.
+
+    `dictConfig` and `fileConfig` disable all loggers that they do not name, unless told otherwise; users' code that
+    configures its own logging would silence the run. `disabled` may still be set by whoever means this logger.
+    """
+
+    always = False
+    """Whether `logging.disable` does not reach it either: what a pod's run says is its record."""
+
+    @property  # type: ignore[override]
+    def disabled(self) -> bool:
+        """Whether it is silent."""
+        return bool(self.__dict__.get("disabled"))
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        if sys._getframe(1).f_globals.get("__name__") != "logging.config":
+            self.__dict__["disabled"] = value
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        """Whether a record of the level is wanted."""
+        if self.always and self.manager.disable >= level:
+            return not self.disabled and level >= self.getEffectiveLevel()
+        return super().isEnabledFor(level)
+
+
+def proof(logger: logging.Logger) -> logging.Logger:
+    """Make a logger of the engine proof against configurations of others; a logger of a class of its own is left alone."""
+    if type(logger) is logging.Logger:
+        logger.__class__ = EngineLogger
+    return logger
+
+
+def engine_loggers(*, always: bool = False) -> logging.Logger:
+    """Make the loggers of the engine proof against configurations of others.
+
+    Args:
+        always: against `logging.disable` too.
+
+    Returns:
+        The logger that they hang on.
+    """
+    for name in ("penstock", "penstock.flow_runs", "penstock.task_runs", "penstock.pod"):
+        logger = proof(logging.getLogger(name))
+        if always and isinstance(logger, EngineLogger):
+            logger.always = True
+    return logging.getLogger("penstock")
+
+
 def configure() -> tuple[logging.Logger, logging.Logger]:
     """Set the level, and install the console handler if neither root nor `penstock` has a handler.
 
@@ -84,7 +134,7 @@ def configure() -> tuple[logging.Logger, logging.Logger]:
     """
     from penstock.base.settings import get_current_settings
 
-    top = logging.getLogger("penstock")
+    top = engine_loggers()
     if top.level == logging.NOTSET:
         top.setLevel(get_current_settings().logging.level)
     if not top.handlers and not logging.getLogger().handlers:
