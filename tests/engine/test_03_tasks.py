@@ -425,3 +425,32 @@ def test_async_tasks_run_in_a_kept_loop() -> None:
         return [loop_of.submit().result() for _ in range(3)]
 
     assert len(set(f())) == 1
+
+
+def by_result(_task: object, _run: object, state: State) -> bool:
+    return isinstance(state.result(raise_on_failure=False), ValueError)
+
+
+async def by_awaited_result(_task: object, _run: object, state: State) -> bool:
+    return isinstance(await state.result(raise_on_failure=False), ValueError)
+
+
+@pytest.mark.parametrize("condition", [by_result, by_awaited_result])
+def test_a_condition_of_an_async_task_gets_the_result(condition: Any) -> None:
+    """A plain function cannot await: it is given the result; an async one awaits it."""
+    tries: list[int] = []
+    hooked: list[Any] = []
+
+    @task(retries=1, retry_condition_fn=condition)
+    async def work() -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError
+        return len(tries)
+
+    @flow(on_completion=[lambda flow, run, state: hooked.append(state.result())])
+    async def main() -> int:
+        return await work()
+
+    assert asyncio.run(main()) == 2
+    assert hooked == [2]

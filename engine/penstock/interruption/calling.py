@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import is_awaitable
 from penstock.core.outcome import Raised
 from penstock.interruption import forks
 
@@ -18,7 +19,7 @@ def perform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is run to its end."""
     try:
         value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+        if is_awaitable(value):
             from penstock.base.asyncutils import run_coro_as_sync
 
             value = run_coro_as_sync(value)
@@ -33,7 +34,7 @@ async def aperform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is awaited."""
     try:
         value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+        if is_awaitable(value):
             value = await value
     except BaseException as exc:  # noqa: BLE001  (an outcome)
         forks.left_by(run, exc)

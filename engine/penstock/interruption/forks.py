@@ -131,12 +131,12 @@ def _start() -> None:
         run = current_run.get()
         while run is not None:
             _forks.orphans.append(run)
-            run.life = _NoLife()  # type: ignore[assignment]
+            run.life = _NoLife()
             if run.is_flow:
                 # Its threads, or processes, are the parent's; a new one is made where the child submits something.
-                _forks.kept.append(run.runner)  # type: ignore[attr-defined]
-                run.runner = None  # type: ignore[attr-defined]
-                run.children = {}  # type: ignore[attr-defined]
+                _forks.kept.append(run.runner)
+                run.runner = None
+                run.children = {}
             run = run.parent
         current_runner.set(None)
     finally:

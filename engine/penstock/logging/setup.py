@@ -5,6 +5,7 @@ A record nobody wants costs a level check. Neighbours: `loggers` are for user co
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -42,7 +43,9 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001  (as every handler of the standard library)
-            self.handleError(record)
+            # What it prints asks the user's methods again.
+            with contextlib.suppress(Exception):
+                self.handleError(record)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -86,7 +89,7 @@ class EngineLogger(logging.Logger):
     always = False
     """Whether `logging.disable` does not reach it either: what a pod's run says is its record."""
 
-    @property  # type: ignore[override]
+    @property
     def disabled(self) -> bool:
         """Whether it is silent."""
         return bool(self.__dict__.get("disabled"))
@@ -101,6 +104,9 @@ class EngineLogger(logging.Logger):
         if self.always and self.manager.disable >= level:
             return not self.disabled and level >= self.getEffectiveLevel()
         return super().isEnabledFor(level)
+
+
+_OWN = ("", "flow_runs", "task_runs", "pod", "tasks", "task_runners", "results", "transactions", "futures")
 
 
 def proof(logger: logging.Logger) -> logging.Logger:
@@ -119,8 +125,8 @@ def engine_loggers(*, always: bool = False) -> logging.Logger:
     Returns:
         The logger that they hang on.
     """
-    for name in ("penstock", "penstock.flow_runs", "penstock.task_runs", "penstock.pod"):
-        logger = proof(logging.getLogger(name))
+    for name in _OWN:
+        logger = proof(logging.getLogger(f"penstock.{name}" if name else "penstock"))
         if always and isinstance(logger, EngineLogger):
             logger.always = True
     return logging.getLogger("penstock")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
 from penstock.base.settings import get_current_settings
+from penstock.base.texts import marked, text_of
+from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
@@ -125,7 +127,10 @@ class Body:
         except ParameterBindError as error:
             # Raised before there is a run: neither states nor hooks tell of it.
             return Outcome(
-                ReportType.FAILED, "InvalidParameters", f"{error}{_hint(given.parameters)}", self._describe(error)
+                ReportType.FAILED,
+                "InvalidParameters",
+                f"{text_of(error)}{_hint(given.parameters)}",
+                self._describe(error),
             )
 
     def _run_to_its_end(self) -> Any:
@@ -310,7 +315,7 @@ class Body:
         else:
             cause = self._control.cause
             hooks = getattr(self._flow, _KIND_HOOKS.get(cause.kind, ""), ()) if cause is not None else ()
-        return [str(getattr(hook, "__name__", None) or repr(hook)) for hook in hooks]
+        return [hook_name(hook) for hook in hooks]
 
     def _describe(self, error: BaseException) -> ErrorPart:
         from penstock.pod.errors import describe
@@ -325,7 +330,7 @@ async def _drain(generator: Any) -> None:
 
 def _stored(data: Any) -> tuple[object, str | None]:
     """The value of a state, and where it is stored: by URL and key."""
-    if getattr(data, "__penstock_stored__", False) is not True:
+    if not marked(data, "__penstock_stored__"):
         return data, None
     base = str(getattr(data._store.result_storage, "basepath", ""))
     location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None

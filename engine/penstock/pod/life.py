@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from penstock.base.texts import repr_of
 from penstock.drivers.sync import Dropped
 from penstock.interruption import forks
 from penstock.pod import assignment, claim, loading, logs
@@ -54,7 +55,9 @@ class Life:
                 forks.end(error)
             from penstock.pod.errors import describe
 
-            self._finish(Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {error!r}", describe(error)))
+            self._finish(
+                Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {repr_of(error)}", describe(error))
+            )
 
     def _live(self) -> NoReturn:
         env = self._env

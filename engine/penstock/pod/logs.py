@@ -9,6 +9,7 @@ loggers put the names of the runs on their records; ``penstock.pod.body`` subscr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -113,7 +114,9 @@ class LogHandler(logging.Handler):
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001 - as every handler of the standard library
-            self.handleError(record)
+            # What it prints asks the user's methods again.
+            with contextlib.suppress(Exception):
+                self.handleError(record)
 
 
 def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLines | None:

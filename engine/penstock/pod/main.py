@@ -69,7 +69,7 @@ def run(guard: Guard) -> NoReturn:
     try:
         from penstock.pod.life import Life
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
-        _broken(attempt, f"the engine cannot be imported: {error!r}")
+        _broken(attempt, f"the engine cannot be imported: {type(error).__name__}: {error}")
     Life(env, attempt, reporter, ending, guard).live()
 
 
