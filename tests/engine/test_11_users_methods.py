@@ -120,7 +120,7 @@ def test_the_run_ends_as_it_would(
 
 
 def test_an_async_run() -> None:
-    state: State = asyncio.run(flow(aboom, retries=1)(return_state=True))  # type: ignore[arg-type]
+    state: State = asyncio.run(flow(aboom, retries=1)(return_state=True))
     assert (state.name, state.message) == ("Failed", f"Flow run encountered an exception: {NOTE}")
     assert type(state.data) is Evil
 

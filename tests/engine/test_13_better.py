@@ -138,7 +138,7 @@ def b10() -> None:
     def f() -> str:
         future = in_a_c_call.submit()
         future.wait()
-        return future.state.name
+        return str(future.state.name)
 
     assert f() == "TimedOut"
     assert ended == [], "recorded before the call returned"

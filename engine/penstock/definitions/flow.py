@@ -164,7 +164,8 @@ class Flow(Definition, Generic[P, R]):
         if self._validator is False:
             return parameters
         if not self._validator.needed(parameters):
-            return self._validator.owned(parameters)
+            owned: dict[str, Any] = self._validator.owned(parameters)
+            return owned
         return validator_of(self)(parameters)
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_tags
 from penstock.base.exceptions import Pause, PausedRun, TerminationSignal, UnfinishedRun
 from penstock.base.settings import get_current_settings
-from penstock.base.texts import marked
 from penstock.core.address import quote_name
 from penstock.core.changes import create, put
 from penstock.core.inputs import SCALARS, Found, listed, scan
@@ -247,7 +246,7 @@ def conclude(run: Run, state: State, return_state: bool) -> Any:
     kind = state.type
     if kind is COMPLETED and not return_state:
         data = state.data
-        return get_state_result(state) if marked(data, "__penstock_stored__") else data
+        return get_state_result(state) if getattr(type(data), "__penstock_stored__", False) is True else data
     control = run.control
     if (
         control.cause is not None

@@ -7,6 +7,7 @@ The builtin is replaced while any such run executes, and dispatches by the curre
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import threading
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class _Patch:
 
 
 _patch = _Patch()
+os.register_at_fork(after_in_child=_patch.lock._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 
 
 def wants_prints(run: Run | None) -> bool:

@@ -86,22 +86,17 @@ class EngineLogger(logging.Logger):
     configures its own logging would silence the run. `disabled` may still be set by whoever means this logger.
     """
 
-    always = False
-    """Whether `logging.disable` does not reach it either: what a pod's run says is its record."""
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "disabled" or sys._getframe(1).f_globals.get("__name__") != "logging.config":
+            super().__setattr__(name, value)
 
-    @property
-    def disabled(self) -> bool:
-        """Whether it is silent."""
-        return bool(self.__dict__.get("disabled"))
 
-    @disabled.setter
-    def disabled(self, value: bool) -> None:
-        if sys._getframe(1).f_globals.get("__name__") != "logging.config":
-            self.__dict__["disabled"] = value
+class PodLogger(EngineLogger):
+    """One that `logging.disable` does not reach either: what a pod's run says is its record."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         """Whether a record of the level is wanted."""
-        if self.always and self.manager.disable >= level:
+        if self.manager.disable >= level:
             return not self.disabled and level >= self.getEffectiveLevel()
         return super().isEnabledFor(level)
 
@@ -116,19 +111,19 @@ def proof(logger: logging.Logger) -> logging.Logger:
     return logger
 
 
-def engine_loggers(*, always: bool = False) -> logging.Logger:
+def engine_loggers(kind: type[EngineLogger] = EngineLogger) -> logging.Logger:
     """Make the loggers of the engine proof against configurations of others.
 
     Args:
-        always: against `logging.disable` too.
+        kind: what they become; a logger of a class of its own is left alone.
 
     Returns:
         The logger that they hang on.
     """
     for name in _OWN:
-        logger = proof(logging.getLogger(f"penstock.{name}" if name else "penstock"))
-        if always and isinstance(logger, EngineLogger):
-            logger.always = True
+        logger = logging.getLogger(f"penstock.{name}" if name else "penstock")
+        if type(logger) in (logging.Logger, EngineLogger):
+            logger.__class__ = kind
     return logging.getLogger("penstock")
 
 

@@ -182,7 +182,7 @@ def install() -> Output | None:
         newline="\n",
         write_through=True,
     )
-    stdout.mode = "w"
+    stdout.mode = "w"  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
     _installed.append(output)
     return output

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from penstock.base.tracebacks import formatted
-from penstock.logging.setup import ConsoleFormatter, engine_loggers
+from penstock.logging.setup import ConsoleFormatter, PodLogger, engine_loggers
 from penstock.pod import lines
 
 _RUN_FIELDS = (("flow", "flow_name"), ("task", "task_name"), ("taskRun", "task_run_id"), ("address", "address"))
@@ -141,7 +141,7 @@ def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLine
     # Two of them: the root's is user code's to replace, and what the run says does not depend on it.
     logging.getLogger().addHandler(LogHandler(write, formatter))
     known = logging.getLevelNamesMapping()
-    top = engine_loggers(always=True)
+    top = engine_loggers(PodLogger)
     top.addHandler(LogHandler(write, formatter))
     top.propagate = False
     top.setLevel(known.get(level, logging.INFO))
