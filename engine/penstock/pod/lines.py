@@ -176,7 +176,7 @@ def install() -> Output | None:
     except (OSError, ValueError):
         return None
     stdout = io.TextIOWrapper(
-        Printed(output, replaced),  # type: ignore[arg-type]
+        Printed(output, replaced),
         encoding=replaced.encoding,
         errors=replaced.errors,
         newline="\n",
