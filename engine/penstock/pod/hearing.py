@@ -201,18 +201,21 @@ class _Library:
 
     def __init__(self) -> None:
         self._sigaction: Any = None
+        self._interpreters: int | None = None
 
     def restore(self, number: int, alike: frozenset[int]) -> None:
         """Give a signal the handler that most of the others have, which is the interpreter's; not if it is ignored."""
         present = self._read(number)
-        if present is None or present[0] == signal.SIG_IGN:
+        if present is None or present[0] in (signal.SIG_IGN, self._interpreters):
             return
         found = [action for action in map(self._read, alike - {number}) if action is not None]
         handlers = [handler for handler, _ in found]
         interpreters = max(set(handlers), key=handlers.count, default=0)
-        if interpreters in (signal.SIG_DFL, signal.SIG_IGN, present[0]):
+        if interpreters in (signal.SIG_DFL, signal.SIG_IGN):
             return
-        self._sigaction(number, next(action for handler, action in found if handler == interpreters), None)
+        self._interpreters = interpreters
+        if present[0] != interpreters:
+            self._sigaction(number, next(action for handler, action in found if handler == interpreters), None)
 
     def _read(self, number: int) -> tuple[int, Any] | None:
         """Give the handler's address, and the whole as the C library writes it."""
