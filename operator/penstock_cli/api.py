@@ -64,7 +64,7 @@ class Api:
         self._http = httpx.Client(
             base_url=self._server,
             verify=True if context is None else context,
-            proxy=credentials.endpoint.proxy,
+            proxy=credentials.endpoint.proxy_by(os.environ),
             trust_env=False,
             timeout=httpx.Timeout(30, connect=5),
         )

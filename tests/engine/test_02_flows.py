@@ -273,12 +273,11 @@ def test_a_timeout_interrupts_a_sleep_and_the_code_after_it_never_runs() -> None
 
     @flow(timeout_seconds=0.1)
     def f() -> None:
-        time.sleep(5)
+        time.sleep(60)
         after.append(1)
 
-    began = time.monotonic()
     state = f(return_state=True)
-    assert time.monotonic() - began < 2
+    assert after == []
     assert (state.type, state.name) == ("FAILED", "TimedOut")
     assert state.message == "Flow run exceeded timeout of 0.1 second(s)"
     with pytest.raises(FlowRunTimeoutError):

@@ -218,3 +218,22 @@ def test_the_schema_takes_fields_apart() -> None:
     assert parameter_schema(f).properties["n"] == {
         "title": "n", "position": 0, "type": "integer", "default": 3, "description": "a number", "exclusiveMinimum": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_lists_dicts_and_sets_belong_to_one_call(validate: bool) -> None:
+    """As pydantic makes its own, so do we where it has nothing to do."""
+
+    @flow(validate_parameters=validate)
+    def add(a: list = [], b: dict = {}, c: set = set(), d: "list" = []) -> list[int]:  # type: ignore[type-arg]  # noqa: B006, UP037
+        a.append(1)
+        b[len(b)] = 1
+        c.add(len(c))
+        d.append(1)
+        return [len(a), len(b), len(c), len(d)]
+
+    assert add() == [1, 1, 1, 1]
+    assert add() == ([1, 1, 1, 1] if validate else [2, 2, 2, 2])
+    mine = [1]
+    assert add(mine)[0] == 2
+    assert mine == ([1] if validate else [1, 1])

@@ -149,3 +149,21 @@ def test_an_inner_timeout_is_an_exception_outside_of_it() -> None:
         return "slept"
 
     assert outer() == "FlowRunTimeoutError"
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10, 10**30])
+def test_what_no_clock_can_wait_for_is_no_limit(seconds: float) -> None:
+    @task(timeout_seconds=seconds)
+    def work() -> int:
+        return 3
+
+    @flow(timeout_seconds=seconds)
+    async def main() -> int:
+        return work()
+
+    assert flow(lambda: work.submit().result(), name="f", timeout_seconds=seconds)() == asyncio.run(main()) == 3
+
+
+def test_no_number_is_no_timeout() -> None:
+    with pytest.raises(ValueError, match="nan"):
+        flow(lambda: 1, name="f", timeout_seconds=float("nan"))

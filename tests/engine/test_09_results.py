@@ -499,3 +499,23 @@ def test_missing_results_are_said() -> None:
     record.forget()
     with pytest.raises(MissingResult):
         record.result  # noqa: B018
+
+
+@pytest.mark.parametrize("key", ["{parameters[absent]}", "{absent}", "{flow_run.absent}", "{parameters[x].absent}"])
+def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Path) -> None:
+    """Whoever names the place of a result finds it there, or hears that it is not."""
+    ran: list[int] = []
+
+    @task(persist_result=True, result_storage_key=key, result_storage=LocalFileSystem(basepath=str(tmp_path)))
+    def work(x: int) -> None:
+        ran.append(x)
+
+    @flow
+    def main() -> None:
+        work(3)
+
+    state = main(return_state=True)
+    assert state.is_failed()
+    assert "absent" in (state.message or "")
+    assert ran == []
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import logging.config
 import threading
 from typing import Any
 
@@ -382,3 +383,56 @@ def test_contexts_entered_by_hand() -> None:
 
     with SettingsContext(Settings({"tasks.default_retries": 7})):
         assert get_current_settings().tasks.default_retries == 7
+
+
+CONFIGURED = {
+    "dictConfig": lambda: logging.config.dictConfig({"version": 1}),
+    "dictConfig with a root": lambda: logging.config.dictConfig({"version": 1, "root": {"level": "ERROR"}}),
+    "basicConfig": lambda: logging.basicConfig(force=True, level="ERROR"),
+    "shutdown": logging.shutdown,
+}
+
+
+@pytest.mark.parametrize("configure", CONFIGURED.values(), ids=CONFIGURED.keys())
+def test_a_configuration_of_users_does_not_silence_the_run(configure: Any) -> None:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    others = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    disabled = [logger.disabled for logger in others]
+
+    @flow(log_prints=True)
+    def main() -> None:
+        configure()
+        get_run_logger().info("said")
+        print("printed")
+
+    try:
+        with LogEavesdropper("penstock.flow_runs", logging.INFO) as heard:
+            main()
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+        for logger, before in zip(others, disabled, strict=True):
+            logger.disabled = before
+    assert "[INFO]: said\n[INFO]: printed" in heard.text()
+    assert "Finished in state Completed()" in heard.text()
+
+
+def test_whoever_means_a_logger_of_the_run_may_silence_it() -> None:
+    logger = logging.getLogger("penstock.flow_runs")
+    with LogEavesdropper("penstock.flow_runs", logging.INFO) as heard:
+        logger.disabled = True
+        try:
+            flow(lambda: 1, name="f")()
+        finally:
+            logger.disabled = False
+    assert heard.text() == ""
+
+
+def test_prints_are_not_lost_where_logging_is_switched_off(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        flow(lambda: print("printed"), name="f", log_prints=True)()
+    finally:
+        logging.disable(logging.NOTSET)
+    assert capsys.readouterr().out == "printed\n"

@@ -17,6 +17,8 @@ from tests.support.cluster import NAMESPACE, ROOT, Cluster, Program, Space, helm
 from tests.support.realserver import GivenServer
 
 IMAGE = "penstock.local/engine:test"
+# Images whose runtime asks a container to stop by another signal than SIGTERM.
+STOPPED_BY = {"SIGQUIT": f"{IMAGE}-quit", "SIGRTMIN+3": f"{IMAGE}-rt"}
 DEPENDENCIES = ["anyio", "cloudpickle", "httpx", "pydantic"]
 
 
@@ -57,7 +59,10 @@ class NodeCluster(Cluster):
         exported = dict(re.findall(r"export (\w+)=(\S+)", printed))
         os.environ["PATH"] = f"{exported['PATH'].split(':')[0]}:{os.environ['PATH']}"
         self.given = GivenServer(Path(exported["KUBECONFIG"])).start()
-        self.script("image.sh", IMAGE, str(self._packages()), str(ROOT / "engine"))
+        packages = str(self._packages())
+        self.script("image.sh", IMAGE, packages, str(ROOT / "engine"))
+        for signal, image in STOPPED_BY.items():
+            self.script("image.sh", image, packages, str(ROOT / "engine"), IMAGE_STOPSIGNAL=signal)
         self.kubectl(
             "apply", "-f", "-", stdin=f'{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{NAMESPACE}"}}}}'
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.node.conftest import NodeCluster
+from tests.node.conftest import STOPPED_BY, NodeCluster
 from tests.support.cluster import Space
 from tests.support.flows import run
 from tests.support.world import until
@@ -89,6 +89,10 @@ def force_delete(_: NodeCluster, space: Space, name: str) -> None:
     space.kubectl("delete", "pod", running(space, name), "--force", "--grace-period=0")
 
 
+def delete(_: NodeCluster, space: Space, name: str) -> None:
+    space.kubectl("delete", "pod", running(space, name), "--wait=false")
+
+
 def cancel(_: NodeCluster, space: Space, name: str) -> None:
     running(space, name)
     space.kubectl("patch", "fr", name, "--type=merge", "-p", '{"spec":{"desiredState":"Cancelled"}}')
@@ -117,6 +121,19 @@ FATES = [
     Fate("evicted", SECOND, "Completed/Completed", first="Evicted", budget="infrastructure", act=evict),
     Fate("evicted-for-good", SLEEPS, "Crashed/Evicted", "through the API", act=evict, spec={"runPolicy": ONCE}),
     Fate("force-deleted", SECOND, "Completed/Completed", first="Interrupted|PodDeleted", budget="infrastructure", act=force_delete),
+    *(
+        # A signal that is not heard would show as PodDeleted, when the grace is over.
+        Fate(
+            f"stopped-by-{signal.lower().replace('+', '-')}",
+            SECOND,
+            "Completed/Completed",
+            first="Interrupted",
+            budget="infrastructure",
+            act=delete,
+            spec={"image": image},
+        )
+        for signal, image in STOPPED_BY.items()
+    ),
     Fate("cancelled", SLEEPS, "Cancelled/Cancelled", act=cancel),
     Fate(
         "wrong-image",

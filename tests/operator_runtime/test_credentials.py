@@ -186,7 +186,9 @@ def test_a_pods_own_account(
     monkeypatch.setattr(credentials, "SERVICE_ACCOUNT", tmp_path)
     found = credentials.load({"KUBERNETES_SERVICE_HOST": host}, clock=clock, home=tmp_path)
     assert (found.endpoint.server, found.endpoint.namespace, found.token()) == (server, "ns", "t")
-    assert not found.endpoint.trust_env, "no proxy between a pod and its own API server"
+    assert found.endpoint.proxy_by({"HTTPS_PROXY": "http://proxy:3128"}) is None, (
+        "none between a pod and its own API server"
+    )
     assert "kubernetes" not in sys.modules or found.blocking is False
 
 

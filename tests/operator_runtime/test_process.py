@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.api.crd import crds
+from penstock_operator.runtime.lease import Terms
 from penstock_operator.runtime.rights import lease_rules, operator_rules
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.realserver import RealServer
@@ -135,7 +136,7 @@ def test_a_deadline_outlives_the_operator(
 def test_two_operators_and_one_lease(
     server: RealServer, world: World, tmp_path: Path, operators: list[OperatorProcess]
 ) -> None:
-    """The second stands by with full caches, and decides within two seconds of the first one's end."""
+    """The second stands by with full caches, and does not wait for the lease to run out: the first gave it back."""
     flags = ("--leader-elect", f"--lease-namespace={world.namespace}")
     first = begin(server, world, tmp_path, operators, *flags).ready("leading")
     second = begin(server, world, tmp_path, operators, *flags).ready("standing by")
@@ -145,7 +146,7 @@ def test_two_operators_and_one_lease(
     begun = time.monotonic()
     apply(world, "two")
     wait(world, "two", "Pending")
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < Terms().duration
     assert second.ask("/readyz") == (200, "ok: leading\n")
     until("both have pods", lambda: len(pods(world)) == 2)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from penstock_operator.runtime import wire
 from penstock_operator.runtime.credentials import Credentials, Endpoint
-from penstock_operator.runtime.wire import AiohttpWire, Answer, NoAnswerError, proxy_of
+from penstock_operator.runtime.wire import AiohttpWire, Answer, NoAnswerError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,27 +95,3 @@ def test_nobody_there() -> None:
             await one.close()
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    ("server", "environ", "proxy"),
-    [
-        ("https://api:6443", {}, None),
-        ("https://api:6443", {"https_proxy": "http://proxy:3128"}, "http://proxy:3128"),
-        ("https://api:6443", {"https_proxy": "http://proxy:3128", "no_proxy": "api"}, None),
-        ("http://api:8080", {"https_proxy": "http://proxy:3128"}, None),
-        ("http://10.0.0.1:8080", {"http_proxy": "http://proxy:3128"}, "http://proxy:3128"),
-        ("http://127.0.0.1:8080", {"http_proxy": "http://proxy:3128"}, None),
-        ("https://[::1]:8080", {"https_proxy": "http://proxy:3128"}, None),
-        ("http://localhost:8080", {"http_proxy": "http://proxy:3128"}, None),
-    ],
-)
-def test_proxies_of_the_environment(
-    server: str, environ: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert proxy_of(server) == proxy

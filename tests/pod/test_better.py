@@ -5,8 +5,6 @@ The others are in the engine's own table of differences.
 
 from __future__ import annotations
 
-import time
-
 from tests.pod.conftest import StartPod
 from tests.support import pod_server
 from tests.support.pod_process import is_alive
@@ -16,15 +14,14 @@ from tests.support.pod_server import PodServer
 def test_b24_prefect_writes_the_state_after_threads_end_we_report_first(start: StartPod, server: PodServer) -> None:
     """Prefect: a submitted task that sleeps 20 s delays the state by as much, and a SIGKILL before leaves Running."""
     pod = start(
-        "@task\ndef nap():\n    mark('body')\n    time.sleep(20)\n"
+        "@task\ndef nap():\n    mark('body')\n    time.sleep(100)\n"
         "@flow(**HOOKS)\ndef main():\n    nap.submit()\n"
     )  # fmt: skip
     pod.marked("body")
-    at = pod.signal()
+    pod.signal()
+    # Whoever waited for the thread would wait for longer than this does.
     first = server.wait_report("Interrupted")
-    assert time.monotonic() - at < 1.0
     assert pod.wait() == 143, pod.output
-    assert time.monotonic() - at < 5.0
     assert first["type"] == "Interrupted"
     assert pod.has_mark("hook-crashed")
 

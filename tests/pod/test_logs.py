@@ -50,7 +50,7 @@ def test_values_that_json_does_not_know() -> None:
 
 def test_state_changes_with_their_duration() -> None:
     stream = io.StringIO()
-    lines = StateLines(stream, COMMON)
+    lines = StateLines(lambda text: stream.write(f"{text}\n"), COMMON)
     run = SimpleNamespace(name="load-1a2", id="i", task_key="load", address="load:0", run_count=2)
     pending, running, failed = State("PENDING"), State("RUNNING", name="Retrying"), State("FAILED", message="no")
     lines.observe(run, None, pending)

@@ -22,13 +22,13 @@ class Situation:
         id: The row.
         source: The flow; it sets the mark ``body`` when it is there.
         hooks: Whether the flow's hooks run.
-        within: Seconds from the signal to the end of the process.
+        left: Whether the body does not react, and the guard ends the run in its place.
     """
 
     id: str
     source: str
     hooks: bool = True
-    within: float = 1.5
+    left: bool = False
 
 
 SITUATIONS = [
@@ -43,14 +43,14 @@ SITUATIONS = [
     Situation(
         "sync body in a C call",
         "import hashlib\n@flow(**HOOKS)\ndef main():\n    mark('body')\n    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n",
-        within=4.0,
+        left=True,
     ),
     Situation("async body", "@flow(**HOOKS)\nasync def main():\n    mark('body')\n    await asyncio.sleep(100)\n"),
     Situation(
         "async body in a C call",
         "import hashlib\n@flow(**HOOKS)\nasync def main():\n    mark('body')\n"
         "    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n",
-        within=4.0,
+        left=True,
     ),
     Situation(
         "direct task",
@@ -62,13 +62,13 @@ SITUATIONS = [
     ),
     Situation(
         "submitted tasks in threads",
-        "@task\ndef work(i):\n    mark(f'task-{i}')\n    time.sleep(20)\n"
+        "@task\ndef work(i):\n    mark(f'task-{i}')\n    time.sleep(100)\n"
         "@flow(**HOOKS)\ndef main():\n    from marks import wait_for\n    futures = [work.submit(i) for i in range(3)]\n"
         "    for i in range(3):\n        wait_for(f'task-{i}')\n    mark('body')\n    [f.result() for f in futures]\n",
     ),
     Situation(
         "submitted tasks that nobody waits for yet",
-        "@task\ndef work():\n    mark('body')\n    time.sleep(20)\n@flow(**HOOKS)\ndef main():\n    work.submit()\n",
+        "@task\ndef work():\n    mark('body')\n    time.sleep(100)\n@flow(**HOOKS)\ndef main():\n    work.submit()\n",
     ),
     Situation(
         "retry delay of the flow",
@@ -116,6 +116,12 @@ SITUATIONS = [
 ]
 
 
+def check_hook_thread(pod: PodProcess, situation: Situation) -> None:
+    """The hooks ran where the body was left; a body that was waited for, and left behind, says so by another thread."""
+    if situation.hooks:
+        assert pod.marked("hook-thread") == ("penstock-hooks" if situation.left else "MainThread")
+
+
 def check_cancelled(pod: PodProcess, server: PodServer, situation: Situation, *, signalled: bool) -> None:
     report = server.report
     assert report is not None
@@ -134,9 +140,9 @@ def check_cancelled(pod: PodProcess, server: PodServer, situation: Situation, *,
 def test_sigterm_without_an_intent(start: StartPod, server: PodServer, situation: Situation) -> None:
     pod = start(situation.source)
     pod.marked("body")
-    at = pod.signal()
+    pod.signal()
     assert pod.wait() == 143, pod.output
-    assert time.monotonic() - at < situation.within
+    check_hook_thread(pod, situation)
     first, *later = (report for report in server.accepted if report["type"] != "Running")
     assert (first["type"], first["signal"]) == ("Interrupted", "SIGTERM")
     # On a machine too busy to bring it within a second the last word has taken its place.
@@ -159,10 +165,9 @@ def test_sigterm_without_an_intent(start: StartPod, server: PodServer, situation
 def test_cancelled_by_the_intent_file(start: StartPod, server: PodServer, situation: Situation) -> None:
     pod = start(situation.source)
     pod.marked("body")
-    at = time.monotonic()
     pod.intend("Cancelled")
     assert pod.wait() == 0, pod.output
-    assert time.monotonic() - at < situation.within
+    check_hook_thread(pod, situation)
     check_cancelled(pod, server, situation, signalled=False)
 
 
@@ -231,9 +236,8 @@ def test_before_the_claim_the_outcome_is_claimed(
     server.wait(lambda: len(server.requests) >= 2)
     server.always(lambda operations: None if operations[-1]["value"]["type"] == type_ else pod_server.UNAVAILABLE)
     pod.intend(intent)
-    at = pod.signal()
+    pod.signal()
     assert pod.wait() == code, pod.output
-    assert time.monotonic() - at < 1.5
     (report,) = server.accepted
     assert (report["type"], report["ending"]) == (type_, True)
     assert "startTime" not in report
@@ -252,12 +256,12 @@ def test_before_the_claim_and_the_server_is_away(start: StartPod, server: PodSer
 
 
 def test_before_the_claim_and_the_server_hangs(start: StartPod, server: PodServer) -> None:
-    server.always(Fault(delay=3.0))
+    server.always(Fault(delay=100.0))
     pod = start("mark('module')\n@flow\ndef main(): ...\n")
-    pod.wait_for(lambda: (pod.run_dir / "beat").exists(), "beat")
-    at = pod.signal()
+    server.wait(lambda: server.arrived == 1)
+    pod.signal()
     assert pod.wait() == 143, pod.output
-    assert time.monotonic() - at < 2.0
+    assert server.arrived == 1, "it left before the request was given up, and another one made"
     assert pod.termination["type"] == "Interrupted"
 
 
@@ -352,7 +356,7 @@ def test_a_hook_that_does_not_end_is_left_behind(start: StartPod, server: PodSer
     pod.marked("body")
     at = pod.signal()
     assert pod.wait() == 143, pod.output
-    assert 1.0 < time.monotonic() - at < 2.0
+    assert 1.0 < time.monotonic() - at < pod.at_this_pace(2.0)
     assert not pod.has_mark("later")
     assert pod.termination["type"] == "Interrupted"
     assert pod.termination["hooks"] == {"notRun": ["slow", "later"]}
@@ -368,7 +372,7 @@ def test_finally_blocks_have_the_grace_and_no_more(start: StartPod, server: PodS
     pod.marked("body")
     at = pod.signal()
     assert pod.wait() == 143, pod.output
-    assert time.monotonic() - at < 2.0
+    assert time.monotonic() - at < pod.at_this_pace(2.0)
     assert pod.has_mark("finally")
     assert pod.has_mark("hook-crashed"), "half of the grace is kept for the hooks"
 
@@ -386,7 +390,7 @@ def test_the_api_server_is_away(start: StartPod, server: PodServer, intent: str,
     pod.intend(intent)
     at = pod.signal()
     assert pod.wait() == code, pod.output
-    assert time.monotonic() - at < 3.0
+    assert time.monotonic() - at < pod.at_this_pace(3.0)
     assert (pod.termination["type"], pod.termination["delivered"]) == (type_, False)
     assert pod.has_mark("hook-cancelled" if intent == "Cancelled" else "hook-crashed")
 
@@ -445,9 +449,8 @@ def test_a_second_signal_ends_at_once(start: StartPod, server: PodServer) -> Non
     pod.marked("body")
     pod.signal()
     pod.marked("finally")
-    at = pod.signal()
+    pod.signal()
     assert pod.wait() == 143, pod.output
-    assert time.monotonic() - at < 1.0
     assert pod.termination["type"] == "Interrupted"
     assert pod.termination["hooks"] == {"notRun": ["crashed"]}
 
@@ -481,17 +484,14 @@ def test_hardly_any_grace(start: StartPod, server: PodServer, grace: str) -> Non
 
 def test_an_intent_that_comes_late_still_counts(start: StartPod, server: PodServer) -> None:
     pod = start(
-        "from marks import wait_for\n@flow(**HOOKS)\ndef main():\n    mark('body')\n    try:\n        time.sleep(100)\n"
-        "    finally:\n        mark('finally')\n        wait_for('go')\n"
+        "from penstock.base.current import current_run\n@flow(**HOOKS)\ndef main():\n    control = current_run.get().control\n"
+        "    mark('body')\n    try:\n        time.sleep(100)\n    finally:\n        mark('finally')\n"
+        "        while control.cause.kind != 'cancelled':\n            time.sleep(0.005)\n"
     )
     pod.marked("body")
     pod.signal()
     pod.marked("finally")
     pod.intend("Cancelled")
-    server.wait(lambda: True)
-    time_to_see = time.monotonic() + 0.2
-    pod.wait_for(lambda: time.monotonic() > time_to_see, "time for the guard to look")
-    pod.mark("go")
     assert pod.wait() == 0, pod.output
     assert server.report is not None
     assert server.report["type"] == "Cancelled"

@@ -19,6 +19,8 @@ from tests.support.pod_server import NAMESPACE, POD_NAME, RUN, UID, PodServer
 
 ENGINE = Path(__file__).parents[2] / "engine"
 DEADLINE = 20.0
+START_SECONDS = 0.4
+"""From the start of a pod to its first mark, on a free machine."""
 
 PRELUDE = """
 import asyncio, os, sys, threading, time
@@ -26,9 +28,11 @@ from penstock import flow, task, get_run_logger
 from marks import mark
 
 def cancelled(flow, flow_run, state):
+    mark("hook-thread", threading.current_thread().name)
     mark("hook-cancelled", state.name)
 
 def crashed(flow, flow_run, state):
+    mark("hook-thread", threading.current_thread().name)
     mark("hook-crashed", state.name)
 
 def completed(flow, flow_run, state):
@@ -132,11 +136,14 @@ class PodProcess:
         }
         self._env = {name: value for name, value in given.items() if value is not None}
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
+        self._started_after: float | None = None
         self.started_at = 0.0
 
     def __enter__(self) -> Self:
         with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
             self.started_at = time.monotonic()
+            self._began = time.monotonic()
             self._process = subprocess.Popen(
                 [*self._within, sys.executable, "-m", "penstock.pod"],
                 cwd=self.work_dir,
@@ -158,6 +165,11 @@ class PodProcess:
         return self._process
 
     # -- what the test does ----------------------------------------------------------------------------------------
+
+    def at_this_pace(self, seconds: float) -> float:
+        """What so many seconds of a free machine are on this one, by the clock that this pod's own start is."""
+        assert self._started_after is not None, "it has not set a mark yet"
+        return seconds * max(1.0, self._started_after / START_SECONDS)
 
     def intend(self, word: str) -> None:
         """Write the intent file, as a whole."""
@@ -181,6 +193,8 @@ class PodProcess:
         """Wait for a mark of the flow; gives its text."""
         path = self.marks / name
         self.wait_for(path.exists, f"mark {name}", seconds)
+        if self._started_after is None:
+            self._started_after = time.monotonic() - self._began
         return path.read_text()
 
     def has_mark(self, name: str) -> bool:

@@ -171,6 +171,7 @@ class PodServer:
     def __init__(self, document: dict[str, Any] | None = None) -> None:
         self.document = document
         self.requests: list[Request] = []
+        self.arrived = 0
         self.delay = 0.0
         self.token: str | None = None
         self.values: dict[str, str] = {}  # JSON in place of a text of the document, as no Python value could hold it
@@ -274,6 +275,8 @@ class PodServer:
         operations = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         assert handler.headers["Content-Type"] == "application/json-patch+json"
         with self._changed:
+            self.arrived += 1
+            self._changed.notify_all()
             always = self._always(operations) if callable(self._always) else self._always
             fault = self._faults.pop(0) if self._faults else always
             delay = self.delay + (fault.delay if fault is not None else 0.0)

@@ -6,12 +6,14 @@ public functions that exist in a sync and an async form.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock.base.current import current_run
+from penstock.base.current import current_run, plain_run
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,8 +30,28 @@ def in_async_run() -> bool:
     """Whether the current run is async; outside any run, whether an event loop runs here."""
     run = current_run.get()
     if run is not None:
-        return bool(run.is_async)
+        return bool(run.is_async) and plain_run.get() is not run
     return running_loop() is not None
+
+
+def plainly(fn: Callable[..., Any], run: Any) -> Callable[..., Any]:
+    """A function of the user's as sync code: what it asks states and `sync_compatible` for it gets, in an async run too.
+
+    Args:
+        fn: called by the engine on behalf of the run; an async function is left as it is, for it can await.
+        run: the run.
+    """
+    if not run.is_async or is_async_fn(fn):
+        return fn
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        token = plain_run.set(run)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            plain_run.reset(token)
+
+    return call
 
 
 def in_async_code(run: Any) -> bool:
@@ -75,7 +97,7 @@ def is_gen_fn(func: Any) -> bool:
 
 
 def _unpartial(func: Any) -> Any:
-    while hasattr(func, "func") and hasattr(func, "keywords"):
+    while isinstance(func, functools.partial):
         func = func.func
     if not inspect.isroutine(func) and not inspect.isclass(func) and hasattr(func, "__call__"):  # noqa: B004
         call = type(func).__call__
@@ -91,10 +113,16 @@ class _Kept:
         import asyncio
 
         self.loop = asyncio.new_event_loop()
+        self.process = os.getpid()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open, and not that of the process that this one was forked from."""
+        return self.process == os.getpid() and not self.loop.is_closed()
 
     def close(self) -> None:
-        """Close the loop, once."""
-        if not self.loop.is_closed() and not self.loop.is_running():
+        """Close the loop, once; what a forked child has of it is its parent's, and closing it would be felt there."""
+        if self.usable and not self.loop.is_running():
             self.loop.close()
 
     def __del__(self) -> None:
@@ -103,6 +131,7 @@ class _Kept:
 
 class _Loops(threading.local):
     kept: _Kept | None = None
+    before: ClassVar[list[_Kept]] = []  # a loop that nobody holds closes itself
     helper: Any = None
 
 
@@ -111,7 +140,9 @@ _loops = _Loops()
 
 def kept_loop() -> Any:
     """The event loop kept for this thread; made on first use, closed when the thread ends."""
-    if _loops.kept is None or _loops.kept.loop.is_closed():
+    if _loops.kept is None or not _loops.kept.usable:
+        if _loops.kept is not None:
+            _loops.before.append(_loops.kept)
         _loops.kept = _Kept()
         if threading.current_thread() is threading.main_thread():
             import atexit
@@ -173,7 +204,6 @@ async def gather(*calls: Callable[[], Coroutine[Any, Any, Any]] | Iterable[Any])
 
 def sync_compatible(async_fn: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
     """Let an async function be called from both kinds of code: awaitable in async runs, its value elsewhere."""
-    import functools
 
     @functools.wraps(async_fn)
     def dispatch(*args: Any, _sync: bool | None = None, **kwargs: Any) -> Any:

@@ -13,3 +13,4 @@ current_run: ContextVar[Any] = ContextVar("penstock_run", default=None)
 current_tags: ContextVar[frozenset[str]] = ContextVar("penstock_tags", default=frozenset())
 current_runner: ContextVar[Any] = ContextVar("penstock_runner", default=None)
 current_transaction: ContextVar[Any] = ContextVar("penstock_transaction", default=None)
+plain_run: ContextVar[Any] = ContextVar("penstock_plain", default=None)  # whose sync function is being called

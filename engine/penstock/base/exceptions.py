@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import name_of, repr_of, text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
@@ -60,7 +62,7 @@ class ScriptError(PrefectException):
     """A script raised while it was loaded."""
 
     def __init__(self, user_exc: BaseException | None = None, path: str = "", message: str | None = None) -> None:
-        super().__init__(message or f"Script at {str(path)!r} encountered an exception: {user_exc!r}")
+        super().__init__(message or f"Script at {str(path)!r} encountered an exception: {repr_of(user_exc)}")
         self.user_exc = user_exc
 
 
@@ -82,10 +84,10 @@ class ParameterBindError(TypeError, PrefectException):
         """From what `inspect` said, with the function, its signature, and what was received."""
         import inspect
 
-        name = getattr(fn, "__name__", repr(fn))
+        name = name_of(fn)
         signature = str(inspect.signature(fn).replace(return_annotation=inspect.Signature.empty))[1:-1]
         return cls(
-            f"Error binding parameters for function '{name}': {exc}.\n"
+            f"Error binding parameters for function '{name}': {text_of(exc)}.\n"
             f"Function '{name}' has signature '{signature}' "
             f"but received args: {tuple(call_args)} and kwargs: {list(call_kwargs)}."
         )

@@ -6,6 +6,7 @@ milliseconds, and a run whose id is only logged needs none. Neighbours: runs get
 
 from __future__ import annotations
 
+import os
 import threading
 from os import urandom
 from time import time as now
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LAZY", "new_id", "new_id_text", "now"]
 
 LAZY = threading.Lock()  # held while an id or a name is made that nobody had asked for before
+os.register_at_fork(after_in_child=LAZY._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 _VARIANT = (0x8000 << 48) | (4 << 76)
 _KEEP = ~((0xC000 << 48) | (0xF000 << 64))
 

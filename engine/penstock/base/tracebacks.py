@@ -6,6 +6,8 @@ import os
 from types import TracebackType
 from typing import Any
 
+from penstock.base.texts import text_of
+
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -26,7 +28,11 @@ def formatted(exc: BaseException, tb: Any = None) -> str:
     """The exception as Python prints it, without the engine's frames."""
     import traceback
 
-    shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else exc.__traceback__)
+    try:
+        shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else exc.__traceback__)
+    except Exception:  # noqa: BLE001  (it asks the exception for more than its text, and so the user's methods)
+        stack = traceback.format_tb(tb if tb is not None else exc.__traceback__)
+        return "".join([*stack, f"{type(exc).__name__}: {text_of(exc)}\n"])
     _strip(shown)
     return "".join(shown.format())
 

@@ -6,8 +6,10 @@ Neighbours: `life` decides which change comes next.
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any, Protocol
 
+from penstock.base.asyncutils import plainly
 from penstock.base.exceptions import InvalidTransition
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised
@@ -171,7 +173,7 @@ def run_hooks(run: Run, hooks: Any, state: State, world: World) -> Steps:
         world.log(run, 20, "Running hook %r in response to entering state %r", name, state.name)
         if record is not None:
             record.current = name
-        out = yield Call(hook, (run.definition, run, state))
+        out = yield Call(plainly(hook, run), (run.definition, run, state))
         if record is not None:
             record.current = None
         if isinstance(out, Raised):
@@ -186,6 +188,9 @@ def run_hooks(run: Run, hooks: Any, state: State, world: World) -> Steps:
 
 def hook_name(hook: Any) -> str:
     """The name of a hook, also of a partial or a callable object."""
-    inner = getattr(hook, "func", hook)
-    name = getattr(inner, "__name__", None)
-    return str(name) if name is not None else type(inner).__name__
+    inner = hook.func if isinstance(hook, partial) else hook
+    try:
+        name = getattr(inner, "__name__", None)
+    except Exception:  # noqa: BLE001  (an attribute of the user's)
+        name = None
+    return name if isinstance(name, str) else type(inner).__name__

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import name_of
 from penstock.core import reuse
 from penstock.core.changes import allows
 from penstock.core.effects import Call, Effect, Hold, Sleep
@@ -108,7 +109,7 @@ def handled(run: Run, proposed: State, world: World) -> Steps:
         out = yield Call(handler, (view, old, new))
         if out is None:
             continue
-        name = getattr(handler, "__name__", repr(handler))
+        name = name_of(handler)
         if isinstance(out, Raised):
             if not isinstance(out.exc, Exception):
                 return crashed_state(out.exc)

@@ -9,6 +9,7 @@ from types import GeneratorType
 from typing import Any
 
 from penstock.base.exceptions import CancelledRun, TerminationSignal
+from penstock.base.texts import text_of
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import (
     CANCELLED,
@@ -136,7 +137,7 @@ def aggregate(states: list[State], data: Any) -> State:
 
 def describe(exc: BaseException) -> str:
     """`Type: text` of an exception."""
-    return f"{type(exc).__name__}: {exc}"
+    return f"{type(exc).__name__}: {text_of(exc)}"
 
 
 def failed_state(exc: BaseException, prefix: str, **kwargs: Any) -> State:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.asyncutils import plainly
+from penstock.base.texts import name_of
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
 
@@ -69,10 +71,10 @@ def decide(
         return None
     condition = definition.retry_condition_fn
     if condition is not None:
-        wanted = yield Call(condition, (definition, run, state))
+        wanted = yield Call(plainly(condition, run), (definition, run, state))
         if isinstance(wanted, Raised):
             world.log(run, 40, "An error was encountered while running `retry_condition_fn` %r; it counts as False.",
-                      getattr(condition, "__name__", repr(condition)), exc=wanted.exc)  # fmt: skip
+                      name_of(condition), exc=wanted.exc)  # fmt: skip
             wanted = False
         if not wanted:
             world.log(run, 40, "Task run failed with exception: %r - Retry condition not met", what, exc=exc)

@@ -9,8 +9,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
+from penstock.base.texts import marked
 from penstock.core.effects import Call, Effect
-from penstock.core.outcome import Raised
+from penstock.core.outcome import Raised, failed_state
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import COMPLETED, RUNNING
 
@@ -41,7 +42,7 @@ class Stored:
 def read_state(state: State) -> Steps:
     """The data of a state, read from its store when it is there; `Raised` when it cannot be read."""
     data = state.data
-    if getattr(data, "__penstock_stored__", False) is True:
+    if marked(data, "__penstock_stored__"):
         return (yield Call(data.read_value))
     return data
 
@@ -69,6 +70,14 @@ def begin(run: Run, world: World) -> Steps:
         if isinstance(key, Raised):
             if not isinstance(key.exc, Exception):
                 raise key.exc
+            if definition.result_storage_key is not None:
+                # Whoever names the place of a result finds it there, or hears that it is not.
+                unstored = Stored(None, plan)
+                plan.persist = False
+                unstored.hit = failed_state(
+                    key.exc, f"The result_storage_key {definition.result_storage_key!r} cannot be made: "
+                )  # fmt: skip
+                return unstored
             if definition.complain_once("key"):
                 world.log(
                     run,
@@ -145,7 +154,7 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
                 world.log(run, 30, "The exception could not be stored: %s", exc)
         return state
     record = None
-    if plan.persist and not hasattr(state.data, "__penstock_stored__"):
+    if plan.persist and not marked(state.data, "__penstock_stored__"):
         record = plan.store.create_result_record(
             state.data, plan.key, plan.expiration(world.now()), run=plan.describe()
         )
@@ -177,7 +186,7 @@ def _rolled_back(run: Run, world: World) -> Any:
 
         if run.state.type is COMPLETED:
             data = run.state.data
-            if getattr(data, "__penstock_stored__", False) is True and data._value is not None:
+            if marked(data, "__penstock_stored__") and data._value is not None:
                 data = data._value
             changes.put(run, State(COMPLETED, "RolledBack", data=data), world)
 

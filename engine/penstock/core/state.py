@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
+from penstock.base.texts import repr_of
 from penstock.core.state_parts import (
     CANCELLED,
     CANCELLING,
@@ -359,7 +360,7 @@ class State(StateResult):
         return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"{self.name}(message={self.message!r}, type={self.type.value}, result={self.data!r})"
+        return f"{self.name}(message={self.message!r}, type={self.type.value}, result={repr_of(self.data)})"
 
     def __str__(self) -> str:
         if not self.message and self.name == DEFAULT_NAMES[self.type]:

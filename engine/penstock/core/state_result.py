@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.annotations import BaseAnnotation
 from penstock.base.exceptions import CancelledRun, CrashedRun, FailedRun, MissingResult, PausedRun, UnfinishedRun
+from penstock.base.texts import marked, repr_of
 from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, StateType
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def get_state_result_async(
 
 def is_stored(data: Any) -> bool:
     """Whether data refers to a stored result."""
-    return getattr(data, "__penstock_stored__", False) is True
+    return marked(data, "__penstock_stored__")
 
 
 def _of_stored(state: StateResult, value: Any, raise_on_failure: bool) -> Any:
@@ -155,7 +156,7 @@ def exception_of(state: StateResult) -> BaseException:
     if is_states(data):
         return _first_failure(list(data))
     raise TypeError(
-        f"Unexpected result for failed state: {data!r} —— {type(data).__name__} cannot be resolved into an exception"
+        f"Unexpected result for failed state: {repr_of(data)} —— {type(data).__name__} cannot be resolved into an exception"
     )
 
 

@@ -6,6 +6,7 @@ Neighbours: `flow` and `task` derive from it; the core reads the attributes name
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
@@ -267,17 +268,18 @@ def check_retries(retries: Any) -> int | None:
 
 
 def check_timeout(timeout: Any) -> float | None:
-    """A timeout in seconds; 0 and None are none.
+    """A timeout in seconds; 0, None, infinity and centuries are none.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: it is negative, or no number.
     """
     if timeout is None or timeout == 0:
         return None
     seconds = float(timeout)
-    if seconds < 0:
+    if not seconds >= 0:
         raise ValueError(f"'timeout_seconds' must be 0 or more; {timeout!r} was given.")
-    return seconds
+    # What no clock can wait for is no limit.
+    return seconds if seconds <= threading.TIMEOUT_MAX else None
 
 
 def doc_of(fn: Any) -> str | None:

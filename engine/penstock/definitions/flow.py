@@ -156,13 +156,16 @@ class Flow(Definition, Generic[P, R]):
         return self._schema
 
     def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters after validation; the same object when nothing had to be looked at."""
+        """The parameters after validation."""
         from penstock.definitions.validation import needs_validation, validator_of
 
         if self._validator is None:
             self._validator = needs_validation(self.fn, self.binder.signature)
-        if self._validator is False or (callable(self._validator) and not self._validator(parameters)):
+        if self._validator is False:
             return parameters
+        if not self._validator.needed(parameters):
+            owned: dict[str, Any] = self._validator.owned(parameters)
+            return owned
         return validator_of(self)(parameters)
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _EXACT = {
 
 
 def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
-    """False: never; else a function of the parameters that tells whether pydantic has to look."""
+    """False: never; else what tells whether pydantic has to look."""
     exact: list[tuple[str, Any]] = []
     empty = inspect.Parameter.empty
     for parameter in signature.parameters.values():
@@ -39,13 +39,31 @@ def needs_validation(fn: Any, signature: inspect.Signature) -> Any:
             exact.append((parameter.name, _EXACT.get(annotation)))
         except TypeError:  # an annotation that cannot be hashed
             exact.append((parameter.name, None))
-    if not exact:
-        return False
+    return Exact(exact) if exact else False
 
-    def needs(parameters: dict[str, Any]) -> bool:
-        return any(kind is None or type(parameters.get(name)) is not kind for name, kind in exact)
 
-    return needs
+class Exact:
+    """The types that parameters must be of exactly, for pydantic to have nothing to do.
+
+    Args:
+        kinds: name and type of each that is annotated; None: pydantic has to look.
+    """
+
+    __slots__ = ("_kinds", "_own")
+
+    def __init__(self, kinds: list[tuple[str, Any]]) -> None:
+        self._kinds = kinds
+        self._own = [name for name, kind in kinds if kind in (list, dict, set)]
+
+    def needed(self, parameters: dict[str, Any]) -> bool:
+        """Whether pydantic has to look."""
+        return any(kind is None or type(parameters.get(name)) is not kind for name, kind in self._kinds)
+
+    def owned(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The parameters without pydantic: a list, dict or set is a copy, as it makes one, so that no call shares it."""
+        if not self._own:
+            return parameters
+        return {**parameters, **{name: parameters[name].copy() for name in self._own}}
 
 
 def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:

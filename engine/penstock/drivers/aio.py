@@ -113,6 +113,7 @@ async def guarded(run: Run, work: Any) -> Any:
     except BaseException as exc:  # noqa: BLE001  (whatever a body raises is its outcome)
         exc.__traceback__ = trimmed(exc.__traceback__)
         out = Raised(exc)
+        control.crashed(run, exc)
     target.busy -= 1
     if control.active.pop(run, None) is None:
         raise Dropped

@@ -20,6 +20,7 @@ from penstock.core.state_result import exception_of, get_state_result
 from penstock.drivers.sync import Dropped, release, take_over
 from penstock.drivers.world import WORLD
 from penstock.interruption.interrupt import Control, roots
+from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,6 +214,10 @@ class RootScope:
         control = self.run.control
         control.finished = True
         roots.remove(control)
+        section = current_section()
+        if isinstance(section.pending, TerminationSignal):
+            # It came when the body had ended; the next run of this thread is another one.
+            section.pending = None
         self.signals.restore()
         self.signals.redeliver()
         if kind is Dropped:
@@ -241,7 +246,7 @@ def conclude(run: Run, state: State, return_state: bool) -> Any:
     kind = state.type
     if kind is COMPLETED and not return_state:
         data = state.data
-        return get_state_result(state) if getattr(data, "__penstock_stored__", False) is True else data
+        return get_state_result(state) if getattr(type(data), "__penstock_stored__", False) is True else data
     control = run.control
     if (
         control.cause is not None

@@ -100,6 +100,7 @@ def perform_body(run: Run, section: Section) -> Any:
         out = Raised(exc)
         if run.definition.timeout_seconds is not None and getattr(exc, "_owner", None) is run:
             out = TimedOut(exc)
+        control.crashed(run, exc)
     if active.pop(run, None) is None:
         raise Dropped
     return out

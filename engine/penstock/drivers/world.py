@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import TerminationSignal
+from penstock.base.texts import Shown
+from penstock.base.tracebacks import formatted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +76,13 @@ class ProcessWorld:
             self.configure()
         logger = self.flow_logger if run.is_flow else self.task_logger
         if logger.isEnabledFor(level):
-            self.emit(logger, run, level, message, args, exc)
+            shown = tuple(map(_shown, args))
+            try:
+                self.emit(logger, run, level, message, shown, exc)
+            except Exception:
+                if exc is None:
+                    raise
+                self.emit(logger, run, level, f"{message}\n%s", (*shown, formatted(exc)), None)
 
     def closed(self, run: Run, state: State) -> None:
         """The last line of a run."""
@@ -84,6 +92,10 @@ class ProcessWorld:
         level = 20 if state.type == "COMPLETED" else 40
         if logger.isEnabledFor(level):
             self.emit(logger, run, level, "Finished in state %s", (state,), None)
+
+
+def _shown(arg: Any) -> Any:
+    return arg if isinstance(arg, str | int | float) else Shown(arg)
 
 
 WORLD = ProcessWorld()

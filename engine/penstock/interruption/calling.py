@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import is_awaitable
 from penstock.core.outcome import Raised
+from penstock.interruption import forks
 
 if TYPE_CHECKING:
     from penstock.core.effects import Call
@@ -17,12 +19,14 @@ def perform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is run to its end."""
     try:
         value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+        if is_awaitable(value):
             from penstock.base.asyncutils import run_coro_as_sync
 
             value = run_coro_as_sync(value)
     except BaseException as exc:  # noqa: BLE001  (an outcome)
+        forks.left_by(run, exc)
         return Raised(exc)
+    forks.left_by(run, None)
     return value
 
 
@@ -30,8 +34,10 @@ async def aperform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is awaited."""
     try:
         value = effect.fn(*effect.args, **effect.kwargs)
-        if hasattr(value, "__await__") and not hasattr(value, "add_done_callback"):
+        if is_awaitable(value):
             value = await value
     except BaseException as exc:  # noqa: BLE001  (an outcome)
+        forks.left_by(run, exc)
         return Raised(exc)
+    forks.left_by(run, None)
     return value

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.interruption import forks
 from penstock.interruption.section import Section, current_section, ring
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ class MainTimer:
         """Start a scope; only on the main thread."""
         if not self.scopes:
             self.previous = signal.signal(signal.SIGALRM, self._on_alarm)
+            forks.on_fork(self, self._forget)
         self.scopes.append(scope)
         scope.reschedule = self._arm
         self._arm()
 
     def leave(self, scope: Scope) -> None:
         """End a scope; an exception of it that was not raised yet is forgotten."""
+        if scope not in self.scopes:
+            return
         self.scopes.remove(scope)
         section = current_section()
         if section.pending is scope.error:
@@ -94,8 +98,17 @@ class MainTimer:
         if self.scopes:
             self._arm()
         else:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self.previous if self.previous is not None else signal.SIG_DFL)
+            self._stop()
+
+    def _stop(self) -> None:
+        forks.on_fork(self, None)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.previous if self.previous is not None else signal.SIG_DFL)
+
+    def _forget(self) -> None:
+        """In a forked child: its time is its own."""
+        self.scopes = []
+        self._stop()
 
     def _arm(self) -> None:
         nearest = min(scope.deadline for scope in self.scopes)

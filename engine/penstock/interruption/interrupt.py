@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from penstock.base.exceptions import TerminationSignal
+from penstock.interruption import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,16 +92,26 @@ class Control:
             loop that is to run it; it may block (sync) and must return None. With none set the cost is a truth test.
         handle_signals: False when the caller owns SIGTERM and SIGINT, as the pod does; then only the harmless wake
             signal is installed.
+        settle: called when a body crashes, before anything is made of it: whether that is how user code answered a
+            signal of which this handle hears a moment later; it may wait for that.
     """
 
     __slots__ = (
-        "active", "cause", "finished", "gate", "handle_signals", "hooks", "reached", "root", "scopes", "stoppers",
-        "take_over",
+        "active", "cause", "finished", "gate", "handle_signals", "hooks", "reached", "root", "scopes", "settle",
+        "stoppers", "take_over",
     )  # fmt: skip
 
-    def __init__(self, *, gate: Callable[[Any], None] | None = None, handle_signals: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        gate: Callable[[Any], None] | None = None,
+        handle_signals: bool = True,
+        settle: Callable[[], bool] | None = None,
+    ) -> None:
+        forks.watch()
         self.gate = gate
         self.handle_signals = handle_signals
+        self.settle = settle
         self.cause: Cause | None = None
         self.hooks = HookRecord()
         self.root: Life | None = None
@@ -162,6 +173,15 @@ class Control:
         for life, where in list(self.active.items()):
             if where is target:
                 life.reached = True
+
+    def crashed(self, run: Any, exc: BaseException) -> None:
+        """A body was left by what is no `Exception`: a crash of its own, unless a signal is behind it."""
+        if self.settle is None or run.reached or isinstance(exc, Exception) or forks.forked():
+            return
+        if self.settle():
+            target = self.active.get(run)
+            if target is not None:
+                self.mark_reached(target)
 
     def abandon(self) -> Any:
         """Finish the interrupted run in the calling thread, without its body.

@@ -301,6 +301,11 @@ class _Sections(threading.local):
 _sections = _Sections()
 
 
+def forget_sections() -> None:
+    """In a forked child: its thread is another one, and in no section yet."""
+    _sections.section = None
+
+
 def current_section() -> Section:
     """The section of the calling thread; made on first use."""
     section = _sections.section

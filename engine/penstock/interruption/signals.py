@@ -13,6 +13,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from penstock.interruption import forks
 from penstock.interruption.interrupt import Cause, Control
 from penstock.interruption.section import WAKE_SIGNAL, current_section
 
@@ -38,6 +39,8 @@ class SignalScope:
         """
         if threading.current_thread() is not threading.main_thread():
             return
+        # A child is not ours to interrupt: whoever ends it means it, and not the run.
+        forks.on_fork(self, self.restore)
         self._set(WAKE_SIGNAL, self._on_wake)
         if self.control.handle_signals:
             self._set(signal.SIGTERM, self._on_terminate)
@@ -53,6 +56,7 @@ class SignalScope:
 
     def restore(self) -> None:
         """Put back what was there, unless user code has put something else there meanwhile."""
+        forks.on_fork(self, None)
         ours = (self._on_wake, self._on_terminate, self._on_interrupt)
         for number, before in self.previous.items():
             if signal.getsignal(number) in ours:

@@ -56,9 +56,11 @@ class KubeClient:
         server: Base URL, ``https://10.0.0.1:443``; plain http carries no certificates.
         token: Where the bearer token comes from; it is put on each request, since it changes while connections live.
         ca_file: Certificates to trust for https.
+        proxy: URL of the proxy that leads there; None: it is reached directly, whatever the environment says.
     """
 
-    def __init__(self, server: str, token: TokenFile, ca_file: str) -> None:
+    def __init__(self, server: str, token: TokenFile, ca_file: str, proxy: str | None = None) -> None:
+        self._proxy = proxy
         self._server = server.rstrip("/")
         self._token = token
         self._ca_file = ca_file
@@ -66,7 +68,7 @@ class KubeClient:
 
     def prepare(self) -> None:
         """Do what the first request would do before anything is sent: import httpx, read the certificates."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ImportError, ValueError):
             self._connected(_httpx())
 
     def patch(self, path: str, operations: Sequence[Mapping[str, Any]], seconds: float) -> Answer:
@@ -102,8 +104,9 @@ class KubeClient:
                     if time.monotonic() > end:
                         return Answer(0, problem=f"no whole answer within {seconds:g} s")
                 return Answer(response.status_code, _parse(content), _retry_after(response.headers.get("Retry-After")))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return Answer(0, problem=f"{type(error).__name__}: {error}".rstrip(": "))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError) as error:
+            # The last two: a proxy whose URL is none, or of a kind that needs a library.
+            return Answer(0, problem=f"{type(error).__name__}: {error}".rstrip(": ") + self._way)
 
     def forget_token(self) -> None:
         """Read the token file again before the next request."""
@@ -122,8 +125,19 @@ class KubeClient:
                 import ssl
 
                 verify = ssl.create_default_context(cafile=self._ca_file)
-            self._client = httpx.Client(verify=verify, trust_env=True)
+                # Python 3.13 refuses certificates without an authority key identifier, as many clusters have them;
+                # client-go does not.
+                verify.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            self._client = httpx.Client(verify=verify, trust_env=False, proxy=self._proxy)
         return self._client
+
+    @property
+    def _way(self) -> str:
+        if self._proxy is None:
+            return ""
+        from penstock.kube.proxies import shown
+
+        return f" (to {self._server} through the proxy {shown(self._proxy)}; NO_PROXY does not name that server)"
 
 
 def _httpx() -> Any:

@@ -15,7 +15,7 @@ from penstock.base.exceptions import MissingContextError
 from penstock.core.runs import Run
 from penstock.logging.adapters import PenstockLogAdapter, PrefectLogAdapter, logger_of_run
 from penstock.logging.prints import patch_print, print_as_log
-from penstock.logging.setup import members_of, run_loggers
+from penstock.logging.setup import members_of, proof, run_loggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def get_logger(name: str | None = None) -> logging.Logger:
     top = logging.getLogger("penstock")
     if not name:
         return top
-    return logging.getLogger(name) if name == "penstock" or name.startswith("penstock.") else top.getChild(name)
+    return proof(logging.getLogger(name) if name == "penstock" or name.startswith("penstock.") else top.getChild(name))
 
 
 def get_run_logger(context: Any = None, **extra: Any) -> Any:

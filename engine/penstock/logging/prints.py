@@ -7,6 +7,7 @@ The builtin is replaced while any such run executes, and dispatches by the curre
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 import threading
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class _Patch:
 
 
 _patch = _Patch()
+os.register_at_fork(after_in_child=_patch.lock._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 
 
 def wants_prints(run: Run | None) -> bool:
@@ -45,13 +47,19 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
         _patch.original(*args, **kwargs)
         return
     import io
+    import logging
 
     from penstock.logging.adapters import logger_of_run
 
+    logger = logger_of_run(run)
+    if logging.root.manager.disable >= logging.INFO and not logger.isEnabledFor(logging.INFO):
+        # Logging was switched off as a whole; that is no reason to lose what is printed.
+        _patch.original(*args, **kwargs)
+        return
     buffer = io.StringIO()
     _patch.original(*args, **{**kwargs, "file": buffer})
     text = buffer.getvalue()
-    logger_of_run(run).info("%s", text.rstrip(), stacklevel=2)
+    logger.info("%s", text.rstrip(), stacklevel=2)
 
 
 def enter() -> None:

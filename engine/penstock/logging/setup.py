@@ -5,6 +5,7 @@ A record nobody wants costs a level check. Neighbours: `loggers` are for user co
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -42,7 +43,9 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         except RecursionError:
             raise
         except Exception:  # noqa: BLE001  (as every handler of the standard library)
-            self.handleError(record)
+            # What it prints asks the user's methods again.
+            with contextlib.suppress(Exception):
+                self.handleError(record)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -76,6 +79,54 @@ class ConsoleFormatter(logging.Formatter):
         return line
 
 
+class EngineLogger(logging.Logger):
+    """A logger that is not switched off by what does not speak of it.
+
+    `dictConfig` and `fileConfig` disable all loggers that they do not name, unless told otherwise; users' code that
+    configures its own logging would silence the run. `disabled` may still be set by whoever means this logger.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "disabled" or sys._getframe(1).f_globals.get("__name__") != "logging.config":
+            super().__setattr__(name, value)
+
+
+class PodLogger(EngineLogger):
+    """One that `logging.disable` does not reach either: what a pod's run says is its record."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        """Whether a record of the level is wanted."""
+        if self.manager.disable >= level:
+            return not self.disabled and level >= self.getEffectiveLevel()
+        return super().isEnabledFor(level)
+
+
+_OWN = ("", "flow_runs", "task_runs", "pod", "tasks", "task_runners", "results", "transactions", "futures")
+
+
+def proof(logger: logging.Logger) -> logging.Logger:
+    """Make a logger of the engine proof against configurations of others; a logger of a class of its own is left alone."""
+    if type(logger) is logging.Logger:
+        logger.__class__ = EngineLogger
+    return logger
+
+
+def engine_loggers(kind: type[EngineLogger] = EngineLogger) -> logging.Logger:
+    """Make the loggers of the engine proof against configurations of others.
+
+    Args:
+        kind: what they become; a logger of a class of its own is left alone.
+
+    Returns:
+        The logger that they hang on.
+    """
+    for name in _OWN:
+        logger = logging.getLogger(f"penstock.{name}" if name else "penstock")
+        if type(logger) in (logging.Logger, EngineLogger):
+            logger.__class__ = kind
+    return logging.getLogger("penstock")
+
+
 def configure() -> tuple[logging.Logger, logging.Logger]:
     """Set the level, and install the console handler if neither root nor `penstock` has a handler.
 
@@ -84,7 +135,7 @@ def configure() -> tuple[logging.Logger, logging.Logger]:
     """
     from penstock.base.settings import get_current_settings
 
-    top = logging.getLogger("penstock")
+    top = engine_loggers()
     if top.level == logging.NOTSET:
         top.setLevel(get_current_settings().logging.level)
     if not top.handlers and not logging.getLogger().handlers:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from signal import Signals
 from typing import TYPE_CHECKING, Any
 
 from penstock.pod import termination
-from penstock.pod.outcome import Outcome, exit_code
+from penstock.pod.outcome import Outcome, exit_code, signal_name
 from penstock.pod.progress import Progress
 from penstock.pod.report import HooksPart, PausePart, ProgressPart, Report, ReportType, document
 
@@ -187,7 +186,7 @@ class Attempt:
                 start_time=self.start_time,
                 error=outcome.error,
                 result=outcome.result,
-                signal=Signals(trigger.signal).name if trigger is not None and trigger.signal is not None else None,
+                signal=signal_name(trigger.signal) if trigger is not None and trigger.signal is not None else None,
                 intent=trigger.intent if trigger is not None else None,
                 ending=ending,
                 hooks=hooks,

@@ -7,12 +7,15 @@ states; what they mean to the report is said by ``penstock.pod.outcome``.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
 from penstock.base.settings import get_current_settings
+from penstock.base.texts import marked, text_of
+from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
@@ -23,7 +26,7 @@ from penstock.pod.reporter import REQUEST_SECONDS
 from penstock.pod.suspensions import Suspensions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from penstock.pod.assignment import Assignment
     from penstock.pod.attempt import Attempt
@@ -38,6 +41,7 @@ _HOOKS = {
     ReportType.CRASHED: "on_crashed_hooks",
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
+SETTLE_SECONDS = 2.0
 NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
 _KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
 
@@ -68,6 +72,7 @@ class Surroundings:
     lines: StateLines | None
     ending: Demand
     source_dir: str | None
+    signalled: Callable[[float], bool]
 
 
 class Body:
@@ -76,7 +81,6 @@ class Body:
     Attributes:
         outcome: What the flow run ended with, once its last state is set; hooks may still run.
         unwound: Whether the user's function has been left.
-        told: Whether the run was asked to stop.
 
     Args:
         flow: The flow.
@@ -89,14 +93,14 @@ class Body:
         self._flow = flow
         self._assignment = assignment
         self._around = around
-        self._control = Control(gate=gate, handle_signals=False)
+        self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
         self._durable = flow.result_storage is not None or bool(get_current_settings().results.storage)
         self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
         self.unwound = False
-        self.told = False
+        self._told = threading.Event()
         self.root: Any = None
 
     # -- on the main thread ----------------------------------------------------------------------------------------
@@ -123,7 +127,10 @@ class Body:
         except ParameterBindError as error:
             # Raised before there is a run: neither states nor hooks tell of it.
             return Outcome(
-                ReportType.FAILED, "InvalidParameters", f"{error}{_hint(given.parameters)}", self._describe(error)
+                ReportType.FAILED,
+                "InvalidParameters",
+                f"{text_of(error)}{_hint(given.parameters)}",
+                self._describe(error),
             )
 
     def _run_to_its_end(self) -> Any:
@@ -173,18 +180,30 @@ class Body:
         return HooksPart(tuple(ran), tuple(failed), tuple(not_run))
 
     @property
+    def told(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._told.is_set()
+
+    @property
     def suspension_note(self) -> str | None:
         """What is to be known when this run is suspended from outside, if anything."""
         return None if self._durable else NOT_DURABLE
+
+    def _answers_a_signal(self) -> bool:
+        """Whether the body crashes because a signal came, which its own handler was quicker to hear than the guard.
+
+        Then what the signal means is decided first; that takes a report, at most.
+        """
+        return self._around.signalled(SETTLE_SECONDS) and self._told.wait(SETTLE_SECONDS)
 
     # -- from the guard --------------------------------------------------------------------------------------------
 
     def interrupt(self, kind: CauseKind, signal: int | None, horizon: float) -> None:
         """Ask the run to stop."""
-        self.told = True
         message = (self.suspension_note or "") if kind == "suspended" else ""
         self._control.interrupt(Cause(kind, signal, message), hooks_until=horizon)
         self._gate.open()
+        self._told.set()
 
     def hold(self, paused: bool) -> None:
         """Hold tasks and subflows back, or let them go on."""
@@ -296,7 +315,7 @@ class Body:
         else:
             cause = self._control.cause
             hooks = getattr(self._flow, _KIND_HOOKS.get(cause.kind, ""), ()) if cause is not None else ()
-        return [str(getattr(hook, "__name__", None) or repr(hook)) for hook in hooks]
+        return [hook_name(hook) for hook in hooks]
 
     def _describe(self, error: BaseException) -> ErrorPart:
         from penstock.pod.errors import describe
@@ -311,7 +330,7 @@ async def _drain(generator: Any) -> None:
 
 def _stored(data: Any) -> tuple[object, str | None]:
     """The value of a state, and where it is stored: by URL and key."""
-    if getattr(data, "__penstock_stored__", False) is not True:
+    if not marked(data, "__penstock_stored__"):
         return data, None
     base = str(getattr(data._store.result_storage, "basepath", ""))
     location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None

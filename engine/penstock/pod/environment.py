@@ -46,6 +46,7 @@ class PodEnvironment:
     attempt: int
     pod_name: str
     api_server: str
+    proxy: str | None = None
     entrypoint: str | None = None
     source_dir: str = SOURCE_DIR
     grace: float = GRACE_SECONDS
@@ -96,6 +97,7 @@ def parse(environ: Mapping[str, str]) -> PodEnvironment:
         attempt=int(attempt),
         pod_name=given.required("POD_NAME"),
         api_server=_api_server(given),
+        proxy=_proxy(given, environ),
         entrypoint=given.optional("PENSTOCK_ENTRYPOINT"),
         source_dir=given.text("PENSTOCK_SOURCE_DIR", SOURCE_DIR),
         grace=given.seconds("PENSTOCK_GRACE_SECONDS", GRACE_SECONDS),
@@ -133,6 +135,19 @@ def _api_server(given: _Given) -> str:
     if not server.startswith(("http://", "https://")):
         raise ConfigurationError(f"PENSTOCK_API_SERVER is {server!r}: it must begin with http:// or https://")
     return server
+
+
+def _proxy(given: _Given, environ: Mapping[str, str]) -> str | None:
+    """Give the proxy to the API server: none where the server's address is the cluster's own."""
+    server = given.optional("PENSTOCK_API_SERVER")
+    if server is None or not any(name.lower() in ("http_proxy", "https_proxy") for name in environ):
+        return None
+    from penstock.kube.proxies import proxy_for
+
+    try:
+        return proxy_for(server, environ)
+    except ValueError as error:
+        raise ConfigurationError(f"PENSTOCK_API_SERVER is {server!r}, which is no URL: {error}") from None
 
 
 class _Given:

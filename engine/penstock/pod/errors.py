@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import traceback
 
+from penstock.base.texts import text_of
 from penstock.pod.report import ErrorPart
 
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -22,11 +23,14 @@ def describe(error: BaseException, source_dir: str | None = None) -> ErrorPart:
         error: The exception, with its traceback.
         source_dir: The folder that paths are shown relative to.
     """
-    told = traceback.TracebackException.from_exception(error, compact=True)
+    try:
+        told = traceback.TracebackException.from_exception(error, compact=True)
+    except Exception:  # noqa: BLE001 - it asks the exception for more than its text, and so the user's methods
+        told = traceback.TracebackException.from_exception(_stand_in(error), compact=True)
     _keep_user_frames(told, source_dir)
     return ErrorPart(
         type=type_name(type(error)),
-        message=_words(error),
+        message=text_of(error),
         location=_location(told),
         traceback="".join(told.format()),
     )
@@ -46,11 +50,9 @@ def in_one_line(error: ErrorPart) -> str:
     return f"{words} ({place})" if place else words
 
 
-def _words(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - a user's __str__ may raise whatever it likes
-        return "<no text: __str__ of the exception raises>"
+def _stand_in(error: BaseException) -> BaseException:
+    """An exception that says the same from the same place, and whose methods are not the user's."""
+    return Exception(f"{type_name(type(error))}: {text_of(error)}").with_traceback(error.__traceback__)
 
 
 def _location(told: traceback.TracebackException) -> str:

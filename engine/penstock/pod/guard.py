@@ -5,17 +5,18 @@ C call; the guard's thread reads that pipe. The same pipe wakes it for everythin
 
 Invariants: imports nothing heavy, for a signal that comes before :meth:`Guard.listen` is lost (process 1 has no default
 action); takes no lock that user code or logging may hold; never logs. Neighbours: ``penstock.pod.__main__`` starts it
-first, ``penstock.pod.ending`` is what it calls.
+first, ``penstock.pod.hearing`` says which signals are its own, ``penstock.pod.ending`` is what it calls.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import threading
 import time
+
+from penstock.pod.hearing import Hearing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
             """Something may have changed: look. Called after each wake, and at least every ``poll_seconds``."""
 
 
-HEARD = (signal.SIGTERM, signal.SIGINT)
 DEFAULT_POLL_SECONDS = 0.2
+INSIST_SECONDS = 1.0
 
 
 class Guard:
@@ -43,21 +44,22 @@ class Guard:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        self._hearing = Hearing(self._write)
         self._heard: list[tuple[int, float]] = []
+        self._insist_at = 0.0
+        self._read_up = threading.Event()
+        self._signalled = False
         self._listener: Listener | None = None
         self.poll_seconds = DEFAULT_POLL_SECONDS
 
     def listen(self) -> None:
-        """Install the handlers and start the thread. Call it first, on the main thread."""
-        # The descriptor first: a signal between the two must not be swallowed by a handler that tells nobody.
-        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in HEARD:
-            signal.signal(number, _ignore)
-        os.register_at_fork(after_in_child=_forget)
+        """Hear from now on, and start the thread. Call it first, on the main thread."""
+        self._hearing.begin()
         threading.Thread(target=self._run, name="penstock-guard", daemon=True).start()
 
     def attach(self, listener: Listener) -> None:
         """Tell ``listener`` what is heard from now on, and what was heard before."""
+        self._insist_at = time.monotonic() + INSIST_SECONDS
         self._listener = listener
         self.wake()
 
@@ -68,6 +70,16 @@ class Guard:
         except BlockingIOError:
             # The pipe is full of reasons to wake up already.
             return
+
+    def signalled(self, seconds: float) -> bool:
+        """Tell whether a signal has come that ends the run; from another thread.
+
+        What came before the call counts: it waits, for so many seconds at most, until the guard has read that far.
+        """
+        self._read_up.clear()
+        self.wake()
+        self._read_up.wait(seconds)
+        return self._signalled
 
     def wait(self, ready: Callable[[], bool], until: Callable[[], float]) -> bool:
         """Wait in the guard's thread, and go on hearing meanwhile.
@@ -101,21 +113,15 @@ class Guard:
             heard = os.read(self._read, 4096)
         except BlockingIOError:
             heard = b""
-        self._heard.extend((number, now) for number in heard if number in HEARD)
+        self._heard.extend((number, now) for number in self._hearing.sort_out(heard))
+        self._signalled = self._signalled or bool(self._heard)
+        self._read_up.set()
         listener = self._listener
         if listener is None:
             return
+        if now >= self._insist_at:
+            self._insist_at = now + INSIST_SECONDS
+            self._hearing.insist()
         while self._heard:
             listener.on_signal(*self._heard.pop(0))
         listener.on_wake()
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing: what a signal means is decided by the guard, and the engine interrupts the body when it is due."""
-
-
-def _forget() -> None:
-    """In a forked child: its signals are its own, and must not be heard by our guard through the pipe they share."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)

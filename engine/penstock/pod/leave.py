@@ -10,8 +10,9 @@ import os
 import sys
 import threading
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from penstock.pod import lines
 from penstock.pod.processes import bounded, end_descendants
 
 CHILDREN_SECONDS = 2.0
@@ -30,12 +31,16 @@ def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
         horizon: When the process must be gone, monotonic seconds; None: nobody presses.
     """
     try:
-        if normal:
-            _end_resource_tracker()
-        end_descendants(_within(CHILDREN_SECONDS if normal else CHILDREN_SECONDS_ENDING, horizon))
+        # multiprocessing's own helper ignores SIGTERM, and atexit functions may have something to tell it.
+        tracker = _resource_tracker() if normal else None
+        spared = getattr(tracker, "_pid", None)
+        end_descendants(_within(CHILDREN_SECONDS if normal else CHILDREN_SECONDS_ENDING, horizon), spared)
         if normal:
             _tell_of_threads()
             _run_atexit(code)
+        if tracker is not None and hasattr(tracker, "_stop"):
+            bounded(tracker._stop, TRACKER_SECONDS)
+        bounded(lines.finish, FLUSH_SECONDS)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 bounded(stream.flush, FLUSH_SECONDS)
@@ -52,11 +57,8 @@ def _within(seconds: float, horizon: float | None) -> float:
     return seconds if horizon is None else max(0.0, min(seconds, horizon - time.monotonic()))
 
 
-def _end_resource_tracker() -> None:
-    """End multiprocessing's own helper as it wants to be ended: it ignores SIGTERM, and would cost two seconds."""
-    tracker = getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
-    if tracker is not None and hasattr(tracker, "_stop"):
-        bounded(tracker._stop, TRACKER_SECONDS)
+def _resource_tracker() -> Any:
+    return getattr(sys.modules.get("multiprocessing.resource_tracker"), "_resource_tracker", None)
 
 
 def _tell_of_threads() -> None:

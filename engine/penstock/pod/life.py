@@ -11,7 +11,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from penstock.base.texts import repr_of
 from penstock.drivers.sync import Dropped
+from penstock.interruption import forks
 from penstock.pod import assignment, claim, loading, logs, revision, scratch
 from penstock.pod.attempt import Phase
 from penstock.pod.body import Body, Surroundings
@@ -60,9 +62,13 @@ class Life:
             # The guard has taken the run over; this thread is not needed any more.
             _park()
         except BaseException as error:  # noqa: BLE001 - a bug of ours must be told like any other end
+            if forks.forked():
+                forks.end(error)
             from penstock.pod.errors import describe
 
-            self._finish(Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {error!r}", describe(error)))
+            self._finish(
+                Outcome(ReportType.CRASHED, "EngineError", f"the engine failed: {repr_of(error)}", describe(error))
+            )
 
     def _live(self) -> NoReturn:
         env = self._env
@@ -88,7 +94,7 @@ class Life:
         body = Body(
             flow,
             given,
-            Surroundings(env, self._attempt, self._reporter, lines, self._ending, folder),
+            Surroundings(env, self._attempt, self._reporter, lines, self._ending, folder, self._guard.signalled),
             Gate(on_held=self._guard.wake),
         )
         if given.desired is Intent.PAUSED:
@@ -101,6 +107,9 @@ class Life:
 
     def _finish(self, outcome: Outcome, body: Body | None = None) -> NoReturn:
         """Say the last word and leave."""
+        if forks.forked():
+            # Whatever way a child of the user's has come here: the run, and what is said of it, are its parent's.
+            forks.end(None)
         attempt, reporter = self._attempt, self._reporter
         if not attempt.take():
             _park()
@@ -163,15 +172,21 @@ class Life:
 
     def _loaded(self, given: assignment.Assignment, folder: str | None, ahead: Any) -> Any:
         gc.enable()
+        forks.watch()
         try:
             loading.use_folder(folder)
-            return loading.load(given.entrypoint, folder, ahead)
+            flow = loading.load(given.entrypoint, folder, ahead)
         except BaseException as error:  # noqa: BLE001 - whatever the user's module does at its level
+            if forks.forked():
+                forks.end(getattr(error, "user_exc", None) or error)
             from penstock.pod.errors import describe, in_one_line
 
             cause = getattr(error, "user_exc", None) or error
             part = describe(cause, folder)
             self._finish(Outcome(ReportType.CRASHED, "LoadError", in_one_line(part), part))
+        if forks.forked():
+            forks.end(None)
+        return flow
 
 
 def _tell_pruned(sent: Any, kept: Any) -> None:

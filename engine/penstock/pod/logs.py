@@ -1,21 +1,25 @@
 """The pod's log: one JSON object a line on stdout, text on a terminal.
 
 Records of ``logging`` become lines, and so does each state change of a flow or task run (``event: "state"``): the
-timeline can be drawn from the log alone. What user code prints passes through unchanged. Neighbours: the engine's
-loggers put the names of the runs on their records; ``penstock.pod.body`` subscribes :meth:`StateLines.observe`.
+timeline can be drawn from the log alone. What user code prints passes through unchanged, in lines of its own. A
+configuration of logging by user code is for its own records: the run's go on as before. Neighbours: the engine's
+loggers put the names of the runs on their records; ``penstock.pod.body`` subscribes :meth:`StateLines.observe`;
+``penstock.pod.lines`` keeps lines whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from penstock.base.tracebacks import formatted
-from penstock.logging.setup import ConsoleFormatter
+from penstock.logging.setup import ConsoleFormatter, PodLogger, engine_loggers
+from penstock.pod import lines
 
 _RUN_FIELDS = (("flow", "flow_name"), ("task", "task_name"), ("taskRun", "task_run_id"), ("address", "address"))
 
@@ -54,12 +58,12 @@ class StateLines:
     """Write each state change as a line of JSON.
 
     Args:
-        stream: Where the log goes.
+        write: Writes a line of the log.
         common: Fields of every line.
     """
 
-    def __init__(self, stream: TextIO, common: Mapping[str, Any]) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], object], common: Mapping[str, Any]) -> None:
+        self._write = write
         self._common = dict(common)
         self._started: dict[int, float] = {}
 
@@ -87,7 +91,32 @@ class StateLines:
                 line["durationMs"] = round((now - started) * 1000, 3)
         if new.message:
             line["message"] = new.message
-        self._stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        self._write(json.dumps(line, ensure_ascii=False, default=str))
+
+
+class LogHandler(logging.Handler):
+    """Writes records as lines of the log.
+
+    Args:
+        write: Writes a line.
+        formatter: Makes it.
+    """
+
+    def __init__(self, write: Callable[[str], object], formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._write = write
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        try:
+            self._write(self.format(record))
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as every handler of the standard library
+            # What it prints asks the user's methods again.
+            with contextlib.suppress(Exception):
+                self.handleError(record)
 
 
 def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLines | None:
@@ -106,13 +135,17 @@ def install(log_format: str, level: str, common: Mapping[str, Any]) -> StateLine
         # A pipe is block-buffered otherwise: users' prints would show up minutes later.
         stream.reconfigure(line_buffering=True)
     as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter(common) if as_json else ConsoleFormatter())
-    root = logging.getLogger()
-    root.addHandler(handler)
+    output = lines.install()
+    write = output.line if output is not None else lambda text: stream.write(f"{text}\n")
+    formatter = JsonFormatter(common) if as_json else ConsoleFormatter()
+    # Two of them: the root's is user code's to replace, and what the run says does not depend on it.
+    logging.getLogger().addHandler(LogHandler(write, formatter))
     known = logging.getLevelNamesMapping()
-    logging.getLogger("penstock").setLevel(known.get(level, logging.INFO))
-    return StateLines(stream, common) if as_json else None
+    top = engine_loggers(PodLogger)
+    top.addHandler(LogHandler(write, formatter))
+    top.propagate = False
+    top.setLevel(known.get(level, logging.INFO))
+    return StateLines(write, common) if as_json else None
 
 
 def stamp(seconds: float) -> str:

@@ -42,7 +42,7 @@ def run(guard: Guard) -> NoReturn:
     processes.lead_group()
     identity = Identity(env.uid, env.attempt, env.pod_name, os.urandom(8).hex())
     reporter = Reporter(
-        KubeClient(env.api_server, TokenFile(env.token_file), env.ca_file),
+        KubeClient(env.api_server, TokenFile(env.token_file), env.ca_file, env.proxy),
         env.status_path,
         identity,
         claim_timeout=env.timings.claim_timeout,
@@ -70,7 +70,7 @@ def run(guard: Guard) -> NoReturn:
     try:
         from penstock.pod.life import Life
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
-        _broken(attempt, f"the engine cannot be imported: {error!r}")
+        _broken(attempt, f"the engine cannot be imported: {type(error).__name__}: {error}")
     Life(env, run_dir, attempt, reporter, ending, guard).live()
 
 

@@ -61,6 +61,14 @@ def exit_code(kind: ReportType, name: str, signal_number: int | None = None) -> 
     return EXIT_DONE
 
 
+def signal_name(number: int) -> str:
+    """Give a signal's name; those without one of their own count from SIGRTMIN, as in an image's STOPSIGNAL."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
 def provisional(kind: CauseKind, where: str = "", note: str | None = None) -> Outcome:
     """Say what is about to happen, before the body was told: the first report of an ending.
 

@@ -35,21 +35,26 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_descendants(seconds: float) -> None:
-    """Send SIGTERM to all descendants, wait for them for so many seconds, then SIGKILL those that are left."""
-    if not descendants():
+def end_descendants(seconds: float, spared: int | None = None) -> None:
+    """Send SIGTERM to all descendants, wait for them for so many seconds, then SIGKILL those that are left.
+
+    Args:
+        seconds: How long they get.
+        spared: One that is left alone.
+    """
+    if not descendants(spared):
         return
-    _signal_all(signal.SIGTERM)
+    _signal_all(signal.SIGTERM, spared)
     end = time.monotonic() + seconds
-    while descendants() and time.monotonic() < end:
+    while descendants(spared) and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
     # Twice: what was forked while the first round went on.
     for _ in range(2):
-        _signal_all(signal.SIGKILL)
+        _signal_all(signal.SIGKILL, spared)
 
 
-def descendants() -> list[int]:
-    """Give the ids of all living descendants, parents before their children."""
+def descendants(spared: int | None = None) -> list[int]:
+    """Give the ids of all living descendants but one, parents before their children."""
     found: list[int] = []
     waiting = [os.getpid()]
     children_of = _children_by_proc if os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children") else None
@@ -57,7 +62,7 @@ def descendants() -> list[int]:
         table = _parents()
         children_of = lambda pid: [child for child, parent in table.items() if parent == pid]  # noqa: E731
     while waiting:
-        children = [pid for pid in children_of(waiting.pop()) if not _is_zombie(pid)]
+        children = [pid for pid in children_of(waiting.pop()) if pid != spared and not _is_zombie(pid)]
         found.extend(children)
         waiting.extend(children)
     return found
@@ -77,8 +82,8 @@ def _quietly(work: Callable[[], object]) -> None:
         work()
 
 
-def _signal_all(number: int) -> None:
-    for pid in descendants():
+def _signal_all(number: int, spared: int | None) -> None:
+    for pid in descendants(spared):
         with contextlib.suppress(OSError):
             os.kill(pid, number)
 

@@ -115,6 +115,7 @@ class Reporter:
         self._unauthenticated_since: float | None = None
         self._progress_source: Callable[[], Mapping[str, Any] | None] | None = None
         self._progress_seconds = 0.0
+        self._told: set[str] = set()
         self.prepared = threading.Event()
         self.prepared_at: float | None = None
         self.claimed = threading.Event()
@@ -202,6 +203,14 @@ class Reporter:
             ticket.settled.set()
             self._on_change()
 
+    def _tell_of(self, message: str) -> None:
+        """Say why there is no claim yet, once each reason: nothing else of this pod is seen until there is one."""
+        if message not in self._told:
+            self._told.add(message)
+            import logging
+
+            logging.getLogger("penstock.pod").warning("The claim has not got through yet: %s", message)
+
     def _claim(self) -> None:
         self._client.prepare()
         self.prepared_at = self._clock()
@@ -230,6 +239,7 @@ class Reporter:
                 if last is not None and step.seconds > 0:
                     step = Unclaimed("ApiUnreachable", f"the last try to claim failed: {answer.message}")
                 else:
+                    self._tell_of(answer.message)
                     progress = step.progress
                     with self._changed:
                         self._changed.wait_for(lambda: self._last_claim is not None, step.seconds)

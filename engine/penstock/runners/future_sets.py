@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _lock = threading.Lock()
+os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 
 
 class PrefectFutureList(list[PrefectFuture[R]]):

@@ -11,6 +11,7 @@ import logging
 import sys
 from typing import Any
 
+from penstock.base.texts import text_of
 from penstock.core.changes import put
 from penstock.core.inputs import Found, Upstream, not_ready, refuse, replace, scan
 from penstock.core.runs import TaskRun
@@ -239,8 +240,8 @@ def _packed(outcome: Outcome) -> bytes:
         outcome.states[-1] = State(
             "FAILED",
             message=f"The {'result' if last.is_completed() else 'failure'} of type {type(last.data).__name__} "
-            f"cannot be sent back from its process: {exc}",
-            data=TypeError(f"{type(last.data).__name__} cannot be pickled: {exc}"),
+            f"cannot be sent back from its process: {text_of(exc)}",
+            data=TypeError(f"{type(last.data).__name__} cannot be pickled: {text_of(exc)}"),
         )
         for state in outcome.states[:-1]:
             state.data = None

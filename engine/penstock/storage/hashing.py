@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -47,5 +49,5 @@ def hash_objects(
         return stable_hash(canonical((args, kwargs)), hash_algo=hash_algo)
     except Unhashable as exc:
         if raise_on_failure:
-            raise HashError(f"Unable to create hash - objects could not be serialized: {exc}") from exc
+            raise HashError(f"Unable to create hash - objects could not be serialized: {text_of(exc)}") from exc
         return None

@@ -11,6 +11,7 @@ import enum
 from pathlib import PurePath
 from typing import Any
 
+from penstock.base.texts import text_of
 from penstock.core.inputs import fields_of
 
 
@@ -105,7 +106,7 @@ def _state_of(value: Any) -> Any:
     try:
         _, (_, *arguments), state, *_ = value.__reduce_ex__(4)
     except Exception as exc:
-        raise Unhashable(f"{type(value).__name__} cannot be hashed: {exc}") from exc
+        raise Unhashable(f"{type(value).__name__} cannot be hashed: {text_of(exc)}") from exc
     return arguments, state
 
 
@@ -120,5 +121,5 @@ def pickled(value: Any) -> bytes:
     try:
         dumped: bytes = cloudpickle.dumps(value)
     except Exception as exc:
-        raise Unhashable(f"{type(value).__name__} cannot be hashed: {exc}") from exc
+        raise Unhashable(f"{type(value).__name__} cannot be hashed: {text_of(exc)}") from exc
     return b"pickle:%d:" % len(dumped) + dumped

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.texts import text_of
 from penstock.storage.hashing import stable_hash
 from penstock.storage.keys import Unhashable, canonical
 
@@ -258,7 +259,7 @@ class Inputs(CachePolicy):
             except Unhashable as exc:
                 raise ValueError(
                     f"Unable to create hash - objects could not be serialized: argument {key!r} of type "
-                    f"{type(value).__name__} ({exc}). Exclude it by `cache_policy = INPUTS - {key!r}` (or another policy "
+                    f"{type(value).__name__} ({text_of(exc)}). Exclude it by `cache_policy = INPUTS - {key!r}` (or another policy "
                     f"- {key!r}), or switch caching off by `cache_policy=NO_CACHE`."
                 ) from exc
         return stable_hash(*forms, hash_algo=sha256)

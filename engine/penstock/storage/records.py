@@ -12,6 +12,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
+from penstock.base.texts import text_of
 from penstock.base.version import __version__
 from penstock.core.state import aware
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
@@ -284,7 +285,7 @@ class ResultRecord:
             other = "'pickle'" if metadata.serializer.type == "json" else "'json', or a serializer of your own"
             raise SerializationError(
                 f"Failed to serialize object of type {type(self._value).__name__!r} with serializer "
-                f"{metadata.serializer.type!r} ({type(exc).__name__}: {exc}); try result_serializer={other}, or persist_result=False."
+                f"{metadata.serializer.type!r} ({type(exc).__name__}: {text_of(exc)}); try result_serializer={other}, or persist_result=False."
             ) from exc
         metadata.length = len(payload)
         metadata.sha256 = hashlib.sha256(payload).hexdigest()
@@ -314,7 +315,7 @@ class ResultRecord:
         try:
             value = metadata.serializer.loads(payload)
         except Exception as exc:
-            raise SerializationError(f"The stored result {metadata.key!r} cannot be read back: {exc}") from exc
+            raise SerializationError(f"The stored result {metadata.key!r} cannot be read back: {text_of(exc)}") from exc
         return cls(value, metadata)
 
     @classmethod

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import NoClusterError
+from .proxies import proxy_for
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_SECONDS = 60.0
@@ -47,10 +48,12 @@ class Endpoint:
     proxy: str | None = None
     in_cluster: bool = False
 
-    @property
-    def trust_env(self) -> bool:
-        """Whether proxies of the environment apply: not to the pod's own API server, whose address no NO_PROXY names."""
-        return not self.in_cluster
+    def proxy_by(self, environ: Mapping[str, str]) -> str | None:
+        """Return the proxy that leads to the server: the kubeconfig's own, else that of the environment.
+
+        None leads to the API server of the cluster that this pod runs in: its address is never beyond one.
+        """
+        return self.proxy or (None if self.in_cluster else proxy_for(self.server, environ))
 
 
 class Credentials:
@@ -266,6 +269,8 @@ def _token_file(path: Path) -> Callable[[], str | None]:
 
 def _ssl_context(endpoint: Endpoint) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=endpoint.ca) if endpoint.ca else ssl.create_default_context()
+    # Python 3.13 refuses what RFC 5280 asks of a certificate and many clusters' lack (an authority key identifier); client-go does not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if endpoint.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

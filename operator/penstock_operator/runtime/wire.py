@@ -8,13 +8,11 @@ server in memory in this place. Neighbours: `session` makes kopf's own connectio
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -149,24 +147,6 @@ def _warning(header: str) -> str:
     return re.sub(r"\\(.)", r"\1", match[1]) if match is not None else header
 
 
-def proxy_of(server: str) -> str | None:
-    """Return the proxy that the environment names for this server. Asked once: aiohttp would ask a thread with every request.
-
-    This machine itself is never reached through one, as kubectl has it: `penstock dev` listens there.
-    """
-    parts = urlsplit(server)
-    if not parts.hostname or _loopback(parts.hostname) or proxy_bypass(parts.netloc):
-        return None
-    return getproxies().get(parts.scheme)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def open_session(
     credentials: Credentials, headers: Mapping[str, str], *, limit: int = 0, **more: Any
 ) -> aiohttp.ClientSession:
@@ -185,7 +165,7 @@ def open_session(
     return aiohttp.ClientSession(
         connector=connector,
         headers=headers,
-        proxy=endpoint.proxy or (proxy_of(endpoint.server) if endpoint.trust_env else None),
+        proxy=endpoint.proxy_by(os.environ),
         cookie_jar=aiohttp.DummyCookieJar(),
         **more,
     )

@@ -1,0 +1,60 @@
+"""What is the user's, in words: its methods may raise whatever they like, and the run goes on all the same.
+
+Whatever of the user's the engine writes into messages, logs and reports goes through here. Neighbour: `tracebacks`, for
+exceptions as Python prints them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def text_of(value: Any) -> str:
+    """`str` of it, or a note that it has none."""
+    try:
+        return str(value)
+    except Exception as exc:  # noqa: BLE001  (a method of the user's)
+        return f"<no text: __str__ of {type(value).__name__} raises {type(exc).__name__}>"
+
+
+def repr_of(value: Any) -> str:
+    """`repr` of it, or a note that it has none."""
+    try:
+        return repr(value)
+    except Exception as exc:  # noqa: BLE001  (a method of the user's)
+        return f"<no text: __repr__ of {type(value).__name__} raises {type(exc).__name__}>"
+
+
+class Shown:
+    """Stands for an object of the user's in the arguments of a log record, where it is formatted by others."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        return text_of(self._value)
+
+    def __repr__(self) -> str:
+        return repr_of(self._value)
+
+
+def name_of(value: Any) -> str:
+    """The name of a function or class, else what it is in words."""
+    try:
+        name = getattr(value, "__name__", None)
+    except Exception:  # noqa: BLE001  (an attribute of the user's)
+        name = None
+    return name if isinstance(name, str) else repr_of(value)
+
+
+def marked(value: Any, mark: str) -> bool:
+    """Whether its class carries a mark of ours; asked of the class, for an object may answer to every name."""
+    return getattr(type(value), mark, False) is True
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether its class can be awaited, and is no future of ours or of asyncio's."""
+    kind = type(value)
+    return hasattr(kind, "__await__") and not hasattr(kind, "add_done_callback")

@@ -1,0 +1,147 @@
+"""The log of a pod: whole lines, and a run that is heard whatever user code does to logging."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.pod.conftest import StartPod
+from tests.support.pod_process import PodProcess
+from tests.support.pod_server import PodServer
+
+FILE_CONFIG = """[loggers]
+keys=root
+[handlers]
+keys=here
+[formatters]
+keys=
+[logger_root]
+level=WARNING
+handlers=here
+[handler_here]
+class=StreamHandler
+args=()
+"""
+CONFIGURED = {
+    "dictConfig": "logging.config.dictConfig({'version': 1})",
+    "dictConfig with a root": (
+        "logging.config.dictConfig({'version': 1, 'handlers': {'h': {'class': 'logging.StreamHandler'}},"
+        " 'root': {'handlers': ['h'], 'level': 'ERROR'}})"
+    ),
+    "dictConfig that spares": "logging.config.dictConfig({'version': 1, 'disable_existing_loggers': False})",
+    "fileConfig": f"logging.config.fileConfig(io.StringIO({FILE_CONFIG!r}))",
+    "basicConfig": "logging.basicConfig(force=True, level='ERROR')",
+    "shutdown": "logging.shutdown()",
+    "disable": "logging.disable(logging.CRITICAL)",
+    "no handlers": "logging.getLogger().handlers.clear()",
+    "stdout is closed": "sys.stdout.close(); sys.stdout = open(os.devnull, 'w')",
+    "stdout is another": "sys.stdout = io.StringIO()",
+    "descriptor 1 leads elsewhere": "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)",
+}
+SAYING = """
+import io, logging, logging.config
+@task
+def work():
+    get_run_logger().info("from the task")
+    print("printed in the task")
+@flow(log_prints=True)
+def main():
+    get_run_logger().info("before")
+    {done}
+    get_run_logger().info("after")
+    logging.getLogger("penstock.pod").info("of the pod")
+    print("printed")
+    work()
+    work.submit().result()
+"""
+
+
+@pytest.mark.parametrize("done", CONFIGURED.values(), ids=CONFIGURED.keys())
+def test_a_run_is_heard_whatever_is_done_to_logging(start: StartPod, server: PodServer, done: str) -> None:
+    pod = start(SAYING.format(done=done))
+    assert pod.wait() == 0, pod.output
+    said = [line["msg"] for line in pod.lines if line.get("event") != "state"]
+    want = ["before", "after", "of the pod", "printed", *2 * ["from the task", "printed in the task"]]
+    assert [text for text in said if text in want] == want
+    assert pod.output.count("after") == 1, "once, and in one format"
+    assert said[-1] == "Finished in state Completed()"
+    assert [line["to"] for line in pod.lines if line.get("event") == "state"].count("COMPLETED") == 3
+
+
+def test_users_records_go_where_their_configuration_says(start: StartPod, server: PodServer) -> None:
+    pod = start(
+        "import logging\n@flow\ndef main():\n    logging.getLogger('mine').warning('one')\n"
+        "    logging.basicConfig(force=True, format='MINE %(message)s')\n    logging.getLogger('mine').warning('two')\n"
+        "    get_run_logger().warning('three')\n"
+    )
+    assert pod.wait() == 0, pod.output
+    assert [line["msg"] for line in pod.lines if line["msg"] in ("one", "two", "three")] == ["one", "three"]
+    assert (pod.folder / "stderr").read_text() == "MINE two\n"
+
+
+def check_whole(pod: PodProcess) -> list[str]:
+    """Each line is a JSON object, or holds none; gives those that hold none."""
+    plain = []
+    for line in pod.stdout.splitlines():
+        if '"ts"' in line:
+            json.loads(line)
+        else:
+            plain.append(line)
+    return plain
+
+
+PRINTING = """
+def talk(name):
+    for i in range(30):
+        print(name, end=" ")
+        get_run_logger().info("line %d", i)
+        sys.stdout.write("i")
+        print("s", end="")
+        sys.stdout.buffer.write(b" ")
+        print("here")
+    return name
+@task
+def work(name):
+    return talk(name)
+"""
+
+
+def test_prints_without_log_prints_are_whole_lines(start: StartPod, server: PodServer) -> None:
+    pod = start(
+        f"{PRINTING}@flow\ndef main():\n    futures = [work.submit(name) for name in 'abcd']\n    talk('main')\n"
+        "    for future in futures:\n        future.wait()\n    print('the', 'end', end='')\n"
+    )
+    assert pod.wait() == 0, pod.output
+    plain = check_whole(pod)
+    assert sorted(plain[:-1]) == sorted(30 * [f"{name} is here" for name in (*"abcd", "main")])
+    assert plain[-1] == "the end"
+
+
+UNFINISHED = {
+    "flushed": "print('begun', end='', flush=True)",
+    "written to the descriptor": "os.write(1, b'begun')",
+    "by a child": "__import__('subprocess').run(['printf', 'begun'])",
+    "by code in C": "__import__('ctypes').CDLL(None).dprintf(1, b'begun')",
+    "by a child that was forked": "os.waitpid(p, 0) if (p := os.fork()) else (print('begun', end=''), sys.exit())",
+}
+
+
+@pytest.mark.parametrize("begin", UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_an_unfinished_line_is_ended_before_the_logs(start: StartPod, server: PodServer, begin: str) -> None:
+    pod = start(f"@flow\ndef main():\n    {begin}\n    get_run_logger().info('said')\n    print('done')\n")
+    assert pod.wait() == 0, pod.output
+    assert check_whole(pod) == ["begun", "done"]
+
+
+def test_stdout_is_as_it_was(start: StartPod, server: PodServer) -> None:
+    pod = start(
+        "@flow\ndef main():\n    out = sys.stdout\n    out.write('a\\nb\\n')\n    out.writelines(['c\\n', 'd\\n'])\n"
+        "    print('e' * 70000)\n    print('\\udce9', 'é')\n    out.buffer.raw.write(b'raw\\n')\n"
+        "    return [out.fileno(), out.isatty(), out.writable(), out.encoding, out.name, out.mode, out is sys.__stdout__, out.closed]\n",
+        env={"PYTHONIOENCODING": "utf-8:backslashreplace"},
+    )
+    assert pod.wait() == 0, pod.output[-2000:]
+    assert server.report is not None
+    assert json.loads(server.report["result"]["json"]) == [1, False, True, "utf-8", "<stdout>", "w", True, False]
+    assert check_whole(pod) == ["a", "b", "c", "d", "e" * 70000, "\\udce9 é", "raw"]
