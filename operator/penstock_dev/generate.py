@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from penstock.base.public_names import names_table
-from penstock_dev import podspec
+from penstock_dev import chart, podspec
+from penstock_dev.fields import fields
 from penstock_dev.reference import reference
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
@@ -50,6 +51,10 @@ def generated() -> dict[str, str]:
     )
     files["docs/reference.md"] = reference()
     files["operator/penstock_operator/api/podspec.json"] = podspec.of_schemas()
+    files["docs/fields.md"] = fields()
+    files["charts/penstock/values.yaml"] = chart.values()
+    files["charts/penstock/values.schema.json"] = chart.schema()
+    files["charts/penstock/README.md"] = chart.readme()
     return files
 
 

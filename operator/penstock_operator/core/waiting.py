@@ -255,7 +255,15 @@ def _submit(s: Situation, definition: Definition, number: int) -> Plan:
         elif not isinstance(seen.revision, Revision) or seen.revision.name != definition.revision:
             raise Need(Look.REVISION)
     policy = policy_of(definition.execution, run.spec)
-    manifest = pod_manifest(run, definition, policy, number, engine_image=seen.engine_image, secure=seen.pod_security)
+    manifest = pod_manifest(
+        run,
+        definition,
+        policy,
+        number,
+        engine_image=seen.engine_image,
+        secure=seen.pod_security,
+        base=seen.engine_template,
+    )
     effects.append(CreatePod(manifest))
     changes: dict[str, Any] = {"pause": None}
     if number == 1 and run.status.attempt is None:
