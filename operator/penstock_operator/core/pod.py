@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from penstock_operator.api import constants as k
-from penstock_operator.api.execution import Execution
+from penstock_operator.api.execution import Execution, Template
 from penstock_operator.api.flowrun import FlowRun, FlowRunSpec
 from penstock_operator.api.podspec import CONTAINER
 
