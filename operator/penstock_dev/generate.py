@@ -5,6 +5,9 @@ One list of (path, text), so that the writer and the test cannot disagree about 
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,15 +61,42 @@ def generated() -> dict[str, str]:
     return files
 
 
+RENDERED = "gitops/install/penstock.yaml"
+
+
+def rendered(root: Path) -> str | None:
+    """Return what the chart renders with its defaults, for those who install without Helm; None where there is no helm.
+
+    Args:
+        root: the repository, whose other generated files are up to date.
+    """
+    beside = Path(os.environ.get("KUBEBUILDER_ASSETS", "")) / "helm"
+    helm = str(beside) if beside.is_file() else shutil.which("helm")
+    if helm is None:
+        return None
+    command = [helm, "template", "--no-hooks", "penstock", str(root / "charts/penstock"), "-n", "penstock-system"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return HEADER.replace("penstock_operator", "charts/penstock") + done.stdout
+
+
 def main(root: Path) -> int:
     """Write every generated file that differs below `root`; return 0."""
     for name, text in generated().items():
-        path = root / name
-        if not path.exists() or path.read_text() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            sys.stdout.write(f"wrote {name}\n")
+        _write(root, name, text)
+    manifests = rendered(root)
+    if manifests is None:
+        sys.stderr.write(f"{RENDERED} is left as it is: no helm in KUBEBUILDER_ASSETS or on PATH\n")
+    else:
+        _write(root, RENDERED, manifests)
     return 0
+
+
+def _write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        sys.stdout.write(f"wrote {name}\n")
 
 
 if __name__ == "__main__":

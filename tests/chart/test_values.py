@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from penstock_dev.chart import VALUES, values
+from penstock_dev.generate import RENDERED, rendered
 from penstock_operator.runtime.app import Operator
 from penstock_operator.runtime.config import Config
 from penstock_operator.runtime.credentials import Credentials, Endpoint
@@ -181,3 +182,9 @@ def test_what_is_asked_for_is_exported(file: str) -> None:
     asked = set(re.findall(r"\bpenstock_[a-z_]+", text))
     assert len(asked) > 5
     assert asked - exported() == set()
+
+
+def test_the_manifests_without_helm_are_the_charts() -> None:
+    """`kubectl apply -k gitops/install` installs what `helm install` does."""
+    program("helm")
+    assert (ROOT / RENDERED).read_text() == rendered(ROOT), "run `make generate`"
