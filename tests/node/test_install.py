@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -43,8 +44,9 @@ def test_helm_test(node: NodeCluster) -> None:
 def test_the_notes_first_run(node: NodeCluster, tmp_path: Path) -> None:
     """Copied and pasted into a shell."""
     notes = node.helm("get", "notes", "penstock")
-    lines = notes.split("The first run:")[1].split("\n\n")[1]
-    script = "\n".join(line.removeprefix("  ") for line in lines.splitlines())
+    lines = notes.split("The first run:\n")[1].splitlines()
+    block = itertools.takewhile(lambda line: not line or line.startswith("  "), lines)
+    script = "\n".join(line.removeprefix("  ") for line in block)
     env = {**os.environ, "KUBECONFIG": str(node.kubeconfig)}
     done = subprocess.run(
         ["bash", "-euc", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
