@@ -21,12 +21,19 @@ opener = urllib.request.build_opener(
 
 
 def ask(method, path, body=None):
+    """Ask the API server."""
     with open(ACCOUNT + "token") as token:
         headers = {"Authorization": "Bearer " + token.read(), "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(server + path, data, headers, method=method)
     with opener.open(request, timeout=10) as answer:
         return json.load(answer)
+
+
+def say(line):
+    """Write a line to the log of the test's pod."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 run = {
@@ -48,11 +55,11 @@ while time.monotonic() < end:
     try:
         status = ask("GET", f"{runs}/{name}").get("status", {})
     except OSError as error:
-        print(f"no answer: {error}", flush=True)
+        say(f"no answer: {error}")
     state = status.get("state", {})
     now = f"{state.get('type', 'not seen by the operator yet')}/{state.get('name', '')}: {state.get('message', '')}"
     if now != said:
-        print(now, flush=True)
+        say(now)
         said = now
     if "completionTime" in status:
         break
@@ -60,4 +67,4 @@ while time.monotonic() < end:
 if state.get("type") != "Completed" or status.get("result", {}).get("json") != "42":
     sys.exit(f"FlowRun {name} did not complete with 42; it stays there: {json.dumps(status)}")
 ask("DELETE", f"{runs}/{name}")
-print(f"FlowRun {name} completed in {status.get('duration', '')}")
+say(f"FlowRun {name} completed in {status.get('duration', '')}")
