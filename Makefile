@@ -36,7 +36,7 @@ test: $(VENV)/.test ## all tests but the stories; those for a real API server wh
 e2e: $(VENV)/.test ## the end-to-end stories, on the embedded control plane and on a real one
 	$(BIN)/python -m pytest tests/e2e -n 4 --dist loadgroup $(PYTEST_ARGS)
 
-e2e-node: $(VENV)/.test ## the stories of a real kubelet (root; REALNODE=folder of the node's scripts)
+e2e-node: $(VENV)/.test images ## the chart on a real kubelet, from these images (root; REALNODE=folder of the node's scripts)
 	REALNODE=$(REALNODE) $(BIN)/python -m pytest tests/node -v $(PYTEST_ARGS)
 
 images: ## the images of engine and operator, into build/images; PUSH=registry/prefix pushes them, BASE=image@sha256:… is the base

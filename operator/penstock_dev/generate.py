@@ -5,6 +5,9 @@ One list of (path, text), so that the writer and the test cannot disagree about 
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,8 @@ from typing import Any
 import yaml
 
 from penstock.base.public_names import names_table
-from penstock_dev import podspec
+from penstock_dev import chart, podspec
+from penstock_dev.fields import fields
 from penstock_dev.reference import reference
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
@@ -50,18 +54,49 @@ def generated() -> dict[str, str]:
     )
     files["docs/reference.md"] = reference()
     files["operator/penstock_operator/api/podspec.json"] = podspec.of_schemas()
+    files["docs/fields.md"] = fields()
+    files["charts/penstock/values.yaml"] = chart.values()
+    files["charts/penstock/values.schema.json"] = chart.schema()
+    files["charts/penstock/README.md"] = chart.readme()
     return files
+
+
+RENDERED = "gitops/install/penstock.yaml"
+
+
+def rendered(root: Path) -> str | None:
+    """Return what the chart renders with its defaults, for those who install without Helm; None where there is no helm.
+
+    Args:
+        root: the repository, whose other generated files are up to date.
+    """
+    beside = Path(os.environ.get("KUBEBUILDER_ASSETS", "")) / "helm"
+    helm = str(beside) if beside.is_file() else shutil.which("helm")
+    if helm is None:
+        return None
+    command = [helm, "template", "--no-hooks", "penstock", str(root / "charts/penstock"), "-n", "penstock-system"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return HEADER.replace("penstock_operator", "charts/penstock") + done.stdout
 
 
 def main(root: Path) -> int:
     """Write every generated file that differs below `root`; return 0."""
     for name, text in generated().items():
-        path = root / name
-        if not path.exists() or path.read_text() != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            sys.stdout.write(f"wrote {name}\n")
+        _write(root, name, text)
+    manifests = rendered(root)
+    if manifests is None:
+        sys.stderr.write(f"{RENDERED} is left as it is: no helm in KUBEBUILDER_ASSETS or on PATH\n")
+    else:
+        _write(root, RENDERED, manifests)
     return 0
+
+
+def _write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        sys.stdout.write(f"wrote {name}\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from penstock_operator.api.constants import ENGINE_CONTAINER
+from penstock_operator.api.execution import Template
+from penstock_operator.core.faults import Unusable
+from penstock_operator.core.merge import strategic_merge
 from penstock_operator.runtime.config import Config
 
 PREFIX = "PENSTOCK_OPERATOR_"
@@ -58,6 +62,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     config = Config(
         namespaces=tuple(dict.fromkeys(name for name in given.namespace or () if name)),
         engine_image=given.engine_image,
+        engine_template=_template(parser, given.engine_template),
         pod_security=given.pod_security != "none",
         health_port=given.health_port,
         leader_elect=given.leader_elect,
@@ -70,6 +75,18 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         api_burst=given.api_burst,
     )
     return Settings(config, given.log_format, given.log_level, tuple(variables.ignored))
+
+
+def _template(parser: argparse.ArgumentParser, text: str) -> Template | None:
+    """Read --engine-template; what no pod could be made with ends the start, not every run."""
+    if not text:
+        return None
+    try:
+        template = Template.model_validate_json(text)
+        strategic_merge({"containers": [{"name": ENGINE_CONTAINER}]}, template.spec or {}, "spec")
+    except (ValueError, Unusable) as error:
+        parser.error(f"--engine-template is no pod template: {error}")
+    return template
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +184,11 @@ def _parser() -> argparse.ArgumentParser:
         help="serve this namespace only; may be given several times (default: all)",
     )
     add("engine-image", default.engine_image, "image of engines whose Flow and run name none (default: %(default)s)")
+    add(
+        "engine-template",
+        "",
+        'JSON of {"metadata": {"labels", "annotations"}, "spec": PodSpec}, merged under what Flows and runs say of their pods',
+    )
     add(
         "pod-security",
         "restricted",

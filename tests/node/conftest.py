@@ -1,11 +1,13 @@
-"""A real node: kubelet, containers, scheduler. Only with REALNODE set to the folder of its scripts (`make e2e-node`), for it needs root."""
+"""A real node with the images of `make images` and the chart on it: operator and engines are pods, with real tokens.
+
+Only with REALNODE set to the folder of the node's scripts (`make e2e-node`), for it needs root.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.cluster import NAMESPACE, ROOT, Cluster, Program, Space, helm_template
+from tests.support.cluster import NAMESPACE, ROOT, Cluster, Program, Space, program
 from tests.support.realserver import GivenServer
 
-IMAGE = "penstock.local/engine:test"
+VERSION = "0.1.0"
+IMAGE = f"docker.io/penstock/engine:{VERSION}"
+ARCHIVES = Path(os.environ.get("PENSTOCK_IMAGES", ROOT / "build/images"))
+CHART = ROOT / "charts/penstock"
+# The operator stays where a test drives everybody else away.
+VALUES = ("--set-json", 'tolerations=[{"operator":"Exists"}]')
 # Images whose runtime asks a container to stop by another signal than SIGTERM.
-STOPPED_BY = {"SIGQUIT": f"{IMAGE}-quit", "SIGRTMIN+3": f"{IMAGE}-rt"}
+STOPPED_BY = {"SIGQUIT": "penstock.local/engine:test-quit", "SIGRTMIN+3": "penstock.local/engine:test-rt"}
 DEPENDENCIES = ["anyio", "cloudpickle", "httpx", "pydantic"]
 
 
@@ -40,7 +47,7 @@ class NodeCluster(Cluster):
 
     @property
     def operator_kubeconfig(self) -> Path:
-        return self.server.folder / "operator.kubeconfig"
+        raise NotImplementedError("the operator is a pod here, with its own token")
 
     def script(self, name: str, *arguments: str, **env: str) -> str:
         """Run one of the node's scripts."""
@@ -59,22 +66,16 @@ class NodeCluster(Cluster):
         exported = dict(re.findall(r"export (\w+)=(\S+)", printed))
         os.environ["PATH"] = f"{exported['PATH'].split(':')[0]}:{os.environ['PATH']}"
         self.given = GivenServer(Path(exported["KUBECONFIG"])).start()
+        for target in ("engine", "operator"):
+            self.import_image(ARCHIVES / f"{target}.tar", f"docker.io/penstock/{target}:{VERSION}")
+        self.helm("install", "penstock", str(CHART), "--create-namespace", "--wait", "--timeout=120s", *VALUES)
         packages = str(self._packages())
-        self.script("image.sh", IMAGE, packages, str(ROOT / "engine"))
         for signal, image in STOPPED_BY.items():
             self.script("image.sh", image, packages, str(ROOT / "engine"), IMAGE_STOPSIGNAL=signal)
-        self.kubectl(
-            "apply", "-f", "-", stdin=f'{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{NAMESPACE}"}}}}'
-        )
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=helm_template())
-        self.kubectl("wait", "--for=condition=Established", "crd/flowruns.penstock.dev", "crd/flows.penstock.dev")
-        token = self.kubectl("-n", NAMESPACE, "create", "token", "penstock", "--duration=8h").strip()
-        self.server.write_kubeconfig("operator.kubeconfig", token, NAMESPACE)
-        self.start_operator()
         return self
 
     def _packages(self) -> Path:
-        """An environment with what the engine's image holds: the dependencies of a flow, and nothing of the operator."""
+        """An environment with the dependencies of a flow, for the images that are not built by our recipe."""
         folder = self.folder / "image"
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
         pip = [
@@ -89,10 +90,31 @@ class NodeCluster(Cluster):
         subprocess.run(pip, check=True, capture_output=True)
         return folder
 
+    def import_image(self, archive: Path, name: str) -> None:
+        """Give the node an image, and keep it from throwing it away."""
+        self.script("node", "ctr", "images", "import", str(archive))
+        self.script("node", "ctr", "images", "label", name, "io.cri-containerd.pinned=pinned")
+
+    def helm(self, *arguments: str, ok: bool = True, seconds: float = 300) -> str:
+        """Run helm as the administrator, in the namespace of the release."""
+        done = subprocess.run(
+            [program("helm"), "--kubeconfig", str(self.kubeconfig), "--namespace", NAMESPACE, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if ok and done.returncode:
+            raise AssertionError(f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.logs()}")
+        return done.stdout + done.stderr
+
+    def logs(self) -> str:
+        log = self.kubectl("-n", NAMESPACE, "logs", "deployment/penstock-operator", "--tail=60", ok=False)
+        pods = self.kubectl("-n", NAMESPACE, "get", "pods,events", ok=False)
+        return f"--- operator\n{log}\n{pods}"
+
     def start_operator(self) -> Program:
-        arguments = ("penstock_operator", f"--engine-image={IMAGE}")
-        self.operator = self.launch("operator", *arguments, KUBECONFIG=str(self.operator_kubeconfig))
-        return self.operator
+        raise NotImplementedError("the operator is a pod here")
 
     def start_server(self) -> None:
         self.script("node", "start", "apiserver")
@@ -116,6 +138,9 @@ def node() -> Iterator[NodeCluster]:
     scripts = os.environ.get("REALNODE")
     if not scripts:
         pytest.skip("the real node: run `make e2e-node` (needs root, and the folder of its scripts in REALNODE)")
+    missing = [t for t in ("engine", "operator") if not (ARCHIVES / f"{t}.tar").exists()]
+    if missing:
+        raise FileNotFoundError(f"{ARCHIVES} has no image of {' and '.join(missing)}: run `make images` first")
     cluster = NodeCluster(scripts=Path(scripts).resolve())
     try:
         cluster.start()

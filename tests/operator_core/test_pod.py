@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.api.execution import Template
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.pod import pod_manifest
 from penstock_operator.core.policy import Policy, policy_of
@@ -410,3 +411,29 @@ def test_the_probe_fails_for_a_process_that_neither_beats_nor_computes(tmp_path:
         assert probe(tmp_path, f"{process.pid} {old} {-10 * 10**9}\n") == 0
     finally:
         process.communicate()
+
+
+def test_the_administrators_template_lies_under_everything() -> None:
+    """What Flow and run say wins; what only the administrator says holds."""
+    base = Template.model_validate(
+        {
+            "metadata": {"labels": {"team": "platform", "cost": "1"}},
+            "spec": {
+                "serviceAccountName": "runner",
+                "nodeSelector": {"pool": "flows"},
+                "containers": [
+                    {"name": "engine", "resources": {"limits": {"memory": "1Gi"}}, "env": [{"name": "A", "value": "1"}]}
+                ],
+            },
+        }
+    )
+    spec = {"template": {"metadata": {"labels": {"team": "data"}}, "spec": {"nodeSelector": {"pool": "gpu"}}}}
+    flowrun = run({"flowSpec": flow_spec(), **spec, "env": [{"name": "A", "value": "2"}]})
+    assert flowrun.spec.flow_spec is not None
+    definition = Definition(flowrun.spec.flow_spec)
+    pod = pod_manifest(flowrun, definition, Policy(), 1, engine_image=ENGINE_IMAGE, secure=True, base=base)
+    assert pod["spec"]["serviceAccountName"] == "runner"
+    assert pod["spec"]["nodeSelector"] == {"pool": "gpu"}
+    assert engine(pod)["resources"] == {"limits": {"memory": "1Gi"}}
+    assert env(pod)["A"] == "2"
+    assert {"team": "data", "cost": "1"}.items() <= pod["metadata"]["labels"].items()

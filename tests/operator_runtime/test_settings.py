@@ -94,3 +94,12 @@ def test_two_processes_of_one_pod_are_two_candidates() -> None:
     one, two = (parse([], {"POD_NAME": "operator-0"}).config.identity for _ in range(2))
     assert one != two
     assert one.startswith("operator-0_")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"spec": {"containers": [{"image": "x"}]}}', '{"spec": []}'])
+def test_a_template_that_makes_no_pod_ends_the_start(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would end every run otherwise."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["--engine-template", text], {})
+    assert ended.value.code == 2
+    assert "--engine-template is no pod template" in capsys.readouterr().err

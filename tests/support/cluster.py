@@ -427,7 +427,16 @@ class WithoutNode(RealCluster):
 def helm_template(*arguments: str) -> str:
     """Return what the chart renders, without its Deployment (there is no node that could run an image)."""
     done = subprocess.run(
-        [program("helm"), "template", "penstock", str(ROOT / "charts/penstock"), "--namespace", NAMESPACE, *arguments],
+        [
+            program("helm"),
+            "template",
+            "--no-hooks",
+            "penstock",
+            str(ROOT / "charts/penstock"),
+            "--namespace",
+            NAMESPACE,
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=False,

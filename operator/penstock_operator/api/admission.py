@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .base import ONE_EXECUTION, immutable
 from .constants import ADMINISTER_VERB, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP
 from .execution import Execution, RunPolicy
 from .flowrun import FlowRunStatus
@@ -115,12 +116,12 @@ def _immutable() -> list[dict[str, str]]:
     policy_fixed = ",".join(f"'{name}'" for name in fixed)
     return [
         *(
-            _validation(f"!variables.update || {_same('spec', field)}", f"spec.{field} is immutable")
+            _validation(f"!variables.update || {_same('spec', field)}", immutable(f"spec.{field}"))
             for field in ("parameters", "context", "template", "env", "resources", "image", "flowSpec")
         ),
         _validation(
             f"!variables.update || [{policy_fixed}].all(f, object.spec.?runPolicy[?f] == oldObject.?spec.?runPolicy[?f])",
-            "of spec.runPolicy only retention may change",
+            f"of spec.runPolicy only retention may change; {ONE_EXECUTION}",
         ),
         _validation(
             f"!variables.update || {_same('spec', 'scheduledTime')}"

@@ -106,6 +106,15 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+# Whoever edits a run in Git under its old name learns what to do instead, whatever tool carries the refusal.
+ONE_EXECUTION: Final = "a FlowRun is one execution: give the new one another name"
+
+
+def immutable(field: str) -> str:
+    """Return the message of a rule that lets nobody change a field of a FlowRun."""
+    return f"{field} is immutable; {ONE_EXECUTION}"
+
+
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """Return the schema extra that puts CEL rules on a model.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, rules
+from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, immutable, rules
 from .execution import EnvList, Execution, Image, Parameters, Resources, Retention, RunPolicy, Template
 from .metadata import Conditions, ObjectMeta
 from .report import Error, Pause, Report, Result
@@ -62,21 +62,21 @@ class FlowRunSpec(Model):
             ("has(self.flowRef) != has(self.flowSpec)", "exactly one of spec.flowRef and spec.flowSpec"),
             (
                 "has(self.flowRef) == has(oldSelf.flowRef) && (!has(self.flowRef) || self.flowRef == oldSelf.flowRef)",
-                "spec.flowRef is immutable",
+                immutable("spec.flowRef"),
             ),
             (
                 "!has(self.flowSpec) || !has(oldSelf.flowSpec) || (self.flowSpec.entrypoint == oldSelf.flowSpec.entrypoint"
                 " && has(self.flowSpec.source) == has(oldSelf.flowSpec.source)"
                 " && (!has(self.flowSpec.source) || self.flowSpec.source == oldSelf.flowSpec.source))",
-                "spec.flowSpec is immutable",
+                immutable("spec.flowSpec"),
             ),
             (
                 "has(self.rerunOf) == has(oldSelf.rerunOf) && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)",
-                "spec.rerunOf is immutable",
+                immutable("spec.rerunOf"),
             ),
             (
                 "has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)",
-                "spec.managedBy is immutable",
+                immutable("spec.managedBy"),
             ),
             (
                 "oldSelf.desiredState != 'Cancelled' || self.desiredState == 'Cancelled'",

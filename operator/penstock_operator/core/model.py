@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any, Final
 
+from penstock_operator.api.execution import Template
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
 
@@ -90,6 +91,7 @@ class Observed:
     run: FlowRun
     now: datetime  # the operator's clock, UTC
     engine_image: str  # the operator's --engine-image
+    engine_template: Template | None = None  # --engine-template
     pod_security: bool = True  # --pod-security: False leaves security contexts to the template
     flow: Flow | Absence = UNKNOWN  # of spec.flowRef
     pod: Pod | Absence = UNKNOWN  # of that name, whoever owns it

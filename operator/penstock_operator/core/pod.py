@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from penstock_operator.api import constants as k
-from penstock_operator.api.execution import Execution
+from penstock_operator.api.execution import Execution, Template
 from penstock_operator.api.flowrun import FlowRun, FlowRunSpec
 from penstock_operator.api.podspec import CONTAINER
 
@@ -38,7 +38,14 @@ def pod_name(run: FlowRun, attempt: int) -> str:
 
 
 def pod_manifest(
-    run: FlowRun, definition: Definition, policy: Policy, attempt: int, *, engine_image: str, secure: bool
+    run: FlowRun,
+    definition: Definition,
+    policy: Policy,
+    attempt: int,
+    *,
+    engine_image: str,
+    secure: bool,
+    base: Template | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of an attempt's pod.
 
@@ -49,6 +56,7 @@ def pod_manifest(
         attempt: the attempt's number.
         engine_image: the image where neither flow nor run names one.
         secure: whether the pod gets the security defaults (PSA *restricted*); else they are left to template and cluster.
+        base: the administrator's template for all pods (--engine-template); everything of the user's is merged over it.
 
     Raises:
         Unusable: a template is no PodSpec; the message says where.
@@ -59,6 +67,11 @@ def pod_manifest(
         name: value for name, value in run.metadata.labels.items() if name.startswith(k.KUEUE_PREFIX)
     }
     annotations: dict[str, str] = {}
+    if base is not None:
+        spec = strategic_merge(spec, base.spec or {}, "--engine-template.spec")
+        if base.metadata is not None:
+            labels.update(base.metadata.labels or {})
+            annotations.update(base.metadata.annotations or {})
     env = _kept_env(run, execution, policy, attempt)
     for whose, layer in (("flow", execution), ("run", run.spec)):
         try:

@@ -53,7 +53,15 @@ def submit(s: Situation, definition: Definition, number: int) -> Plan:
             if isinstance(seen.flow, Flow):
                 after = (TidyRevisions(seen.flow.metadata.name, seen.flow.metadata.uid),)
     policy = policy_of(definition.execution, run.spec)
-    manifest = pod_manifest(run, definition, policy, number, engine_image=seen.engine_image, secure=seen.pod_security)
+    manifest = pod_manifest(
+        run,
+        definition,
+        policy,
+        number,
+        engine_image=seen.engine_image,
+        secure=seen.pod_security,
+        base=seen.engine_template,
+    )
     effects += (CreatePod(manifest), *after)
     changes: dict[str, Any] = {"pause": None}
     if number == 1 and run.status.attempt is None:

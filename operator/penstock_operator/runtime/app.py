@@ -113,6 +113,7 @@ class Operator:
                 random=rng,
                 engine_image=config.engine_image,
                 pod_security=config.pod_security,
+                engine_template=config.engine_template,
             ),
             StatusWriter(self._client, self.store, self.metrics),
             Effects(self._client, self.store, self._recorder, now=memories.now),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock_operator.api.execution import Template
+
 ENGINE_IMAGE: Final = "penstock/engine:latest"
 LEASE_NAME: Final = "penstock-operator"  # the one that the chart's Role allows
 
@@ -16,6 +18,7 @@ class Config:
     Attributes:
         namespaces: to serve; empty: all.
         engine_image: of engines whose Flow and run name no image.
+        engine_template: merged over every engine pod before anything of a Flow's or run's.
         pod_security: whether engine pods are hardened by default (Pod Security Standard "restricted").
         health_port: of probes and metrics; 0: none.
         leader_elect: whether to decide only while holding the Lease.
@@ -30,6 +33,7 @@ class Config:
 
     namespaces: tuple[str, ...] = ()
     engine_image: str = ENGINE_IMAGE
+    engine_template: Template | None = None
     pod_security: bool = True
     health_port: int = 0
     leader_elect: bool = False

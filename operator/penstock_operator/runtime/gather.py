@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
+from penstock_operator.api.execution import Template
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow
@@ -85,6 +86,7 @@ class Gatherer:
         random: a number in [0, 1).
         engine_image: the image of engines that name none.
         pod_security: whether pods are hardened by default.
+        engine_template: the administrator's template for all pods.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Gatherer:
         random: Callable[[], float],
         engine_image: str,
         pod_security: bool,
+        engine_template: Template | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -105,6 +108,7 @@ class Gatherer:
         self._random = random
         self._engine_image = engine_image
         self._pod_security = pod_security
+        self._engine_template = engine_template
 
     def observe(self, run: FlowRun, facts: Facts, memory: Memory, ahead: float = 0.0) -> Observed:
         """Put together what is known now.
@@ -128,6 +132,7 @@ class Gatherer:
             now=now,
             engine_image=self._engine_image,
             pod_security=self._pod_security,
+            engine_template=self._engine_template,
             flow=flow,
             pod=pod,
             pod_is_live=name in facts.pods,
