@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,11 @@ def test_odd_flows_and_runs_on_a_real_server(
     assert sum(map(float, sent)) <= WRITES * EACH
 
 
+def stored(world: World, body: dict[str, Any]) -> bool:
+    """Whether the server has taken a run."""
+    return world.call("POST", world.runs, body).code in (201, 409)
+
+
 def loosened(node: Any) -> Any:
     """A schema as an older CRD had it: without patterns, without bounds of numbers."""
     if isinstance(node, list):
@@ -137,9 +143,7 @@ def test_what_an_older_crd_let_in_has_a_state_and_can_be_cancelled(
         for name, spec in OLD.items():
             body = {"apiVersion": "penstock.dev/v1alpha1", "kind": "FlowRun", "metadata": {"name": name}}
             body["spec"] = {"flowSpec": {"entrypoint": "a:f"}, **spec}
-            until(
-                f"the older CRD takes {name}", lambda body=body: world.call("POST", world.runs, body).code in (201, 409)
-            )  # type: ignore[misc]
+            until(f"the older CRD takes {name}", partial(stored, world, body))
     finally:
         world.apply(crds())
     one = OperatorProcess(server.kubeconfig, tmp_path, (f"--namespace={world.namespace}",))
