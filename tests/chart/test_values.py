@@ -71,7 +71,10 @@ def test_the_defaults_are_the_tables() -> None:
 
 
 def operator(*arguments: str) -> dict[str, Any]:
-    return of(render(*arguments), "Deployment")["penstock-system/penstock-operator"]["spec"]["template"]["spec"]
+    spec: dict[str, Any] = of(render(*arguments), "Deployment")["penstock-system/penstock-operator"]["spec"][
+        "template"
+    ]["spec"]
+    return spec
 
 
 def test_image_by_digest() -> None:

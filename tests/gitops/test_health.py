@@ -53,7 +53,7 @@ def deleted(body: JSON) -> JSON:
     return {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
-FILES = {"source": {"configMap": {"name": "code"}}}
+FILES: dict[str, Any] = {"source": {"configMap": {"name": "code"}}}
 NEW_RUN = {**run_json(None, None, generation=1), "status": UNSEEN}
 NEW_FLOW = {**flow_json(generation=1), "status": UNSEEN}
 
