@@ -8,7 +8,6 @@ Neighbours: `wire` carries requests, `credentials` says as whom, `ratelimit` how
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import time
@@ -22,9 +21,9 @@ from . import errors, jsontext
 from .credentials import Credentials
 from .errors import ApiError
 from .metrics import Metrics
+from .paging import Page, page_of
 from .ratelimit import TokenBucket
 from .resources import Key, Resource
-from .table import key_of
 from .wire import AiohttpWire, NoAnswerError, TooMuchError, Wire
 
 JSON = "application/json"
@@ -41,25 +40,6 @@ LONGEST_INNER_WAIT = 5.0  # a longer Retry-After is left to the work queue: a wo
 Warnings = list[str]  # inside the client `list` is a verb
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a listing.
-
-    Attributes:
-        items: the objects on it.
-        shown: the names of all objects on it and on the pages before it.
-        resource_version: what the listing shows.
-        last: whether the listing is complete with it.
-        size: bytes of JSON of one object, on an average.
-    """
-
-    items: list[dict[str, Any]]
-    shown: frozenset[Key] | set[Key]
-    resource_version: str
-    last: bool
-    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,22 +361,6 @@ class ApiClient:
         if self._credentials.blocking and self._credentials.stale:
             return await asyncio.to_thread(self._credentials.token)
         return self._credentials.token()
-
-
-def page_of(body: Mapping[str, Any], shown: set[Key], size: int = 0) -> Page:
-    """Return a page as the API server sends it.
-
-    Args:
-        body: what was sent.
-        shown: the names on the pages before it; those on this one are added.
-        size: of the whole, bytes.
-    """
-    items, meta = body.get("items") or [], body.get("metadata") or {}
-    for raw in items:
-        with contextlib.suppress(KeyError, TypeError, AttributeError):  # what has no name can't be looked for either
-            shown.add(key_of(raw))
-    each = size // len(items) if items else 0
-    return Page(items, shown, str(meta.get("resourceVersion", "")), last=not meta.get("continue"), size=each)
 
 
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}

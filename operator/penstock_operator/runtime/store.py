@@ -9,12 +9,10 @@ Neighbours: `source` and `sync` feed it, `gather` reads it, its answers name the
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from penstock_operator.api.constants import LABEL_FLOW_RUN
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow, read_run
@@ -23,36 +21,19 @@ from penstock_operator.core.observe import Pod, parse_pod
 
 from .errors import UnreadableError
 from .gist import Gist, of_finished, of_run, spent, trimmed, watched
+from .noted import Unreadable, has_state, why_of
 from .packing import Packing, pack
+from .podindex import PodIndex, run_of
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
 from .slots import Slots
 from .table import LARGE_BYTES, Entry, Table, key_of, version
 
-LAST_PODS = 2_000  # pods that are gone and may not have been judged yet
 LARGE_FLOW_BYTES = 300_000  # a Flow may bring its source along, and each decision about its runs reads it
-WORDS = 512  # of why an object can't be read
 
 log = logging.getLogger(__name__)
 
 V = TypeVar("V")
 H = TypeVar("H")
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An object that is there and can't be read.
-
-    Attributes:
-        uid: its UID.
-        version: its resourceVersion.
-        why: in words.
-        stateless: nobody has said yet what state it is in (a run).
-    """
-
-    uid: str
-    version: int
-    why: str
-    stateless: bool
 
 
 class Store:
@@ -75,8 +56,7 @@ class Store:
         self.pods: Table[Pod] = Table()
         self._unreadable: dict[tuple[Resource, Key], Unreadable] = {}
         self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
-        self._pods: dict[Key, tuple[Key, ...]] = {}  # run -> its pods, in order
-        self._last: OrderedDict[Key, Pod] = OrderedDict()  # pods that are gone, as they were last seen
+        self._pods = PodIndex()
         self._states: Counter[str] = Counter()
         self._slots = Slots()
 
@@ -122,7 +102,7 @@ class Store:
                 return table.get(key)
             except Exception as error:  # noqa: BLE001 - whatever is in it
                 assert entry is not None
-                noted = self._note(resource, key, Unreadable(entry.uid, entry.version, _why(error), stateless=False))
+                noted = self._note(resource, key, Unreadable(entry.uid, entry.version, why_of(error), stateless=False))
         raise UnreadableError(f"{resource.plural} {key}", noted.why)
 
     def _note(self, resource: Resource, key: Key, noted: Unreadable) -> Unreadable:
@@ -164,13 +144,13 @@ class Store:
 
     def pods_of(self, run: Key) -> list[Pod]:
         """Return the pods that carry the run's name."""
-        found = [self.pods.get(key) for key in self._pods.get(run, ())]
+        found = [self.pods.get(key) for key in self._pods.of(run)]
         return [pod for pod in found if pod is not None]
 
     def unowned_pods(self) -> list[tuple[Key, Key, Pod]]:
         """Return the pods that live, are owned, and whose run is not known: each with its name, and the run's."""
         found = []
-        for run, keys in tuple(self._pods.items()):
+        for run, keys in self._pods:
             known = self._unreadable.get((FLOWRUNS, run)) or self.runs.entry(run)
             uid = known.uid if known is not None else ""
             for key in keys:
@@ -187,7 +167,7 @@ class Store:
 
     def last_pod(self, key: Key) -> Pod | None:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
-        return self._last.get(key)
+        return self._pods.last(key)
 
     def apply(
         self,
@@ -223,9 +203,9 @@ class Store:
         try:
             concerned = self._take(resource, key, at, raw, deleted=deleted, size=size)
         except Exception as error:  # noqa: BLE001 - whatever is in it
-            stateless = resource == FLOWRUNS and not _has_state(raw)
+            stateless = resource == FLOWRUNS and not has_state(raw)
             uid = str(raw["metadata"].get("uid", ""))
-            self._note(resource, key, Unreadable(uid, at, _why(error), stateless))
+            self._note(resource, key, Unreadable(uid, at, why_of(error), stateless))
             concerned = self._concerned_by_name(resource, key)
         others = [key for key in concerned if key != own]
         if others:
@@ -249,7 +229,7 @@ class Store:
         try:
             return read_run(raw)
         except Exception as error:
-            raise UnreadableError(f"{FLOWRUNS.plural} {key}", _why(error)) from error
+            raise UnreadableError(f"{FLOWRUNS.plural} {key}", why_of(error)) from error
 
     def _take(
         self, resource: Resource, key: Key, at: int, raw: Mapping[str, Any], *, deleted: bool, size: int
@@ -291,15 +271,15 @@ class Store:
             return False
         pod = trimmed(parse_pod(raw))
         before = self.pods.get(key)
-        gist = self.gist(_run_of(key, pod))
+        gist = self.gist(run_of(key, pod))
         self.pods.put(key, Entry(uid, at, spent(pod) if pod.terminal and gist is not None and gist.finished else pod))
-        self._last.pop(key, None)
-        self._index_pod(key, before, pod)
+        self._pods.back(key)
+        self._pods.note(key, before, pod)
         return True
 
     def _spend(self, run: Key) -> None:
         """A run has ended: of its pods that have, only their names are of use."""
-        for key in self._pods.get(run, ()):
+        for key in self._pods.of(run):
             pod = self.pods.get(key)
             if pod is not None and pod.terminal:
                 self.pods.swap(key, spent(pod))
@@ -307,12 +287,12 @@ class Store:
     def _deleted(self, resource: Resource, key: Key, at: int, raw: Mapping[str, Any]) -> tuple[Key, ...]:
         if resource == PODS:
             known = self.pods.get(key)
-            gist = self.gist(_run_of(key, known)) if known is not None else None
+            gist = self.gist(run_of(key, known)) if known is not None else None
             if gist is None or not gist.finished:
                 try:
-                    self._remember(key, parse_pod(raw))
+                    self._pods.remember(key, parse_pod(raw))
                 except Exception as error:  # noqa: BLE001 - whatever is in it
-                    log.warning("the last sight of pod %s can't be read: %s", key, _why(error))
+                    log.warning("the last sight of pod %s can't be read: %s", key, why_of(error))
         return self._forget(resource, key, at)
 
     def absent(self, resource: Resource, key: Key, seen: int, *, own: Key | None = None) -> tuple[Key, ...]:
@@ -373,24 +353,18 @@ class Store:
         elif resource == FLOWS:
             self._slots.learn_flow(key, None)
         elif entry is not None and isinstance(entry.value, Pod):
-            self._index_pod(key, entry.value, None)
-            gist = self.gist(_run_of(key, entry.value))
-            if key not in self._last and (gist is None or not gist.finished):
-                self._remember(key, entry.value)
+            self._pods.note(key, entry.value, None)
+            gist = self.gist(run_of(key, entry.value))
+            if self._pods.last(key) is None and (gist is None or not gist.finished):
+                self._pods.remember(key, entry.value)
         return concerned
-
-    def _remember(self, key: Key, pod: Pod) -> None:
-        self._last[key] = pod
-        self._last.move_to_end(key)
-        while len(self._last) > LAST_PODS:
-            self._last.popitem(last=False)
 
     def _concerned(self, resource: Resource, key: Key) -> tuple[Key, ...]:
         """Return the runs that a change of a known object may concern."""
         if resource != PODS:
             return self._concerned_by_name(resource, key)
-        pod = self.pods.get(key) or self._last.get(key)
-        run = _run_of(key, pod) if pod is not None else None
+        pod = self.pods.get(key) or self._pods.last(key)
+        run = run_of(key, pod) if pod is not None else None
         return (run,) if run is not None and run.name else ()
 
     def _concerned_by_name(self, resource: Resource, key: Key) -> tuple[Key, ...]:
@@ -404,31 +378,6 @@ class Store:
                 self._states[gist.state] += step
                 for reference in gist.refers:
                     _link(self._waiting, reference, key, step)
-
-    def _index_pod(self, key: Key, before: Pod | None, after: Pod | None) -> None:
-        for pod, step in ((before, -1), (after, 1)):
-            if pod is not None:
-                run = _run_of(key, pod)
-                others = tuple(other for other in self._pods.get(run, ()) if other != key)
-                kept = tuple(sorted((*others, key))) if step > 0 else others
-                if kept:
-                    self._pods[run] = kept
-                else:
-                    self._pods.pop(run, None)
-
-
-def _run_of(key: Key, pod: Pod) -> Key:
-    return Key(key.namespace, pod.labels.get(LABEL_FLOW_RUN, ""))
-
-
-def _has_state(raw: Mapping[str, Any]) -> bool:
-    status = raw.get("status")
-    return isinstance(status, Mapping) and bool(status.get("state"))
-
-
-def _why(error: Exception) -> str:
-    """Return in one line what is wrong with an object; a validation names the field."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:WORDS]
 
 
 def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:

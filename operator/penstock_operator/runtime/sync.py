@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from . import errors
-from .client import ApiClient, Page
+from .client import ApiClient
 from .errors import ApiError
 from .metrics import Metrics
+from .paging import Page
 from .resources import FLOWRUNS, WATCHED, Key, Resource, live_selector, selector
 from .store import Store
 
