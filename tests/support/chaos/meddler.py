@@ -1,4 +1,4 @@
-"""What other people do to the namespace of a chaos: a webhook that comes and goes, a quota that is shut and opened.
+"""What other people do to the namespace of a chaos: a webhook that comes and goes, a quota that is shut and opened, revisions deleted.
 
 Each meddling lasts for some seconds and is undone; nothing that it refuses may end a run. A webhook of this kind refuses because nobody
 answers for it (`failurePolicy: Fail`), for pods and for ConfigMaps, that is for revisions. Neighbours: `weather` says when.
@@ -31,6 +31,9 @@ class Meddler:
 
     async def meddle(self, kind: str, seconds: float) -> None:
         """Do something of that kind, and undo it after so many seconds."""
+        if kind == REVISIONS:
+            await self._delete_revisions()
+            return
         path, body = self._object(kind)
         name = body["metadata"]["name"]
         code, answer = await self.api.send("POST", path, body)
@@ -42,9 +45,16 @@ class Meddler:
             await asyncio.shield(self._undo(f"{path}/{name}"))
             self.history.note(f"{kind} is gone")
 
+    async def _delete_revisions(self) -> None:
+        """All of them, behind the operator's back: the Flow that they were made of is still there."""
+        path = f"/api/v1/namespaces/{self.api.namespace}/configmaps?labelSelector=penstock.dev%2Fflow"
+        code, answer = await self.api.send("DELETE", path)
+        assert code == 200, answer
+        self.history.note("revisions are deleted")
+
     async def undo_all(self) -> None:
         """Leave nothing behind when the faults end."""
-        for kind in KINDS:
+        for kind in MADE:
             path, body = self._object(kind)
             await self._undo(f"{path}/{body['metadata']['name']}")
 
@@ -53,7 +63,7 @@ class Meddler:
         assert code in (200, 404), answer
 
     def _object(self, kind: str) -> tuple[str, JSON]:
-        return KINDS[kind](self.api.namespace)
+        return MADE[kind](self.api.namespace)
 
 
 def _webhook(namespace: str) -> tuple[str, JSON]:
@@ -76,7 +86,9 @@ def _quota(namespace: str) -> tuple[str, JSON]:
     return f"/api/v1/namespaces/{namespace}/resourcequotas", body
 
 
-KINDS: dict[str, Callable[[str], tuple[str, JSON]]] = {
+MADE: dict[str, Callable[[str], tuple[str, JSON]]] = {
     "a webhook that nobody answers for": _webhook,
     "a quota of no pods": _quota,
 }
+REVISIONS = "revisions"
+KINDS = (*MADE, REVISIONS)
