@@ -34,6 +34,8 @@ def test_everything_comes_and_ends(seed: int, seconds: float) -> None:
     assert times.kills
     assert times.second
     assert times.weather(seconds + 1) == "calm"
+    assert times.meddlings
+    assert all(0 < begin < end <= seconds for begin, end in times.meddlings)
 
 
 def test_dice_strike_what_they_fit() -> None:

@@ -71,6 +71,7 @@ TABLES = (
 ELSEWHERE = {
     "report Interrupted, the run's deadline passed: Failed/TimedOut",  # by time alone: the operator's own clock
     "Unschedulable for longer than pendingDeadline: Crashed/Unschedulable, the pod goes",  # by time alone: below
+    "a native sidecar that crash-loops for longer than pendingDeadline: Crashed/Initializing",  # by time alone
     "a pod of ours with another UID than the recorded: the recorded one is gone",
     "the pod waits for a revision that is gone with its Flow: Crashed/FlowDeleted",
 }

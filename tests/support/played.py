@@ -325,6 +325,10 @@ def _spec(row: Row) -> JSON:
         if container.sidecar:
             made["restartPolicy"] = "Always"
         template["initContainers" if container.init else "containers"].append(made)
+    if row.pod.memory_limit:
+        template["resources"] = {"limits": {"memory": row.pod.memory_limit}}
+    if row.pod.image_volumes:
+        template["volumes"] = [{"name": name, "image": {"reference": image}} for name, image in row.pod.image_volumes]
     return {**spec, "template": {"spec": {key: value for key, value in template.items() if value}}}
 
 

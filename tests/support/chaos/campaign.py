@@ -6,6 +6,7 @@ Everything that is drawn is drawn from one seed. Neighbours: all of this folder;
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 from collections import Counter
@@ -25,6 +26,7 @@ from .checker import Wrong, check, finished, ran
 from .fates import GONE, Fate, fates
 from .history import History
 from .kubelet import NODES, Cast
+from .meddler import KINDS, Meddler
 from .nodes import Nodes
 from .observer import Observer
 from .operators import LOST, Operators
@@ -127,6 +129,7 @@ class Campaign:
             operators.kubeconfig = self._kubeconfig(proxy.url)
             user = User(direct, self.history, plan.seed)
             await user.apply_flow()
+            meddler = Meddler(direct, self.history)
             rng = random.Random(f"{plan.seed} moments")
             work: list[Awaitable[Any]] = [
                 observer.watch_runs(),
@@ -134,10 +137,12 @@ class Campaign:
                 operators.keep(),
                 *(user.play(one, rng.uniform(0, plan.seconds * 0.6)) for one in cast.values()),
                 *self._appointments(times, proxy, operators),
+                *self._meddlings(times, meddler),
             ]
             tasks = [asyncio.ensure_future(one) for one in work]
             await self._until(self._weathers_clock, plan.seconds, tasks)
             await self._peace(proxy, operators)
+            await meddler.undo_all()
             await self._settle(cast, observer, tasks, nodes)
         finally:
             for task in tasks:
@@ -189,6 +194,13 @@ class Campaign:
             *(self._at(now, at, self._compact) for at in times.compactions),
             *(self._at(self._weathers_clock, at, self._outage, away) for at, away in times.outages),
             *(self._at(self._weathers_clock, e.begin, self._change, e, proxy) for e in times.episodes),
+        ]
+
+    def _meddlings(self, times: Schedule, meddler: Meddler) -> list[Awaitable[Any]]:
+        kinds = itertools.cycle(KINDS)
+        return [
+            self._at(self._weathers_clock, begin, meddler.meddle, next(kinds), end - begin)
+            for begin, end in times.meddlings
         ]
 
     async def _at(self, clock: Callable[[], float], moment: float, what: Any, *arguments: Any) -> None:

@@ -8,6 +8,7 @@ More than one is right where the fate leaves open who is first: a late report or
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ LONG = "bind start claim work:2-6 report:Completed exit:0"
 HANG = "bind start claim hang"
 
 # Steps that take the pod's object away.
-TAKING = frozenset({"delete", "disrupt", "vanish", "lost"})
+TAKING = frozenset({"delete", "disrupt", "vanish", "lost", "requeue"})
 
 COMPLETED = "Completed/Completed"
 CANCELLED = "Cancelled/Cancelled"
@@ -103,6 +104,14 @@ def _at(what: str, after: float, before: float) -> Act:
     return Act(what, after, before)
 
 
+def _taken_back(*unseen: str) -> tuple[Lost, ...]:
+    """Twice, in its queue's words where an operator has seen them before the pod was gone; what it counts as is checked of each."""
+    return tuple(itertools.product(("Preempted/-", *unseen), repeat=2))
+
+
+_SIDECAR: JSON = {
+    "template": {"spec": {"initContainers": [{"name": "proxy", "image": "proxy", "restartPolicy": "Always"}]}}
+}
 _CANCEL = _at("Cancelled", 0, 6)
 _ENDED_OR_CANCELLED = _ends(CANCELLED, COMPLETED)
 _ONCE_SUSPENDED: tuple[Lost, ...] = ((), ("Suspended/-",))
@@ -157,10 +166,20 @@ FATES: tuple[Fate, ...] = (
          (("NodeRejected/neverStarted",) * 2,), _retries(neverStarted=2)),
     Fate("node lost", ("bind start claim work lost", FINE), lost=(("NodeLost/infrastructure",), ("PodDeleted/infrastructure",))),
     Fate("node comes back", ("bind start claim silent work report:Completed exit:0",)),
+    # --- other people's containers and queues ---------------------------------------------------------------------------------------
+    Fate("exits after a sidecar's oom", ("bind sidecar:oom start claim work exit:3",), _ends("Crashed/ExitCode"), spec=_SIDECAR),
+    Fate("killed after a sidecar's oom", ("bind sidecar:oom start claim work exit:137", FINE), lost=(("Killed/infrastructure",),),
+         spec=_SIDECAR),
+    Fate("sidecar comes late", ("bind sidecar:loops hold:0-2 sidecar:oom start claim work report:Completed exit:0",), spec=_SIDECAR),
+    Fate("taken back by its queue", ("bind start claim work requeue hang", "bind requeue hang", FINE),
+         lost=_taken_back("PodDeleted/infrastructure", "PodDeleted/neverStarted"), policy=_retries(neverStarted=2, infrastructure=2), obeys="mute"),
+    Fate("taken back and reported", ("bind start claim work requeue hang",) * 2 + (FINE,), policy=_retries(infrastructure=2),
+         lost=_taken_back("Interrupted/infrastructure", "PodDeleted/infrastructure")),
+    Fate("restarted in place", ("bind start claim work restart", FINE), lost=(("ContainerRestarted/infrastructure",),)),
     # --- not running yet ------------------------------------------------------------------------------------------------------------
     Fate("image never pulls", ("bind pull hang",), _ends("Crashed/ImagePullFailed"), policy={"imagePullGraceSeconds": 2}),
     Fate("image pulls late", ("bind pull hold:1-2 start claim work report:Completed exit:0",)),
-    Fate("unschedulable", ("unschedulable hang",), _ends("Crashed/Unschedulable", "Crashed/Submitting"),
+    Fate("unschedulable", ("unschedulable hang",), _ends("Crashed/Unschedulable", "Crashed/Submitting", "Crashed/QuotaExceeded"),
          policy={"pendingDeadlineSeconds": 6}),
     Fate("schedulable late", ("unschedulable hold:1-3 bind start claim work report:Completed exit:0",)),
     Fate("due later", spec={"scheduledTime": "+3"}),

@@ -58,6 +58,7 @@ class PodPlay:
         self._name = str(meta["name"])
         self._uid = str(meta["uid"])
         self._started = ""
+        self._before: JSON | None = None  # the state before a restart in place
         self._way = cast.way
         self._process = self._new_process()
 
@@ -237,6 +238,29 @@ class PodPlay:
         dead = {"exitCode": 128, "reason": "StartError", "startedAt": "1970-01-01T00:00:00Z", "finishedAt": stamp()}
         await self._status("Failed", {"terminated": {**dead, "message": "exec: no such file"}})
 
+    async def step_sidecar(self, what: str) -> None:
+        """A native sidecar was killed for its memory, and runs again; or it crash-loops before the engine may start."""
+        killed = {"exitCode": 137, "reason": "OOMKilled", "startedAt": stamp(), "finishedAt": stamp()}
+        state = {"running": {"startedAt": stamp()}} if what == "oom" else {"waiting": {"reason": "CrashLoopBackOff"}}
+        container = {"name": "proxy", "image": "proxy", "imageID": "", "ready": what == "oom", "restartCount": 1}
+        await self._patch(
+            {"initContainerStatuses": [{**container, "state": state, "lastState": {"terminated": killed}}]}
+        )
+
+    async def step_restart(self, _: str) -> None:
+        """A rule of a sidecar restarts all containers in place; the engine's second process tries to claim."""
+        self._process.end()
+        gone = {"exitCode": 137, "reason": "RestartingAllContainers", "startedAt": None, "finishedAt": None}
+        self._before = {"terminated": gone}
+        await self._status("Running", {"waiting": {"reason": "RestartingAllContainers"}})
+        await asyncio.sleep(self._rng.uniform(0.0, 0.3))
+        self._process = self._new_process()
+        self._process.begin()
+        await self._status("Running", {"running": {"startedAt": stamp()}})
+        if not await self._process.claim():
+            self._over = True
+            await self._terminate(77, "Error")
+
     async def step_evict(self, _: str) -> None:
         self._over = True
         self._begin()
@@ -276,6 +300,14 @@ class PodPlay:
         await self._condition("Ready", "True")
 
     # --- steps: somebody else -----------------------------------------------------------------------------------------------------------
+
+    async def step_requeue(self, _: str) -> None:
+        """Kueue takes the pod back."""
+        self._conditions["TerminationTarget"] = _condition(
+            "TerminationTarget", "True", "WorkloadEvicted", "Preempted to accommodate a workload"
+        )
+        await self._patch({"conditions": list(self._conditions.values())})
+        await self.step_delete("")
 
     async def step_disrupt(self, reason: str) -> None:
         await self._condition("DisruptionTarget", "True", reason)
@@ -335,9 +367,10 @@ class PodPlay:
                 "image": "engine",
                 "imageID": "",
                 "ready": "running" in state,
-                "restartCount": 0,
+                "restartCount": 0 if self._before is None else 1,
             }
-            status["containerStatuses"] = [{**container, "state": state}]
+            last = {} if self._before is None else {"lastState": self._before}
+            status["containerStatuses"] = [{**container, **last, "state": state}]
         await self._patch({**status, "reason": reason or None, "message": message or None})
 
     async def _patch(self, status: JSON) -> None:

@@ -85,6 +85,7 @@ class Schedule:
         second: when a second operator is there, from and to; it is killed in the end.
         outages: when the API server is killed, and for how long it stays away, on the weather's clock.
         compactions: when etcd forgets its past.
+        meddlings: from when to when others meddle with the namespace, on the weather's clock.
     """
 
     seed: int
@@ -94,6 +95,7 @@ class Schedule:
     second: tuple[tuple[float, float], ...]
     outages: tuple[tuple[float, float], ...]
     compactions: tuple[float, ...]
+    meddlings: tuple[tuple[float, float], ...]
 
     def weather(self, at: float) -> str:
         """The kind of weather at a moment."""
@@ -120,6 +122,7 @@ def schedule(seed: int, seconds: float, *, outages: int, elect: bool = False) ->
         second=((1.0, 4 * seconds),) if elect else tuple(_pairs(rng, 2 * seconds)),
         outages=tuple(away),
         compactions=tuple(max(0.5, at - rng.uniform(-0.5, 1.0)) for at, _ in away) + tuple(_moments(rng, 2 * seconds, 8, 15)),
+        meddlings=tuple(_meddlings(random.Random(f"meddling {seed}"), seconds)),
     )  # fmt: skip
 
 
@@ -150,6 +153,15 @@ def _moments(rng: random.Random, seconds: float, least: float, most: float) -> I
     while at < seconds:
         yield at
         at += rng.uniform(least, most)
+
+
+def _meddlings(rng: random.Random, seconds: float) -> Iterator[tuple[float, float]]:
+    """One after the other; short enough that a run which waits for all of them still ends in time."""
+    at = rng.uniform(0.5, 2.0)
+    while at < seconds:
+        end = min(at + rng.uniform(0.5, 2.5), seconds)
+        yield at, end
+        at = end + rng.uniform(2.0, 5.0)
 
 
 def _pairs(rng: random.Random, seconds: float) -> Iterator[tuple[float, float]]:
