@@ -38,6 +38,7 @@ class Memory:
         reduced: how much of the status is left out since the API server refused it (0: nothing).
         reduced_for: the state that this was about.
         reduced_why: the server's words.
+        followed: the version of the run whose moments the reckoning follows.
         unwritable: the version of the run for which it was told that not even the smallest status is taken.
     """
 
@@ -56,6 +57,7 @@ class Memory:
     reduced_for: str = ""
     reduced_why: str = ""
     unwritable: str = ""
+    followed: str = ""
 
     def see(self, pod: Pod, now: datetime) -> None:
         """Note when something of the pod is seen for the first time: only the operator's own clock counts."""
@@ -117,11 +119,13 @@ class Memories:
         state = run.status.state
         # Nothing is remembered of a run that has ended, and its retention may last for days.
         ended = state is not None and state.type.terminal
-        reckoning = self._reckoning if ended else self.of(run).reckoning
+        memory = self.of(run)
+        reckoning = self._reckoning if ended else memory.reckoning
         wall, ticks = self._wall(), self._ticks()
         known = reckoning.ahead(wall, ticks)
-        if ended:
+        if ended or memory.followed == run.metadata.resource_version:
             return known
+        memory.followed = run.metadata.resource_version
         shown = ahead(run.status, wall, known)
         if shown > known:
             reckoning.follow(shown, wall, ticks)
