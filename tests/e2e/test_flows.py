@@ -120,6 +120,8 @@ def test_something_else_under_a_revisions_name_is_never_executed(space: Space) -
     assert f"ConfigMap '{revision}' is in the way" in status["state"]["message"]
     assert space.pods("meets-it") == []
     space.kubectl("delete", "configmap", revision)
+    # It looks again every half a minute; a change of the run is looked at sooner.
+    space.kubectl("annotate", "flowrun", "meets-it", "look=again")
     space.wait_type("meets-it", "Running", seconds=60)
     space.kubectl("delete", "configmap", revision)
     space.apply(planted)
