@@ -60,7 +60,7 @@ def live(run: Run, world: World) -> Life:
         stored = yield from reuse.begin(run, world)
         if stored is not None and stored.hit is not None:
             last = yield from _end(run, stored.hit, world)
-    base = retry.base_of(run)
+    base = run.run_count if run.given is None else retry.base_of(run)
     going = run.state.type is RUNNING  # it was given as that
     while last is None:
         last = yield from _try(run, base, going, stored, world)

@@ -14,24 +14,24 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.pod import assignment, claim
+from penstock.pod import claim
 from penstock.pod.attempt import Attempt, Phase, Trigger
-from penstock.pod.delivery import Fence
-from penstock.pod.intent import Intent, IntentFile, Reading
+from penstock.pod.intent import Intent
 from penstock.pod.leave import leave
 from penstock.pod.outcome import CauseKind, Outcome, provisional
 from penstock.pod.report import HooksPart, ReportType
 from penstock.pod.reporter import ENDING_REQUEST_SECONDS
+from penstock.pod.wanted import Wanted
 
 if TYPE_CHECKING:
     from penstock.pod.body import Body
     from penstock.pod.guard import Guard
+    from penstock.pod.intent import IntentFile
     from penstock.pod.reporter import Reporter
 
 FIRST_REPORT_SECONDS = 1.0
 C_CALL_SECONDS = 2.0
 HOOKS_SECONDS = 10.0
-_KINDS: dict[Intent, CauseKind] = {Intent.CANCELLED: "cancelled", Intent.SUSPENDED: "suspended"}
 
 
 class Ending:
@@ -59,7 +59,7 @@ class Ending:
         self._attempt = attempt
         self._reporter = reporter
         self._guard = guard
-        self._intent_file = intent_file
+        self._wanted = Wanted(reporter, intent_file)
         self._grace = grace
         self._suspend_wait = suspend_wait
         self._begun = False
@@ -69,12 +69,8 @@ class Ending:
         self._signal: int | None = None
         self._kind: CauseKind = "terminated"
         self._outcome: Outcome | None = None
-        self.reading = Reading()
         self.body: Body | None = None
         self._suspend_by: float | None = None
-        self._token = ""
-        self._answer: object = None
-        self._paused_since: Reading | None = None
 
     # -- what is heard ---------------------------------------------------------------------------------------------
 
@@ -94,20 +90,22 @@ class Ending:
 
     def on_wake(self) -> None:
         """Look at the intent file, the fence and the last answer."""
-        self.reading = self._intent_file.read()
-        if self.reading.unknown is not None and self.body is not None and not self._told_unknown:
+        unknown = self._wanted.look()
+        if unknown is not None and self.body is not None and not self._told_unknown:
             self._told_unknown = True
             # Not from this thread: users' log handlers may block.
-            threading.Thread(target=_tell_unknown, args=(self.reading.unknown,), daemon=True).start()
+            threading.Thread(target=_tell_unknown, args=(unknown,), daemon=True).start()
         if self._begun:
             self._correct()
             return
-        wanted, now = self._wanted(), time.monotonic()
+        wanted, now = self._wanted.kind, time.monotonic()
         if wanted is None:
             self._suspend_by = None
             if self.body is not None:
                 self.body.hold(self.paused)
-                self._look_for_inputs(self.body)
+                changed = self._wanted.inputs_changed()
+                if changed is not None:
+                    self.body.look_for_inputs(fresh=changed == "since")
         elif wanted != "suspended" or self._at_boundary(now):
             self._begin(wanted, now, now + self._grace - min(0.5, self._grace / 10))
 
@@ -127,19 +125,12 @@ class Ending:
 
     def pause_by_answer(self) -> None:
         """The claim's answer says Paused, and the file may not yet: paused until the file changes."""
-        self._paused_since = self.reading
-
-    def _look_for_inputs(self, body: Body) -> None:
-        """A new token says that inputs changed; any answer may hold new ones."""
-        token, answer = self.reading.token, self._reporter.flow_run
-        if token != self._token or answer is not self._answer:
-            body.look_for_inputs(fresh=token != self._token)
-            self._token, self._answer = token, answer
+        self._wanted.pause_by_answer()
 
     @property
     def has_intent_file(self) -> bool:
         """Whether the intent comes by a file."""
-        return self._intent_file.present
+        return self._wanted.has_file
 
     @property
     def kind(self) -> CauseKind | None:
@@ -149,13 +140,13 @@ class Ending:
     @property
     def paused(self) -> bool:
         """Whether the run is to be held."""
-        return self.reading.intent is Intent.PAUSED or self.reading == self._paused_since
+        return self._wanted.paused
 
     # -- the ending ------------------------------------------------------------------------------------------------
 
     def _begin(self, kind: CauseKind, at: float, horizon: float) -> None:
         self._begun, self._begun_at, self._horizon = True, at, horizon
-        self._kind = kind if kind != "terminated" else self._wanted() or kind
+        self._kind = kind if kind != "terminated" else self._wanted.kind or kind
         self._tell_trigger()
         phase = self._attempt.stop()
         if phase is Phase.LEAVING or self._decided:
@@ -279,27 +270,11 @@ class Ending:
         attempt.note(document, code, delivered=stands)
         leave(code, normal=False, horizon=self._horizon)
 
-    # -- what is wanted --------------------------------------------------------------------------------------------
-
-    def _wanted(self) -> CauseKind | None:
-        """What ends the run, as far as anybody said: the fence, the file, the last answer."""
-        fenced = self._fenced_kind()
-        if fenced is not None:
-            return fenced
-        answer = self._reporter.flow_run
-        told = Intent.RUNNING if answer is None else assignment.desired_state(answer)
-        return _KINDS.get(max(self._intent_file.read().intent, told))
-
-    def _fenced_kind(self) -> CauseKind | None:
-        fenced = self._reporter.fenced
-        if fenced is None:
-            return None
-        # A FlowRun that was deleted was cancelled.
-        return "cancelled" if fenced.fence is Fence.GONE else "superseded"
+    # -- what was heard too late ------------------------------------------------------------------------------------
 
     def _correct(self) -> None:
         """An intent that came late: Cancelled goes over Interrupted and Suspended."""
-        wanted = self._wanted()
+        wanted = self._wanted.kind
         if wanted is None or wanted == self._kind or self._kind in ("cancelled", "superseded"):
             return
         self._kind = wanted
@@ -309,7 +284,7 @@ class Ending:
 
     def _decide_kind(self) -> None:
         """Who asked: what is known once the first report is answered."""
-        self._kind = self._wanted() or self._kind
+        self._kind = self._wanted.kind or self._kind
         self._tell_trigger()
 
     def _tell_trigger(self) -> None:
