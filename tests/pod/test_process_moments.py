@@ -67,8 +67,11 @@ def test_process_one_loses_a_signal_that_comes_before_anything_listens(
     assert "hooks" in report or not body
 
 
+# It goes on once the signal waits for it to end; async code is told by its loop, which waits for it too.
 STORAGE = """
 from marks import wait_for
+from penstock.base.current import current_run
+from penstock.interruption.section import current_section
 
 class Slow:
     def __init__(self):
@@ -78,6 +81,8 @@ class Slow:
     def write_path(self, path, content):
         mark('writing')
         wait_for('go')
+        while current_run.get().control.cause is None or (IN_BODY and current_section().pending is None):
+            time.sleep(0.005)
         self.written[path] = content
         mark('written')
 """
@@ -85,7 +90,7 @@ class Slow:
 
 @pytest.mark.parametrize("kind", ["", "async "], ids=["sync", "async"])
 def test_a_result_that_is_being_written_is_not_torn(start: StartPod, server: PodServer, kind: str) -> None:
-    pod = start(f"{STORAGE}\n@flow(result_storage=Slow(), **HOOKS)\n{kind}def main():\n    return 3\n")
+    pod = start(f"IN_BODY = False\n{STORAGE}\n@flow(result_storage=Slow(), **HOOKS)\n{kind}def main():\n    return 3\n")
     pod.marked("writing")
     pod.signal()
     assert server.wait_report("Interrupted")["ending"] is True
@@ -107,7 +112,7 @@ BLOCKS = {
 def test_a_transaction_that_is_being_committed_is_not_torn(start: StartPod, server: PodServer, kind: str) -> None:
     """The body goes on only until the commit is done."""
     pod = start(
-        f"{STORAGE}\nfrom penstock.transactions import atransaction, transaction\n"
+        f"IN_BODY = {kind == 'sync'}\n{STORAGE}\nfrom penstock.transactions import atransaction, transaction\n"
         "@task(persist_result=True, result_storage=Slow())\ndef work():\n    return 3\n"
         f"@work.on_rollback\ndef undo(txn):\n    mark('undone')\n@flow(**HOOKS)\n{BLOCKS[kind]}"
     )

@@ -243,7 +243,10 @@ class Body:
     def held_back(self) -> bool:
         """Whether the body is where it must not be interrupted: shielded, or the engine stores something."""
         targets = list(self._control.active.values())
-        return any(getattr(target, "shields", 0) or not getattr(target, "open", True) for target in targets)
+        # Nothing of the user's executes: a result is being stored, which may take as long as the grace.
+        return not targets or any(
+            getattr(target, "shields", 0) or not getattr(target, "open", True) for target in targets
+        )
 
     def has_hooks(self, kind: CauseKind) -> bool:
         """Whether hooks are to run when the run ends so."""
