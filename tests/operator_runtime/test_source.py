@@ -385,6 +385,7 @@ def test_runs_that_wait_and_are_not_taken_up_are_no_progress(monkeypatch: pytest
     monkeypatch.setattr(app, "NO_PROGRESS_SECONDS", 0.3)
 
     async def story(operator: Operator, _: WatchServer) -> None:
+        await reached(operator._sync.complete.is_set)
         operator.queue.stalled = lambda: 0.5  # type: ignore[method-assign]
         operator._client.answered_at = time.monotonic()
         assert "runs wait, and none has been taken up" in str(operator.problem())
