@@ -71,10 +71,8 @@ def test_the_defaults_are_the_tables() -> None:
 
 
 def operator(*arguments: str) -> dict[str, Any]:
-    spec: dict[str, Any] = of(render(*arguments), "Deployment")["penstock-system/penstock-operator"]["spec"][
-        "template"
-    ]["spec"]
-    return spec
+    deployment = of(render(*arguments), "Deployment")["penstock-system/penstock-operator"]
+    return dict(deployment["spec"]["template"]["spec"])
 
 
 def test_image_by_digest() -> None:
