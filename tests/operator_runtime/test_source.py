@@ -311,6 +311,8 @@ def test_watches_that_ended_begin_anew(monkeypatch: pytest.MonkeyPatch, caplog: 
         await reached(lambda: bool(operator.store.runs.get(Key("default", "missed"))))
         await server.until_watched()
         server.version = 100
+        # It is there, too: everything is listed beside a watch that begins.
+        server.objects["flowruns"].append(flowrun("later", uid="later", version=101))
         server.tell("flowruns", "ADDED", "later", spec={"flowSpec": {"entrypoint": "a.py:f"}})
         await reached(lambda: bool(operator.store.runs.get(Key("default", "later"))))
         assert operator.problem() is None
