@@ -20,7 +20,7 @@ def version(rv: int, state: str, attempt: int = 1, *judged: str, wanted: str = "
     """A version of the run as the operator writes it."""
     kind, name = state.split("/")
     terminal = kind in ("Completed", "Failed", "Crashed", "Cancelled")
-    conditions = {"Finished": terminal, "Ready": kind in ("Completed", "Cancelled"), "Reconciling": not terminal}
+    conditions = {"Finished": terminal, "Ready": kind == "Completed", "Reconciling": not terminal}
     attempts = [
         {"number": n, "reason": entry.split("/")[0], "budget": entry.split("/")[1]} for n, entry in enumerate(judged, 1)
     ]

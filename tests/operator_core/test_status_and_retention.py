@@ -47,8 +47,8 @@ CONDITIONS = [
     ("Completed", report("Completed"), ("True", "True", "False", "False", "True", "False")),
     ("Failed", report("Failed"), ("True", "False", "False", "True", "False", "False")),
     ("Crashed", report("Crashed", "LoadError"), ("True", "False", "False", "True", "False", "False")),
-    # A cancellation was asked for: it is no error. With Ready False too kstatus would wait for ever.
-    ("Cancelled", report("Cancelled"), ("True", "False", "False", "False", "True", "False")),
+    # A cancellation was asked for: it is no error. Nor is it what somebody who waits for Ready wanted to have.
+    ("Cancelled", report("Cancelled"), ("True", "False", "False", "False", "False", "False")),
 ]
 
 

@@ -49,8 +49,8 @@ def conditions(
         ("Succeeded", succeeded, state.name, ""),
         ("Reconciling", "False" if ended else "True", state.name, "" if ended else shown),
         ("Stalled", "True" if unhappy else "False", state.name, shown if unhappy else ""),
-        # Where Ready and Stalled are both False kstatus waits for ever: a cancelled run is where it was wanted.
-        ("Ready", "True" if ended and not unhappy else "False", state.name, shown),
+        # Not of a cancelled run: who waits for Ready is late then, but not fooled.
+        ("Ready", "True" if completed else "False", state.name, shown),
         (
             "Degraded",
             "True" if trouble is not None else "False",

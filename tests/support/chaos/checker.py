@@ -228,7 +228,7 @@ def _consistent(it: Ran) -> Iterator[str]:
         conditions = {c["type"]: c["status"] for c in version.status.get("conditions") or ()}
         wanted = {
             "Finished": version.terminal,
-            "Ready": version.type in ("Completed", "Cancelled"),
+            "Ready": version.type == "Completed",
             "Reconciling": not version.terminal,
         }
         for name, true in wanted.items():
