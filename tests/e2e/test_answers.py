@@ -194,7 +194,7 @@ def test_a_webhook_that_denies(admin: httpx.Client, webhook: Webhook) -> None:
     stage.apply("run", SPEC)
     stage.watch_for({"run": lambda s: bool(s.get("completionTime"))}, 20)
     shown = seen(stage.statuses["run"])
-    assert shown["state"] == "Crashed/PodRejected"
+    assert shown["state"] == "Crashed/PodRejected", shown
     assert 'admission webhook "denied.example.com" denied the request: no pods on Sundays' in shown["message"]
 
 

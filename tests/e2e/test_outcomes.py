@@ -36,7 +36,7 @@ def test_hello_completes(space: Space) -> None:
     assert any(line.get("event") == "state" and line["to"] == "COMPLETED" for line in lines)
     assert any(line.get("level") == "INFO" and "ello" in line["msg"] for line in lines)
     header, row = space.kubectl("get", "fr").splitlines()
-    assert header.split() == ["NAME", "FLOW", "STATE", "PROGRESS", "ATTEMPT", "AGE"]
+    assert header.split() == ["NAME", "FLOW", "STATE", "PROGRESS", "ATTEMPT", "DURATION", "AGE"]
     assert row.split()[:3] == [name, status["flow"]["name"], "Completed"]
     described = space.kubectl("describe", "fr", name)
     assert "Completed" in described

@@ -469,6 +469,11 @@ REFUSED = [
         "Crashed/PodRejected",
     ),
     Case(
+        "create → 400 of a webhook that gives no reason: likewise",
+        refused(400, 'admission webhook "x" denied the request: no', ""),
+        "Crashed/PodRejected",
+    ),
+    Case(
         "create → 403 a webhook denied it: Crashed/PodRejected",
         refused(403, 'admission webhook "x" denied the request: no'),
         "Crashed/PodRejected",

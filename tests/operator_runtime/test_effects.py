@@ -101,6 +101,13 @@ REFUSALS = [
         Refusal(429, "TooManyRequests", "slow down", START, 1, 7.0),
     ),
     (refusal(500, "InternalError", "webhook failed"), Refusal(500, "InternalError", "webhook failed", START)),
+    # A webhook's denial often has no reason.
+    (
+        httpx.Response(
+            400, json={"kind": "Status", "code": 400, "message": 'admission webhook "w" denied the request'}
+        ),
+        Refusal(400, "", 'admission webhook "w" denied the request', START),
+    ),
     (httpx.Response(503, text="upstream"), Refusal(503, "HTTP503", "upstream", START)),
     (httpx.ReadTimeout("late"), Refusal(0, "ReadTimeout", "ReadTimeout: late", START)),
 ]

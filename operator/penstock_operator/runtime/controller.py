@@ -121,6 +121,8 @@ class Controller:
             # What heals by itself is no warning, as long as it does.
             level = logging.INFO if error.transient else logging.WARNING
             log.log(level, "%s; again in %.1f s", explain(error), wait)
+        except UnwritableError as error:
+            log.info("the status is refused: %s; again in %.1f s", error.message, self._again(key, "status"))
         except TimeoutError:
             log.warning("not decided within %g s; again in %.1f s", SETTLE_SECONDS, self._again(key, "timeout"))
         except asyncio.CancelledError:
@@ -237,13 +239,18 @@ class Controller:
         if memory.unwritable != run.metadata.resource_version:
             memory.unwritable = run.metadata.resource_version
             wanted = f"{state.type}/{state.name}" if state is not None else "the status"
-            note = f"{wanted} can't be written, whatever is left out of it: {error.message}; make the object smaller"
+            note = f"{wanted} can't be written, whatever is left out of it: {error.message}"
+            if error.too_large:
+                note += "; make the object smaller"
             await self._effects.perform(Emit("Warning", "StatusRefused", note, "WriteStatus"), run, memory)
             log.warning("%s", note)
         for effect in decision.effects:
             if isinstance(effect, PatchPod | DeletePod):
                 await self._effects.perform(effect, run, memory)
-        self._queue.add_after(key_of_run(run), UNWRITABLE_SECONDS)
+        if error.too_large:
+            self._queue.add_after(key_of_run(run), UNWRITABLE_SECONDS)
+        else:
+            raise error
 
     async def _act(self, run: FlowRun, decision: Decision) -> bool:
         """Carry out the effects; say whether the next decision may see something new."""

@@ -110,7 +110,8 @@ def from_status(code: int, body: Any, *, retry_after: float | None, what: str, t
         retry_after = float(details["retryAfterSeconds"])
     return ApiError(
         code,
-        body.get("reason") or f"HTTP{code}",
+        # A webhook that denies often gives no reason: it is the API server's word all the same.
+        body.get("reason") or ("" if body.get("kind") == "Status" else f"HTTP{code}"),
         body.get("message") or f"HTTP {code}",
         retry_after=retry_after,
         causes=tuple(

@@ -28,11 +28,17 @@ log = logging.getLogger(__name__)
 
 
 class UnwritableError(Exception):
-    """Not even the smallest status is taken: the object must change first. Attribute `message`: the server's words."""
+    """Not even the smallest status is taken.
+
+    Attributes:
+        message: the server's words.
+        too_large: the object must change first; else somebody's rule forbids it, and rules change.
+    """
 
     def __init__(self, error: ApiError) -> None:
         super().__init__(str(error))
         self.message = error.message
+        self.too_large = error.too_large
 
 
 class StatusWriter:
