@@ -233,6 +233,33 @@ def test_a_revision_goes_with_its_flow(admin: httpx.Client) -> None:
     assert f"Flow 'etl' was deleted, and its revision {revision}" in shown["message"]
 
 
+def test_old_revisions_go(admin: httpx.Client) -> None:
+    """The newest ten of a Flow stay, and those that live runs use."""
+    stage = open_stage(admin, "revisions")
+    flows = stage.runs.replace("flowruns", "flows")
+    body = {"apiVersion": API, "kind": "Flow", "metadata": {"name": "etl"}, "spec": flow_spec(resources={})}
+    stage.send("POST", flows, body)
+    made = []
+    for number in range(12):
+        change = {"spec": {"resources": {"limits": {"memory": f"{number + 1}Mi"}}}}
+        stage.send("PATCH", f"{flows}/etl", change, "application/merge-patch+json")
+        stage.apply(f"run-{number}", {"flowRef": {"name": "etl"}})
+        stage.await_pods([f"run-{number}"])
+        made.append(stage.look()[f"run-{number}"]["flow"]["revision"])
+        if number:  # the first one's stays in use
+            cancel = {"spec": {"desiredState": "Cancelled"}}
+            stage.send("PATCH", f"{stage.runs}/run-{number}", cancel, "application/merge-patch+json")
+            stage.watch_for({f"run-{number}": lambda s: bool(s.get("completionTime"))}, 20)
+
+    def stored() -> list[str]:
+        found = stage.send("GET", f"{stage.core}/configmaps?labelSelector=penstock.dev/flow%3Detl")["items"]
+        return [item["metadata"]["name"] for item in found]
+
+    # Which are the newest a server says to the second only.
+    until("the others are gone", lambda: len(stored()) in (10, 11))
+    assert {made[0], made[-1]} <= set(stored())
+
+
 def test_a_node_that_is_not_heard_of_and_comes_back(admin: httpx.Client) -> None:
     """Running/NodeUnreachable, Degraded, no second pod; and back, in the same attempt."""
     stage = open_stage(admin, "unreachable")
