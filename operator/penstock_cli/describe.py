@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from . import render
@@ -150,13 +149,13 @@ def _flow_run(run: Run) -> Iterator[str]:
 
 def _pause(run: Run) -> Iterator[str]:
     """What is asked, and the command that answers."""
+    from penstock_operator.core.asking import answering, example, patching  # not at every start of the command
+
     pause = run.status.get("pause") or {}
     desired = run.body["spec"].get("desiredState", "Running")
-    name = shlex.quote(f"fr/{run.body['metadata']['name']}")
-    command = f"kubectl patch {name} -n {shlex.quote(run.namespace)} --type=merge -p "
+    name = run.body["metadata"]["name"]
     if desired != "Running":
-        resume = json.dumps({"spec": {"desiredState": "Running"}})
-        yield _field("To Resume", command + shlex.quote(resume))
+        yield _field("To Resume", patching(run.namespace, name, {"desiredState": "Running"}))
     if not pause.get("key"):
         return
     asked = pause.get("input") or {}
@@ -171,18 +170,8 @@ def _pause(run: Run) -> Iterator[str]:
     if pause.get("deadline"):
         yield f"  until: {pause['deadline']}"
     if desired == "Running":
-        answer: Any = _example(asked["schema"]) if asked.get("schema") else True
-        yield _field("To Answer", command + shlex.quote(json.dumps({"spec": {"inputs": {pause["key"]: answer}}})))
-
-
-def _example(schema: Mapping[str, Any]) -> Any:
-    """An answer's outline: what must be in it, each value's type in its place."""
-    if schema.get("type") == "object" or "properties" in schema:
-        fields = schema.get("properties") or {}
-        return {name: _example(fields.get(name) or {}) for name in schema.get("required") or fields}
-    if schema.get("enum"):
-        return schema["enum"][0]
-    return f"<{schema.get('type') or 'value'}>"
+        answer: Any = example(asked["schema"]) if asked.get("schema") else True
+        yield _field("To Answer", answering(run.namespace, name, pause["key"], answer))
 
 
 def _attempts(run: Run) -> Iterator[str]:

@@ -207,3 +207,11 @@ def test_an_object_is_never_without_a_status() -> None:
     for kind in (FLOW_RUN, FLOW):
         status = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
         assert status["default"] == {"observedGeneration": -1}
+
+
+def test_a_category_is_the_name_of_no_kind() -> None:
+    """kubectl takes a category before a kind: `kubectl delete flows --all` would delete every FlowRun as well."""
+    names = [crd(kind)["spec"]["names"] for kind in (FLOW, FLOW_RUN)]
+    kinds = {word for n in names for word in (n["plural"], n["singular"], *n["shortNames"])}
+    assert all(n["categories"] == ["penstock"] for n in names)
+    assert kinds.isdisjoint({"penstock"})

@@ -629,3 +629,78 @@ def test_the_last_second_of_a_cancellation_is_exact() -> None:
     seen = wanted("Cancelled", "Cancelling", None, pod(running(), conditions=(KILLED,)), since=10, seconds=99.9)
     assert state_of(decide(seen)) == "Cancelling/Cancelling"
     assert verbs(decide(seen).effects) == ("patch-pod",)
+
+
+QUESTION = {
+    "description": "Publish?",
+    "schema": {
+        "type": "object",
+        "properties": {"verdict": {"enum": ["yes", "no"]}, "by": {"type": "string"}, "note": {"type": "string"}},
+        "required": ["verdict", "by"],
+    },
+}
+REFUSED = {**QUESTION, "error": "by: a name"}
+GO_ON = "said: set desiredState to Running to go on"
+DEEP: Any = {}
+for _ in range(200):
+    DEEP = {"properties": {"a": DEEP}}
+
+
+def answer(before: str, inputs: str) -> str:
+    patch = f'{{"spec": {{"inputs": {{{inputs}}}}}}}'
+    return f"{before}; to answer: kubectl patch fr/etl -n default --type=merge -p '{patch}'"
+
+
+OUTLINE = '"decision": {"verdict": "yes", "by": "<string>"}'
+
+
+@pytest.mark.parametrize("kind", ["Paused", "Suspended"])
+@pytest.mark.parametrize(
+    ("desired", "pause", "message"),
+    [
+        pytest.param("Running", {"key": "decision", "input": QUESTION}, answer("Publish?", OUTLINE), id="question"),
+        pytest.param(
+            "Running",
+            {"key": "decision", "input": REFUSED},
+            answer("Publish?; the last answer was refused: by: a name", OUTLINE),
+            id="refused",
+        ),
+        pytest.param("Running", {"key": "go"}, answer("said", '"go": true'), id="any answer"),
+        pytest.param("Running", {"key": "it's"}, answer("said", """"it'"'"'s": true"""), id="quoted"),
+        pytest.param("Running", {"key": "two  spaces"}, "said; to answer: see status.pause", id="spaces"),
+        pytest.param(
+            "Running",
+            {"key": "x", "input": {"schema": {"type": "x" * 700}}},
+            "said; to answer: see status.pause",
+            id="long outline",
+        ),
+        pytest.param("Running", {"key": "x", "input": {"schema": DEEP}}, answer("said", '"x": true'), id="deep"),
+        pytest.param(
+            "Running",
+            {"key": "x", "input": {"description": "q" * 1024}},
+            answer("q" * (1023 - len(answer("", '"x": true'))) + "…", '"x": true'),
+            id="long question",
+        ),
+        pytest.param(
+            "Running",
+            {"key": "x", "input": {"schema": {"properties": {"a": 1}, "required": [1], "enum": 2}}},
+            answer("said", '"x": {}'),
+            id="no schema at all",
+        ),
+        pytest.param("Running", None, "said", id="waits for time"),
+        pytest.param("Paused", None, GO_ON, id="paused from outside"),
+        pytest.param(
+            "Paused", {"key": "decision", "input": QUESTION}, GO_ON, id="paused from outside, with a question"
+        ),
+    ],
+)
+def test_a_pause_says_how_it_ends(kind: str, desired: str, pause: dict[str, Any] | None, message: str) -> None:
+    """Its message has the question and a command that can be copied, whole however long the question is."""
+    the_pod = pod(running()) if kind == "Paused" else pod(terminated(0))
+    said = {**report(kind, message="said"), **({"pause": pause} if pause is not None else {})}
+    status = decide(wanted(desired, the_pod=the_pod, said=said)).status
+    assert status is not None
+    assert status.state is not None
+    assert (status.state.type.value, status.state.name) == ("Paused", kind)
+    assert status.state.message == message
+    assert len(message) <= 1024

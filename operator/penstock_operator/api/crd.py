@@ -118,7 +118,7 @@ def crd(kind: Kind) -> dict[str, Any]:
                 "plural": kind.plural,
                 "singular": kind.kind.lower(),
                 "shortNames": [kind.short],
-                "categories": ["flows"],
+                "categories": ["penstock"],
             },
             "versions": [
                 {

@@ -15,6 +15,7 @@ from penstock_operator.api.flowrun import Attempt, FinishedAttempt, StateType, U
 from penstock_operator.api.report import Pause
 from penstock_operator.api.times import later, rfc3339, seconds_between
 
+from .asking import waits_for
 from .budgets import LAST_ATTEMPT, backoff, budget_limit, budget_used, count_loss, forgiven
 from .cause import INTERRUPTED, finished_attempts
 from .limits import cut
@@ -140,8 +141,8 @@ def _requeue(s: Situation, verdict: Verdict) -> Plan:
 
 
 def _suspend(s: Situation, verdict: Verdict) -> Plan:
-    plan = _switch(s, verdict, StateType.PAUSED, "Suspended", verdict.message, None)
     pause = verdict.pause
+    plan = _switch(s, verdict, StateType.PAUSED, "Suspended", waits_for(s.run, pause, verdict.message), None)
     if verdict.resume_at is not None:
         pause = (pause or Pause()).model_copy(update={"deadline": verdict.resume_at})
     return replace(plan, changes={**plan.changes, "pause": pause})

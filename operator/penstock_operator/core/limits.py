@@ -10,8 +10,9 @@ from typing import Any
 from pydantic_core import PydanticSerializationError
 
 from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus
+from penstock_operator.api.report import Pause
 
-from .canonical import canonical_json
+from .canonical import canonical_json, too_deep
 
 MESSAGE = 1024
 STATUS_BYTES = 32 * 1024
@@ -35,6 +36,8 @@ def size(status: FlowRunStatus) -> int:
 
 def within_bounds(status: FlowRunStatus) -> FlowRunStatus:
     """Return a status of at most 32 kB: the traceback goes first, then long messages, then the oldest attempts."""
+    if status.pause is not None and status.pause.input is not None and too_deep(status.pause.input.schema_):
+        status = status.model_copy(update={"pause": _without_schema(status.pause)})
     if size(status) <= STATUS_BYTES:
         return status
     changes: dict[str, Any] = {}
@@ -44,11 +47,16 @@ def within_bounds(status: FlowRunStatus) -> FlowRunStatus:
     if size(cut_status) > STATUS_BYTES:
         cut_status = cut_status.model_copy(update=_short_messages(cut_status))
     if size(cut_status) > STATUS_BYTES and cut_status.pause is not None and cut_status.pause.input is not None:
-        form = cut_status.pause.input.model_copy(update={"schema_": None})
-        cut_status = cut_status.model_copy(update={"pause": cut_status.pause.model_copy(update={"input": form})})
+        cut_status = cut_status.model_copy(update={"pause": _without_schema(cut_status.pause)})
     while size(cut_status) > STATUS_BYTES and cut_status.attempts:
         cut_status = cut_status.model_copy(update={"attempts": cut_status.attempts[1:] or None})
     return cut_status
+
+
+def _without_schema(pause: Pause) -> Pause:
+    """The pause, without what an answer looks like: it stays in the engine's report, which is read as it is."""
+    form = pause.input.model_copy(update={"schema_": None}) if pause.input is not None else None
+    return pause.model_copy(update={"input": form})
 
 
 def _short_messages(status: FlowRunStatus) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from penstock_operator.api.constants import ENGINE_CONTAINER
 from penstock_operator.api.flowrun import StateType
 from penstock_operator.api.report import ReportType
 
+from .asking import waits_for
 from .attempts import claimed_at, finish, settle
 from .blocked import blocked, still_refused
 from .cancel import cancel
@@ -148,7 +149,8 @@ def _showing(s: Situation, pod: Pod) -> Plan:
         return shown(Showing(StateType.RUNNING, "Terminating", text), **claimed_at(s))
     if report is not None and report.type is ReportType.PAUSED:
         text = " ".join((report.message or "").split()) or "paused"
-        return shown(Showing(StateType.PAUSED, "Paused", text), pause=report.pause, **claimed_at(s))
+        showing = Showing(StateType.PAUSED, "Paused", waits_for(s.run, report.pause, text))
+        return shown(showing, pause=report.pause, **claimed_at(s))
     verdict = classify(s.facts(pod), _retrying(s))
     if isinstance(verdict, Verdict):
         return settle(s, verdict)
