@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.api.flowrun import FlowInfo
 from penstock_operator.core.model import MISSING, ConfigMap, Emit, Look, Observed, Refusal, TidyRevisions
 from penstock_operator.core.reconcile import reconcile
 from penstock_operator.core.revisions import Stored, content_digest, of_flow, recorded_definition, superseded
@@ -24,7 +25,7 @@ from tests.support.builders import (
     status_json,
     waiting,
 )
-from tests.support.cases import Case, decide, state_of
+from tests.support.cases import Case, decide, state_of, verbs
 from tests.support.cases import check as check_case
 
 JSON = dict[str, Any]
@@ -121,10 +122,26 @@ CASES: list[Case] = [
         ("create-revision", "create-pod"),
     ),
     Case(
-        "deleted, and the source has changed since: Crashed/FlowDeleted",
-        begun(RECORDED, flow=MAPPED, source=files({"etl.py": "2"}), revision=MISSING),
+        "deleted between two attempts, and the source has changed since: Crashed/FlowDeleted",
+        begun(RECORDED, attempt=2, flow=MAPPED, source=files({"etl.py": "2"}), revision=MISSING),
         "Crashed/FlowDeleted",
         says=("has changed since",),
+    ),
+    # --- never made, and the Flow is another by now: nothing has begun that had to be gone on with
+    *(
+        Case(
+            f"{what} before anything ran: the run begins anew",
+            begun(RECORDED, flow=made, source=source, revision=MISSING, **more),
+            "Scheduled/Scheduled",
+            (),
+            says=("was changed before revision", "takes the Flow as it is now"),
+            again=0,
+        )
+        for what, made, source, more in (
+            ("the source was changed", MAPPED, files({"etl.py": "2"}), {}),
+            ("the Flow was changed", CHANGED, None, {}),
+            ("the Flow was changed while its revision was refused", CHANGED, None, {"refusal": refused(500, WEBHOOK)}),
+        )
     ),
     Case(
         "deleted, and the source with it: Crashed/FlowDeleted",
@@ -335,3 +352,40 @@ def test_a_field_that_the_server_does_not_know_is_the_flows_fault() -> None:
     assert decision.status.state.message == (
         'the pod was refused (400 BadRequest): strict decoding error: unknown field "spec.nodeSelctor"'
     )
+
+
+def test_a_run_that_begins_anew_takes_the_flow_as_it_is_now() -> None:
+    first = decide(begun(RECORDED, flow=CHANGED, revision=MISSING))
+    assert first.status is not None
+    assert first.status.flow == FlowInfo(name="etl")
+    assert first.status.attempt is not None
+    assert first.status.attempt.number == 1  # the CRD lets it never decrease
+    anew = run({"flowRef": {"name": "etl"}}, first.status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    second = decide(observed(anew, run_is_live=True, flow=CHANGED, revision=MISSING, refusal=refused(500, WEBHOOK)))
+    assert verbs(second.effects) == ("create-revision", "create-pod")
+    assert second.status is not None
+    assert second.status.flow is not None
+    made = recorded(CHANGED)
+    assert (second.status.flow.revision, second.status.flow.revision_digest) == (
+        made["revision"],
+        made["revisionDigest"],
+    )
+    in_the_way = decide(
+        observed(anew, run_is_live=True, flow=CHANGED, revision=planted(revision(CHANGED), immutable=False))
+    )
+    assert state_of(in_the_way) == "Scheduled/AwaitingFlow"
+    bad = decide(
+        observed(anew, run_is_live=True, flow=flow(flow_spec(parametersSchema={"required": ["x"]})), revision=MISSING)
+    )
+    assert state_of(bad) == "Failed/InvalidParameters"
+
+
+def test_a_run_does_not_begin_anew_before_its_pod_was_looked_for() -> None:
+    seen = begun(RECORDED, flow=CHANGED, revision=MISSING)
+    assert reconcile(seen).looks == frozenset({Look.POD})
+    assert reconcile(replace(seen, run_is_live=False, pod=MISSING)).looks == frozenset({Look.RUN})
+
+
+def test_a_run_whose_pod_was_made_does_not_begin_anew() -> None:
+    seen = begun(RECORDED, flow=CHANGED, revision=MISSING, pod_created=True)
+    assert state_of(decide(seen)) == "Scheduled/AwaitingRetry"  # PodDeleted, counted

@@ -77,6 +77,15 @@ class Situation:
         return self.status.attempt
 
     @property
+    def fresh(self) -> bool:
+        """Whether what the run executes is open yet: no attempt is written down, or the first one was taken back with its revision."""
+        attempt, flow = self.status.attempt, self.status.flow
+        if attempt is None:
+            return True
+        open_yet = self.run.spec.flow_ref is not None and (flow is None or flow.revision is None)
+        return open_yet and attempt.number == 1 and attempt.pod_uid is None and not holds(self.run)
+
+    @property
     def report(self) -> Report | None:
         """This attempt's report. What a pod of another owner said that stood under the attempt's name counts for nothing."""
         return own_report(self.run) if self.foreign is None else None

@@ -64,7 +64,7 @@ def submit(s: Situation, definition: Definition, number: int) -> Plan:
     )
     effects += (CreatePod(manifest), *after)
     changes: dict[str, Any] = {"pause": None}
-    if number == 1 and run.status.attempt is None:
+    if s.fresh:
         changes |= _first_attempt(s, definition)
     showing = _refused(s) or Showing(StateType.PENDING, "Submitting", f"creating pod {pod_name(run, number)}")
     if isinstance(showing, Verdict):
@@ -88,7 +88,7 @@ def _in_the_way(s: Situation, definition: Definition) -> Plan | None:
         return None
     if not isinstance(found, ConfigMap) or found.name != definition.revision:
         raise Need(Look.REVISION)
-    if s.status.attempt is not None:
+    if not s.fresh:
         return None if info is not None and proven(found, info) else without_revision(s)
     assert isinstance(flow, Flow)
     why = foreign(found, flow, definition.digest)
@@ -121,11 +121,38 @@ def without_revision(s: Situation) -> Plan:
         raise Need(Look.FLOW)
     revision = info.revision if info is not None else None
     name = s.run.spec.flow_ref.name if s.run.spec.flow_ref is not None else "?"
-    what = "was deleted" if not isinstance(s.seen.flow, Flow) else "has changed since"
+    flow = s.seen.flow if isinstance(s.seen.flow, Flow) else None
+    if flow is not None and s.seen.source is not MISSING and _nothing_ran(s):
+        return _begin_anew(s, f"Flow {name!r} was changed before revision {revision} of it could be made")
+    what = "was deleted" if flow is None else "has changed since"
     return finish(
         s,
         Verdict(StateType.CRASHED, "FlowDeleted", f"Flow {name!r} {what}, and its revision {revision} is gone with it"),
     )
+
+
+def _nothing_ran(s: Situation) -> bool:
+    """Whether the run has had no pod at all: nothing was done yet that a later attempt would have to fit.
+
+    Raises:
+        Need: the run or the pod; that there is none is a conclusion from absence.
+    """
+    attempt = s.status.attempt
+    if attempt is None or attempt.number > 1 or attempt.pod_uid is not None:
+        return False
+    if s.pod is not None or s.gone or s.seen.pod_created:
+        return False
+    s.need_run()
+    if s.seen.pod is UNKNOWN:
+        raise Need(Look.POD)
+    return s.report is None
+
+
+def _begin_anew(s: Situation, why: str) -> Plan:
+    """Return what a run shows that forgets the revision it has written down: what it executes is settled with its first pod."""
+    info = FlowInfo(name=flow_name(s.run))
+    text = f"{why}, and nothing of the run has begun: it takes the Flow as it is now"
+    return Plan(StateType.SCHEDULED, "Scheduled", text, changes={"flow": info}, again_at=s.now)
 
 
 def remade(s: Situation, plan: Plan) -> Plan:

@@ -55,7 +55,7 @@ def wait_or_begin(s: Situation) -> Plan:
     due = s.run.spec.scheduled_time if s.status.attempt is None else s.status.scheduled_time
     if due is not None and s.now < due:
         return _not_due(s, due)
-    return _begin_first(s) if s.status.attempt is None else begin_again(s)
+    return _begin_first(s) if s.fresh else begin_again(s)
 
 
 def _unreadable(s: Situation) -> Plan:
