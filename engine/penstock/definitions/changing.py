@@ -86,7 +86,7 @@ def changed_flow(flow: Any, options: dict[str, Any]) -> Any:
         "version": flow._version,
         "flow_run_name": flow.flow_run_name,
         "retries": flow._retries,
-        "retry_delay_seconds": flow._retry_delay_seconds,
+        "retry_delay_seconds": flow._given_delays,
         "task_runner": flow.task_runner,
         "description": flow.description,
         "timeout_seconds": flow.timeout_seconds,

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 from penstock.base.exceptions import ReservedArgumentError
+from penstock.base.settings import get_current_settings
 from penstock.core.effects import Call
 from penstock.definitions.binding import Binder, MethodBinder
+from penstock.definitions.changeable import Checked, Function
+from penstock.definitions.task_options import checked_delays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,8 +35,12 @@ class Definition:
     on_cancellation_hooks: list[Any]
     on_crashed_hooks: list[Any]
 
-    fn: Callable[..., Any]
+    fn: Callable[..., Any] = Function()  # type: ignore[assignment]
     name: str
+    timeout_seconds: float | None = Checked(lambda given: check_timeout(given))  # type: ignore[assignment]
+    _retries: int | None = None
+    _delays: Any = None
+    _given_delays: Any = None
     _unbound: Any = None  # the definition of the class, when this is bound to an instance
 
     def _set_function(self, fn: Any) -> None:
@@ -43,15 +50,13 @@ class Definition:
         inner = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
         if not callable(inner):
             raise TypeError(f"'fn' must be callable; {type(fn).__name__} was given.")
-        self.fn = inner
+        self.__dict__["fn"] = inner
+        self.take_form(inner)
         self.__doc__ = getattr(inner, "__doc__", None)
         self.__module__ = getattr(inner, "__module__", None) or type(inner).__module__
         self.__wrapped__ = inner
         self.__name__ = getattr(inner, "__name__", type(inner).__name__)
         self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
-        self.isasync = is_async_fn(inner) or is_async_gen_fn(inner)
-        self.isgenerator = is_gen_fn(inner) or is_async_gen_fn(inner)
-        self._binder: Binder | None = None
         self._owner_kind: str | None = None
         code = getattr(inspect.unwrap(inner), "__code__", None)
         place = (code.co_filename, code.co_firstlineno) if code is not None else (id(inner),)
@@ -60,6 +65,12 @@ class Definition:
             raise ReservedArgumentError(
                 f"{parameter!r} is a reserved argument name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
             )
+
+    def take_form(self, fn: Any) -> None:
+        """Note how the function is called; what was made of another one's signature is forgotten."""
+        self.isasync = is_async_fn(fn) or is_async_gen_fn(fn)
+        self.isgenerator = is_gen_fn(fn) or is_async_gen_fn(fn)
+        self._binder: Binder | None = None
 
     def _reserved(self) -> Iterable[str]:
         code = getattr(inspect.unwrap(self.fn), "__code__", None)
@@ -71,22 +82,43 @@ class Definition:
     @property
     def tries_after_first(self) -> int:
         """`retries`, or the setting."""
-        raise NotImplementedError(f"{type(self).__name__}.tries_after_first")
+        if self._retries is None:
+            return int(self._settings.default_retries)
+        return self._retries
 
     @property
     def delays(self) -> Any:
-        """`retry_delay_seconds`, or the setting."""
-        raise NotImplementedError(f"{type(self).__name__}.delays")
+        """Seconds between tries: own, or the setting."""
+        return self._settings.default_retry_delay_seconds if self._delays is None else self._delays
+
+    @property
+    def _settings(self) -> Any:
+        settings = get_current_settings()
+        return settings.flows if self.kind == "flow" else settings.tasks
 
     @property
     def retries(self) -> int:
         """How many more tries after the first."""
         return self.tries_after_first
 
+    @retries.setter
+    def retries(self, value: int | None) -> None:
+        if value is not None and not isinstance(value, int):
+            raise TypeError(f"'retries' must be a whole number of 0 or more; {value!r} was given.")
+        self._retries = check_retries(value)
+
     @property
     def retry_delay_seconds(self) -> Any:
         """Seconds between tries."""
         return self.delays
+
+    @retry_delay_seconds.setter
+    def retry_delay_seconds(self, value: Any) -> None:
+        self._set_delays(value)
+
+    def _set_delays(self, value: Any) -> None:
+        self._delays = checked_delays(value, self._retries)
+        self._given_delays = value
 
     @property
     def binder(self) -> Binder:
@@ -115,7 +147,7 @@ class Definition:
     def _bound_to(self, target: Any) -> Any:
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
-        copied.fn = self.fn.__get__(target)
+        copied.__dict__["fn"] = self.fn.__get__(target)
         copied._binder = None
         copied._unbound = self
         return copied
@@ -208,6 +240,8 @@ class Definition:
 
     def name_call(self, run: Run) -> Call:
         """The call that makes the name of a run."""
+        if not isinstance(self.run_name, str) and not callable(self.run_name):  # it was changed after decoration
+            return Call(self._run_name, (f"{self.kind}_run_name", self.run_name))
         if callable(self.run_name):
             try:
                 wants = "parameters" in inspect.signature(self.run_name).parameters
@@ -271,11 +305,15 @@ def check_timeout(timeout: Any) -> float | None:
     """A timeout in seconds; 0, None, infinity and centuries are none.
 
     Raises:
-        ValueError: it is negative, or no number.
+        TypeError: it is no number.
+        ValueError: it is negative.
     """
     if timeout is None or timeout == 0:
         return None
-    seconds = float(timeout)
+    try:
+        seconds = float(timeout)
+    except ValueError:
+        raise TypeError(f"'timeout_seconds' must be a number; {timeout!r} was given.") from None
     if not seconds >= 0:
         raise ValueError(f"'timeout_seconds' must be 0 or more; {timeout!r} was given.")
     # What no clock can wait for is no limit.

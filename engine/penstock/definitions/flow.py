@@ -12,7 +12,7 @@ from penstock.base.absent import refuse_absent_methods
 from penstock.base.current import current_run
 from penstock.base.exceptions import FlowRunTimeoutError, InvalidNameError, SignatureMismatchError
 from penstock.definitions.changing import RESETTABLE_OF_FLOWS, changed_flow
-from penstock.definitions.definition import Definition, check_retries, check_timeout, doc_of, runner_of, takes_options
+from penstock.definitions.definition import Definition, check_retries, doc_of, runner_of, takes_options
 from penstock.drivers import calls
 
 if TYPE_CHECKING:
@@ -82,20 +82,18 @@ class Flow(Definition, Generic[P, R]):
         self.on_running_hooks = self._hooks_of("on_running", on_running)
         if not name:
             name = "unknown-lambda" if self.__name__ == "<lambda>" else self.__name__.replace("_", "-")
-        elif not isinstance(name, str):
-            raise TypeError(f"Expected string for flow parameter 'name'; got {type(name).__name__} instead.")
+        _check_text(name)
         if any(char in name for char in BANNED_CHARACTERS):
             raise InvalidNameError(
                 f"Name {name!r} contains an invalid character. Must not contain any of: {BANNED_CHARACTERS}."
             )
         self.name = name
         self.flow_run_name = self._run_name("flow_run_name", flow_run_name)
-        self.run_name = self.flow_run_name or None
         self._version = version
         self.description = description if description is not None else doc_of(self.fn)
         self._retries = check_retries(retries)
-        self._retry_delay_seconds = retry_delay_seconds
-        self.timeout_seconds = check_timeout(timeout_seconds)
+        self._set_delays(retry_delay_seconds)
+        self.timeout_seconds = timeout_seconds
         self.task_runner = runner_of(task_runner)
         self.should_validate_parameters = validate_parameters
         if persist_result is None and (result_storage is not None or result_serializer is not None):
@@ -105,32 +103,29 @@ class Flow(Definition, Generic[P, R]):
         self.result_serializer = result_serializer
         self.cache_result_in_memory = cache_result_in_memory
         self.log_prints = log_prints
+
+    def take_form(self, fn: Any) -> None:
+        """Note how the function is called; what was made of another one's signature is forgotten."""
+        super().take_form(fn)
         self._schema: Any = None
         self._validator: Any = None
+        for made in ("_validate", "_validate_bound"):
+            self.__dict__.pop(made, None)
+
+    @property
+    def flow_run_name(self) -> Any:
+        """Template or callable that names the runs; None: random names."""
+        return self.run_name
+
+    @flow_run_name.setter
+    def flow_run_name(self, value: Any) -> None:
+        self.run_name = value or None
 
     def stores(self, run: Run) -> bool:
         """Whether the result of this run is stored."""
         from penstock.storage.persisting import flow_persists
 
         return flow_persists(run)
-
-    @property
-    def tries_after_first(self) -> int:
-        """`retries`, or the setting."""
-        if self._retries is None:
-            from penstock.base.settings import get_current_settings
-
-            return int(get_current_settings().flows.default_retries)
-        return self._retries
-
-    @property
-    def delays(self) -> Any:
-        """`retry_delay_seconds`, or the setting."""
-        if self._retry_delay_seconds is None:
-            from penstock.base.settings import get_current_settings
-
-            return get_current_settings().flows.default_retry_delay_seconds
-        return self._retry_delay_seconds
 
     @property
     def version(self) -> str | None:
@@ -145,6 +140,10 @@ class Flow(Definition, Generic[P, R]):
             except (TypeError, OSError):
                 return None
         return self._version
+
+    @version.setter
+    def version(self, value: str | None) -> None:
+        self._version = value
 
     @property
     def parameters(self) -> Any:
@@ -317,6 +316,13 @@ class Flow(Definition, Generic[P, R]):
     if TYPE_CHECKING:  # absent methods: any of them may be asked for, and says what to use instead
 
         def __getattr__(self, name: str) -> Any: ...
+
+
+def _check_text(name: Any) -> None:
+    if isinstance(name, str):
+        return
+    hint = " Perhaps you meant to call it? e.g. '@flow(name=get_flow_run_name())'" if callable(name) else ""
+    raise TypeError(f"Expected string for flow parameter 'name'; got {type(name).__name__} instead.{hint}")
 
 
 refuse_absent_methods(Flow, "Flow")

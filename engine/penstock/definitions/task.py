@@ -5,6 +5,7 @@ Neighbours: `drivers.calls` performs direct calls, `runners.submitting` what is 
 
 from __future__ import annotations
 
+import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -14,9 +15,10 @@ from penstock.base.current import current_run, current_transaction
 from penstock.base.exceptions import TaskRunTimeoutError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import hash_of_source
+from penstock.definitions.changeable import Checked
 from penstock.definitions.changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
-from penstock.definitions.definition import Definition, check_retries, check_timeout, doc_of, takes_options
-from penstock.definitions.task_options import checked_condition, checked_delays, checked_jitter
+from penstock.definitions.definition import Definition, check_retries, doc_of, takes_options
+from penstock.definitions.task_options import checked_condition, checked_jitter
 from penstock.drivers import calls
 from penstock.interruption.section import current_section
 
@@ -57,6 +59,8 @@ class Task(Definition, Generic[P, R]):
     """
 
     kind = "task"
+    retry_jitter_factor: float | None = Checked(checked_jitter)  # type: ignore[assignment]
+    retry_condition_fn: Any = Checked(checked_condition)
 
     def __init__(
         self,
@@ -99,16 +103,14 @@ class Task(Definition, Generic[P, R]):
         self.name = name or self.__name__
         self.description = description if description is not None else doc_of(self.fn)
         self.task_run_name = self._run_name("task_run_name", task_run_name)
-        self.run_name = self.task_run_name or None
-        self.tags: frozenset[str] | set[str] = frozenset(tags or ())
+        self.tags = set(tags or ())
         self.version = version
         self._task_key: str | None = None
         self._retries = check_retries(retries)
-        self._given_delays = retry_delay_seconds
-        self._delays = checked_delays(retry_delay_seconds, self._retries)
-        self.retry_jitter_factor = checked_jitter(retry_jitter_factor)
-        self.retry_condition_fn = checked_condition(retry_condition_fn)
-        self.timeout_seconds = check_timeout(timeout_seconds)
+        self._set_delays(retry_delay_seconds)
+        self.retry_jitter_factor = retry_jitter_factor
+        self.retry_condition_fn = retry_condition_fn
+        self.timeout_seconds = timeout_seconds
         self.persist_result = persist_result
         self.result_storage = result_storage
         self.result_storage_key = result_storage_key
@@ -154,7 +156,26 @@ class Task(Definition, Generic[P, R]):
 
     @cache_policy.setter
     def cache_policy(self, value: Any) -> None:
-        self._policy = value
+        from penstock.storage.persisting import checked_policy
+
+        self._policy = checked_policy(value)
+
+    @property
+    def task_run_name(self) -> Any:
+        """Template or callable that names the runs; None: by the task's name."""
+        return self.run_name
+
+    @task_run_name.setter
+    def task_run_name(self, value: Any) -> None:
+        self.run_name = value or None
+
+    @property
+    def source_code(self) -> str | None:
+        """The text of the function; None where there is none to be found."""
+        try:
+            return inspect.getsource(inspect.unwrap(self.fn))
+        except (TypeError, OSError):
+            return None
 
     def stores(self, run: Run) -> bool:
         """Whether this run has anything to do with stores or transactions."""
@@ -175,20 +196,6 @@ class Task(Definition, Generic[P, R]):
         from penstock.storage.persisting import task_stores
 
         return task_stores(self, run)
-
-    @property
-    def tries_after_first(self) -> int:
-        """`retries`, or the setting."""
-        if self._retries is None:
-            return int(get_current_settings().tasks.default_retries)
-        return self._retries
-
-    @property
-    def delays(self) -> Any:
-        """Seconds between tries: own, or the setting."""
-        if self._delays is None:
-            return get_current_settings().tasks.default_retry_delay_seconds
-        return self._delays
 
     def timeout_error(self, run: Run) -> BaseException:
         """The error of this task's own timeout."""

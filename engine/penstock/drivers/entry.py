@@ -73,7 +73,7 @@ def new_task_run(
     run.is_async = task.isasync
     run.wait_for = None if wait_for is None else listed(wait_for)
     tags = current_tags.get()
-    run.tags = task.tags | tags if tags else task.tags
+    run.tags = task.tags | tags if tags else frozenset(task.tags)
     run.inherited = task.log_prints if task.log_prints is not None else prints_of(parent)
     found: Found = []
     for value in parameters.values():

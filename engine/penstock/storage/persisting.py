@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from penstock.storage.store import ResultStore
 
 
+def checked_policy(given: Any) -> Any:
+    """A cache policy, None or NotSet; a class of policies means what it gives without arguments.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    from penstock.storage.policies import CachePolicy
+
+    if given is NotSet or given is None or isinstance(given, CachePolicy):
+        return given
+    if isinstance(given, type) and issubclass(given, CachePolicy):
+        return given()
+    raise TypeError(f"`cache_policy` must be a CachePolicy; {type(given).__name__} was given.")
+
+
 def settle_task_options(task: Any) -> None:
     """Check the options of a task that concern stored results against each other, and settle its cache policy."""
     import logging
@@ -22,12 +37,10 @@ def settle_task_options(task: Any) -> None:
     from penstock.base.settings import get_current_settings
     from penstock.storage.policies import DEFAULT, NO_CACHE, CachePolicy, _None
 
-    given = task._given_policy
+    given = task._given_policy = checked_policy(task._given_policy)
     logger = logging.getLogger("penstock.tasks")
     if task.cache_expiration is not None and getattr(task.cache_expiration, "total_seconds", None) is None:
         raise TypeError("`cache_expiration` must be a timedelta.")
-    if given is not NotSet and given is not None and not isinstance(given, CachePolicy):
-        raise TypeError(f"`cache_policy` must be a CachePolicy; {type(given).__name__} was given.")
     persist = task.persist_result
     if persist is None and (
         (given is not NotSet and given is not None and not isinstance(given, _None))
