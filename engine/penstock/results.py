@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from penstock.storage.persisting import get_result_store, should_persist_result
-from penstock.storage.records import ResultRecord, ResultRecordMetadata
+from penstock.storage.record_metadata import ResultRecordMetadata
+from penstock.storage.records import ResultRecord
 from penstock.storage.resolving import (
     aget_default_result_storage,
     aresolve_result_storage,

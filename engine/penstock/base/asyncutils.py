@@ -26,12 +26,15 @@ def running_loop() -> Any:
     return None if module is None else module._get_running_loop()
 
 
+NO_RUN = object()  # in the place of a run, for `plain_run` outside runs
+
+
 def in_async_run() -> bool:
     """Whether the current run is async; outside any run, whether an event loop runs here."""
     run = current_run.get()
     if run is not None:
         return bool(run.is_async) and plain_run.get() is not run
-    return running_loop() is not None
+    return running_loop() is not None and plain_run.get() is not NO_RUN
 
 
 def plainly(fn: Callable[..., Any], run: Any) -> Callable[..., Any]:
@@ -51,6 +54,32 @@ def plainly(fn: Callable[..., Any], run: Any) -> Callable[..., Any]:
         finally:
             plain_run.reset(token)
 
+    return call
+
+
+def takes_sync(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the caller of a function that serves both kinds of code choose by `_sync`.
+
+    True: plainly, wherever it is called; False: a coroutine; left out: as the code is that calls.
+    """
+
+    async def later(args: Any, kwargs: Any) -> Any:
+        value = fn(*args, **kwargs)
+        return await value if inspect.isawaitable(value) else value
+
+    @functools.wraps(fn)
+    def call(*args: Any, _sync: bool | None = None, **kwargs: Any) -> Any:
+        if _sync is None:
+            return fn(*args, **kwargs)
+        if not _sync:
+            return later(args, kwargs)
+        token = plain_run.set(current_run.get() or NO_RUN)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            plain_run.reset(token)
+
+    call.aio = lambda *args, **kwargs: later(args, kwargs)  # type: ignore[attr-defined]
     return call
 
 

@@ -43,7 +43,9 @@ class StateResult:
         def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
             """Given by the class that inherits this."""
 
-    def result(self, raise_on_failure: bool = True, retry_result_failure: bool = True) -> Any:
+    def result(
+        self, raise_on_failure: bool = True, retry_result_failure: bool = True, *, _sync: bool | None = None
+    ) -> Any:
         """The value that the run returned, or its failure.
 
         Plain in sync code; an awaitable while the current run is async, or in a running loop outside any run.
@@ -51,6 +53,7 @@ class StateResult:
         Args:
             raise_on_failure: raise the failure; False returns it.
             retry_result_failure: try a stored result that cannot be read again, up to ten times.
+            _sync: True: plain in any code; False: an awaitable in any code.
 
         Raises:
             Exception: that of the run, the same object, or what stands for it (`FailedRun` ...).
@@ -60,7 +63,7 @@ class StateResult:
         """
         from penstock.base.asyncutils import in_async_run
 
-        if in_async_run():
+        if in_async_run() if _sync is None else not _sync:
             return get_state_result_async(self, raise_on_failure, retry_result_failure)
         return get_state_result(self, raise_on_failure, retry_result_failure)
 
@@ -152,7 +155,7 @@ def exception_of(state: StateResult) -> BaseException:
     if isinstance(data, str):
         return wrapper(data)
     if isinstance(data, StateResult):
-        return _first_failure([data])
+        return exception_of(data) if data.type in RUN_ERRORS or data.type is COMPLETED else _first_failure([data])
     if is_states(data):
         return _first_failure(list(data))
     raise TypeError(
@@ -167,4 +170,4 @@ def _first_failure(states: list[StateResult]) -> BaseException:
     for state in states:
         if state.type is not COMPLETED:
             return UnfinishedRun(f"Run is in {state.type.name} state, its result is not available.")
-    return FailedRun("Run failed.")
+    raise ValueError("Failed state result was an iterable of states but none were failed.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.asyncutils import in_async_run, takes_sync
 from penstock.core.outcome import StateGroup, crashed_state, failed_state, value_state
 from penstock.core.state import State, StateDetails, aware
 from penstock.core.state_parts import TERMINAL_STATES, StateType
@@ -198,6 +199,7 @@ def _with_data(state: State) -> State:
     return state
 
 
+@takes_sync
 def get_state_exception(state: State) -> Any:
     """The exception of a failed, crashed or cancelled state; awaitable in async code.
 
@@ -205,8 +207,6 @@ def get_state_exception(state: State) -> Any:
         TypeError: the data cannot stand for an exception.
         ValueError: the state is of another type.
     """
-    from penstock.base.asyncutils import in_async_run
-
     return aget_state_exception(state) if in_async_run() else exception_of(_with_data(state))
 
 
@@ -215,10 +215,9 @@ async def aget_state_exception(state: State) -> BaseException:
     return exception_of(_with_data(state))
 
 
+@takes_sync
 def raise_state_exception(state: State) -> Any:
     """Raise the exception of a failed, crashed or cancelled state; other states raise nothing."""
-    from penstock.base.asyncutils import in_async_run
-
     if in_async_run():
         return araise_state_exception(state)
     return raise_now(_with_data(state))
@@ -236,8 +235,16 @@ def format_exception(exc: BaseException, tb: Any = None) -> str:
     return formatted(exc, tb)
 
 
-def exception_to_failed_state(exc: BaseException | None = None, **kwargs: Any) -> State:
+async def exception_to_failed_state(
+    exc: BaseException | None = None, result_store: Any = None, write_result: bool = False, **kwargs: Any
+) -> State:
     """A FAILED state from an exception, or from the one that is being handled.
+
+    Args:
+        exc: what failed.
+        result_store: makes a record of it, which is the state's data; None: the exception itself is.
+        write_result: store the record.
+        kwargs: members of the state; `message` comes before the exception in words.
 
     Raises:
         ValueError: no exception was given and none is active.
@@ -249,7 +256,19 @@ def exception_to_failed_state(exc: BaseException | None = None, **kwargs: Any) -
         if exc is None:
             raise ValueError("Exception was not passed and no active exception could be found.")
     message = kwargs.pop("message", None)
-    return failed_state(exc, f"{message}{' ' if message else ''}" if message is not None else "", **kwargs)
+    state = failed_state(exc, f"{message}{' ' if message else ''}" if message is not None else "", **kwargs)
+    return await _recorded(state, result_store, write_result)
+
+
+async def _recorded(
+    state: State, store: Any, write: bool, key: str | None = None, expiration: datetime | None = None
+) -> State:
+    """The state with a record of a store as its data."""
+    if store is not None and not is_stored(state.data):
+        state.data = store.create_result_record(state.data, key, expiration)
+        if write:
+            await store.apersist_result_record(state.data)
+    return state
 
 
 async def exception_to_crashed_state(exc: BaseException, result_store: Any = None) -> State:
@@ -262,9 +281,24 @@ async def exception_to_crashed_state(exc: BaseException, result_store: Any = Non
     return crashed_state(exc)
 
 
-async def return_value_to_state(retval: Any, result_store: Any = None, **_: Any) -> State:
-    """The final state that a body's return value means: a state, an aggregate of states, or COMPLETED with it."""
-    return value_state(retval)
+async def return_value_to_state(
+    retval: Any,
+    result_store: Any = None,
+    key: str | None = None,
+    expiration: datetime | None = None,
+    write_result: bool = False,
+) -> State:
+    """The final state that a body's return value means: a state, an aggregate of states, or COMPLETED with it.
+
+    Args:
+        retval: what the body returned.
+        result_store: makes a record of it, which is the state's data; None: the value itself is.
+        key: of the record; default: random.
+        expiration: of the record.
+        write_result: store the record.
+    """
+    state = value_state(retval)
+    return await _recorded(state, result_store, write_result, key, expiration)
 
 
 def is_state(obj: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run
+from penstock.base.asyncutils import in_async_run, takes_sync
 from penstock.base.current import current_run
 from penstock.base.exceptions import NotPausedError, ObjectNotFound
 from penstock.core.state import State
@@ -70,6 +70,7 @@ class _Begun:
             self.state.state_details.run_input_keyset = keyset_from_paused_state(self.state)
 
 
+@takes_sync
 def pause_flow_run(
     wait_for_input: Any = None, timeout: float | None = 3600, poll_interval: float = 10, key: str | None = None
 ) -> Any:
@@ -135,6 +136,7 @@ def _resume(flow_run_id: Any, run_input: Any) -> None:
         time.sleep(0.0005)
 
 
+@takes_sync
 def resume_flow_run(flow_run_id: UUID | str | None, run_input: Any = None) -> Any:
     """Resume a paused flow run of this process, from whatever thread.
 
@@ -182,6 +184,7 @@ def _suspend(wait_for_input: Any, flow_run_id: Any, timeout: float | None, key: 
     return suspend(root, wait_for_input, timeout, key)
 
 
+@takes_sync
 def suspend_flow_run(
     wait_for_input: Any = None, flow_run_id: UUID | None = None, timeout: float | None = None, key: str | None = None
 ) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 
+from penstock.base.asyncutils import takes_sync
 from penstock.inside.messages import Boxes, Message, Receiver
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class RunInput(pydantic.BaseModel):
         new._description = description
         return new
 
+    @takes_sync
     def send_to(self, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
         """Send this to a flow run of this process; see `send_input`."""
         return _send(self, flow_run_id, sender, key_prefix)
@@ -112,6 +114,7 @@ class RunInput(pydantic.BaseModel):
         """Iterate over the values of this class that are sent to a flow run; see `receive_input`."""
         return receive_input(cls, timeout, poll_interval, raise_timeout_error, exclude_keys, key_prefix, flow_run_id)
 
+    @takes_sync
     def respond(self, run_input: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
         """Send a value back to the flow run that sent this one.
 
@@ -184,6 +187,7 @@ async def _sent() -> None:
 _SENDER = "penstock.flow-run."
 
 
+@takes_sync
 def send_input(run_input: Any, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:
     """Send a value to a flow run of this process, which gets it by `receive_input`; awaitable in async code.
 

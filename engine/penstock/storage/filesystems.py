@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from penstock.base.asyncutils import takes_sync
+from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
 __all__ = ["LocalFileSystem", "NullFileSystem", "ReadableFileSystem", "RemoteFileSystem", "WritableFileSystem"]
@@ -35,7 +37,7 @@ class WritableFileSystem(Protocol):
         """Store the content."""
 
 
-class LocalFileSystem:
+class LocalFileSystem(Named):
     """A directory.
 
     Args:
@@ -48,7 +50,7 @@ class LocalFileSystem:
         self._root = str(self._base)
         self._made: set[str] = set()
 
-    def _resolve_path(self, path: str) -> Path:
+    def _resolve_path(self, path: str | Path) -> Path:
         """The file of a key; that of the base for an empty one.
 
         Raises:
@@ -56,12 +58,13 @@ class LocalFileSystem:
         """
         return Path(self._file(path))
 
-    def _file(self, path: str) -> str:
+    def _file(self, path: str | Path) -> str:
         """The file of a key as text.
 
         Raises:
             ValueError: the key leads outside the base.
         """
+        path = os.fspath(path)
         if ".." not in path and not path.startswith(("/", "~")):
             return f"{self._root}/{path}"
         full = (self._base / path).resolve()
@@ -69,7 +72,7 @@ class LocalFileSystem:
             raise ValueError(f"Provided path {full} is outside of the base path {self._base.resolve()}.")
         return str(full)
 
-    def read_now(self, path: str) -> bytes:
+    def read_now(self, path: str | Path) -> bytes:
         """The content of a key, in plain blocking style.
 
         Raises:
@@ -84,7 +87,7 @@ class LocalFileSystem:
         except IsADirectoryError:
             raise ValueError(f"Path {full} is not a file.") from None
 
-    def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
+    def write_now(self, path: str | Path, content: bytes, fsync: bool = False) -> str:
         """Store content under a key, all or nothing; the file's name."""
         full = self._file(path)
         parent, _, name = full.rpartition("/")
@@ -113,61 +116,92 @@ class LocalFileSystem:
             raise
         return full
 
-    def exists_now(self, path: str) -> bool:
+    def exists_now(self, path: str | Path) -> bool:
         """Whether the key has content."""
         return os.path.isfile(self._file(path))
 
-    def delete_now(self, path: str) -> None:
+    def delete_now(self, path: str | Path) -> None:
         """Remove the key, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._file(path))
 
-    def read_path(self, path: str) -> Any:
+    @takes_sync
+    def read_path(self, path: str | Path) -> Any:
         """`read_now`; an awaitable of it in async code."""
         return _either(self.read_now, path)
 
-    def write_path(self, path: str, content: bytes) -> Any:
+    @takes_sync
+    def write_path(self, path: str | Path, content: bytes) -> Any:
         """`write_now`; an awaitable of it in async code."""
         return _either(self.write_now, path, content)
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: str | Path) -> bool:
         """Whether the key has content."""
         return self.exists_now(path)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str | Path) -> None:
         """Remove the key, if it is there."""
         self.delete_now(path)
 
-    def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> Any:
+    @takes_sync
+    def get_directory(self, from_path: str | Path | None = None, local_path: str | Path | None = None) -> Any:
         """Copy a directory below the base to another place; default: everything, into the working directory."""
         return _either(self._copy, from_path, local_path, False)
 
-    def put_directory(self, local_path: str | None = None, to_path: str | None = None) -> Any:
-        """Copy a directory from elsewhere below the base; default: the working directory, to the base itself."""
-        return _either(self._copy, to_path, local_path, True)
+    @takes_sync
+    def put_directory(
+        self,
+        local_path: str | Path | None = None,
+        to_path: str | Path | None = None,
+        ignore_file: str | Path | None = None,
+    ) -> Any:
+        """Copy a directory from elsewhere below the base.
 
-    async def aget_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
+        Args:
+            local_path: default: the working directory.
+            to_path: default: the base itself.
+            ignore_file: patterns, as in a `.gitignore`, of what is not copied.
+        """
+        return _either(self._copy, to_path, local_path, True, ignore_file)
+
+    async def aget_directory(self, from_path: str | Path | None = None, local_path: str | Path | None = None) -> None:
         """`get_directory`, always as a coroutine."""
         self._copy(from_path, local_path, False)
 
-    async def aput_directory(self, local_path: str | None = None, to_path: str | None = None) -> None:
+    async def aput_directory(
+        self,
+        local_path: str | Path | None = None,
+        to_path: str | Path | None = None,
+        ignore_file: str | Path | None = None,
+    ) -> None:
         """`put_directory`, always as a coroutine."""
-        self._copy(to_path, local_path, True)
+        self._copy(to_path, local_path, True, ignore_file)
 
-    def _copy(self, inside: str | None, outside: str | None, inwards: bool) -> None:
+    def _copy(
+        self,
+        inside: str | Path | None,
+        outside: str | Path | None,
+        inwards: bool,
+        ignore_file: str | Path | None = None,
+    ) -> None:
         import shutil
 
         here = self._resolve_path(inside or "").resolve()
-        there = Path(outside or ".").resolve()
+        there = Path(outside or ".").expanduser().resolve()
+        ignore = None
+        if ignore_file is not None:
+            from penstock.storage.ignoring import Ignored
+
+            ignore = Ignored(there, Path(ignore_file).expanduser().read_text().splitlines()).among
         if here != there:
             source, target = (there, here) if inwards else (here, there)
-            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not inwards)
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=not inwards, ignore=ignore)
 
-    async def aread_path(self, path: str) -> bytes:
+    async def aread_path(self, path: str | Path) -> bytes:
         """`read_path`, always as a coroutine."""
         return self.read_now(path)
 
-    async def awrite_path(self, path: str, content: bytes) -> str:
+    async def awrite_path(self, path: str | Path, content: bytes) -> str:
         """`write_path`, always as a coroutine."""
         return self.write_now(path, content)
 
@@ -194,7 +228,9 @@ def _either(fn: Any, *args: Any) -> Any:
 
 
 class NullFileSystem:
-    """Keeps nothing."""
+    """Keeps nothing. As the metadata storage of a result store: headers lie with the payloads."""
+
+    keeps_nothing = True
 
     def read_path(self, path: str) -> bytes:
         """Nothing.
@@ -208,6 +244,6 @@ class NullFileSystem:
         """Drop the content."""
         return path
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: str | Path) -> bool:
         """Never."""
         return False

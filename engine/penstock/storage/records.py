@@ -1,152 +1,21 @@
 """Records of stored results, and their form in a file.
 
 A file is one JSON header line and the payload: it can be read without this package. A torn or unreadable record counts
-as absent. Neighbours: `results` reads and writes them; states hold them as data.
+as absent. Neighbours: `record_metadata` is the header; stores read and write records; states hold them as data.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
 from penstock.base.texts import text_of
-from penstock.base.version import __version__
-from penstock.core.state import aware
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
-from penstock.storage.serializers import PickleSerializer, Serializer, from_dict
+from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-
-FORMAT = 1
-
-
-class ResultRecordMetadata:
-    """What is known of a stored result besides its value.
-
-    Args:
-        storage_key: where it is: a file, or the key in other storages.
-        serializer: default: by pickle.
-        expiration: after which it is not used any more.
-        kind: "value", "exception", "suspend" or "wait".
-        created: when it was made.
-        run: description of the run that made it.
-        key: under which it is stored; default: the `storage_key`.
-    """
-
-    __slots__ = (
-        "created",
-        "expiration",
-        "key",
-        "kind",
-        "length",
-        "prefect_version",
-        "run",
-        "serializer",
-        "sha256",
-        "storage_key",
-    )
-
-    def __init__(
-        self,
-        storage_key: str | None = None,
-        serializer: Serializer | None = None,
-        expiration: datetime | None = None,
-        *,
-        kind: str = "value",
-        created: datetime | None = None,
-        run: dict[str, Any] | None = None,
-        key: str | None = None,
-        **_: Any,
-    ) -> None:
-        if serializer is None:
-            serializer = PickleSerializer()
-        self.storage_key = storage_key
-        self.key: str = key if key is not None else storage_key or ""
-        self.serializer = serializer
-        self.expiration = aware(expiration)
-        self.kind = kind
-        self.created = created
-        self.run = run
-        self.prefect_version = __version__
-        self.length = 0
-        self.sha256 = ""
-
-    def header(self) -> dict[str, Any]:
-        """The header of the file."""
-        return {
-            "penstock": FORMAT,
-            "kind": self.kind,
-            "key": self.key,
-            "created": self.created.isoformat() if self.created is not None else None,
-            "expiration": self.expiration.isoformat() if self.expiration is not None else None,
-            "serializer": self.serializer.to_dict(),
-            "length": self.length,
-            "sha256": self.sha256,
-            "run": self.run,
-            "python": platform.python_version(),
-            "version": __version__,
-        }
-
-    def dump_bytes(self) -> bytes:
-        """The header as bytes."""
-        return json.dumps(self.header()).encode()
-
-    @classmethod
-    def load_bytes(cls, data: bytes) -> ResultRecordMetadata:
-        """The metadata of a header."""
-        return parse_header(data)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, ResultRecordMetadata)
-            and self.key == other.key
-            and self.expiration == other.expiration
-            and self.serializer == other.serializer
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-
-class Torn(ValueError):  # noqa: N818  (an outcome: counts as absent)
-    """The bytes are no whole record."""
-
-
-def parse_header(line: bytes) -> ResultRecordMetadata:
-    """The metadata of a header line.
-
-    Raises:
-        Torn: it is no header.
-        SerializationError: a newer version wrote it.
-    """
-    from datetime import datetime
-
-    try:
-        header = json.loads(line)
-        version = header["penstock"]
-    except (ValueError, KeyError, TypeError) as exc:
-        raise Torn("no header") from exc
-    if version > FORMAT:
-        raise SerializationError(
-            f"A stored result has format version {version}, this engine reads up to {FORMAT}: "
-            f"it was written by a newer penstock ({header.get('version')})."
-        )
-    try:
-        metadata = ResultRecordMetadata(
-            header["key"], from_dict(header["serializer"]),
-            datetime.fromisoformat(header["expiration"]) if header["expiration"] else None,
-            kind=header["kind"], run=header.get("run"),
-            created=datetime.fromisoformat(header["created"]) if header.get("created") else None,
-        )  # fmt: skip
-        metadata.length, metadata.sha256 = header["length"], header["sha256"]
-    except (KeyError, TypeError, ValueError) as exc:
-        raise Torn("a header of another form") from exc
-    return metadata
+    from penstock.storage.serializers import Serializer
 
 
 class _Absent:
@@ -220,6 +89,23 @@ class ResultRecord:
             except MissingResult:
                 await asyncio.sleep(RESULT_READ_RETRY_DELAY)
         return self.read_value()
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """The value and its metadata by name."""
+        return {"metadata": self.metadata.model_dump(**options), "result": self.result}
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> ResultRecord:
+        """The record that a mapping of `result` and `metadata` describes, or the record itself.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if not isinstance(obj, dict) or not {"result", "metadata"} <= obj.keys():
+            raise ValueError(f"A dict of 'result' and 'metadata' was expected; {type(obj).__name__} was given.")
+        return cls(obj["result"], ResultRecordMetadata.model_validate(obj["metadata"]))
 
     def forget(self) -> None:
         """Drop the value from memory; it is read on demand from now on."""

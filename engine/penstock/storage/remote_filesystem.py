@@ -9,8 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from penstock.base.asyncutils import takes_sync
+from penstock.storage.named import Named
 
-class RemoteFileSystem:
+
+class RemoteFileSystem(Named):
     """An object store by URL: `s3://bucket/prefix`, `gs://`, `az://`, and `memory://name` for tests.
 
     Args:
@@ -74,6 +77,7 @@ class RemoteFileSystem:
             raise ValueError(f"Path {path!r} is outside of the base path {self.basepath!r}.")
         return path
 
+    @takes_sync
     def read_path(self, path: str) -> bytes:
         """The content of a key.
 
@@ -85,6 +89,7 @@ class RemoteFileSystem:
         except FileNotFoundError:
             raise ValueError(f"Path {self._resolve_path(path)} does not exist.") from None
 
+    @takes_sync
     def write_path(self, path: str, content: bytes) -> str:
         """Store content under a key; its URL."""
         self.store.put(self._key(path), content)
@@ -103,6 +108,7 @@ class RemoteFileSystem:
 
         return str(await run_sync_in_worker_thread(self.write_path, path, content))
 
+    @takes_sync
     def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
         """Copy what lies below a prefix into a local directory; default: everything, into the working directory."""
         prefix = self._key(from_path).rstrip("/") + "/" if from_path else ""
@@ -113,6 +119,7 @@ class RemoteFileSystem:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.read_path(key))
 
+    @takes_sync
     def put_directory(self, local_path: str | None = None, to_path: str | None = None) -> int:
         """Copy a local directory below a prefix; how many files there were."""
         base = Path(local_path or ".")

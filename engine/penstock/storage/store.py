@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run, running_loop
+from penstock.base.asyncutils import in_async_run, running_loop, takes_sync
 from penstock.base.exceptions import ConfigurationError
 from penstock.storage.levels import IsolationLevel
 from penstock.storage.records import ResultRecord
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class ResultStore(Storing):
     """Reads and writes results; arguments as for `Storing`."""
 
+    @takes_sync
     def update_for_flow(self, flow: Any) -> Any:
         """A store with the flow's options; an awaitable of it in async code."""
         return self.aupdate_for_flow(flow) if in_async_run() else self.for_flow(flow)
@@ -37,6 +38,7 @@ class ResultStore(Storing):
         """`update_for_flow` as a coroutine."""
         return self.for_flow(flow)
 
+    @takes_sync
     def update_for_task(self, task: Any) -> Any:
         """A store with the task's options, those of its cache policy, and the locks of the transaction around.
 
@@ -102,10 +104,12 @@ class ResultStore(Storing):
         record: ResultRecord | None = run_steps(self._read_steps(key))
         return record
 
+    @takes_sync
     def exists(self, key: str) -> bool:
         """Whether there is a record under the key that has not expired."""
         return bool(run_steps(self._exists_steps(key)))
 
+    @takes_sync
     def read(self, key: str, holder: str | None = None) -> ResultRecord:
         """The record of a key; waits while another holder has its lock.
 
@@ -117,6 +121,7 @@ class ResultStore(Storing):
         record: ResultRecord = run_steps(self._read_by_hand_steps(key))
         return record
 
+    @takes_sync
     def write(
         self, obj: Any, key: str | None = None, expiration: datetime | None = None, holder: str | None = None
     ) -> None:
@@ -132,8 +137,9 @@ class ResultStore(Storing):
             SerializationError: it cannot be serialized.
             RuntimeError: the key is locked by another holder.
         """
-        run_steps(self._write_by_hand_steps(self.create_result_record(obj, key, expiration), holder))
+        self.persist_result_record(self.create_result_record(obj, key, expiration), holder, _sync=True)
 
+    @takes_sync
     def persist_result_record(self, result_record: ResultRecord, holder: str | None = None) -> None:
         """Store a record; raises as `write` does."""
         run_steps(self._write_by_hand_steps(result_record, holder))
@@ -153,7 +159,7 @@ class ResultStore(Storing):
         self, obj: Any, key: str | None = None, expiration: datetime | None = None, holder: str | None = None
     ) -> None:
         """`write` as a coroutine."""
-        await arun_steps(self._write_by_hand_steps(self.create_result_record(obj, key, expiration), holder))
+        await self.apersist_result_record(self.create_result_record(obj, key, expiration), holder)
 
     async def apersist_result_record(self, result_record: ResultRecord, holder: str | None = None) -> None:
         """`persist_result_record` as a coroutine."""

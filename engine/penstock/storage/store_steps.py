@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
-from penstock.storage.records import ResultRecord, ResultRecordMetadata, Torn, parse_header
+from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
+from penstock.storage.records import ResultRecord
 from penstock.storage.resolving import default_storage, get_default_result_serializer, storage_of
 from penstock.storage.resolving import resolve_serializer as resolve
 from penstock.storage.steps import value_of
@@ -87,6 +88,12 @@ class Storing:
         return self._storage
 
     @property
+    def _headers(self) -> Any:
+        """Where headers lie when not with the payloads."""
+        storage = self.metadata_storage
+        return None if getattr(type(storage), "keeps_nothing", False) else storage
+
+    @property
     def result_storage_block_id(self) -> None:
         """None: file systems are not saved anywhere."""
 
@@ -132,8 +139,8 @@ class Storing:
         entry = current_transaction.get()
         if getattr(policy, "lock_manager", None) is not None:
             new.lock_manager = policy.lock_manager
-        elif entry is not None and entry[0].store is not None:
-            new.lock_manager = entry[0].store.lock_manager
+        elif entry is not None and entry[0]._store is not None:
+            new.lock_manager = entry[0]._store.lock_manager
         if getattr(policy, "key_storage", None) is not None:
             new.metadata_storage = storage_of(policy.key_storage)
         return new
@@ -191,7 +198,7 @@ class Storing:
 
     def _stored_steps(self, key: str) -> Steps:
         """Whether there is something under the key, whatever it is."""
-        storage = self.metadata_storage if self.metadata_storage is not None else self.result_storage
+        storage = self.result_storage if (headers := self._headers) is None else headers
         probe = getattr(storage, "exists_now", None) or getattr(storage, "exists", None)
         if probe is not None:
             return bool(value_of((yield Call(probe, (key,)))))
@@ -200,7 +207,7 @@ class Storing:
 
     def _exists_steps(self, key: str) -> Steps:
         """Whether there is a record under the key that has not expired."""
-        storage = self.metadata_storage if self.metadata_storage is not None else self.result_storage
+        storage = self.result_storage if (headers := self._headers) is None else headers
         content = yield from self._content_steps(storage, key)
         if isinstance(content, Raised) or content is None:
             return False
@@ -220,8 +227,8 @@ class Storing:
         With `missing`, the error of the storage that has no such key is raised.
         """
         header: Any = b""
-        if self.metadata_storage is not None:
-            header = yield from self._content_steps(self.metadata_storage, key)
+        if self._headers is not None:
+            header = yield from self._content_steps(self._headers, key)
         content: Any = header
         if header is not None and not isinstance(header, Raised):
             content = yield from self._content_steps(self.result_storage, key)
@@ -243,11 +250,11 @@ class Storing:
 
     def _write_steps(self, record: ResultRecord) -> Steps:
         key = record.metadata.key
-        if self.metadata_storage is None:
+        if self._headers is None:
             yield from self._put_steps(self.result_storage, key, record.serialize())
         else:
             yield from self._put_steps(self.result_storage, key, record.serialize_result())
-            yield from self._put_steps(self.metadata_storage, key, record.serialize_metadata())
+            yield from self._put_steps(self._headers, key, record.serialize_metadata())
         record._store = self
         record.mark_persisted()
         if not self.cache_result_in_memory:
