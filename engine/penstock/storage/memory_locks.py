@@ -23,6 +23,14 @@ class MemoryLockManager(PollingLockManager):
         return cls._instance
 
     def __reduce__(self) -> Any:
+        if self._held:
+            import logging
+
+            logging.getLogger("penstock.locking").warning(
+                "Serializing MemoryLockManager with %d active lock(s). Lock information will not be available after "
+                "deserialization.",
+                len(self._held),
+            )
         return type(self), ()
 
     _guard: threading.Lock

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import enum
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,10 @@ from penstock.core.changes import hook_name
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
 from penstock.storage.levels import CommitMode, IsolationLevel, TransactionState
+from penstock.storage.overriding import replaced
 from penstock.storage.records import ResultRecord
+from penstock.storage.steps import value_of
+from penstock.storage.transaction_values import TransactionValues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Steps = Generator[Effect, Any, Any]
 
 
-class BaseTransaction:
+class BaseTransaction(TransactionValues):
     """What both forms have in common.
 
     Args:
@@ -35,7 +36,10 @@ class BaseTransaction:
         overwrite: do not look whether the key is stored already.
         write_on_commit: store the staged value at commit.
         logger: default: the run's, outside runs that of this module.
+        state: for one that does not begin pending.
     """
+
+    is_async = False
 
     def __init__(
         self,
@@ -46,15 +50,16 @@ class BaseTransaction:
         overwrite: bool = False,
         write_on_commit: bool = True,
         logger: Any = None,
+        state: TransactionState = TransactionState.PENDING,
     ) -> None:
         self._key = key
-        self.store = store
+        self._store = store
         self.commit_mode = None if commit_mode is None else CommitMode(commit_mode)
         self.isolation_level = None if isolation_level is None else IsolationLevel(isolation_level)
         self.overwrite = overwrite
         self.write_on_commit = write_on_commit
         self._logger = logger
-        self.state = TransactionState.PENDING
+        self.state = TransactionState(state)
         self.children: list[BaseTransaction] = []
         self.on_commit_hooks: list[Callable[..., Any]] = []
         self.on_rollback_hooks: list[Callable[..., Any]] = []
@@ -65,6 +70,8 @@ class BaseTransaction:
         self._locked: str | None = None
         self._written = False
         self._undone = False
+        self._by_hand = False  # rolled back by a call in the block: those above are, too
+        self._leaving = False
         self.run: Any = None  # of the task run whose transaction this is
         self.on_rolled_back: Callable[[], None] | None = None
 
@@ -81,6 +88,19 @@ class BaseTransaction:
         return self._logger
 
     @property
+    def store(self) -> ResultStore | None:
+        """Where it stores; for a task run that stores nothing, where it would."""
+        if self._store is None and self.run is not None:
+            from penstock.storage.persisting import store_of
+
+            return store_of(self.run)
+        return self._store
+
+    @store.setter
+    def store(self, value: ResultStore | None) -> None:
+        self._store = value
+
+    @property
     def key(self) -> Any:
         """Under which the staged value is stored; None: it is not."""
         if self._key is None and self.run is not None:
@@ -92,45 +112,6 @@ class BaseTransaction:
     @key.setter
     def key(self, value: str) -> None:
         self._key = value
-
-    def set(self, name: str, value: Any) -> None:
-        """Keep a value; hooks read it back by `get`."""
-        self._stored_values[name] = value
-
-    def get(self, name: str, default: Any = enum.auto) -> Any:
-        """A copy of a value kept here, else by a parent, else the default.
-
-        Raises:
-            ValueError: nobody keeps it and there is no default.
-        """
-        holder: BaseTransaction | None = self
-        while holder is not None:
-            if name in holder._stored_values:
-                return copy.deepcopy(holder._stored_values[name])
-            holder = holder._parent
-        if default is not enum.auto:
-            return default
-        raise ValueError(f"Could not retrieve value for unknown key: {name}")
-
-    def is_committed(self) -> bool:
-        """Whether it is committed."""
-        return self.state is TransactionState.COMMITTED
-
-    def is_rolled_back(self) -> bool:
-        """Whether it is rolled back."""
-        return self.state is TransactionState.ROLLED_BACK
-
-    def is_staged(self) -> bool:
-        """Whether a value is staged."""
-        return self.state is TransactionState.STAGED
-
-    def is_pending(self) -> bool:
-        """Whether it has not begun."""
-        return self.state is TransactionState.PENDING
-
-    def is_active(self) -> bool:
-        """Whether it has begun and nothing is staged."""
-        return self.state is TransactionState.ACTIVE
 
     @classmethod
     def get_active(cls) -> BaseTransaction | None:
@@ -154,8 +135,8 @@ class BaseTransaction:
         self._parent = parent
         if (
             self.isolation_level is IsolationLevel.SERIALIZABLE
-            and self.store is not None
-            and not self.store.supports_isolation_level(self.isolation_level)
+            and self._store is not None
+            and not self._store.supports_isolation_level(self.isolation_level)
         ):
             raise ConfigurationError(
                 "Isolation level SERIALIZABLE is not supported by provided configuration: it needs a lock manager or "
@@ -166,7 +147,7 @@ class BaseTransaction:
     def begin_steps(self) -> Steps:
         """Take the lock if the level asks for it, and see whether the key is stored already."""
         self.state = TransactionState.ACTIVE
-        store = self.store
+        store = self._store
         if store is None or self._key is None:
             return
         if self.isolation_level is IsolationLevel.SERIALIZABLE:
@@ -181,22 +162,32 @@ class BaseTransaction:
         if not self.overwrite:
             # A task run looks at what it reads itself; for a block, an expired record counts as absent.
             look = store._exists_steps if self.run is None else store._stored_steps
-            if (yield from look(self.key)):
+            own = replaced(store, *self._forms("exists"))
+            if value_of((yield Call(own, (self.key,)))) if own is not None else (yield from look(self.key)):
                 self.state = TransactionState.COMMITTED
 
     def _unlock(self) -> None:
-        if self._locked is not None and self.store is not None:
+        if self._locked is not None and self._store is not None:
             holder, self._locked = self._locked, None
             try:
-                self.store.release_lock(self.key, holder)
+                self._store.release_lock(self.key, holder)
             except ValueError as exc:  # it expired, and somebody else has it
                 self.logger.warning("The lock of %r was lost: %s", self.key, exc)
 
     def read_steps(self, *, missing: bool = False) -> Steps:
-        """The stored record of the key, or None; with `missing`, the storage's error when there is none."""
-        if self.store is None or self._key is None:
+        """The stored record of the key, or None.
+
+        With `missing`, as by hand: another's lock is waited for, and the storage's error is raised when there is none.
+        """
+        store = self._store
+        if store is None or self._key is None:
             return None
-        return (yield from self.store._read_steps(self._key, missing=missing))
+        if missing and store.lock_manager is not None and not store.is_lock_holder(self._key, self._locked):
+            value_of((yield Call(getattr(store, self._forms("wait_for_lock")[0]), (self._key,))))
+        own = replaced(store, *self._forms("read"))
+        if own is not None:
+            return value_of((yield Call(own, (self._key, self._locked))))
+        return (yield from store._read_steps(self._key, missing=missing))
 
     def stage(self, value: Any, on_rollback_hooks: Any = None, on_commit_hooks: Any = None) -> None:
         """Take a value to be stored at commit, and the hooks of both ends."""
@@ -214,10 +205,14 @@ class BaseTransaction:
             return False
         try:
             for child in self.children:
-                yield from child.commit_steps()
+                own = replaced(child, "commit")
+                if own is not None:
+                    value_of((yield Call(own)))
+                else:
+                    yield from child.commit_steps()
             for hook in self.on_commit_hooks:
                 yield from self._hook_steps(hook, "commit")
-            if self.store is not None and self.write_on_commit:
+            if self._store is not None and self.write_on_commit:
                 yield from self._write_steps()
         except SerializationError as exc:
             self.logger.warning(
@@ -237,12 +232,20 @@ class BaseTransaction:
         return True
 
     def _write_steps(self) -> Steps:
-        if self.store is None or self.key is None or (self.run is not None and not self.is_staged()):
+        if self._store is None or self.key is None or (self.run is not None and not self.is_staged()):
             return
         record = self._staged_value
+        own = replaced(self._store, *self._forms("write"), *self._forms("persist_result_record"))
+        if own is not None:
+            whole = isinstance(record, ResultRecord)
+            name = self._forms("persist_result_record" if whole else "write")[0]
+            args = {"result_record": record} if whole else {"obj": record, "key": self.key}
+            value_of((yield Call(getattr(self._store, name), (), {**args, "holder": self._locked})))
+            self._written = True
+            return
         if not isinstance(record, ResultRecord):
-            record = self.store.create_result_record(record, self.key)
-        yield from self.store._write_steps(record)
+            record = self._store.create_result_record(record, self.key)
+        yield from self._store._write_steps(record)
         self._written = True
 
     def rollback_steps(self) -> Steps:
@@ -268,11 +271,15 @@ class BaseTransaction:
                 break
         if clean:
             self.state = TransactionState.ROLLED_BACK
-        if self._written and self.store is not None:
-            yield from self.store._delete_steps(self.key)
+        if self._written and self._store is not None:
+            yield from self._store._delete_steps(self.key)
             self._written = False
         for child in reversed(self.children):
-            yield from child.rollback_steps()
+            own = replaced(child, "rollback")
+            if own is not None:
+                value_of((yield Call(own)))
+            else:
+                yield from child.rollback_steps()
         self._unlock()
         if staged and self.on_rolled_back is not None:
             self.on_rolled_back()
@@ -293,7 +300,18 @@ class BaseTransaction:
             and not self._parent.is_committed()
         )
 
+    def _forms(self, name: str) -> tuple[str, ...]:
+        """The names of a store's method, the one for the code that this is used in first."""
+        return (f"a{name}", name) if self.is_async else (name,)
+
     def _hook_steps(self, hook: Callable[..., Any], kind: str) -> Steps:
+        own = replaced(self, "run_hook")
+        if own is not None:
+            value_of((yield Call(own, (hook, kind))))
+        else:
+            yield from self._called_hook_steps(hook, kind)
+
+    def _called_hook_steps(self, hook: Callable[..., Any], kind: str) -> Steps:
         name = hook_name(hook)
         if getattr(hook, "log_on_run", True):
             self.logger.info("Running %s hook %r", kind, name)
@@ -305,20 +323,39 @@ class BaseTransaction:
             self.logger.info("%s hook %r finished running successfully", kind.capitalize(), name)
 
     def exit_steps(self, exc: BaseException | None) -> Steps:
-        """Leave the block: roll back on an exception, else commit as the mode says."""
+        """Leave the block: roll back on an exception, else commit as the mode says.
+
+        One that was rolled back by hand takes those above along.
+        """
+        self._leaving = True
         if exc is not None:
-            yield from self.rollback_steps()
+            yield from self._ended_steps("rollback")
             return
+        if self._by_hand and self._parent is not None:
+            self._parent._by_hand = True
+            yield from self._parent.rollback_steps()
         if self.commit_mode is CommitMode.EAGER:
-            yield from self.commit_steps()
+            yield from self._ended_steps("commit")
         if self._parent is not None:
             if self.run is not None:
                 self._parent.add_child(self)
             return
         if self.commit_mode is CommitMode.OFF:
-            yield from self.rollback_steps()
+            yield from self._ended_steps("rollback")
         elif self.commit_mode is CommitMode.LAZY:
-            yield from self.commit_steps()
+            yield from self._ended_steps("commit")
+
+    def _ended_steps(self, how: str) -> Steps:
+        own = replaced(self, how)
+        if own is not None:
+            value_of((yield Call(own)))
+        else:
+            yield from self.commit_steps() if how == "commit" else self.rollback_steps()
+
+    def _rolled_back_by_hand(self) -> None:
+        """Note that a call in the block rolled it back, if it was not the end of the block that called."""
+        if not self._leaving:
+            self._by_hand = True
 
     def _enter(self) -> None:
         if self._token is not None:
@@ -341,7 +378,7 @@ class BaseTransaction:
         if not isinstance(other, BaseTransaction):
             return False
         mine, theirs = ({n: v for n, v in vars(txn).items() if not n.startswith("_")} for txn in (self, other))
-        return self is other or (self._key == other._key and mine == theirs)
+        return self is other or (self._key == other._key and self._store == other._store and mine == theirs)
 
     __hash__ = object.__hash__
 

@@ -45,11 +45,21 @@ class Transaction(BaseTransaction):
 
     def rollback(self) -> bool:
         """Roll back; False when it was ended before, or a hook failed."""
+        self._rolled_back_by_hand()
         with shield():
             return bool(run_steps(self.rollback_steps()))
 
+    def run_hook(self, hook: Any, hook_type: str) -> None:
+        """Call one hook of this transaction; a subclass may do so in its own way.
+
+        Args:
+            hook: is given the transaction.
+            hook_type: "commit" or "rollback".
+        """
+        run_steps(self._called_hook_steps(hook, hook_type))
+
     def reset(self) -> None:
-        """Leave the block without committing or rolling back."""
+        """Leave the block without committing or rolling back; called at the end of each block."""
         self._leave()
         self._unlock()
 
@@ -68,11 +78,13 @@ class Transaction(BaseTransaction):
             with shield():
                 run_steps(self.exit_steps(exc))
         finally:
-            self._leave()
+            self.reset()
 
 
 class AsyncTransaction(BaseTransaction):
     """A transaction in async code: `async with atransaction() as txn`."""
+
+    is_async = True
 
     async def begin(self) -> None:
         """Begin; see `BaseTransaction.begin_steps`."""
@@ -93,11 +105,16 @@ class AsyncTransaction(BaseTransaction):
 
     async def rollback(self) -> bool:
         """Roll back; False when it was ended before, or a hook failed."""
+        self._rolled_back_by_hand()
         with shield():
             return bool(await arun_steps(self.rollback_steps()))
 
+    async def run_hook(self, hook: Any, hook_type: str) -> None:
+        """Call one hook of this transaction; arguments as for `Transaction.run_hook`."""
+        await arun_steps(self._called_hook_steps(hook, hook_type))
+
     async def reset(self) -> None:
-        """Leave the block without committing or rolling back."""
+        """Leave the block without committing or rolling back; called at the end of each block."""
         self._leave()
         self._unlock()
 
@@ -116,7 +133,7 @@ class AsyncTransaction(BaseTransaction):
             with shield():
                 await arun_steps(self.exit_steps(exc))
         finally:
-            self._leave()
+            await self.reset()
 
     def __enter__(self) -> Self:
         raise NotImplementedError(
