@@ -114,6 +114,18 @@ class freeze(BaseAnnotation[T]):  # noqa: N801
             raise ValueError("Value must be JSON serializable") from exc
         return super().__new__(cls, value)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """A field of this type freezes what it is given; in JSON it is the value inside."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: value.unfreeze(), when_used="json"
+            ),
+        )
+
     def unfreeze(self) -> T:
         """The value inside."""
         return self.unwrap()

@@ -48,8 +48,8 @@ class TaskRunResult(NamedTuple):
 
 
 def as_task_inputs(names: Iterable[str], sources: Mapping[str, list[Any]]) -> dict[str, list[TaskRunResult]]:
-    """The sources of each parameter; those of `wait_for` under its name, if there are any."""
-    also = ["wait_for"] if sources.get("wait_for") else []
+    """The sources of each parameter; those that are none of a parameter under their names, if there are any."""
+    also = [name for name in ("wait_for", "__parents__") if sources.get(name)]
     return {name: [TaskRunResult(each) for each in sources.get(name, ())] for name in [*names, *also]}
 
 

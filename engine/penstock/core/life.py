@@ -147,6 +147,8 @@ def _try(run: Run, base: int, going: bool, stored: reuse.Stored | None, world: W
         delay = yield from retry.decide(run, state, base, exc, world)
         if delay is not None:
             return (yield from _await_retry(run, state, delay, world))
+        if exc is not None and not run.is_flow:
+            state.state_details.retriable = False
     if stored is not None or run.transaction is not None or run.handlers:
         return (yield from _settled(run, state, stored, world))
     return (yield from _end(run, state, world))

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.marks import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
+from penstock.core.run_times import RunTimes
 from penstock.core.state import State
-from penstock.core.state_parts import RunKey, StateType, at
+from penstock.core.state_parts import RunKey, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
     from typing import Self
     from uuid import UUID
 
 
-class Run:
+class Run(RunTimes):
     """What flow runs and task runs have in common."""
 
     __slots__ = (
@@ -143,45 +143,20 @@ class Run:
         return state.name if state is not None else None
 
     @property
+    def state_id(self) -> UUID | None:
+        """Id of the state."""
+        state: State | None = self.state
+        return state.id if state is not None else None
+
+    @property
     def labels(self) -> dict[str, Any]:
         """Labels: none; those of Kubernetes are on the resource."""
         return {}
-
-    @property
-    def start_time(self) -> datetime | None:
-        """When the first try began."""
-        return _when(self._start)
-
-    @property
-    def end_time(self) -> datetime | None:
-        """When the final state was set."""
-        return _when(self._end)
-
-    @property
-    def expected_start_time(self) -> datetime | None:
-        """When the run was due: its scheduled time, else when it was made."""
-        return _when(self._expected)
-
-    @property
-    def total_run_time(self) -> Any:
-        """Time between start and end; so far, while it runs."""
-        from datetime import timedelta
-
-        if self._start is None:
-            return timedelta(0)
-        end = self._end if self._end is not None else self._start
-        return timedelta(seconds=max(0.0, end - self._start))
-
-    created = expected_start_time
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.id == other.id)
 
     __hash__ = object.__hash__
-
-
-def _when(seconds: float | None) -> datetime | None:
-    return None if seconds is None else at(seconds)
 
 
 class FlowRun(Run):
@@ -378,6 +353,12 @@ class TaskRun(Run):
         return key
 
     @property
+    def task_version(self) -> str | None:
+        """Version of the task."""
+        version: str | None = self._of_record("task_version") if self.definition is None else self.definition.version
+        return version
+
+    @property
     def dynamic_key(self) -> str:
         """The address: equal in every attempt."""
         return self._of_record("dynamic_key") or self.address
@@ -389,7 +370,14 @@ class TaskRun(Run):
 
     @property
     def task_inputs(self) -> dict[str, Any]:
-        """By parameter name, the task runs that its value came from; the values are not kept."""
+        """By parameter name, the task runs whose futures or states its value was; the values are not kept.
+
+        Under `wait_for` those that it waited for, under `__parents__` the task run that called it.
+        """
         from penstock.core.inputs import as_task_inputs
 
-        return as_task_inputs(self.parameters or (), getattr(self, "sources", {}))
+        sources = getattr(self, "sources", {})
+        names = self.parameters or [name for name in sources if name != "wait_for"]  # after the end, those that had any
+        if self.parent is not None and not self.parent.is_flow:
+            sources = {**sources, "__parents__": [self.parent.id]}
+        return as_task_inputs(names, sources)

@@ -44,6 +44,13 @@ class Binder:
         self.count = len(self.names)
         self.defaults = {p.name: p.default for p in parameters if p.default is not kinds.empty}
 
+    @property
+    def given_by_name(self) -> set[str]:
+        """Names that a call may give by keyword, besides those of `**kwargs`."""
+        kinds = inspect.Parameter
+        by_name = (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+        return {p.name for p in self.signature.parameters.values() if p.kind in by_name}
+
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Values by parameter name, defaults applied.
 
@@ -102,6 +109,10 @@ class Binder:
             if kind is kinds.VAR_POSITIONAL:
                 args.extend(value)
             elif kind is kinds.VAR_KEYWORD:
+                twice = [each for each in value if each in self.given_by_name]
+                if twice:
+                    name = getattr(self.fn, "__name__", type(self.fn).__name__)
+                    raise TypeError(f"{name}() got multiple values for argument(s): {', '.join(map(str, twice))}")
                 kwargs.update(value)
             elif kind is kinds.KEYWORD_ONLY or (spread and kind is kinds.POSITIONAL_OR_KEYWORD):
                 kwargs[name] = value

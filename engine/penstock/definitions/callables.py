@@ -32,7 +32,11 @@ class ParameterSchema:
             "definitions": self.definitions,
         }
 
-    model_dump_for_openapi = to_dict = model_dump
+    to_dict = model_dump
+
+    def model_dump_for_openapi(self) -> dict[str, Any]:
+        """As a dict, without `required` when nothing is."""
+        return {name: value for name, value in self.model_dump().items() if value or name != "required"}
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ParameterSchema):
@@ -130,18 +134,25 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     import pydantic_core
 
     from penstock.definitions.hints import described_default, hints_of
+    from penstock.definitions.legacy_models import is_of_v1, schema_of_v1
 
     hints = hints_of(fn)
     described = parameter_docstrings(inspect.getdoc(fn))
     properties: dict[str, Any] = {}
     required: list[str] = []
     adapters: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
     for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
         if parameter.name in ("self", "cls"):
             continue  # nobody gives them by hand; the others keep their places
         hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
         entry = properties[parameter.name] = {"title": parameter.name, "position": position}
-        adapter = _adapter_of(pydantic, hint)
+        legacy = is_of_v1(hint)
+        if legacy:
+            schema, more = schema_of_v1(parameter.name, hint)
+            entry.update(schema)
+            definitions.update(more)
+        adapter = None if legacy else _adapter_of(pydantic, hint)
         if adapter is not None:
             adapters[parameter.name] = adapter
         if default is not inspect.Parameter.empty:
@@ -159,7 +170,7 @@ def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     for name, text in described.items():
         if name in properties:
             properties[name]["description"] = text
-    return ParameterSchema(properties, required, shared.get("$defs", {}))
+    return ParameterSchema(properties, required, {**definitions, **shared.get("$defs", {})})
 
 
 def _adapter_of(pydantic: Any, hint: Any) -> Any:

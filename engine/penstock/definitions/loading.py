@@ -42,10 +42,10 @@ class Entry:
             MissingFlowError: nothing of that name, or no flow, is in it.
             UnspecifiedFlowError: several flows are in it and none was named.
         """
-        module = self._execute()
-        return flow_in(module, self.name, str(self.path or self.module))
+        module, name = self._execute()
+        return flow_in(module, name, str(self.path or self.module))
 
-    def _execute(self) -> ModuleType:
+    def _execute(self) -> tuple[ModuleType, str | None]:
         from penstock.drivers.calls import LOADING
 
         before = LOADING.active
@@ -54,14 +54,31 @@ class Entry:
             if self.path is None:
                 import importlib
 
-                return importlib.import_module(self.module or "")
-            return self._execute_file(self.path)
+                module, name = self._split()
+                return importlib.import_module(module), name
+            return self._execute_file(self.path), self.name
         except ScriptError:
             raise
         except Exception as exc:
             raise ScriptError(user_exc=exc, path=str(self.path or self.module)) from exc
         finally:
             LOADING.active = before
+
+    def _split(self) -> tuple[str, str | None]:
+        """Module and name; of `package.module.fn` the last part is the name, unless it is a module."""
+        from importlib.util import find_spec
+
+        module = self.module or ""
+        above, _, last = module.rpartition(".")
+        if self.name is not None or not above:
+            return module, self.name
+        try:
+            found = find_spec(module)
+        except ModuleNotFoundError as exc:
+            if exc.name != module:
+                raise
+            found = None  # what is above it is no package
+        return (module, None) if found is not None else (above, last)
 
     def _execute_file(self, path: Path) -> ModuleType:
         # Keys of stored results hold the module of an input's class: a name that another attempt has as well, whatever
@@ -90,7 +107,8 @@ def compile_entrypoint(entrypoint: str, source_dir: str | Path | None = None) ->
     """Find the file of an entrypoint, read it and compile it; nothing in it is executed.
 
     Args:
-        entrypoint: `path.py:fn`, `path.py`, or `package.module:fn`, `fn` also as `Class.method`.
+        entrypoint: `path.py:fn`, `path.py`, `package.module:fn` or `package.module.fn`; `fn` after a colon also as
+            `Class.method`.
         source_dir: folder that relative paths are looked up in first; then the working directory.
 
     Raises:
@@ -173,7 +191,7 @@ def load_flow_from_entrypoint(
     """Load the flow that an entrypoint names.
 
     Args:
-        entrypoint: `path.py:fn`, `package.module:fn`, or with `Class.method`. A plain function is wrapped as a flow.
+        entrypoint: `path.py:fn`, `package.module:fn`, `package.module.fn`, or with `Class.method`. A plain function is wrapped as a flow.
         use_placeholder_flow: accepted; a module that cannot be imported is an error here.
         source_dir: folder that relative paths are looked up in first.
 

@@ -6,6 +6,7 @@ tasks call in here.
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.asyncutils import in_async_code
@@ -104,7 +105,14 @@ def call_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_
     value = conclude(run, state, return_state)
     if value.__class__ is Failure:
         raise value.exc
-    return value
+    return _awaited_here(value) if value.__class__ is CoroutineType else value
+
+
+def _awaited_here(coroutine: Any) -> Any:
+    """The value of a coroutine that a sync flow has returned; in async code the coroutine, for the caller to await."""
+    from penstock.base.asyncutils import run_coro_as_sync, running_loop
+
+    return run_coro_as_sync(coroutine) if running_loop() is None else coroutine
 
 
 def live_flow(run: FlowRun) -> State:
@@ -138,7 +146,7 @@ async def flow_coroutine(
     value = conclude(run, state, return_state)
     if value.__class__ is Failure:
         raise value.exc
-    return value
+    return await value if value.__class__ is CoroutineType else value
 
 
 async def live_flow_async(run: FlowRun) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.inside.lookup import overridden
+from penstock.inside.lookup import added, overridden
 
 _NONE: dict[str, Any] = {"id": None, "name": None, "version": None, "flow_run_id": None, "parameters": {}}
 
@@ -13,7 +13,7 @@ __all__ = list(_NONE)
 
 def __getattr__(name: str) -> Any:
     if name not in _NONE:
-        raise AttributeError(f"penstock.runtime.deployment has no attribute {name!r}; it has {', '.join(_NONE)}.")
+        return added("deployment", name, _NONE)
     real = _NONE[name]
     return overridden("deployment", name, dict(real) if isinstance(real, dict) else real)
 

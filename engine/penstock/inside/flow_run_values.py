@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
-from penstock.inside.lookup import listed, overridden
+from penstock.inside.lookup import added, listed, overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ __all__ = list(_READ)
 def __getattr__(name: str) -> Any:
     read = _READ.get(name)
     if read is None:
-        raise AttributeError(f"penstock.runtime.flow_run has no attribute {name!r}; it has {', '.join(_READ)}.")
+        return added("flow_run", name, _READ)
     run = current_run.get()
     if run is None or run.flow is None:
         real = _NONE.get(name)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def listed(tags: Any) -> list[str]:
@@ -17,8 +20,7 @@ def overridden(group: str, name: str, real: Any) -> Any:
     Raises:
         ValueError: the real value's type cannot be made of a text.
     """
-    variable = f"PENSTOCK__RUNTIME__{group.upper()}__{name.upper()}"
-    text = os.environ.get(variable)
+    text = _given(group, name)
     if text is None:
         return real
     if real is None or isinstance(real, str):
@@ -33,6 +35,23 @@ def overridden(group: str, name: str, real: Any) -> Any:
         from penstock.core.state import aware
 
         return aware(datetime.fromisoformat(text))
-    if isinstance(real, list):
-        return text.split(",")
-    raise ValueError(f"{variable} cannot override a value of type {type(real).__name__}.")
+    raise ValueError(
+        "This runtime context attribute cannot be mocked using an environment variable. Please use monkeypatch "
+        f"instead: {group}.{name} is of type {type(real).__name__}."
+    )
+
+
+def added(group: str, name: str, known: Iterable[str]) -> str:
+    """A value that the environment alone knows.
+
+    Raises:
+        AttributeError: it does not; lists what there is.
+    """
+    text = _given(group, name)
+    if text is None:
+        raise AttributeError(f"penstock.runtime.{group} has no attribute {name!r}; it has {', '.join(known)}.")
+    return text
+
+
+def _given(group: str, name: str) -> str | None:
+    return os.environ.get(f"PENSTOCK__RUNTIME__{group.upper()}__{name.upper()}")

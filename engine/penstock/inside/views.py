@@ -15,6 +15,7 @@ from penstock.base.current import current_run
 from penstock.base.current import current_tags as tags_variable
 from penstock.base.exceptions import MissingContextError
 from penstock.base.fields import own_fields, settle
+from penstock.core.state_parts import StateType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,8 +143,9 @@ class RunContext(ContextModel):
 
     @property
     def start_time(self) -> datetime | None:
-        """When the run began; for a record made by hand, when its context was first asked."""
-        began = self._run.start_time or self._start
+        """When this try began; for a record made by hand, when its context was first asked."""
+        trying = self._run.state_type is StateType.RUNNING
+        began = self._run.state.timestamp if trying else self._run.start_time or self._start
         if began is None:
             from datetime import UTC, datetime
 

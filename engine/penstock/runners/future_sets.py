@@ -44,10 +44,13 @@ class PrefectFutureList(list[PrefectFuture[R]]):
         """
         check_timeout(timeout)
         if raise_on_failure:
-            for future in _in_order_of_completion(list(self), timeout):
-                state = future.state
-                if state.type is not COMPLETED:
-                    future.result(0)
+            try:
+                for future in _in_order_of_completion(list(self), timeout):
+                    state = future.state
+                    if state.type is not COMPLETED:
+                        future.result(0)
+            except WaitTimeoutError as exc:
+                raise _too_late(exc.left, len(self), timeout) from None
         else:
             left = wait(self, timeout=timeout).not_done
             if left:
@@ -67,8 +70,16 @@ def _ended(state: State) -> bool:
 
 def _too_late(left: int, total: int, timeout: float | None) -> TimeoutError:
     return TimeoutError(
-        f"Timed out waiting for all futures to complete: {left} (of {total}) futures unfinished after {timeout} seconds"
+        f"Timed out waiting for all futures to complete within {timeout} seconds: {left} (of {total}) futures unfinished"
     )
+
+
+class WaitTimeoutError(TimeoutError):
+    """Time is up, and it is the wait's own, no task's."""
+
+    def __init__(self, left: int, total: int) -> None:
+        super().__init__(f"{left} (of {total}) futures unfinished")
+        self.left = left
 
 
 class DoneAndNotDoneFutures(NamedTuple):
@@ -146,7 +157,7 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                     bell.clear()
                     late = not finished[given:]
                 if late:
-                    raise TimeoutError(f"{total - given} (of {total}) futures unfinished")
+                    raise WaitTimeoutError(total - given, total)
             continue
         for future in batch:
             given += 1

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 R = TypeVar("R")
+if TYPE_CHECKING:
+    import typing_extensions
+
+    F = typing_extensions.TypeVar("F", default=Any)
+else:
+    F = TypeVar("F")  # the type of what a runner's executor gives
 _lock = threading.Lock()
 os.register_at_fork(after_in_child=_lock._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 COUNTED = object()
@@ -31,7 +37,7 @@ def check_timeout(timeout: float | None) -> None:
         ValueError: it is negative.
     """
     if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None; {timeout} was given.")
+        raise ValueError(f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None.")
 
 
 class PrefectFuture(Upstream, Generic[R]):
@@ -41,7 +47,7 @@ class PrefectFuture(Upstream, Generic[R]):
         task_run_id: id of the task run; the engine's own futures make it when first read.
     """
 
-    __slots__ = ("__weakref__", "_final_state", "_task_run_id")
+    __slots__ = ("__dict__", "__weakref__", "_final_state", "_task_run_id")  # users may add to it
 
     def __init__(self, task_run_id: UUID | None = None) -> None:
         self._task_run_id = task_run_id
@@ -114,7 +120,7 @@ class PrefectTaskRunFuture(PrefectFuture[R]):
     __slots__ = ()
 
 
-class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
+class PrefectWrappedFuture(PrefectTaskRunFuture[R], Generic[R, F]):
     """Wraps a `concurrent.futures.Future` whose result is the final state.
 
     Args:
@@ -123,6 +129,14 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
     """
 
     __slots__ = ("_wrapped_future",)
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, types: Any) -> Any:
+            """The second type may be left out."""
+            given = types if isinstance(types, tuple) else (types,)
+            missing = len(cls.__parameters__) - len(given)
+            return super().__class_getitem__((*given, *[Any] * missing))
 
     def __init__(self, task_run_id: UUID | None, wrapped_future: Any) -> None:
         super().__init__(task_run_id)
@@ -142,7 +156,10 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
 
     def _take(self) -> None:
         result = self._wrapped_future.result(0)
-        self._final_state = result if isinstance(result, State) else _completed(result)
+        if not isinstance(result, State):
+            result = State(COMPLETED, data=result)
+            result.ended = True
+        self._final_state = result
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the run is done."""
@@ -173,12 +190,6 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R]):
             self._wrapped_future.add_done_callback(lambda _: _call_back(fn, self))
 
 
-def _completed(value: Any) -> State:
-    state = State(COMPLETED, data=value)
-    state.ended = True
-    return state
-
-
 def _call_back(fn: Callable[[Any], Any], future: Any) -> None:
     try:
         fn(future)
@@ -198,7 +209,7 @@ def result_of(state: State, raise_on_failure: bool) -> Any:
     return state.result(raise_on_failure=raise_on_failure)
 
 
-class PrefectConcurrentFuture(PrefectWrappedFuture[R]):
+class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
     """The future of this engine's own task runners: knows its run, wakes whoever waits."""
 
     __slots__ = ("_callbacks", "_cancel", "_done", "_run", "_unseen", "_waiters")

@@ -87,7 +87,8 @@ def children_of(task: Any, parameters: dict[str, Any], explicit: set[str], *, la
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f"{_shown(place)}: {length}" for place, length in lengths.items())
             raise MappingLengthMismatch(
-                f"Expected iterable parameters for map to have the same length; got {{{shown}}}"
+                "Received iterable parameters with different lengths. Parameters for map must all be the same length. "
+                f"Got lengths: {{{shown}}}"
             )
         mapped = dict(listed)
     return _zipped(task, parameters, mapped, fixed)

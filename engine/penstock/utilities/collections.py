@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.annotations import BaseAnnotation
+from penstock.base.annotations import BaseAnnotation, quote
 from penstock.base.auto_enum import AutoEnum
 from penstock.core.inputs import fields_of, rebuild_dict, rebuild_sequence, with_fields
 from penstock.utilities.dicts import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AutoEnum",
+    "BaseAnnotation",
     "StopVisiting",
     "batched_iterable",
     "deep_merge",
@@ -38,6 +39,7 @@ __all__ = [
     "get_from_dict",
     "isiterable",
     "listrepr",
+    "quote",
     "remove_nested_keys",
     "set_in_dict",
     "visit_collection",

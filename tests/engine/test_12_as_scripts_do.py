@@ -1,0 +1,387 @@
+"""What scripts written for Prefect do to flows, tasks, runs and futures, and rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
+from uuid import UUID
+
+import pydantic
+import pytest
+
+from penstock import flow, runtime, task
+from penstock.cache_policies import Inputs
+from penstock.context import FlowRunContext, TaskRunContext
+from penstock.exceptions import MappingLengthMismatch, MissingFlowError
+from penstock.flows import load_flow_from_entrypoint
+from penstock.futures import PrefectFutureList, PrefectWrappedFuture
+from penstock.states import (
+    Failed,
+)
+from penstock.task_runners import ThreadPoolTaskRunner
+from penstock.utilities.annotations import freeze
+from penstock.utilities.callables import call_with_parameters, parameter_schema, parameters_to_args_kwargs
+from penstock.utilities.collections import quote, visit_collection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def in_flow(fn: Callable[[], Any]) -> Any:
+    """What a function gives as a flow."""
+    return flow(fn, name="script")()
+
+
+# Options that are changed after decoration
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+def test_retries_changed_later_count_at_the_next_call(kind: Any) -> None:
+    tries = []
+
+    def failing() -> None:
+        tries.append(1)
+        raise ValueError
+
+    body = kind(failing, retry_delay_seconds=9)
+    body(return_state=True)
+    body.retries, body.retry_delay_seconds = 2, 0
+    body(return_state=True)
+    assert (len(tries), body.retries, body.retry_delay_seconds) == (4, 2, 0)
+    assert body.with_options(name="copy").retries == 2
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+@pytest.mark.parametrize(
+    ("option", "bad", "error"),
+    [
+        ("retries", "2", TypeError),
+        ("retries", 1.5, TypeError),
+        ("retries", -1, ValueError),
+        ("retry_delay_seconds", "soon", TypeError),
+        ("timeout_seconds", "soon", TypeError),
+        ("timeout_seconds", -1, ValueError),
+    ],
+)
+def test_bad_options_are_refused_where_they_are_set(kind: Any, option: str, bad: Any, error: type[Exception]) -> None:
+    body = kind(lambda: 1, name="body", retries=1)
+    with pytest.raises(error):
+        setattr(body, option, bad)
+    assert body.retries == 1
+
+
+def test_other_options_of_a_task_changed_later() -> None:
+    @task
+    def body() -> tuple[str, list[str]]:
+        return runtime.task_run.name, runtime.task_run.tags
+
+    body.task_run_name, body.tags = "named", {"a"}
+    body.tags.add("b")
+    assert in_flow(body) == ("named", ["a", "b"])
+    with pytest.raises(TypeError, match="retry_condition_fn"):
+        body.retry_condition_fn = 3
+    with pytest.raises(ValueError, match="retry_jitter_factor"):
+        body.retry_jitter_factor = -1
+    with pytest.raises(TypeError, match="cache_policy"):
+        body.cache_policy = "inputs"
+
+
+def test_other_options_of_a_flow_changed_later() -> None:
+    @flow
+    def body() -> str:
+        return str(runtime.flow_run.name)
+
+    body.version, body.flow_run_name, body.timeout_seconds = "v2", "named", 0
+    assert (body.version, body()) == ("v2", "named")
+    no_limit: Any = body.timeout_seconds
+    assert no_limit is None
+
+
+@pytest.mark.parametrize(("kind", "option"), [(flow, "flow_run_name"), (task, "task_run_name")])
+def test_a_run_name_that_is_none_fails_the_call(kind: Any, option: str) -> None:
+    class Name:
+        def format(self, **_: Any) -> str:
+            return "like a text"
+
+    body = kind(lambda: 1, name="body")
+    setattr(body, option, Name())
+    with pytest.raises(TypeError, match=f"Expected string or callable for '{option}'; got Name instead"):
+        body()
+
+
+def test_tags_are_the_tasks_own() -> None:
+    given = {"a"}
+    tagged = task(lambda: 1, tags=given)
+    tagged.tags.add("b")
+    assert given == {"a"}
+    assert tagged.with_options(name="copy").tags is not tagged.tags
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+def test_a_replaced_function_is_called_by_its_own_signature(kind: Any) -> None:
+    async def replacement(a: int, b: int = 2) -> Any:
+        return a, b
+
+    body = kind(lambda a: a, name="body")
+    assert body(1) == 1
+    body.fn = lambda a, b=2: (a, b)
+    assert body(1, b=3) == (1, 3)
+    body.fn = replacement
+    assert in_flow(lambda: body(1)) == (1, 2)
+
+
+def test_a_class_of_cache_policies_is_one_made_without_arguments() -> None:
+    calls = []
+
+    @task(cache_policy=Inputs)
+    def body(a: int) -> None:
+        calls.append(a)
+
+    in_flow(lambda: [body(1), body(1)])
+    assert calls == [1]
+
+
+def test_the_source_of_a_task() -> None:
+    @task
+    def body() -> int:
+        return 41
+
+    assert body.source_code is not None
+    assert "return 41" in body.source_code
+    assert task(len).source_code is None
+
+
+def test_a_coroutine_that_a_flow_returns_is_awaited() -> None:
+    async def inner() -> int:
+        return 5
+
+    @flow
+    def sync() -> Any:
+        return inner()
+
+    @flow
+    async def other() -> Any:
+        return inner()
+
+    assert sync() == asyncio.run(other()) == 5
+
+
+# Runs
+
+
+def test_a_patched_sleep_skips_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    @flow(retries=1, retry_delay_seconds=50)
+    async def body() -> None:
+        tries.append(1)
+        raise ValueError
+
+    async def run() -> Any:
+        monkeypatch.setattr(asyncio, "sleep", AsyncMock())
+        return await body(return_state=True)
+
+    assert asyncio.run(run()).name == "Failed"
+    assert len(tries) == 2
+
+
+def test_what_records_of_runs_tell() -> None:
+    @task(version="7")
+    def inner(x: Any) -> Any:
+        context = TaskRunContext.get()
+        assert context is not None
+        return context.task_run
+
+    @task
+    def outer() -> Any:
+        return inner(1)
+
+    def body() -> Any:
+        future = inner.submit(1)
+        state = inner(future, return_state=True)
+        return future.result(), state.result(), outer(), runtime.flow_run.id
+
+    first, second, third, _ = in_flow(body)
+    assert (first.state_id, first.task_version) == (first.state.id, "7")
+    assert first.total_run_time == first.end_time - first.start_time
+    assert [each.id for each in second.task_inputs["x"]] == [first.id]
+    assert "__parents__" not in second.task_inputs
+    assert [each.input_type for each in third.task_inputs["__parents__"]] == ["task_run"]
+
+
+@pytest.mark.parametrize("options", [{}, {"retries": 1}, {"retries": 1, "retry_condition_fn": lambda *_: False}])
+def test_a_failure_that_is_final_is_not_retriable(options: dict[str, Any]) -> None:
+    @task(**options)
+    def body() -> None:
+        raise ValueError
+
+    assert body(return_state=True).state_details.retriable is False
+    assert Failed().state_details.retriable is None
+
+
+def test_contexts_begin_with_their_try() -> None:
+    began: list[Any] = []
+
+    @flow(retries=1)
+    def body() -> None:
+        context = FlowRunContext.get()
+        assert context is not None
+        began.append((context.start_time, context.flow_run.start_time))
+        if len(began) == 1:
+            raise ValueError
+
+    body()
+    (first, start), (second, same) = began
+    assert first == start == same
+    assert second > first
+
+
+@pytest.mark.parametrize("group", ["flow_run", "task_run", "deployment"])
+def test_runtime_values_that_only_the_environment_knows(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'made_up'"):
+        getattr(runtime, group).made_up  # noqa: B018
+    monkeypatch.setenv(f"PENSTOCK__RUNTIME__{group.upper()}__MADE_UP", "text")
+    assert getattr(runtime, group).made_up == "text"
+    monkeypatch.setenv(f"PENSTOCK__RUNTIME__{group.upper()}__PARAMETERS", "{}")
+    with pytest.raises(ValueError, match="cannot be mocked using an environment variable"):
+        getattr(runtime, group).parameters  # noqa: B018
+
+
+# Futures and inputs
+
+
+def test_attributes_on_futures() -> None:
+    def body() -> Any:
+        future = task(lambda: 1, name="t").submit()
+        future.mine = 3
+        return future.mine, future.result()
+
+    assert in_flow(body) == (3, 1)
+
+
+def test_a_future_of_ones_own_names_two_types() -> None:
+    from concurrent.futures import Future
+
+    class Own(PrefectWrappedFuture[int, Future[int]]):
+        def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> int:
+            return 1
+
+    assert Own(UUID(int=1), Future()).result() == 1
+
+
+def test_a_list_that_is_late() -> None:
+    go = threading.Event()
+
+    def body() -> Any:
+        with ThreadPoolTaskRunner(max_workers=2):
+            late: PrefectFutureList[Any] = task(lambda _: go.wait(), name="t").map([1, 2])
+            for raising in (True, False):
+                with pytest.raises(TimeoutError, match=r"for all futures to complete within 0\.01 sec"):
+                    late.result(timeout=0.01, raise_on_failure=raising)
+            go.set()
+            return late.result()
+
+    assert in_flow(body) == [True, True]
+
+
+def test_what_wait_for_held_at_the_call() -> None:
+    go = threading.Event()
+
+    @task
+    def bad() -> None:
+        raise ValueError
+
+    def body() -> Any:
+        upstreams = [task(go.wait, name="slow").submit()]
+        future = task(lambda: 1, name="t").submit(wait_for=upstreams)
+        failed = bad.submit()
+        upstreams.append(failed)
+        failed.wait()
+        go.set()
+        return future.result()
+
+    assert flow(body, name="script")(return_state=True).is_completed()
+
+
+def test_one_object_at_two_places() -> None:
+    same = task(lambda x: x[0] is x[1], name="same")
+
+    def body() -> Any:
+        one, future = [1], task(lambda: [1], name="up").submit()
+        return same([one, one]), same([future, future]), same.submit({0: one, 1: one}).result()
+
+    assert in_flow(body) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: flow(lambda: 1, name=len), TypeError, "Perhaps you meant to call it"),
+        (lambda: in_flow(lambda: task(lambda a, b: 1, name="t").map([1, 2], [1])), MappingLengthMismatch,
+         "Received iterable parameters with different lengths"),
+        (lambda: PrefectFutureList([]).wait(timeout=-1), ValueError, "'timeout' must be a non-negative number, got -1"),
+    ],
+)  # fmt: skip
+def test_words_that_scripts_match(call: Callable[[], Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+
+
+# Utilities
+
+
+def test_entrypoints_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package_with_dots"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mod.py").write_text("from penstock import flow\n@flow\ndef only(): return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for entrypoint in ("mod.only", "mod:only", "mod"):
+        assert load_flow_from_entrypoint(f"package_with_dots.{entrypoint}").name == "only"
+    with pytest.raises(MissingFlowError, match="nope"):
+        load_flow_from_entrypoint("package_with_dots.mod.nope")
+
+
+def test_frozen_fields_of_models() -> None:
+    class Model(pydantic.BaseModel):
+        x: freeze[int]
+
+    assert Model(x=freeze(3)).x == Model(x=3).x == freeze(3)
+    assert Model(x=3).model_dump_json() == '{"x":3}'
+    assert visit_collection(quote([1]), lambda x: x, return_data=True) == quote([1])
+
+
+def test_schemas_as_openapi_wants_them() -> None:
+    assert "required" not in parameter_schema(lambda x=1: x).model_dump_for_openapi()
+    assert parameter_schema(lambda x: x).model_dump_for_openapi()["required"] == ["x"]
+    assert parameter_schema(lambda x=1: x).model_dump()["required"] == []
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="pydantic.v1 does not work on Python 3.14")
+def test_models_of_pydantic_v1_in_schemas() -> None:
+    from pydantic import v1
+
+    class Old(v1.BaseModel):
+        q: int
+
+    def takes(one: Old, many: list[Old], secret: v1.SecretStr) -> None: ...
+
+    takes.__annotations__ = {"one": Old, "many": list[Old], "secret": v1.SecretStr}
+    schema = parameter_schema(takes)
+    assert schema.properties["one"] == {"title": "one", "position": 0, "allOf": [{"$ref": "#/definitions/Old"}]}
+    assert schema.properties["many"]["items"] == {"$ref": "#/definitions/Old"}
+    assert schema.properties["secret"]["format"] == "password"
+    assert schema.definitions["Old"]["required"] == ["q"]
+
+
+def test_an_argument_given_twice() -> None:
+    def takes(a: int, /, b: int, **others: Any) -> Any:
+        return a, b, others
+
+    with pytest.raises(TypeError, match=r"takes\(\) got multiple values for argument\(s\): b"):
+        parameters_to_args_kwargs(takes, {"a": 1, "b": 2, "others": {"b": 3}})
+    assert call_with_parameters(takes, {"a": 1, "b": 2, "others": {"a": 3}}) == (1, 2, {"a": 3})
