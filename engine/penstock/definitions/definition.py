@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 from penstock.base.exceptions import ReservedArgumentError
+from penstock.base.source import code_of
 from penstock.core.effects import Call
-from penstock.definitions.binding import Binder, MethodBinder
+from penstock.definitions.binding import Binder, MethodBinder, binder_of
+from penstock.definitions.hints import annotations_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from penstock.core.runs import Run
 
 R = TypeVar("R")
+
+
+def _text(fn: Any, name: str, default: str | None) -> str | None:
+    """A name of the function, if it has one: an object may answer to any name with anything."""
+    value = getattr(fn, name, None)
+    return value if isinstance(value, str) else default
 
 
 class Definition:
@@ -43,17 +51,18 @@ class Definition:
         inner = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
         if not callable(inner):
             raise TypeError(f"'fn' must be callable; {type(fn).__name__} was given.")
+        self._take_attributes(inner)
         self.fn = inner
-        self.__doc__ = getattr(inner, "__doc__", None)
-        self.__module__ = getattr(inner, "__module__", None) or type(inner).__module__
+        self.__doc__ = _text(inner, "__doc__", None)
+        self.__module__ = _text(inner, "__module__", type(inner).__module__)  # type: ignore[assignment]
         self.__wrapped__ = inner
-        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
-        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
+        self.__name__: str = _text(inner, "__name__", type(inner).__name__)  # type: ignore[assignment]
+        self.__qualname__: str = _text(inner, "__qualname__", self.__name__)  # type: ignore[assignment]
         self.isasync = is_async_fn(inner) or is_async_gen_fn(inner)
         self.isgenerator = is_gen_fn(inner) or is_async_gen_fn(inner)
         self._binder: Binder | None = None
         self._owner_kind: str | None = None
-        code = getattr(inspect.unwrap(inner), "__code__", None)
+        code = code_of(inner)
         place = (code.co_filename, code.co_firstlineno) if code is not None else (id(inner),)
         self.count_key = (self.__module__, self.__qualname__, *place)
         for parameter in self._reserved():
@@ -61,8 +70,16 @@ class Definition:
                 f"{parameter!r} is a reserved argument name and cannot be used in {self.kind} {self.__name__!r}: it is an argument of every call."
             )
 
+    def _take_attributes(self, fn: Any) -> None:
+        """Take what was set on the function, as `functools.wraps` does, but what means something else on a definition."""
+        if not inspect.isroutine(fn) and "__wrapped__" not in getattr(fn, "__dict__", ()):
+            return  # an object that can be called: what is set on it is its own
+        own = type(self)
+        self.__dict__.update({name: value for name, value in vars(fn).items() if not hasattr(own, name)})
+        self.__annotations__ = dict(annotations_of(fn))
+
     def _reserved(self) -> Iterable[str]:
-        code = getattr(inspect.unwrap(self.fn), "__code__", None)
+        code = code_of(self.fn)
         if code is None:
             return ()
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -92,7 +109,7 @@ class Definition:
     def binder(self) -> Binder:
         """Binds calls of the function."""
         if self._binder is None:
-            self._binder = MethodBinder(self.fn) if self._unbound is not None else Binder(self.fn)
+            self._binder = MethodBinder(self.fn) if self._unbound is not None else binder_of(self.fn)
         return self._binder
 
     def rebind(self, run: Run) -> None:
