@@ -114,6 +114,12 @@ class Flow(Definition, Generic[P, R]):
 
         return flow_persists(run)
 
+    def result_key(self, run: Run, policy: Any) -> str:
+        """The key of a subflow run's result: lineage and address, so that a retry finds it; and the parameters it is of."""
+        from penstock.storage.policies import subflow_key
+
+        return subflow_key(run)
+
     @property
     def tries_after_first(self) -> int:
         """`retries`, or the setting."""
