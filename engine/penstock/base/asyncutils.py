@@ -111,28 +111,29 @@ def _package_of(frame: Any) -> str:
 
 
 def is_async_fn(func: Any) -> bool:
-    """Whether calling `func` gives a coroutine; wrappers and partials are looked through."""
-    return inspect.iscoroutinefunction(inspect.unwrap(_unpartial(func)))
+    """Whether calling `func` gives a coroutine; what it wraps does not count, for the wrapper is called.
+
+    A wrapper that hands on the coroutine of what it wraps is async, or marked by `inspect.markcoroutinefunction`.
+    """
+    return any(inspect.iscoroutinefunction(each) for each in _called(func))
 
 
 def is_async_gen_fn(func: Any) -> bool:
     """Whether calling `func` gives an async generator."""
-    return inspect.isasyncgenfunction(inspect.unwrap(_unpartial(func)))
+    return any(inspect.isasyncgenfunction(each) for each in _called(func))
 
 
 def is_gen_fn(func: Any) -> bool:
     """Whether calling `func` gives a generator."""
-    return inspect.isgeneratorfunction(inspect.unwrap(_unpartial(func)))
+    return any(inspect.isgeneratorfunction(each) for each in _called(func))
 
 
-def _unpartial(func: Any) -> Any:
-    while isinstance(func, functools.partial):
+def _called(func: Any) -> tuple[Any, ...]:
+    """What a call of `func` calls: the function of a partial, an object and its `__call__`."""
+    while issubclass(type(func), functools.partial):
         func = func.func
-    if not inspect.isroutine(func) and not inspect.isclass(func) and hasattr(func, "__call__"):  # noqa: B004
-        call = type(func).__call__
-        if inspect.isfunction(call):
-            return call
-    return func
+    call = None if inspect.isroutine(func) or inspect.isclass(func) else getattr(type(func), "__call__", None)  # noqa: B004
+    return (func, call) if inspect.isfunction(call) else (func,)
 
 
 class _Kept:

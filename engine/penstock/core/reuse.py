@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
-from penstock.base.texts import marked
+from penstock.base.texts import marked, text_of
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.state import State, StateDetails
@@ -62,9 +62,9 @@ def of_run(run: Run, stored: Stored | None) -> Stored | None:
 def begin(run: Run, world: World) -> Steps:
     """Open the run's transaction, and look for a stored result."""
     definition = run.definition
-    if run.is_flow:
-        return Stored(None, definition.storage_plan(run))
     plan = definition.storage_plan(run)
+    if run.is_flow:
+        return (yield from _begin_flow(run, Stored(None, plan), world))
     if plan.policy is not None:
         key = yield Call(definition.result_key, (run, plan.policy))
         if isinstance(key, Raised):
@@ -105,26 +105,54 @@ def begin(run: Run, world: World) -> Steps:
     stored = Stored(txn, plan)
     yield from txn.begin_steps()
     if txn.is_committed():
-        record = yield from _usable(run, txn, world)
+        record = yield from _usable(run, txn.read_steps(), plan.key, world)
         if record is None:
             txn.state = type(txn.state).ACTIVE
         else:
-            from penstock.core import changes
-
-            changes.put(run, State(RUNNING), world)
-            if definition.on_running_hooks:
-                yield from changes.run_hooks(run, definition.on_running_hooks, run.state, world)
-            stored.hit = State(COMPLETED, "Cached", data=record, state_details=StateDetails(cache_key=plan.key))
+            yield from _hit(run, stored, record, world)
             txn._unlock()
     return stored
 
 
-def _usable(run: Run, txn: Any, world: World) -> Steps:
+def _begin_flow(run: Run, stored: Stored, world: World) -> Steps:
+    """Look for what a subflow run at this address has stored, in an earlier try or attempt of the flow run around it."""
+    plan = stored.plan
+    if run.parent is None or run.definition.isgenerator:
+        return stored
+    key = yield Call(run.definition.result_key, (run, None))
+    if isinstance(key, Raised):
+        if not isinstance(key.exc, Exception):
+            raise key.exc
+        return stored  # inputs without a stable form: nothing says that they are the same again
+    plan.key = key
+    try:
+        record = yield from _usable(run, plan.store._read_steps(key), key, world)
+    except Exception as exc:  # noqa: BLE001  (a store that cannot be read: the body runs)
+        world.log(run, 30, "The stored result %r cannot be read: %s", key, text_of(exc))
+        record = None
+    if record is not None:
+        yield from _hit(run, stored, record, world)
+    return stored
+
+
+def _hit(run: Run, stored: Stored, record: Any, world: World) -> Steps:
+    """The run ends with a stored result."""
+    from penstock.core import changes
+
+    definition = run.definition
+    changes.put(run, State(RUNNING), world)
+    if definition.on_running_hooks:
+        yield from changes.run_hooks(run, definition.on_running_hooks, run.state, world)
+    details = StateDetails(cache_key=stored.plan.key)
+    stored.hit = State(COMPLETED, "Cached", data=record, state_details=details)
+
+
+def _usable(run: Run, reading: Steps, key: Any, world: World) -> Steps:
     """The stored record, if it can be read and has not expired."""
     try:
-        record = yield from txn.read_steps()
+        record = yield from reading
     except SerializationError as exc:
-        world.log(run, 30, "The stored result %r cannot be used: %s", txn.key, exc)
+        world.log(run, 30, "The stored result %r cannot be used: %s", key, exc)
         return None
     if record is None or record.metadata.kind != "value":
         return None

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 from penstock.base.exceptions import ReservedArgumentError
 from penstock.base.settings import get_current_settings
+from penstock.base.source import code_of
 from penstock.core.effects import Call
-from penstock.definitions.binding import Binder, MethodBinder
+from penstock.definitions.binding import Binder, MethodBinder, binder_of
 from penstock.definitions.changeable import Checked, Function
+from penstock.definitions.hints import annotations_of
 from penstock.definitions.task_options import checked_delays
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from penstock.core.runs import Run
 
 R = TypeVar("R")
+
+
+def _text(fn: Any, name: str, default: str | None) -> str | None:
+    """A name of the function, if it has one: an object may answer to any name with anything."""
+    value = getattr(fn, name, None)
+    return value if isinstance(value, str) else default
 
 
 class Definition:
@@ -50,15 +58,16 @@ class Definition:
         inner = fn.__func__ if isinstance(fn, classmethod | staticmethod) else fn
         if not callable(inner):
             raise TypeError(f"'fn' must be callable; {type(fn).__name__} was given.")
+        self._take_attributes(inner)
         self.__dict__["fn"] = inner
         self.take_form(inner)
-        self.__doc__ = getattr(inner, "__doc__", None)
-        self.__module__ = getattr(inner, "__module__", None) or type(inner).__module__
+        self.__doc__ = _text(inner, "__doc__", None)
+        self.__module__ = _text(inner, "__module__", type(inner).__module__)  # type: ignore[assignment]
         self.__wrapped__ = inner
-        self.__name__ = getattr(inner, "__name__", type(inner).__name__)
-        self.__qualname__ = getattr(inner, "__qualname__", self.__name__)
+        self.__name__: str = _text(inner, "__name__", type(inner).__name__)  # type: ignore[assignment]
+        self.__qualname__: str = _text(inner, "__qualname__", self.__name__)  # type: ignore[assignment]
         self._owner_kind: str | None = None
-        code = getattr(inspect.unwrap(inner), "__code__", None)
+        code = code_of(inner)
         place = (code.co_filename, code.co_firstlineno) if code is not None else (id(inner),)
         self.count_key = (self.__module__, self.__qualname__, *place)
         for parameter in self._reserved():
@@ -72,8 +81,18 @@ class Definition:
         self.isgenerator = is_gen_fn(fn) or is_async_gen_fn(fn)
         self._binder: Binder | None = None
 
+    def _take_attributes(self, fn: Any) -> None:
+        """Take what was set on the function, as `functools.wraps` does, but what means something else on a definition."""
+        if not inspect.isroutine(fn) and "__wrapped__" not in getattr(fn, "__dict__", ()):
+            return  # an object that can be called: what is set on it is its own
+        own = type(self)
+        self.__dict__.update(
+            {name: value for name, value in getattr(fn, "__dict__", {}).items() if not hasattr(own, name)}
+        )
+        self.__annotations__ = dict(annotations_of(fn))
+
     def _reserved(self) -> Iterable[str]:
-        code = getattr(inspect.unwrap(self.fn), "__code__", None)
+        code = code_of(self.fn)
         if code is None:
             return ()
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -124,7 +143,7 @@ class Definition:
     def binder(self) -> Binder:
         """Binds calls of the function."""
         if self._binder is None:
-            self._binder = MethodBinder(self.fn) if self._unbound is not None else Binder(self.fn)
+            self._binder = MethodBinder(self.fn) if self._unbound is not None else binder_of(self.fn)
         return self._binder
 
     def rebind(self, run: Run) -> None:

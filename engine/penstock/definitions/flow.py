@@ -127,16 +127,23 @@ class Flow(Definition, Generic[P, R]):
 
         return flow_persists(run)
 
+    def result_key(self, run: Run, policy: Any) -> str:
+        """The key of a subflow run's result: lineage and address, so that a retry finds it; and the parameters it is of."""
+        from penstock.storage.policies import subflow_key
+
+        return subflow_key(run)
+
     @property
     def version(self) -> str | None:
         """Given, or a hash of the defining file, computed when first read."""
         if self._version is None:
             import inspect
 
+            from penstock.base.source import wrapped_by
             from penstock.storage.hashing import file_hash
 
             try:
-                self._version = file_hash(inspect.getsourcefile(inspect.unwrap(self.fn)) or "")[:32]
+                self._version = file_hash(inspect.getsourcefile(wrapped_by(self.fn)) or "")[:32]
             except (TypeError, OSError):
                 return None
         return self._version
@@ -165,7 +172,7 @@ class Flow(Definition, Generic[P, R]):
         if not self._validator.needed(parameters):
             owned: dict[str, Any] = self._validator.owned(parameters)
             return owned
-        return validator_of(self)(parameters)
+        return validator_of(self, parameters)(parameters)
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Validate values by the annotations.
@@ -185,7 +192,8 @@ class Flow(Definition, Generic[P, R]):
         binder = self.binder
         if not binder.keywords.issuperset(parameters):
             raise SignatureMismatchError.from_bad_params(list(binder.names), list(parameters))
-        return validator_of(self)({**binder.absent_values(), **parameters})
+        bound = {**binder.absent_values(), **parameters}
+        return validator_of(self, binder.names)(bound)
 
     def serialize_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The values in JSON form; what cannot be encoded becomes `"<TypeName>"`."""

@@ -136,7 +136,7 @@ class Task(Definition, Generic[P, R]):
     def task_key(self) -> str:
         """The function's own name and 8 hex digits of a hash of its source; for other callables the path of their class."""
         if self._task_key is None:
-            if hasattr(self.fn, "__qualname__"):
+            if isinstance(getattr(self.fn, "__qualname__", None), str):
                 self._task_key = f"{self.__qualname__.rpartition('.')[2]}-{hash_of_source(self.fn)}"
             else:
                 kind = type(self.fn)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.exceptions import ParameterTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _EXACT = {
     int: int, str: str, float: float, bool: bool, bytes: bytes, list: list, dict: dict, set: set, tuple: tuple,
@@ -66,31 +66,42 @@ class Exact:
         return {**parameters, **{name: parameters[name].copy() for name in self._own}}
 
 
-def validator_of(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A function that validates the parameters of this flow; made once."""
+def validator_of(flow: Any, given: Iterable[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function that validates the parameters of this flow; made once for each signature that it is called by.
+
+    Args:
+        flow: the flow.
+        given: names of the parameters, which tell by which signature they were bound.
+    """
     # Definitions bound to instances come and go; what is made of their signature stays with the class's.
     home, key = (flow, "_validate") if flow._unbound is None else (flow._unbound, "_validate_bound")
+    signature = flow.binder.signature_of(given)
+    if signature is not flow.binder.signature:
+        key += "_called"
     cached = home.__dict__.get(key)
     if cached is None:
-        cached = home.__dict__[key] = _make(flow)
+        cached = home.__dict__[key] = _make(flow, signature)
     return cached  # type: ignore[no-any-return]
 
 
-def _make(flow: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _make(flow: Any, signature: inspect.Signature) -> Callable[[dict[str, Any]], dict[str, Any]]:
     import pydantic
 
-    from penstock.definitions.hints import described_default, hints_of
+    from penstock.definitions.hints import Unresolved, described_default, hints_of
 
-    signature = flow.binder.signature
     hints = hints_of(flow.fn)
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
     in_fields: dict[str, tuple[Any, Any]] = {}  # `x: int = Field(3)`: the field, and its default
     for number, parameter in enumerate(signature.parameters.values()):
-        hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
+        written = hints.get(parameter.name, parameter.annotation)
+        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if isinstance(written, Unresolved) and not variadic:
+            raise written.error(parameter.name, f"{flow.kind} {flow.name!r}") from written.exc
+        hint, default = described_default(written, parameter.default)
         if default is not parameter.default:
             in_fields[parameter.name] = parameter.default, default
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if variadic:
             hint = Any  # what `*args` and `**kwargs` collect is taken as it is, as Prefect does
         names[f"p{number}"] = parameter.name
         fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))

@@ -24,9 +24,10 @@ def is_mappable(value: Any) -> bool:
     """Whether a map iterates this value."""
     if isinstance(value, (*_BROADCAST, type)):
         return False
-    if getattr(type(value), "__pydantic_fields__", None) is not None:
+    kind = type(value)  # what an object answers to, if it answers to everything, says nothing
+    if getattr(kind, "__pydantic_fields__", None) is not None:
         return False
-    return hasattr(value, "__iter__") or (hasattr(value, "__getitem__") and hasattr(value, "__len__"))
+    return hasattr(kind, "__iter__") or (hasattr(kind, "__getitem__") and hasattr(kind, "__len__"))
 
 
 def _wrappers(value: Any) -> tuple[Any, list[BaseAnnotation[Any]]]:

@@ -1,18 +1,28 @@
 """Keys of stored results: a canonical form of inputs, equal in every process.
 
-Canonical for builtins, dataclasses, enums, dates, paths, pydantic models, and objects of ordinary classes by their
-members; what pickles in a way of its own goes through cloudpickle.
-Neighbours: `cache_policies` hash what is made here; `utilities.hashing` offers it to users.
+Two values have one form if they are equal by type, value and attributes. Objects are taken apart by what pickle would
+keep of them; the order of dicts and sets does not count, but in an `OrderedDict`. Iterators are not read.
+Neighbours: `policies` hash what is made here; `hashing` offers it to users; `code_forms` knows classes and functions.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import OrderedDict
+from collections.abc import Iterable
+from copyreg import dispatch_table
+from datetime import timezone
+from functools import cached_property, partial
+from hashlib import sha256
+from io import IOBase
 from pathlib import PurePath
+from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from penstock.base.texts import text_of
 from penstock.core.inputs import fields_of
+from penstock.storage.code_forms import class_parts, code_parts, found_by_name, function_parts, is_local
 
 
 class Unhashable(ValueError):  # noqa: N818  (carries where it was found, for the message)
@@ -26,21 +36,42 @@ def canonical(value: Any) -> bytes:
         Unhashable: it has no stable form; says where.
     """
     parts: list[bytes] = []
-    _write(value, parts, ())
+    try:
+        _write(value, parts, ())
+    except RecursionError as exc:
+        raise Unhashable("a value is nested too deeply") from exc
     return b"".join(parts)
 
 
-def _write(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
-    kind = value.__class__
+_names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+
+
+def _class_name(kind: type) -> str:
+    """Module and name of a class; with a digest of what it is made of where another one may have that name."""
+    name = _names.get(kind)
+    if name is None:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if is_local(kind):
+            bases = [_class_name(base) for base in kind.__bases__]
+            name = f"{name}#{sha256(canonical((bases, class_parts(kind)))).hexdigest()[:16]}"
+        _names[kind] = name
+    return name
+
+
+Path = tuple[int, ...]  # ids of what a value is inside of
+
+
+def _write(value: Any, out: list[bytes], path: Path) -> None:
+    kind = type(value)
     if value is None or kind is bool or kind is int or kind is float or kind is complex:
         out.append(f"{kind.__name__}:{value!r};".encode())
     elif kind is str:
         raw = value.encode("utf-8", "surrogatepass")
         out += (b"str:%d:" % len(raw), raw)
     elif kind is bytes or kind is bytearray:
-        out += (b"bytes:%d:" % len(value), bytes(value))
+        out += (b"%s:%d:" % (b"bytes" if kind is bytes else b"bytearray", len(value)), bytes(value))
     elif id(value) in path:
-        raise Unhashable("a value contains itself")
+        out.append(b"around:%d;" % (len(path) - path.index(id(value))))
     elif kind is list or kind is tuple:
         inner = (*path, id(value))
         out.append(f"{kind.__name__}:{len(value)}[".encode())
@@ -48,70 +79,153 @@ def _write(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
             _write(item, out, inner)
         out.append(b"]")
     elif kind is set or kind is frozenset:
-        items = sorted(canonical(item) for item in value)
-        out += (f"set:{len(items)}[".encode(), *items, b"]")
-    elif kind is dict:
-        pairs = sorted((canonical(key), item) for key, item in value.items()) if value else []
         inner = (*path, id(value))
-        out.append(b"dict:%d[" % len(pairs))
-        for key, item in pairs:
-            out.append(key)
-            _write(item, out, inner)
-        out.append(b"]")
+        items = sorted(_form(item, inner) for item in value)
+        out += (f"{kind.__name__}:{len(items)}[".encode(), *items, b"]")
+    elif kind is dict:
+        _write_pairs(value.items(), out, (*path, id(value)))
     else:
         _write_object(value, out, (*path, id(value)))
 
 
-def _write_object(value: Any, out: list[bytes], path: tuple[int, ...]) -> None:
+def _form(value: Any, path: Path) -> bytes:
+    parts: list[bytes] = []
+    _write(value, parts, path)
+    return b"".join(parts)
+
+
+def _write_pairs(items: Iterable[tuple[Any, Any]], out: list[bytes], path: Path) -> None:
+    pairs = sorted([(_form(key, path), item) for key, item in items], key=_first)
+    out.append(b"dict:%d[" % len(pairs))
+    for key, item in pairs:
+        out.append(key)
+        _write(item, out, path)
+    out.append(b"]")
+
+
+def _first(pair: tuple[bytes, Any]) -> bytes:
+    return pair[0]
+
+
+def _write_object(value: Any, out: list[bytes], path: Path) -> None:
     kind: Any = type(value)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(value, enum.Enum):
-        out.append(f"enum:{name}.{value.name};".encode())
-    elif isinstance(value, PurePath):
-        out.append(f"path:{value};".encode())
-    elif kind.__module__ == "datetime" or kind.__module__ in ("uuid", "decimal", "fractions"):
-        out.append(f"{name}:{value!r};".encode())
-    elif isinstance(value, dict):
-        out.append(f"{name}:".encode())
-        _write(dict(value), out, path)
-    elif isinstance(value, list | tuple | set | frozenset):
-        out.append(f"{name}:".encode())
-        _write(list(value) if isinstance(value, list | tuple) else frozenset(value), out, path)
-    elif not isinstance(value, type) and (
-        hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__pydantic_fields__")
-    ):
-        out.append(f"{name}:".encode())
-        _write(dict(fields_of(value)), out, path)
-    elif (
-        kind.__flags__ & _HEAP_TYPE
-        and not isinstance(value, type)
-        and kind.__reduce__ is object.__reduce__
-        and (kind.__reduce_ex__ is object.__reduce_ex__)
-    ):
-        out.append(f"{name}:".encode())
-        _write(_state_of(value), out, path)
+    code = _CODE.get(kind)
+    if code is not None:
+        code(value, out, path)
+    elif isinstance(value, type):
+        out.append(f"class:{_class_name(value)};".encode())
+    elif isinstance(value, enum.Enum):
+        name: Any = value.name
+        out.append(f"enum:{_class_name(kind)}.{name};".encode())
+        if name is None:  # a combination of flags that has no name
+            _write(value.value, out, path)
+    elif kind.__module__ in _PLAIN_REPR and getattr(value, "tzinfo", None).__class__ in _PLAIN_ZONES:
+        out.append(f"{kind.__module__}.{kind.__qualname__}:{value!r};".encode())
+    elif isinstance(value, PurePath) and kind.__module__.partition(".")[0] == "pathlib":
+        out.append(f"path:{kind.__name__}:".encode())
+        _write(str(value), out, path)
     else:
-        out.append(pickled(value))
+        out.append(f"{_class_name(kind)}:".encode())
+        if hasattr(kind, "__pydantic_fields__") and hasattr(kind, "__pydantic_private__"):
+            # Which fields were given, and which are defaults, tells no two equal models apart.
+            _write((dict(fields_of(value)), value.__pydantic_private__ or None), out, path)
+        else:
+            _write_reduced(value, kind, out, path)
 
 
-_HEAP_TYPE = 1 << 9  # of `type.__flags__`: classes that Python code defines
+_PLAIN_REPR = ("datetime", "uuid", "decimal", "fractions")
+_PLAIN_ZONES = (type(None), timezone)
 
 
-def _state_of(value: Any) -> Any:
-    """What a pickle of an ordinary object would hold besides its class.
-
-    Raises:
-        Unhashable: it cannot be pickled.
-    """
+def _write_reduced(value: Any, kind: Any, out: list[bytes], path: Path) -> None:
+    """Write what a pickle of the object would hold besides its class."""
+    by_pickle = dispatch_table.get(kind)
     try:
-        _, (_, *arguments), state, *_ = value.__reduce_ex__(4)
+        reduced: Any = by_pickle(value) if by_pickle is not None else value.__reduce_ex__(4)
     except Exception as exc:
-        raise Unhashable(f"{type(value).__name__} cannot be hashed: {text_of(exc)}") from exc
-    return arguments, state
+        if not isinstance(exc, TypeError) or isinstance(value, IOBase):  # cloudpickle would read a file
+            raise Unhashable(f"{kind.__name__} cannot be hashed: {text_of(exc)}") from exc
+        out.append(pickled(value))
+        return
+    if isinstance(reduced, str):
+        out.append(f"global:{reduced};".encode())
+        return
+    parts: list[Any] = [*reduced, None, None, None]
+    make, arguments, state, items, pairs = parts[:5]
+    if by_pickle is None and kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__:
+        arguments = list(arguments[1:])  # after the class
+        state = _attributes(kind, state)
+    elif isinstance(value, set | frozenset) and kind.__reduce__ in (set.__reduce__, frozenset.__reduce__):
+        arguments = frozenset(value)
+        state = _attributes(kind, state)
+    else:
+        _write(make, out, path)
+    _write((arguments, state or None), out, path)
+    if items is not None:
+        _write(list(items), out, path)
+    if pairs is not None and isinstance(value, OrderedDict):
+        _write(list(pairs), out, path)
+    elif pairs is not None:
+        _write_pairs(pairs, out, path)
+
+
+def _attributes(kind: Any, state: Any) -> Any:
+    """A state without what cached properties have computed, for that says nothing new."""
+    if type(state) is not dict:
+        return state
+    return {name: item for name, item in state.items() if not isinstance(getattr(kind, name, None), cached_property)}
+
+
+def _write_function(value: FunctionType, out: list[bytes], path: Path) -> None:
+    if found_by_name(value, value.__module__, value.__qualname__) and value.__module__ != "__main__":
+        out.append(f"function:{value.__module__}.{value.__qualname__};".encode())
+    else:
+        out.append(b"function:")
+        _write(function_parts(value), out, path)
+
+
+def _write_builtin(value: Any, out: list[bytes], path: Path) -> None:
+    out.append(f"builtin:{value.__qualname__}:".encode())
+    _write(value.__module__ if value.__module__ is not None else value.__self__, out, path)
+
+
+def _write_code(value: CodeType, out: list[bytes], path: Path) -> None:
+    out.append(b"code:")
+    _write(code_parts(value), out, path)
+
+
+def _write_method(value: MethodType, out: list[bytes], path: Path) -> None:
+    out.append(b"method:")
+    _write((value.__func__, value.__self__), out, path)
+
+
+def _write_module(value: ModuleType, out: list[bytes], _: Path) -> None:
+    out.append(f"module:{value.__name__};".encode())
+
+
+def _write_partial(value: Any, out: list[bytes], path: Path) -> None:
+    out.append(b"partial:")
+    _write((value.func, value.args, value.keywords, vars(value) or None), out, path)
+
+
+def _write_proxy(value: Any, out: list[bytes], path: Path) -> None:
+    out.append(b"mappingproxy:")
+    _write(dict(value), out, path)
+
+
+def _write_ellipsis(value: Any, out: list[bytes], _: Path) -> None:
+    out.append(f"{value!r};".encode())
+
+
+_CODE: dict[Any, Any] = {
+    FunctionType: _write_function, BuiltinFunctionType: _write_builtin, CodeType: _write_code,
+    MethodType: _write_method, ModuleType: _write_module, partial: _write_partial, MappingProxyType: _write_proxy,
+    type(...): _write_ellipsis, type(NotImplemented): _write_ellipsis,
+}  # fmt: skip
 
 
 def pickled(value: Any) -> bytes:
-    """The value by cloudpickle.
+    """The value by cloudpickle, for what nothing else takes apart.
 
     Raises:
         Unhashable: it cannot be pickled.

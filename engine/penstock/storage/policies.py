@@ -1,7 +1,7 @@
 """Cache policies: what the key of a stored result is made of.
 
 Policies add (`INPUTS + TASK_SOURCE`) and lose inputs (`INPUTS - "debug"`). Neighbours: `core.reuse` computes keys by
-them; `core.keys` makes inputs canonical.
+them; `keys` makes inputs canonical.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.source import hash_of_source, script_of
 from penstock.base.texts import text_of
 from penstock.storage.hashing import stable_hash
 from penstock.storage.keys import Unhashable, canonical
@@ -191,19 +192,35 @@ class _None(CachePolicy):
         return "NO_CACHE"
 
 
+def _place_of(task: Any) -> str:
+    """Module and qualified name of a task: equal texts in two modules are two tasks. A script is the name of its file."""
+    module, name = getattr(task, "__module__", ""), getattr(task, "__qualname__", "")
+    if module in ("__main__", "__mp_main__"):
+        module = script_of(getattr(task, "fn", task)) or "__main__"
+    return f"{module}:{name}" if isinstance(name, str) else str(module)
+
+
+def subflow_key(run: Any) -> str:
+    """The key of a subflow run: the lineage and the address that it has in every try and attempt, and its parameters.
+
+    Raises:
+        Unhashable: a parameter has no stable form.
+    """
+    return stable_hash(canonical((str(run.lineage_id), run.address, run.parameters)), hash_algo=sha256)
+
+
 class TaskSource(CachePolicy):
-    """The source of the task's function; its code where no source is found."""
+    """The place and the source of the task's function; its code where no source is found."""
 
     def compute_key(self, task_ctx: Any, inputs: Any, flow_parameters: Any, **kwargs: Any) -> str | None:
         """A hash of the source."""
         if not task_ctx:
             return None
-        from penstock.base.source import hash_of_source
-
         task = task_ctx.task
         key = task.__dict__.get("_source_key")
         if key is None:
-            key = task.__dict__["_source_key"] = hash_of_source(getattr(task, "fn", task), 64)
+            source = hash_of_source(getattr(task, "fn", task), 64)
+            key = task.__dict__["_source_key"] = stable_hash(_place_of(task), source, hash_algo=sha256)
         return str(key)
 
 
@@ -233,7 +250,7 @@ class RunId(CachePolicy):
 
 @dataclass(repr=False)
 class Inputs(CachePolicy):
-    """The resolved inputs, and the qualified name of the task.
+    """The resolved inputs, and the module and qualified name of the task.
 
     Args:
         exclude: names of inputs that do not count.
@@ -251,8 +268,7 @@ class Inputs(CachePolicy):
             return None
         counted = {name: value for name, value in sorted(inputs.items()) if name not in self.exclude}
         task = getattr(task_ctx, "task", None)
-        name = getattr(task, "__qualname__", "") if task is not None else ""
-        forms: list[bytes] = [name.encode() if isinstance(name, str) else b""]
+        forms: list[bytes] = [_place_of(task).encode() if task is not None else b""]
         for key, value in counted.items():
             try:
                 forms.append(canonical((key, value)))
