@@ -1,8 +1,9 @@
 """The node itself: sees the pods of the API server, binds those that wait, and has a worker for each that is its own.
 
-Pods are seen by LIST and WATCH with a label selector, and nothing is concluded from a watch that breaks: it is resumed, or listed
-again, and only then a pod that is not there any more counts as removed. Invariants: at most `max_pods` pods run at a time; no process
-of a pod outlives the node, however the node ends.
+Pods are seen by LIST and WATCH, and nothing is concluded from a watch that breaks: it is resumed, or listed again, and only then a
+pod that is not there any more counts as removed. No label selector: a pod whose labels somebody takes off would look like one that
+was deleted. Only pods that bear our label are begun; what was begun is carried through, whatever becomes of its labels. Invariants: at
+most `max_pods` pods run at a time; no process of a pod outlives the node, however the node ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from penstock_dev.apiserver.logs import FolderLogs
 from penstock_dev.guard import Guard
+from penstock_operator.api.constants import LABEL_FLOW_RUN_UID, LABEL_MANAGED_BY, MANAGED_BY
 from penstock_operator.api.paths import path
 
 from .client import ApiError, ApiUnreachable, Client
@@ -40,7 +42,6 @@ __all__ = ["DEFAULT_NAME", "Node", "default_max_pods"]
 
 _log = logging.getLogger(__name__)
 DEFAULT_NAME = "penstock-dev"
-SELECTOR = "app.kubernetes.io/managed-by=penstock"
 _PODS = path("", "v1", "pods")
 _RETRY_FIRST = 0.1
 _RETRY_LONGEST = 2.0
@@ -198,7 +199,7 @@ class Node:
     # What the API server tells
 
     async def _list(self) -> None:
-        answer = await self._client.request("GET", _PODS, params={"labelSelector": SELECTOR})
+        answer = await self._client.request("GET", _PODS)
         pods = {pod["metadata"]["uid"]: pod for pod in answer.get("items") or []}
         for uid in [uid for uid in self._workers if uid not in pods]:
             self._removed(uid)
@@ -212,7 +213,7 @@ class Node:
             try:
                 if not self._version:
                     await self._list()
-                query = {"labelSelector": SELECTOR, "resourceVersion": self._version, "timeoutSeconds": "300"}
+                query = {"resourceVersion": self._version, "timeoutSeconds": "300"}
                 async for event in self._client.watch(_PODS, query):
                     pod = event["object"]
                     if event["type"] == "DELETED":
@@ -236,7 +237,9 @@ class Node:
 
     def _seen(self, pod: Json) -> None:
         uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName")
-        if not node:
+        if uid not in self._workers and not _ours(pod):
+            self._scheduler.forget(uid)
+        elif not node:
             self._scheduler.note(pod)
         elif node == self._host.node:
             self._uids[pod["metadata"]["namespace"], pod["metadata"]["name"]] = uid
@@ -279,6 +282,12 @@ class Node:
         for folder in (self._logs.root / uid, self._root / folder_name(uid)):
             shutil.rmtree(folder, ignore_errors=True)
         self._tasks.remove(asyncio.current_task())  # type: ignore[arg-type]
+
+
+def _ours(pod: Json) -> bool:
+    """Whether a pod may be begun here, as a process of this machine: one of the operator's, whoever has written one of its labels."""
+    labels = pod["metadata"].get("labels") or {}
+    return LABEL_FLOW_RUN_UID in labels or labels.get(LABEL_MANAGED_BY) == MANAGED_BY
 
 
 def _was_started(status: Json) -> bool:

@@ -18,7 +18,7 @@ from penstock_dev.apiserver.server import ApiServer
 from penstock_dev.node.client import Client
 from penstock_dev.node.node import Node
 from penstock_operator.runtime.credentials import Credentials, Endpoint
-from tests.support.node import Bench, alive, bench, condition, namespace, server, state, until
+from tests.support.node import LABELS, Bench, alive, bench, condition, namespace, server, state, until
 from tests.support.realserver import RealServer, assets
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +82,23 @@ async def test_gated_and_foreign_pods_are_left_alone(plane: RealServer | None, t
             assert not pod["spec"].get("nodeName"), name
         await at.patch("gated", {"spec": {"schedulingGates": None}})
         await at.ended("gated")
+
+
+async def test_a_pod_whose_labels_are_taken_off_goes_on(plane: RealServer | None, tmp_path: Path) -> None:
+    """A kubelet knows its pods by their node's name: the process lives, and ends with its pod as ever."""
+    async with bench(plane, tmp_path) as at:
+        await at.python("bare", STUBBORN)
+        process = await pid(at, "bare")
+        await at.patch("bare", {"metadata": {"labels": dict.fromkeys(LABELS)}})
+        await at.python("behind", "1")
+        await at.ended("behind")  # what happened to the pod before this one has been seen
+        assert alive(process)
+        pod = await at.get("bare")
+        assert pod
+        assert "running" in state(pod)
+        await at.delete("bare", 1)
+        await at.gone("bare")
+        assert not alive(process)
 
 
 async def test_nothing_is_left_of_a_container(plane: RealServer | None, tmp_path: Path) -> None:
