@@ -95,6 +95,17 @@ def _impatient(*_: object) -> None:
     os._exit(130)
 
 
+def _log_into(folder: Path) -> None:
+    """Make the folder, and have this process log into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=folder / "dev.log", filemode="w", level=logging.INFO, format=_LOG_FORMAT)
+    except OSError as error:
+        raise CliError(
+            f"error: penstock dev cannot write into its folder {folder}: {error}; name another with --data"
+        ) from error
+
+
 def run(
     folder: Path, *, port: int, keep: bool, files: Sequence[str], exit_when_finished: bool, max_pods: int | None
 ) -> int:
@@ -102,9 +113,7 @@ def run(
     from .manifests import read
 
     manifests = read(files) if files else []
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "dev.log"
-    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=_LOG_FORMAT)
+    _log_into(folder)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     background = _Background(DevCluster(folder, port=port, keep=keep, max_pods=max_pods))
     with _signals():

@@ -152,3 +152,11 @@ def test_get_does_not_load_what_it_does_not_need() -> None:
     code = "import sys, penstock_cli.main, penstock_cli.commands; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("folder", ["/dev/null", "/dev/null/below"])
+def test_a_folder_that_penstock_dev_cannot_have(penstock: Penstock, folder: str) -> None:
+    done = penstock("dev", "--data", folder)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: penstock dev cannot write into its folder {folder}: ")
+    assert done.err.endswith("; name another with --data\n")

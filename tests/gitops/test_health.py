@@ -22,7 +22,7 @@ from penstock_operator.api.crd import UNSEEN
 from penstock_operator.api.flowrun import State, StateType
 from penstock_operator.core.conditions import conditions
 from penstock_operator.core.flow_status import flow_status
-from penstock_operator.core.model import MISSING
+from penstock_operator.core.model import MISSING, ConfigMap
 from penstock_operator.core.verdict import Degraded
 from tests.support.builders import NOW, flow, flow_json, flow_spec, run_json
 
@@ -53,6 +53,7 @@ def deleted(body: JSON) -> JSON:
     return {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
 
 
+LARGE = ConfigMap("code", {"a.py": "x" * 900_001})
 FILES: dict[str, Any] = {"source": {"configMap": {"name": "code"}}}
 NEW_RUN = {**run_json(None, None, generation=1), "status": UNSEEN}
 NEW_FLOW = {**flow_json(generation=1), "status": UNSEEN}
@@ -90,7 +91,7 @@ ROWS = [
     Row("Flow, created a moment ago", lambda: NEW_FLOW, "Progressing", "InProgress"),
     Row("Flow, usable", of_flow, "Healthy", "Current"),
     Row("Flow, its source not there yet", lambda: of_flow(MISSING, **FILES), "Progressing", "InProgress"),
-    Row("Flow, its source too large", lambda: of_flow({"a.py": "x" * 900_001}, **FILES), "Degraded", "Failed"),
+    Row("Flow, its source too large", lambda: of_flow(LARGE, **FILES), "Degraded", "Failed"),
     Row("Flow, changed a moment ago", lambda: of_flow(behind=True), "Progressing", "InProgress"),
 ]  # fmt: skip
 

@@ -131,16 +131,16 @@ CASES: list[Case] = [
     *(
         Case(
             f"{what} before anything ran: the run begins anew",
-            begun(RECORDED, flow=made, source=source, revision=MISSING, **more),
+            begun(RECORDED, flow=made, source=source, revision=MISSING, refusal=refusal),
             "Scheduled/Scheduled",
             (),
             says=("was changed before revision", "takes the Flow as it is now"),
             again=0,
         )
-        for what, made, source, more in (
-            ("the source was changed", MAPPED, files({"etl.py": "2"}), {}),
-            ("the Flow was changed", CHANGED, None, {}),
-            ("the Flow was changed while its revision was refused", CHANGED, None, {"refusal": refused(500, WEBHOOK)}),
+        for what, made, source, refusal in (
+            ("the source was changed", MAPPED, files({"etl.py": "2"}), None),
+            ("the Flow was changed", CHANGED, None, None),
+            ("the Flow was changed while its revision was refused", CHANGED, None, refused(500, WEBHOOK)),
         )
     ),
     Case(

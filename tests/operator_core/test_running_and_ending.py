@@ -882,6 +882,12 @@ REPORTS = [
         "Cancelled/Cancelled",
         says=("stopped", "hooks ran: a", "not run: b"),
     ),
+    Case(
+        "report Cancelled: a sentence goes on with the hooks",
+        reported("Cancelled", message="Flow run was cancelled.", hooks={"ran": ["a"]}),
+        "Cancelled/Cancelled",
+        says=("Flow run was cancelled; hooks ran: a",),
+    ),
     Case("report Crashed/LoadError", reported("Crashed", "LoadError"), "Crashed/LoadError", budget="T"),
     Case(
         "report Crashed/LoadError: the cause first, and which image lacks the module",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from penstock.base import exceptions
 from penstock.client.schemas.objects import State, StateDetails
 from penstock.exceptions import ParameterTypeError, TerminationSignal
 from penstock.pod.errors import describe, in_one_line
@@ -243,3 +245,9 @@ def test_types_of_users_have_their_module() -> None:
 
     assert describe(MineError()).type.endswith("test_types_of_users_have_their_module.<locals>.MineError")
     assert describe(MineError()).type.startswith(MineError.__module__)
+
+
+def test_types_of_the_engine_have_the_name_that_users_import() -> None:
+    kind, _, name = describe(exceptions.MissingFlowError("m")).type.rpartition(".")
+    assert getattr(importlib.import_module(kind), name) is exceptions.MissingFlowError
+    assert kind == "penstock.exceptions"

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import traceback
 
+from penstock.base import exceptions
 from penstock.base.texts import text_of
 from penstock.pod.report import ErrorPart
 
+_ROOM, _FACE = exceptions.__name__, "penstock.exceptions"
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -37,10 +39,11 @@ def describe(error: BaseException, source_dir: str | None = None) -> ErrorPart:
 
 
 def type_name(kind: type) -> str:
-    """Name a type as a traceback does: builtins without their module."""
-    return (
-        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    """Name a type as a traceback does, builtins without their module; the engine's own by the name that users import."""
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    module = _FACE if kind.__module__ == _ROOM else kind.__module__
+    return f"{module}.{kind.__qualname__}"
 
 
 def in_one_line(error: ErrorPart) -> str:

@@ -74,7 +74,7 @@ def _custom(document: Mapping[str, Any]) -> Column:
     def cell(obj: Mapping[str, Any], now: float) -> Any:
         found = values(obj) if values else []
         if not found or found[0] is None:
-            return None if kind in ("integer", "number", "boolean") else "<unknown>" if kind == "date" else ""
+            return None
         value = found[0] if len(found) == 1 else found
         if kind == "date":
             return since(value, now)

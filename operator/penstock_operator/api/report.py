@@ -100,7 +100,7 @@ class Progress(Model):
     """Counts of task runs, written by the engine now and then."""
 
     summary: Annotated[str | None, Field(max_length=64)] = None
-    """Finished of all task runs, e.g. 12/40."""
+    """Completed of all task runs, e.g. 12/40; how many failed stands beside it."""
     total: Annotated[Int32 | None, Field(ge=0)] = None
     """Task runs made so far."""
     running: Annotated[Int32 | None, Field(ge=0)] = None

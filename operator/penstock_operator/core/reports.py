@@ -154,6 +154,7 @@ def _with_hooks(message: str, hooks: Hooks | None) -> str:
     parts = [
         f"{label}: {', '.join(names)}"
         for label, names in (("hooks ran", hooks.ran), ("failed", hooks.failed), ("not run", hooks.not_run))
-        if names and not all(n in message for n in names)
+        if names and f"{label}: {', '.join(names)}" not in message
     ]
-    return "; ".join([message, *parts])
+    # A sentence that goes on loses its full stop.
+    return "; ".join([message.removesuffix(".") if parts else message, *parts])

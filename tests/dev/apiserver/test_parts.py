@@ -14,7 +14,7 @@ from penstock_dev.apiserver.rules import ABSENT, check_rules, compile_rules
 from penstock_dev.apiserver.schema import Schema, python_pattern
 from penstock_dev.apiserver.selectors import labels
 from penstock_dev.apiserver.status import ApiError, FieldError
-from penstock_dev.apiserver.tables import json_path
+from penstock_dev.apiserver.tables import custom_columns, json_path
 
 
 @pytest.mark.parametrize(
@@ -244,3 +244,11 @@ def status(phase: str, *states: dict[str, Any], **more: Any) -> dict[str, Any]:
 )  # fmt: skip
 def test_pod_status_column(pod: dict[str, Any], want: tuple[str, str, str]) -> None:
     assert pod_status(pod) == want
+
+
+@pytest.mark.parametrize("kind", ["string", "integer", "number", "boolean", "date"])
+@pytest.mark.parametrize("obj", [{}, {"a": None}, {"a": 1}], ids=["absent", "null", "of another shape"])
+def test_a_column_without_a_value_is_null(kind: str, obj: dict[str, Any]) -> None:
+    """As a real API server has it; kubectl shows nothing then, of dates too."""
+    (_, column) = custom_columns([{"name": "C", "type": kind, "jsonPath": ".a.b"}])
+    assert column.cell(obj, 0.0) is None
