@@ -24,7 +24,14 @@ from penstock.states import (
     raise_state_exception,
     return_value_to_state,
 )
-from penstock.transactions import AsyncTransaction, Transaction, TransactionState, get_transaction, transaction
+from penstock.transactions import (
+    AsyncTransaction,
+    IsolationLevel,
+    Transaction,
+    TransactionState,
+    get_transaction,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +127,16 @@ def test_reading_waits_for_the_lock_of_another(tmp_path: Path) -> None:
         begun.set()
         assert txn.read().result == 9
     thread.join()
+
+
+def test_a_lock_is_held_until_the_outermost_commits(tmp_path: Path) -> None:
+    locks = MemoryLockManager()
+    store = ResultStore(lock_manager=locks, result_storage=LocalFileSystem(tmp_path))
+    with transaction():
+        with transaction(key="held", store=store, isolation_level=IsolationLevel.SERIALIZABLE) as inner:
+            inner.stage(1)
+        assert locks.is_locked("held")
+    assert not locks.is_locked("held")
 
 
 def test_what_transactions_are_made_with_and_know() -> None:

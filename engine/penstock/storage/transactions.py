@@ -61,7 +61,8 @@ class Transaction(BaseTransaction):
     def reset(self) -> None:
         """Leave the block without committing or rolling back; called at the end of each block."""
         self._leave()
-        self._unlock()
+        if not self._leaving:  # at the end of a block its lock is the parent's to give back
+            self._unlock()
 
     def __enter__(self) -> Self:
         self._enter()
@@ -116,7 +117,8 @@ class AsyncTransaction(BaseTransaction):
     async def reset(self) -> None:
         """Leave the block without committing or rolling back; called at the end of each block."""
         self._leave()
-        self._unlock()
+        if not self._leaving:  # at the end of a block its lock is the parent's to give back
+            self._unlock()
 
     async def __aenter__(self) -> Self:
         self._enter()
