@@ -159,6 +159,14 @@ def renames(fn: Any) -> Any:
     return wrapper
 
 
+def reorders(fn: Any) -> Any:
+    @functools.wraps(fn)
+    def wrapper(b: int, **kwargs: Any) -> Any:
+        return fn(b=b, **kwargs)
+
+    return wrapper
+
+
 def narrows(fn: Any) -> Any:
     @functools.wraps(fn)
     def wrapper(a: int) -> Any:
@@ -172,6 +180,7 @@ CALLS = [
     (fills, (1,), {"b": 3, "logger": 4}, (1, 3, 4)), (extends, (1, 2), {}, (1, 2, None, False)),
     (extends, (1, 2), {"verbose": True}, (1, 2, None, True)), (hands_on, (1, 2), {}, (1, 2, "handed")),
     (hands_on, (1,), {"b": 2, "logger": 3}, (1, 2, 3)), (narrows, (1,), {}, (1, 9, None)),
+    (reorders, (), {"b": 2, "a": 1}, (1, 2, None)),
     (renames, (1,), {"b": 2}, (1, 2, None)),
 ]  # fmt: skip
 
