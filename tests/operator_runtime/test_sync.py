@@ -51,6 +51,21 @@ async def listed(one: Listing) -> None:
     task.cancel()
 
 
+def test_watches_that_begin_one_after_the_other_are_a_whole() -> None:
+    """Else nothing would count as listed until all is listed again."""
+
+    async def story(one: Listing) -> None:
+        task = asyncio.create_task(one.sync.run(lambda: 300.0))
+        for resource in WATCHED:
+            assert not one.sync.complete.is_set()
+            one.sync.begins(resource, None)
+            await asyncio.sleep(20)
+        assert one.sync.complete.is_set()
+        task.cancel()
+
+    listing(full(), story)
+
+
 def full() -> FakeApi:
     api = FakeApi(page=1)
     api.put("flowruns", flowrun())

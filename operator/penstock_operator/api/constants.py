@@ -56,3 +56,4 @@ EXIT_REFUSED: Final = 77
 
 CONCURRENCY_CONFIGMAP: Final = "penstock-concurrency"
 ADMINISTER_VERB: Final = "administer"
+LEASE_NAME: Final = "penstock-operator"  # the one that the chart's Role allows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock_operator.api.constants import LEASE_NAME
 from penstock_operator.api.execution import Template
 
 ENGINE_IMAGE: Final = "penstock/engine:latest"
-LEASE_NAME: Final = "penstock-operator"  # the one that the chart's Role allows
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock_operator.api.constants import ADMINISTER_VERB, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP
-
-from .config import LEASE_NAME
+from penstock_operator.api.constants import ADMINISTER_VERB, FLOW_PLURAL, FLOWRUN_PLURAL, GROUP, LEASE_NAME
 
 
 @dataclass(frozen=True, slots=True)

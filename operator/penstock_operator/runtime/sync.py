@@ -66,6 +66,7 @@ class Sync:
         self._clock = clock
         self._sleep = sleep
         self._begun: dict[Place, None] = {}
+        self._listed: set[Place] = set()
         self._news = asyncio.Event()
         self._filters = True
         self.refused: str | None = None  # why nothing can be listed, where that is nothing that passes; None: it can
@@ -138,7 +139,9 @@ class Sync:
             log.exception("the caches were not compared with a listing")
         else:
             self.refused = None
-            if set(places) >= set(self._places):
+            # Watches begin one after the other: each may have been listed in a round of its own.
+            self._listed.update(places)
+            if self._listed >= set(self._places):
                 self.complete.set()
             return
         await self._sleep(LONGEST_WAIT / 4)
