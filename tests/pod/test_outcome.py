@@ -251,3 +251,12 @@ def test_types_of_the_engine_have_the_name_that_users_import() -> None:
     kind, _, name = describe(exceptions.MissingFlowError("m")).type.rpartition(".")
     assert getattr(importlib.import_module(kind), name) is exceptions.MissingFlowError
     assert kind == "penstock.exceptions"
+
+
+@pytest.mark.parametrize("source", ["def p(: pass", "if x:\npass", "x = 'a"])
+def test_the_place_of_a_syntax_error_is_told_once(source: str) -> None:
+    with pytest.raises(SyntaxError) as raised:
+        compile(source, "/src/p.py", "exec")
+    line = in_one_line(describe(raised.value, "/src"))
+    assert line == f"{raised.type.__name__}: {raised.value.msg} (p.py:{raised.value.lineno})"
+    assert in_one_line(describe(SyntaxError("of the user's"))).startswith("SyntaxError: of the user's")

@@ -32,7 +32,7 @@ def describe(error: BaseException, source_dir: str | None = None) -> ErrorPart:
     _keep_user_frames(told, source_dir)
     return ErrorPart(
         type=type_name(type(error)),
-        message=text_of(error),
+        message=_words(error),
         location=_location(told),
         traceback="".join(told.format()),
     )
@@ -56,6 +56,14 @@ def in_one_line(error: ErrorPart) -> str:
 def _stand_in(error: BaseException) -> BaseException:
     """An exception that says the same from the same place, and whose methods are not the user's."""
     return Exception(f"{type_name(type(error))}: {text_of(error)}").with_traceback(error.__traceback__)
+
+
+def _words(error: BaseException) -> str:
+    """Its text; of a SyntaxError without the place at its end, which is told as one."""
+    # Not a subclass of the user's, whose attributes may be anything.
+    if isinstance(error, SyntaxError) and type(error).__module__ == "builtins" and error.lineno is not None:
+        return text_of(error.msg)
+    return text_of(error)
 
 
 def _location(told: traceback.TracebackException) -> str:
