@@ -1,4 +1,5 @@
-"""What other people do to the namespace of a chaos: a webhook that comes and goes, a quota that is shut and opened, revisions deleted.
+"""What other people do to the namespace of a chaos: a webhook that comes and goes, a quota that is shut and opened, a policy that puts a
+label of its own over ours on each new pod, revisions deleted.
 
 Each meddling lasts for some seconds and is undone; nothing that it refuses may end a run. A webhook of this kind refuses because nobody
 answers for it (`failurePolicy: Fail`), for pods and for ConfigMaps, that is for revisions. Neighbours: `weather` says when.
@@ -13,8 +14,11 @@ from dataclasses import dataclass
 from .api import JSON, Api
 from .history import History
 
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 NOBODY = "https://127.0.0.1:9/"
+
+
+Objects = list[tuple[str, JSON]]  # where each is made, in order
 
 
 @dataclass
@@ -34,15 +38,14 @@ class Meddler:
         if kind == REVISIONS:
             await self._delete_revisions()
             return
-        path, body = self._object(kind)
-        name = body["metadata"]["name"]
-        code, answer = await self.api.send("POST", path, body)
-        assert code in (201, 409), answer
+        for path, body in self._objects(kind):
+            code, answer = await self.api.send("POST", path, body)
+            assert code in (201, 409), answer
         self.history.note(f"{kind} is there")
         try:
             await asyncio.sleep(seconds)
         finally:
-            await asyncio.shield(self._undo(f"{path}/{name}"))
+            await asyncio.shield(self._undo(kind))
             self.history.note(f"{kind} is gone")
 
     async def _delete_revisions(self) -> None:
@@ -55,18 +58,18 @@ class Meddler:
     async def undo_all(self) -> None:
         """Leave nothing behind when the faults end."""
         for kind in MADE:
-            path, body = self._object(kind)
-            await self._undo(f"{path}/{body['metadata']['name']}")
+            await self._undo(kind)
 
-    async def _undo(self, path: str) -> None:
-        code, answer = await self.api.send("DELETE", path)
-        assert code in (200, 404), answer
+    async def _undo(self, kind: str) -> None:
+        for path, body in reversed(self._objects(kind)):
+            code, answer = await self.api.send("DELETE", f"{path}/{body['metadata']['name']}")
+            assert code in (200, 404), answer
 
-    def _object(self, kind: str) -> tuple[str, JSON]:
+    def _objects(self, kind: str) -> Objects:
         return MADE[kind](self.api.namespace)
 
 
-def _webhook(namespace: str) -> tuple[str, JSON]:
+def _webhook(namespace: str) -> Objects:
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods", "configmaps"]}
     hook = {
         "name": "away.chaos.example",
@@ -78,17 +81,37 @@ def _webhook(namespace: str) -> tuple[str, JSON]:
         "admissionReviewVersions": ["v1"],
         "timeoutSeconds": 1,
     }
-    return WEBHOOKS, {"metadata": {"name": namespace}, "webhooks": [hook]}
+    return [(f"{ADMISSION}/validatingwebhookconfigurations", {"metadata": {"name": namespace}, "webhooks": [hook]})]
 
 
-def _quota(namespace: str) -> tuple[str, JSON]:
+def _quota(namespace: str) -> Objects:
     body = {"metadata": {"name": "closed"}, "spec": {"hard": {"pods": "0"}}}
-    return f"/api/v1/namespaces/{namespace}/resourcequotas", body
+    return [(f"/api/v1/namespaces/{namespace}/resourcequotas", body)]
 
 
-MADE: dict[str, Callable[[str], tuple[str, JSON]]] = {
+def _label(namespace: str) -> Objects:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    change = 'Object{metadata: Object.metadata{labels: {"app.kubernetes.io/managed-by": "platform-team"}}}'
+    policy = {
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "resourceRules": [rule],
+        },
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": change}}],
+    }
+    named = {"metadata": {"name": namespace}}
+    return [
+        (f"{ADMISSION}/mutatingadmissionpolicies", {**named, "spec": policy}),
+        (f"{ADMISSION}/mutatingadmissionpolicybindings", {**named, "spec": {"policyName": namespace}}),
+    ]
+
+
+MADE: dict[str, Callable[[str], Objects]] = {
     "a webhook that nobody answers for": _webhook,
     "a quota of no pods": _quota,
+    "a label of somebody else's": _label,
 }
 REVISIONS = "revisions"
 KINDS = (*MADE, REVISIONS)

@@ -16,7 +16,7 @@ import aiohttp
 from .api import AGAIN_SECONDS, JSON, Api
 from .history import History, PodSeen, Version
 
-SELECTOR = "labelSelector=app.kubernetes.io%2Fmanaged-by%3Dpenstock"
+SELECTOR = "labelSelector=penstock.dev%2Fflow-run-uid"
 QUIET_SECONDS = 30  # a watch that says nothing for so long is asked for again: nothing is lost by it
 
 
