@@ -24,6 +24,7 @@ from tests.support.played import NO_RETRIES, Row, Stage, met, open_stage, seen
 JSON = dict[str, Any]
 NODE = "node-1"
 SPEC: JSON = {"flowSpec": flow_spec()}
+AHEAD_SECONDS = 60  # a deadline that lies ahead in a case still does when hundreds of rows have been set up here
 LONG = {"backoff": {"initialSeconds": 3600, "maximumSeconds": 3600}}
 
 POLICY = {"retries": {"infrastructure": 1, "neverStarted": 1, "application": 1}, **LONG}
@@ -99,6 +100,8 @@ def from_table(case: Case) -> Row | None:
         return None
     spec = told.run.to_json()["spec"]
     policy = {**spec.get("runPolicy", {}), **LONG}
+    if policy.get("pendingDeadlineSeconds", 0) >= AHEAD_SECONDS:
+        policy["pendingDeadlineSeconds"] *= 60
     if case.state == "Paused/Suspended":  # asked by nobody, it would be resumed at once
         spec["desiredState"] = "Suspended"
     said = status.report.to_json() if status.report is not None else {}
