@@ -685,6 +685,17 @@ CODES = [
         budget="application",
     ),
     Case(
+        "an eviction took the container away, and the kubelet counts that as a restart: its Event tells",
+        claimed(
+            pod(waiting(), last_state=terminated(137, "ContainerStatusUnknown"), phase="Running"),
+            said=report("Interrupted", message="by SIGTERM"),
+            events=(event("Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 20Mi."),),
+        ),
+        "Crashed/StorageLimitExceeded",
+        effects=None,
+        budget="infrastructure",
+    ),
+    Case(
         "exit 0 hides an emptyDir's limit: its Event tells",
         claimed(
             pod(terminated(0)), events=(event("Evicted", 'Usage of EmptyDir volume "d" exceeds the limit "20Mi".'),)

@@ -18,6 +18,8 @@ from .observe import Container, ContainerState, Pod, PodEvent
 START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 # The reason in `state` and `lastState` of every container of a pod whose containers are all restarted in place.
 RESTARTING_ALL = "RestartingAllContainers"
+# The reason that a kubelet gives a container which it can no longer find.
+LOST = "ContainerStatusUnknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,12 @@ class Facts:
         container, state = self.container, self.engine_state
         if container is None or not container.restarts or not self.claimed:
             return False
-        if state is None or state.kind == "waiting" or state.exit_code == EXIT_REFUSED:
+        if state is not None and state.exit_code == EXIT_REFUSED:
+            return True
+        last = container.last_state
+        if last is not None and last.reason == LOST and (state is None or state.kind != "running"):
+            return False  # a kubelet counts a container that it can't find any more (an eviction took it) as restarted
+        if state is None or state.kind == "waiting":
             return True
         if self.restarts is not None:
             return container.restarts > self.restarts

@@ -15,7 +15,7 @@ from penstock_operator.api.flowrun import StateType
 
 from .disruptions import SHUTDOWN, disrupted, requeued
 from .exits import crashed, judge_exit, over_own_limit, own_deadline
-from .facts import START_ERRORS, Facts
+from .facts import LOST, START_ERRORS, Facts
 from .oom import memory_limit, others_out_of_memory, out_of_memory
 from .restarts import restarted, restarting
 from .verdict import Budget, Verdict
@@ -143,7 +143,7 @@ def _lost(facts: Facts) -> Verdict | None:
     if state is None or state.kind != "terminated":
         return None
     died = state.exit_code == 255 and state.reason in ("Unknown", "Error")
-    if state.reason != "ContainerStatusUnknown" and not died:
+    if state.reason != LOST and not died:
         return None
     if facts.pod.deletion_timestamp is not None and not died:
         return crashed(facts, "PodDeleted", f"the pod was deleted{facts.where}", Budget.INFRASTRUCTURE)
