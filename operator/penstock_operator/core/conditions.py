@@ -19,7 +19,7 @@ from .verdict import Degraded
 WARNED = "Warned"  # not one of those that every run has
 
 _UNHAPPY = frozenset({StateType.FAILED, StateType.CRASHED})
-_Value = Literal["True", "False", "Unknown"]
+Value = Literal["True", "False", "Unknown"]
 
 
 def conditions(
@@ -42,9 +42,9 @@ def conditions(
     """
     ended, shown = state.type.terminal, f"{state.type.value}/{state.name}"
     completed, unhappy = state.type is StateType.COMPLETED, state.type in _UNHAPPY
-    succeeded: _Value = ("True" if completed else "False") if ended else "Unknown"
+    succeeded: Value = ("True" if completed else "False") if ended else "Unknown"
     trouble = degraded if not ended else None
-    rows: tuple[tuple[str, _Value, str, str], ...] = (
+    rows: tuple[tuple[str, Value, str, str], ...] = (
         ("Finished", "True" if ended else "Unknown", state.name, ""),
         ("Succeeded", succeeded, state.name, ""),
         ("Reconciling", "False" if ended else "True", state.name, "" if ended else shown),
@@ -63,12 +63,13 @@ def conditions(
         warnings = (before[WARNED].message,)
     if warnings:
         rows = (*rows, (WARNED, "True", "PodWarnings", cut("; ".join(warnings), MESSAGE)))
-    return tuple(_condition(before.get(row[0]), *row, generation=generation, now=now) for row in rows)
+    return tuple(condition(before.get(row[0]), *row, generation=generation, now=now) for row in rows)
 
 
-def _condition(
-    old: Condition | None, type_: str, value: _Value, reason: str, message: str, *, generation: int, now: datetime
+def condition(
+    old: Condition | None, type_: str, value: Value, reason: str, message: str, *, generation: int, now: datetime
 ) -> Condition:
+    """Return a condition; the old value where it says the same, and the old time where only words have changed."""
     status = ConditionStatus(value)
     since = old.last_transition_time if old is not None and old.status is status else now.replace(microsecond=0)
     new = Condition(

@@ -7,17 +7,14 @@ A pure function of the Flow as it is and of what its source holds. Neighbours: `
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from penstock_operator.api.flow import Flow, FlowStatus
-from penstock_operator.api.metadata import Condition, ConditionStatus
 
+from .conditions import Value, condition
 from .faults import Unusable
 from .limits import MESSAGE, cut
 from .model import Absence, ConfigMap
 from .revisions import of_flow
-
-Value = Literal["True", "False"]
 
 
 def flow_status(flow: Flow, source: ConfigMap | Absence | None, now: datetime) -> FlowStatus:
@@ -46,7 +43,15 @@ def flow_status(flow: Flow, source: ConfigMap | Absence | None, now: datetime) -
             rows = {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
     before = {c.type: c for c in flow.status.conditions or ()}
     known = tuple(
-        _condition(before.get(type_), type_, value, reason, cut(message, MESSAGE) or "", flow.metadata.generation, now)
+        condition(
+            before.get(type_),
+            type_,
+            value,
+            reason,
+            cut(message, MESSAGE) or "",
+            generation=flow.metadata.generation,
+            now=now,
+        )
         for type_, value in rows.items()
     )
     # A ConfigMap that the Flow names may change unseen; what was made of it is known only when a run starts.
@@ -56,19 +61,3 @@ def flow_status(flow: Flow, source: ConfigMap | Absence | None, now: datetime) -
         "revision": revision if source is None else None,
     }
     return flow.status.model_copy(update=changes)
-
-
-def _condition(
-    old: Condition | None, type_: str, value: Value, reason: str, message: str, generation: int, now: datetime
-) -> Condition:
-    status = ConditionStatus(value)
-    since = old.last_transition_time if old is not None and old.status is status else now.replace(microsecond=0)
-    new = Condition(
-        type=type_,
-        status=status,
-        reason=reason,
-        message=message,
-        last_transition_time=since,
-        observed_generation=generation,
-    )
-    return old if old == new else new
