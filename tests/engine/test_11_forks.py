@@ -89,3 +89,21 @@ def test_a_child_ends_where_user_code_ends(tmp_path: Path, body: str, leave: str
     assert (ended.returncode, ended.stdout) == (0, f"hook Completed\n{code}\n"), ended.stderr
     assert ended.stderr.count("Finished in state Completed()") == (1 if body == "fork()" else 2)
     assert ("ValueError: mine" in ended.stderr) == ("mine" in leave)
+
+
+IDS = """
+import os
+from penstock.base.marks import new_id_text
+new_id_text()
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, new_id_text().encode())
+    os._exit(0)
+mine = {new_id_text() for _ in range(1000)}
+print(len(mine), os.read(read, 36).decode() in mine)
+"""
+
+
+def test_a_child_has_ids_of_its_own(tmp_path: Path) -> None:
+    ended = run(IDS, tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, "1000 False\n"), ended.stderr

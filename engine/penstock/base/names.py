@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from os import urandom
 
+from .marks import random_bytes
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -31,7 +33,7 @@ NOUNS = _words("""
 
 def generate_name() -> str:
     """A random name such as `brave-otter`."""
-    number = int.from_bytes(urandom(8), "big")
+    number = int.from_bytes(random_bytes(), "big")
     return f"{ADJECTIVES[number % len(ADJECTIVES)]}-{NOUNS[(number >> 32) % len(NOUNS)]}"
 
 

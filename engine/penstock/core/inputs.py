@@ -25,9 +25,12 @@ class Upstream:
     __slots__ = ()
 
 
+_UPSTREAM = (Upstream, State)  # made once: a union in a call is made by each call
+
+
 def listed(wait_for: Any) -> list[Any]:
     """What a run waits for, as a list that can be read again; a single future counts, other single values do not."""
-    if isinstance(wait_for, Upstream | State):
+    if isinstance(wait_for, _UPSTREAM):
         return [wait_for]
     try:
         return list(wait_for)
@@ -93,7 +96,7 @@ def scan(value: Any, found: Found, allow: bool = False, path: frozenset[int] = f
             if item.__class__ not in SCALARS:
                 hit |= scan(item, found, allow, inner)
         return hit
-    if isinstance(value, Upstream | State):
+    if isinstance(value, _UPSTREAM):
         found.append((value, allow))
         return True
     if isinstance(value, BaseAnnotation):
@@ -141,7 +144,7 @@ def replace(
     kind = value.__class__
     if kind in SCALARS:
         return value
-    if isinstance(value, Upstream | State):
+    if isinstance(value, _UPSTREAM):
         return give(value, allow)
     if isinstance(value, BaseAnnotation):
         inside = value.value

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+# A union written where it is asked for would be made anew each time.
+_COLLECTIONS = (list, tuple, set, frozenset)
 RUN_ERRORS: dict[StateType, tuple[type[Exception], str]] = {
     FAILED: (FailedRun, "Run failed."),
     CRASHED: (CrashedRun, "Run crashed."),
@@ -130,7 +132,7 @@ def raise_now(state: StateResult) -> None:
 def is_states(value: Any) -> bool:
     """Whether `value` is a non-empty list, tuple or set of states only."""
     return (
-        isinstance(value, list | tuple | set | frozenset)
+        isinstance(value, _COLLECTIONS)
         and not isinstance(value, BaseAnnotation)
         and bool(value)
         and all(isinstance(item, StateResult) for item in value)

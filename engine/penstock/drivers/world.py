@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penstock.core.runs import Run
     from penstock.core.state import State
 
+_PLAIN = (str, int, float)  # a line prints these by code of Python's own
 Observer = tuple["Callable[[Any, Any, Any], None]", str]
 
 
@@ -76,7 +77,7 @@ class ProcessWorld:
             self.configure()
         logger = self.flow_logger if run.is_flow else self.task_logger
         if logger.isEnabledFor(level):
-            shown = tuple(map(_shown, args))
+            shown = tuple([arg if isinstance(arg, _PLAIN) else Shown(arg) for arg in args])
             try:
                 self.emit(logger, run, level, message, shown, exc)
             except Exception:
@@ -92,10 +93,6 @@ class ProcessWorld:
         level = 20 if state.type == "COMPLETED" else 40
         if logger.isEnabledFor(level):
             self.emit(logger, run, level, "Finished in state %s", (state,), None)
-
-
-def _shown(arg: Any) -> Any:
-    return arg if isinstance(arg, str | int | float) else Shown(arg)
 
 
 WORLD = ProcessWorld()
