@@ -21,7 +21,7 @@ import yaml
 from penstock_operator.api.crd import UNSEEN
 from penstock_operator.api.flowrun import State, StateType
 from penstock_operator.core.conditions import conditions
-from penstock_operator.core.flow_status import flow_status
+from penstock_operator.core.flows.status import flow_status
 from penstock_operator.core.model import MISSING, ConfigMap
 from penstock_operator.core.verdict import Degraded
 from tests.support.builders import NOW, flow, flow_json, flow_spec, run_json

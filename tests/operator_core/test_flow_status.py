@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.conclude import shown
-from penstock_operator.core.flow_status import flow_status
+from penstock_operator.core.flows.status import flow_status
 from penstock_operator.core.model import MISSING, Absence, ConfigMap
 from tests.support.builders import NOW, files, flow, flow_spec
 

@@ -1,7 +1,7 @@
 """Keeps the status of Flows: one at a time, beside the workers that have the runs.
 
 A Flow changes seldom, and nothing waits for its status but people and tools: so there is one queue and one task. Neighbours: `app` says
-which Flows there is news of, `core.flow_status` decides.
+which Flows there is news of, `core.flows.status` decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from penstock_operator.api.flow import Flow
-from penstock_operator.core.flow_status import flow_status
+from penstock_operator.core.flows.status import flow_status
 from penstock_operator.core.model import MISSING, Absence, ConfigMap
 from penstock_operator.core.revisions import parse_config_map
 

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from penstock_operator.api.flow import Flow, FlowStatus
 
-from .conditions import Value, condition
-from .faults import Unusable
-from .limits import MESSAGE, cut
-from .model import Absence, ConfigMap
-from .revisions import of_flow
+from ..conditions import Value, condition
+from ..faults import Unusable
+from ..limits import MESSAGE, cut
+from ..model import Absence, ConfigMap
+from ..revisions import of_flow
 
 
 def flow_status(flow: Flow, source: ConfigMap | Absence | None, now: datetime) -> FlowStatus:
