@@ -14,34 +14,20 @@ from tests.support import pod_server
 from tests.support.pod_process import ENGINE
 from tests.support.pod_server import UID, Fault, PodServer
 
-HEAVY = {
-    "asyncio",
-    "anyio",
-    "httpx",
-    "pydantic",
-    "logging",
-    "json",
-    "typing",
-    "ssl",
-    "subprocess",
-    "importlib.metadata",
-}
-
 
 def test_what_is_imported_before_the_handlers_is_light() -> None:
-    code = "import sys; before = set(sys.modules); import penstock.pod.guard; print(*(set(sys.modules) - before))"
+    # What these bring along is the interpreter's matter: another version, another module.
+    ground = "import __future__, contextlib, os, select, signal, sys, threading, time"
+    code = f"{ground}; before = set(sys.modules); import penstock.pod.guard; print(*(set(sys.modules) - before))"
     found = subprocess.run(
         [sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(ENGINE)}, capture_output=True, check=True, text=True
     )
-    modules = set(found.stdout.split())
-    assert not modules & HEAVY
-    assert {name for name in modules if name.startswith("penstock")} == {
+    assert set(found.stdout.split()) == {
         "penstock",
         "penstock.pod",
         "penstock.pod.guard",
         "penstock.pod.hearing",
     }
-    assert len(modules) <= 28, sorted(modules)
 
 
 def test_a_flow_runs_and_its_outcome_is_reported(start: StartPod, server: PodServer) -> None:
