@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import MISSING, Observed, Refusal
+from penstock_operator.core import MISSING, Look, Observed, Refusal, reconcile
 from tests.support.builders import (
     NOW,
     at,
@@ -220,6 +220,18 @@ BEFORE_THE_POD = [
         ),
         "Scheduled/Resuming",
         says=("attempt 2 waits for the process of attempt 1", pod_name(1)),
+    ),
+    Case(
+        "submitted, and the process of the attempt before is seen live: it waits",
+        observed(
+            run({"flowSpec": flow_spec()}, status_json("Pending", "Submitting", attempt=2)),
+            pod=MISSING,
+            pod_is_live=True,
+            previous_pod=pod(running()),
+            previous_pod_is_live=True,
+        ),
+        "Scheduled/Resuming",
+        says=("attempt 2 waits for the process of attempt 1",),
     ),
     Case(
         "due, and the process of the attempt before is there for 15 s more: Scheduled/Late",
@@ -1119,3 +1131,16 @@ def test_the_flows_policy_is_under_the_runs() -> None:
     )
     manifest = next(e.manifest for e in decision.effects if hasattr(e, "manifest") and e.manifest["kind"] == "Pod")
     assert manifest["spec"]["terminationGracePeriodSeconds"] == 7
+
+
+def test_a_submission_is_taken_back_only_for_a_live_sight_of_the_attempt_before() -> None:
+    """Two operators that both lead: one has seen the old process end, the other's watch is behind."""
+    seen = observed(
+        run({"flowSpec": flow_spec()}, status_json("Pending", "Submitting", attempt=2)),
+        pod=MISSING,
+        pod_is_live=True,
+        run_is_live=True,
+        previous_pod=pod(running()),
+    )
+    decision = reconcile(seen)
+    assert (decision.looks, decision.status) == (frozenset({Look.PREVIOUS_POD}), None)

@@ -327,6 +327,14 @@ RETENTION: list[tuple[str, Observed, tuple[str, ...], float | None]] = [
 ]
 
 
+def test_a_pod_of_a_later_attempt_is_left_to_who_knows_of_it() -> None:
+    """The run's own event is behind its pod's: another operator has gone on meanwhile."""
+    behind = run({"flowSpec": flow_spec()}, status_json("Scheduled", "AwaitingRetry", attempt=2, scheduledTime=at(60)))
+    later, earlier = pod(waiting(), attempt=3, uid="later"), pod(waiting(), attempt=1, uid="earlier")
+    assert verbs(decide(observed(behind, older_pods=(later,))).effects) == ()
+    assert verbs(decide(observed(behind, older_pods=(later, earlier))).effects) == ("delete-pod",)
+
+
 @pytest.mark.parametrize(("seen", "effects", "wait"), [r[1:] for r in RETENTION], ids=[r[0] for r in RETENTION])
 def test_retention(seen: Observed, effects: tuple[str, ...], wait: float | None) -> None:
     decision = decide(seen)

@@ -134,6 +134,15 @@ def test_refusals_are_counted_and_end_with_a_success() -> None:
     assert counts == [0, 1, 2, 0]
 
 
+def test_another_refusal_in_between_is_counted_anew() -> None:
+    api = server()
+    quota = refusal(403, "Forbidden", "exceeded quota")
+    api.fail("create", "pods", quota, quota, refusal(500, "InternalError", "webhook"), quota)
+    plan = [Decision(effects=(CreatePod(MANIFEST),)) for _ in range(4)]
+    rig = on(api, lambda _: plan.pop() if plan else Decision(), settled)
+    assert [o.refusal.count if o.refusal else 0 for o in rig.seen] == [0, 1, 2, 1, 1]
+
+
 def test_a_lost_answer_makes_no_second_pod() -> None:
     api = server()
     lost = [True]
@@ -258,7 +267,7 @@ def test_a_revision_that_is_refused_is_told_to_the_core_and_keeps_the_pod_from_b
     rig = on(api, lambda _: plan.pop() if plan else Decision(), settled)
     assert api.asked() == ["create configmaps"] * 3 + ["create pods"]
     told = [(o.refusal.code, o.refusal.what, o.refusal.count) if o.refusal else None for o in rig.seen]
-    assert told == [None, (403, "revision's ConfigMap", 1), (500, "revision's ConfigMap", 2), None]
+    assert told == [None, (403, "revision's ConfigMap", 1), (500, "revision's ConfigMap", 1), None]
 
 
 def test_a_pod_is_created_with_strict_validation_and_its_warnings_are_told() -> None:

@@ -8,7 +8,7 @@ then the status, then, only if that write succeeded, the effects in order. Nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import Any, Final
@@ -61,6 +61,12 @@ class Refusal:
     retry_after: float | None = None  # seconds, from Retry-After
     what: str = "pod"  # what was refused, for a person
 
+    def after(self, before: Refusal | None) -> Refusal:
+        """Return this answer, counted: another one in between begins anew, for what is in the way is another thing."""
+        if before is None or (before.what, before.code, before.reason) != (self.what, self.code, self.reason):
+            return self
+        return replace(self, count=before.count + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -100,6 +106,7 @@ class Observed:
         None  # the last object seen of this attempt's pod, where `pod` is gone (what a DELETED event carried)
     )
     previous_pod: Pod | Absence = UNKNOWN
+    previous_pod_is_live: bool = False  # `previous_pod` came from a live GET for this decision
     older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
     rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store
     revision: ConfigMap | Absence = UNKNOWN

@@ -23,6 +23,7 @@ from .facts import has_ended, has_started, held_open
 from .model import Decision, DeleteRun, Effect, Observed
 from .observe import Pod
 from .plan import earliest
+from .pod import pod_name
 from .policy import Policy, effective_policy
 from .restarts import RESTARTED
 from .stopping import delete, leave_nothing, push
@@ -65,8 +66,19 @@ def _flows_policy(seen: Observed) -> RunPolicy | None:
 
 
 def earlier_pods(seen: Observed) -> list[Pod]:
-    """Return the run's pods of earlier attempts, as far as the store has them."""
-    return _own(seen.run, (seen.previous_pod, *seen.older_pods))
+    """Return the run's pods of earlier attempts, as far as the store has them.
+
+    A pod of a later attempt says that the run as it is known here is old: another operator leads by now, or the run's own event is behind
+    its pod's. It is no pod that outlives its judgement.
+    """
+    attempt = seen.run.status.attempt
+    known = attempt.number if attempt is not None else 0
+    return [pod for pod in _own(seen.run, (seen.previous_pod, *seen.older_pods)) if not _later(seen.run, pod, known)]
+
+
+def _later(run: FlowRun, pod: Pod, known: int) -> bool:
+    number = pod.name.rpartition("-")[2]
+    return number.isdecimal() and int(number) > known and pod.name == pod_name(run, int(number))
 
 
 def _own(run: FlowRun, pods: Iterable[object]) -> list[Pod]:

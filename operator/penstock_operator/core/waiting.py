@@ -185,6 +185,9 @@ def _previous_leaves(s: Situation) -> Plan | None:
     if not isinstance(previous, Pod) or previous.owner_uid != s.run.metadata.uid or has_ended(previous):
         return None
     state = s.status.state
+    if state is not None and state.type is StateType.PENDING and not s.seen.previous_pod_is_live:
+        # Somebody has seen its end, and gone on: that is not taken back for a sight of it which may be old.
+        raise Need(Look.PREVIOUS_POD)
     waits = f"attempt {s.attempt.number} waits for the process of attempt {s.attempt.number - 1} to end (pod {previous.name})"
     due = s.status.scheduled_time
     resumes = state is not None and (state.type is StateType.PAUSED or state.name == "Resuming")

@@ -132,9 +132,8 @@ class Effects:
         retry_after: float | None,
         what: str = "pod",
     ) -> Outcome:
-        before = memory.refusal
-        count = before.count + 1 if before is not None and before.what == what else 1
-        memory.refusal = Refusal(code, reason, message, self._now(run), count, retry_after, what)
+        told = Refusal(code, reason, message, self._now(run), retry_after=retry_after, what=what)
+        memory.refusal = told.after(memory.refusal)
         return Outcome.REFUSED
 
     async def _create_revision(self, effect: CreateRevision, run: FlowRun, memory: Memory) -> Outcome:
