@@ -24,7 +24,7 @@ from penstock_operator.runtime.controller import UnsettledError
 from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.gather import AskedAgainError
 from penstock_operator.runtime.ratelimit import TokenBucket
-from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, Key
+from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from tests.support import virtualtime
 from tests.support.fakeapi import refusal
 from tests.support.runtimeobjects import flow, flowrun, pod, state
@@ -158,6 +158,33 @@ def test_looks_are_read_live_and_the_core_is_asked_again() -> None:
     assert isinstance(last.previous_pod, Pod)
     assert last.revision == ConfigMap("etl-abc", {"flow.json": "{}"})
     assert last.source == ConfigMap("src", {"a.py": "1"}, {"b.bin": "AAE="}, {"l": "x"}, "u", immutable=True)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_live_read_of_a_pod_counts_though_the_watch_is_behind(gone: bool) -> None:
+    api = server(status={"attempt": {"number": 2, "podName": "etl-2"}, "attempts": [{"number": 1, "podName": "etl-1"}]})
+    api.put("pods", pod("etl-1"))
+
+    def decide(seen: Observed) -> Decision:
+        return Decision() if seen.previous_pod_is_live else Decision(looks=frozenset({Look.PREVIOUS_POD}))
+
+    async def story(rig: Rig) -> None:
+        rig.store.apply(FLOWRUNS, api.get("flowruns", "etl"))
+        rig.store.apply(PODS, api.get("pods", "etl-1"))
+        if gone:
+            api.remove("pods", "etl-1")
+        else:
+            api.put("pods", pod("etl-1", status={"phase": "Failed"}))
+        await rig.controller.settle(RUN, 0.0)
+
+    before, last = on(api, decide, story).seen
+    assert isinstance(before.previous_pod, Pod)
+    assert before.previous_pod.phase != "Failed"
+    if gone:
+        assert last.previous_pod is MISSING
+    else:
+        assert isinstance(last.previous_pod, Pod)
+        assert last.previous_pod.phase == "Failed"
 
 
 def test_events_of_the_pod_are_read_by_its_uid_newest_last() -> None:
