@@ -137,7 +137,7 @@ class Gatherer:
             pod=pod,
             pod_is_live=name in facts.pods,
             last_pod=last if last is not None and last.owner_uid == run.metadata.uid else None,
-            previous_pod=self._previous_pod(run, facts),
+            previous_pod=self._pod(namespace, previous_pod(run), facts),
             previous_pod_is_live=previous_pod(run) in facts.pods,
             older_pods=self._older_pods(run, name),
             rerun_of=self._rerun_of(run),
@@ -255,17 +255,8 @@ class Gatherer:
     def _pod(self, namespace: str, name: str | None, facts: Facts) -> Pod | Absence:
         if name is None:
             return UNKNOWN
-        known, read = self._store.pods.get(Key(namespace, name)), facts.pods.get(name, UNKNOWN)
-        if known is None or (isinstance(read, Pod) and _newer(read, known)):
-            return read
-        return known
-
-    def _previous_pod(self, run: FlowRun, facts: Facts) -> Pod | Absence:
-        name = previous_pod(run)
-        # The pod of an attempt that is over is never made again: one that is gone is gone, whatever the watch has still to tell.
-        if name is not None and facts.pods.get(name) is MISSING:
-            return MISSING
-        return self._pod(run.metadata.namespace, name, facts)
+        known = self._store.pods.get(Key(namespace, name))
+        return known if known is not None else facts.pods.get(name, UNKNOWN)
 
     async def _read_pod(self, run: FlowRun, name: str) -> Pod | Absence:
         raw = await self._read(PODS, run, name)
@@ -343,10 +334,6 @@ def source_name(observed: Observed) -> str | None:
         return None
     source = observed.flow.spec.source
     return source.config_map.name if source is not None and source.config_map is not None else None
-
-
-def _newer(one: Pod, other: Pod) -> bool:
-    return one.resource_version.isdecimal() and int(one.resource_version) > int(other.resource_version)
 
 
 def _earlier(moment: datetime | None, by: timedelta) -> datetime | None:
