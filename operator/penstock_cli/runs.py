@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .api import ServerError
 from .kinds import FLOWRUN, POD
 
 if TYPE_CHECKING:
     from .api import Api, Json
 
-__all__ = ["Run", "attempts_pods"]
+__all__ = ["Run", "attempts_pods", "find", "not_found"]
 
 _FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
 
@@ -96,3 +97,20 @@ def attempts_pods(api: Api, run: Run) -> list[tuple[int, str]]:
         (int(pod["metadata"]["labels"].get(constants.LABEL_ATTEMPT, 0)), str(pod["metadata"]["name"])) for pod in found
     ]
     return sorted(pods)
+
+
+def find(api: Api, namespace: str, name: str) -> Run:
+    """Return a run.
+
+    Raises:
+        ServerError: there is none of this name.
+    """
+    found = api.find(FLOWRUN.path(namespace, name))
+    if found is None:
+        raise not_found(name)
+    return Run(found)
+
+
+def not_found(name: str) -> ServerError:
+    """Return what the API server says of a run that is not there."""
+    return ServerError(404, "NotFound", f'{FLOWRUN.plural}.{FLOWRUN.group} "{name}" not found')

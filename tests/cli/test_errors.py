@@ -149,7 +149,7 @@ def test_a_reader_that_has_seen_enough(at: Stage) -> None:
 
 def test_get_does_not_load_what_it_does_not_need() -> None:
     """The heavy packages cost half a second each."""
-    code = "import sys, penstock_cli.main, penstock_cli.commands; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"
+    code = "import sys, penstock_cli.main, penstock_cli.getting; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -182,8 +182,8 @@ def prints(source: str) -> list[int]:
 def test_one_place_writes() -> None:
     """Whatever is said goes through `terminal`, or through the story's console, whose texts are escaped."""
     folder = Path(penstock_cli.__file__).parent
-    found = {file.name: lines for file in folder.glob("*.py") if (lines := prints(file.read_text()))}
+    found = {file.name: lines for file in folder.rglob("*.py") if (lines := prints(file.read_text()))}
     assert set(found) == {"terminal.py"}
     assert len(found["terminal.py"]) == 2
-    consoles = {file.name for file in folder.glob("*.py") if re.search(r"console\.print\(", file.read_text())}
+    consoles = {file.name for file in folder.rglob("*.py") if re.search(r"console\.print\(", file.read_text())}
     assert consoles == {"story.py"}

@@ -110,13 +110,16 @@ class Credentials:
             return self._context
 
 
-def load(environ: Mapping[str, str], *, clock: Callable[[], float], home: Path | None = None) -> Credentials:
+def load(
+    environ: Mapping[str, str], *, clock: Callable[[], float], home: Path | None = None, context: str | None = None
+) -> Credentials:
     """Find the API server.
 
     Args:
         environ: the process environment.
         clock: monotonic seconds.
         home: the user's home folder; default: the process's.
+        context: the kubeconfig's context; default: its current one.
 
     Raises:
         NoClusterError: nothing is configured, or it can't be read; the message is one line.
@@ -127,7 +130,7 @@ def load(environ: Mapping[str, str], *, clock: Callable[[], float], home: Path |
         found = [file for file in files if file.is_file()]
         if not found:
             raise NoClusterError(f"KUBECONFIG is {configured!r}, but there is no such file")
-        return _from_kubeconfig(found, clock)
+        return _from_kubeconfig(found, clock, context)
     if "KUBERNETES_SERVICE_HOST" in environ:
         return _in_cluster(environ, clock)
     default = (home or Path.home()) / ".kube" / "config"
@@ -136,7 +139,7 @@ def load(environ: Mapping[str, str], *, clock: Callable[[], float], home: Path |
             f"no API server to talk to: KUBECONFIG is not set, there is no {default}, and this is not a pod; "
             "run `penstock dev` for one on this machine, or point KUBECONFIG to a cluster's kubeconfig"
         )
-    return _from_kubeconfig([default], clock)
+    return _from_kubeconfig([default], clock, context)
 
 
 def _in_cluster(environ: Mapping[str, str], clock: Callable[[], float]) -> Credentials:
@@ -156,21 +159,21 @@ def _in_cluster(environ: Mapping[str, str], clock: Callable[[], float]) -> Crede
     return Credentials(endpoint, _token_file(token_file), clock=clock)
 
 
-def _from_kubeconfig(files: list[Path], clock: Callable[[], float]) -> Credentials:
+def _from_kubeconfig(files: list[Path], clock: Callable[[], float], wanted: str | None) -> Credentials:
     if len(files) == 1:
-        light = _light(files[0], clock)
+        light = _light(files[0], clock, wanted)
         if light is not None:
             return light
-    return _through_loader(files, clock)
+    return _through_loader(files, clock, wanted)
 
 
-def _light(file: Path, clock: Callable[[], float]) -> Credentials | None:
+def _light(file: Path, clock: Callable[[], float], wanted: str | None) -> Credentials | None:
     """Read a kubeconfig that needs no plugin; None if it says anything that this does not know."""
     import yaml
 
     try:
         document = yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        context = _named(document["contexts"], document["current-context"])["context"]
+        context = _named(document["contexts"], wanted or document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"]).get("user") or {}
     except OSError as error:
@@ -200,15 +203,18 @@ def _light(file: Path, clock: Callable[[], float]) -> Credentials | None:
     return Credentials(endpoint, _token_file(folder / user["tokenFile"]), clock=clock)
 
 
-def _through_loader(files: list[Path], clock: Callable[[], float]) -> Credentials:
+def _through_loader(files: list[Path], clock: Callable[[], float], wanted: str | None) -> Credentials:
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
     configuration = Configuration()
     paths = os.pathsep.join(str(file) for file in files)
     try:
-        load_kube_config(config_file=paths, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
-        active = list_kube_config_contexts(config_file=paths)[1]  # type: ignore[no-untyped-call]
+        load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=paths, context=wanted, client_configuration=configuration, persist_config=False
+        )
+        contexts, active = list_kube_config_contexts(config_file=paths)  # type: ignore[no-untyped-call]
+        active = next((each for each in contexts if each["name"] == wanted), active)
         namespace = active["context"].get("namespace") or "default"
     except (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise NoClusterError(f"the kubeconfig {paths} can't be used: {error}".replace("\n", " ")) from error

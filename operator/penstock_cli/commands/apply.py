@@ -1,0 +1,27 @@
+"""`penstock apply`."""
+
+from __future__ import annotations
+
+import typer
+
+from ..connection import asked_namespace, connect
+from ..errors import CliError
+from ..options import Files
+
+EXAMPLES = """
+penstock apply -f flow.yaml
+penstock apply -f manifests/ -f more.yaml
+"""
+
+
+def command(context: typer.Context, files: Files = None) -> None:
+    """Create or change what manifests describe."""
+    if not files:
+        raise CliError("error: must specify -f FILE")
+    from ..applying import apply
+    from ..manifests import read
+    from ..terminal import say
+
+    with connect(context) as api:
+        for applied in apply(api, read(files), asked_namespace(context)):
+            say(applied)

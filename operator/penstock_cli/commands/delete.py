@@ -1,0 +1,31 @@
+"""`penstock delete`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..connection import connect
+from ..options import Files
+
+EXAMPLES = """
+penstock delete fr hello
+penstock delete -f flow.yaml
+"""
+
+
+def command(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="TYPE NAME... or TYPE/NAME...", metavar="[TYPE NAME...]")
+    ] = None,
+    files: Files = None,
+    missing_ok: Annotated[bool, typer.Option("--ignore-not-found", help="It is no error if there is none.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when they are gone.")] = True,
+) -> None:
+    """Delete objects; a running flow gets SIGTERM."""
+    from ..deleting import delete
+
+    with connect(context) as api:
+        delete(api, words or [], files or [], api.namespace, missing_ok=missing_ok, wait_for=wait)

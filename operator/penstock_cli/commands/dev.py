@@ -1,0 +1,88 @@
+"""`penstock dev`, and `penstock dev node`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import CliError
+from ..helping import PLAIN, HelpfulGroup
+from ..options import HELP
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+EXAMPLES = """
+penstock dev
+penstock dev --apply examples/hello.yaml --exit-when-finished
+"""
+app = typer.Typer(cls=HelpfulGroup, invoke_without_command=True, context_settings=HELP, **PLAIN)
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder for kubeconfig, logs and, kept over a restart, objects.", file_okay=False),
+]
+MaxPods = Annotated[
+    int | None, typer.Option("--max-pods", min=1, help="Pods that run at a time; default: 2 a CPU, at least 8.")
+]
+
+
+def _devrun() -> ModuleType:
+    """Import what `penstock dev` needs, which the operator's image and `pip install penstock[operator]` do not bring."""
+    try:
+        from .. import devrun
+    except ModuleNotFoundError as missing:
+        raise CliError(
+            f"penstock dev needs more than is installed here ({missing.name} is missing): pip install 'penstock[dev]'"
+        ) from None
+    return devrun
+
+
+@app.callback()
+def _dev(
+    context: typer.Context,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port of the API server on 127.0.0.1; 0: a free one.")
+    ] = 0,
+    data: Data = None,
+    apply: Annotated[
+        list[str] | None, typer.Option("--apply", help="Apply this file and follow its FlowRuns; may be repeated.")
+    ] = None,
+    exit_when_finished: Annotated[
+        bool,
+        typer.Option(
+            "--exit-when-finished", help="End when the applied runs have; exit code 0 if all are Completed, else 1."
+        ),
+    ] = False,
+    max_pods: MaxPods = None,
+) -> int:
+    """A control plane on this machine, for development: an API server in memory, a node that runs pods as processes, the operator.
+
+    It listens on loopback only. Use it with kubectl (it prints how), or with this command.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    devrun = _devrun()
+    folder = data or Path(".penstock")
+    code: int = devrun.run(
+        folder,
+        port=port,
+        keep=data is not None,
+        files=apply or [],
+        exit_when_finished=exit_when_finished,
+        max_pods=max_pods,
+    )
+    return code
+
+
+@app.command("node", context_settings=HELP)
+def _node(
+    data: Data = None,
+    max_pods: MaxPods = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "penstock-dev",
+) -> int:
+    """Only the node: runs pods of the kubeconfig's API server as processes of this machine. For development."""
+    code: int = _devrun().node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
+    return code

@@ -1,0 +1,58 @@
+"""`delete`: objects by name or by their manifests, and the wait until they are gone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .api import ServerError
+from .errors import CliError
+from .kinds import Target, kind_of, targets
+from .manifests import read
+from .terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .api import Api
+
+__all__ = ["delete"]
+
+_POLL_SECONDS = 0.2
+
+
+def delete(
+    api: Api, words: Sequence[str], files: Sequence[str], namespace: str, *, missing_ok: bool, wait_for: bool
+) -> None:
+    """Delete objects by name or by their manifests, and wait until they are gone."""
+    wanted: list[tuple[Target, str]] = []
+    if files:
+        for manifest in read(files):
+            metadata = manifest.body["metadata"]
+            wanted.append(
+                (Target(kind_of(api, manifest.body), metadata["name"]), metadata.get("namespace") or namespace)
+            )
+    elif words:
+        wanted = [(target, namespace) for target in targets(api, words)]
+    if not wanted or not all(target.name for target, _ in wanted):
+        raise CliError(
+            "error: resource(s) were provided, but no name was specified; use TYPE NAME, TYPE/NAME or -f FILE"
+        )
+    gone = []
+    for target, where in wanted:
+        path = target.kind.path(where, target.name)
+        try:
+            answer = api.request(
+                "DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+            )
+        except ServerError as error:
+            if error.status == 404 and missing_ok:
+                continue
+            raise
+        label = target.kind.label(target.name).replace("/", ' "', 1)
+        say(f'{label}" deleted')
+        uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid")
+        gone.append((path, uid))
+    for path, uid in gone if wait_for else []:
+        while (found := api.find(path)) is not None and found["metadata"]["uid"] == uid:
+            time.sleep(_POLL_SECONDS)
