@@ -22,7 +22,7 @@ from tests.support.world import World, until
 OTHERS = {"oldest": ASSETS_OLD, "newest": ASSETS_NEW}
 
 
-@pytest.fixture(scope="module", params=["given", *OTHERS])
+@pytest.fixture(scope="session", params=["given", *OTHERS])
 def server(request: pytest.FixtureRequest) -> Iterator[RealServer | GivenServer]:
     """A real API server of that version, with our definitions."""
     real = real_server()

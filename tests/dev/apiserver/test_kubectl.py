@@ -15,7 +15,7 @@ import pytest
 
 from tests.dev.apiserver.rows import definition, pod, widget
 from tests.support.apiserver import Embedded
-from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.realserver import RealServer
 
 KUBECTL = shutil.which(
     "kubectl", path=os.environ.get("KUBEBUILDER_ASSETS", "") + os.pathsep + os.environ.get("PATH", "")
@@ -34,21 +34,15 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = assets()
-    if folder is None:
-        pytest.skip(MISSING)
-    server = RealServer(folder).start()
-    try:
-        run = command(server.kubeconfig, tmp_path_factory.mktemp("kubectl"))
-        run("create", "-f", "-", stdin=definition())
-        run("wait", "--for=condition=Established", "crd/widgets.example.dev")
-        deadline = time.monotonic() + 20
-        while "Widget" not in run("api-resources").stdout:
-            assert time.monotonic() < deadline
-        yield server.kubeconfig
-    finally:
-        server.stop()
+def real(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    run = command(real_server.kubeconfig, tmp_path_factory.mktemp("kubectl"))
+    run("create", "-f", "-", stdin=definition())
+    run("wait", "--for=condition=Established", "crd/widgets.example.dev")
+    deadline = time.monotonic() + 20
+    while "Widget" not in run("api-resources").stdout:
+        assert time.monotonic() < deadline
+    yield real_server.kubeconfig
+    run("delete", "crd/widgets.example.dev")
 
 
 def command(kubeconfig: Path, home: Path) -> Kubectl:

@@ -17,7 +17,7 @@ import pytest
 from tests.dev.apiserver.rows import Row, Seen
 from tests.dev.apiserver.table import TABLE_ROWS
 from tests.support.apiserver import Answer, Client, Embedded
-from tests.support.realserver import MISSING, RealServer, assets
+from tests.support.realserver import RealServer
 
 _VOLATILE = {
     "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields", "lastTransitionTime", "time", "selfLink",
@@ -114,16 +114,9 @@ def test_embedded_server_answers_the_table(embedded: list[tuple[Row, Answer]]) -
 
 @pytest.mark.real
 @pytest.mark.timeout(300)
-def test_real_server_answers_alike(embedded: list[tuple[Row, Answer]]) -> None:
-    folder = assets()
-    if folder is None:
-        pytest.skip(MISSING)
-    server = RealServer(folder).start()
-    try:
-        with Client(server.url, server.admin_token, server.ca) as client:
-            real = list(run(client))
-    finally:
-        server.stop()
+def test_real_server_answers_alike(embedded: list[tuple[Row, Answer]], real_server: RealServer) -> None:
+    with Client(real_server.url, real_server.admin_token, real_server.ca) as client:
+        real = list(run(client))
     problems = []
     for (row, mine), (_, theirs) in zip(embedded, real, strict=True):
         if problem := wrong(row, theirs):
