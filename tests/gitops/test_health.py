@@ -21,8 +21,9 @@ import yaml
 from penstock_operator.api.crd import UNSEEN
 from penstock_operator.api.flowrun import State, StateType
 from penstock_operator.core.conditions import conditions
-from penstock_operator.core.flows.status import flow_status
-from penstock_operator.core.model import MISSING, ConfigMap
+from penstock_operator.core.flows.decide import decide
+from penstock_operator.core.flows.model import FlowObserved
+from penstock_operator.core.model import MISSING, UNKNOWN, ConfigMap
 from penstock_operator.core.verdict import Degraded
 from tests.support.builders import NOW, flow, flow_json, flow_spec, run_json
 
@@ -45,8 +46,9 @@ def of_run(type_: StateType, name: str = "", *, behind: bool = False, degraded: 
 
 def of_flow(held: Any = None, *, behind: bool = False, **spec: Any) -> JSON:
     made = flow({**flow_spec(), **spec}, generation=1)
-    status = flow_status(made, held, NOW).to_json()
-    return {**flow_json({**flow_spec(), **spec}, generation=2 if behind else 1), "status": status}
+    status = decide(FlowObserved(made, NOW, source=held if held is not None else UNKNOWN)).status
+    assert status is not None
+    return {**flow_json({**flow_spec(), **spec}, generation=2 if behind else 1), "status": status.to_json()}
 
 
 def deleted(body: JSON) -> JSON:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.conclude import shown
-from penstock_operator.core.flows.status import flow_status
-from penstock_operator.core.model import MISSING, Absence, ConfigMap
+from penstock_operator.core.flows.decide import decide
+from penstock_operator.core.flows.model import FlowObserved
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, ConfigMap
 from tests.support.builders import NOW, files, flow, flow_spec
 
 FILES = {"source": {"configMap": {"name": "code"}}}
@@ -18,7 +19,7 @@ FILES = {"source": {"configMap": {"name": "code"}}}
 @pytest.mark.parametrize(
     ("spec", "source", "ready", "stalled", "says"),
     [
-        ({}, None, "True", "False", ""),
+        ({}, UNKNOWN, "True", "False", ""),
         (FILES, files({"etl.py": ""}), "True", "False", ""),
         (FILES, MISSING, "False", "False", "source.configMap 'code' does not exist"),
         (FILES, files({"flow.json": ""}), "False", "True", "rename it"),
@@ -26,17 +27,19 @@ FILES = {"source": {"configMap": {"name": "code"}}}
     ],
     ids=["inline", "files", "no such ConfigMap yet", "a key of ours", "too large"],
 )
-def test_flow(spec: dict[str, Any], source: ConfigMap | Absence | None, ready: str, stalled: str, says: str) -> None:
+def test_flow(spec: dict[str, Any], source: ConfigMap | Absence, ready: str, stalled: str, says: str) -> None:
     """Ready when a run could start; Stalled when nothing but another spec helps: kstatus gives up on that."""
     made = flow({**flow_spec(), **spec} if spec else flow_spec())
-    status = flow_status(made, source, NOW)
+    status = decide(FlowObserved(made, NOW, source=source)).status
+    assert status is not None
     found = {c.type: c for c in status.conditions or ()}
     assert (found["Ready"].status, found["Stalled"].status) == (ready, stalled)
     assert says in found["Ready"].message
     assert status.observed_generation == made.metadata.generation
     assert (status.revision is not None) == (not spec)
     # A second look at the same changes nothing, whatever the time.
-    assert flow_status(made.model_copy(update={"status": status}), source, NOW + timedelta(hours=1)) == status
+    again = FlowObserved(made.model_copy(update={"status": status}), NOW + timedelta(hours=1), source=source)
+    assert decide(again).status == status
 
 
 @pytest.mark.parametrize(

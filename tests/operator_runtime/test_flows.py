@@ -18,11 +18,13 @@ from tests.support.runtimeobjects import flow
 from tests.support.runtimerig import Rig, half, now, on
 
 FLOW = Key("default", "etl")
+FINE = {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Suspended": "False", "Degraded": "False"}
 
 
 def with_flows(api: FakeApi, story: Callable[[Rig, Flows], Coroutine[Any, Any, None]]) -> None:
     async def told(rig: Rig) -> None:
-        flows = Flows(rig.client, rig.store, WorkQueue(clock=virtualtime.clock, random=half), now=now)
+        queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
+        flows = Flows(rig.client, rig.store, queue, rig.recorder, now=now, clock=virtualtime.clock)
         rig.sync()
         working = asyncio.create_task(flows.work())
         flows.concern([FLOW])
@@ -47,7 +49,7 @@ def test_written_once() -> None:
         await asyncio.sleep(1)
 
     with_flows(api, story)
-    assert conditions(api) == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+    assert conditions(api) == FINE
     assert len(api.asked("patch")) == 1
 
 
@@ -75,7 +77,7 @@ def test_a_source_that_comes_later() -> None:
 
     async def story(rig: Rig, _flows: Flows) -> None:
         await asyncio.sleep(1)
-        assert conditions(api) == {"Ready": "False", "Reconciling": "True", "Stalled": "False"}
+        assert conditions(api) == {**FINE, "Ready": "False", "Reconciling": "True"}
         rig.store.apply(FLOWS, api.get("flows", "etl"))
         api.put("configmaps", {"metadata": {"name": "code"}, "data": {"etl.py": ""}})
         await asyncio.sleep(20)

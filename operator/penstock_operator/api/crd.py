@@ -90,9 +90,16 @@ FLOW = Kind(
     columns=(
         Column("Entrypoint", ".spec.entrypoint"),
         Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+        Column("Active", ".status.activeRuns", "integer"),
+        Column("Outcome", ".status.lastOutcome.state"),
+        Column("Last", ".status.lastScheduledTime", "date"),
+        # Of a date servers show the age, and of the future "<invalid>".
+        Column("Next", ".status.nextScheduledTime"),
         Column("Suspended", ".spec.suspend", "boolean"),
         Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("Message", ".status.conditions[?(@.type=='Ready')].message", wide=True),
+        Column("Message", ".status.conditions[?(@.type=='Ready')].message"),
+        Column("Queued", ".status.queuedRuns", "integer", wide=True),
+        Column("Revision", ".status.revision", wide=True),
     ),
     rules=(
         (

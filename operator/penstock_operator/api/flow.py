@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,7 @@ from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
 
 _SCHEDULE_NAME = 40  # a run's name adds the time to the Flow's and to this
+MISSED_RUNS: Final = 100  # of a schedule, that are made up for at once
 
 
 class MissedRunPolicy(StrEnum):
@@ -134,10 +135,31 @@ class ScheduleStatus(Model):
 
     name: Annotated[str, names.LABEL.field(_SCHEDULE_NAME)]
     """Name of the schedule."""
+    rule: Annotated[str | None, Field(max_length=512)] = None
+    """The rule that its times come from, as it was read last. Another rule under the same name starts from the
+    moment of the change.
+    """
     last_scheduled_time: Time | None = None
     """The time that its last run was for."""
     next_scheduled_time: Time | None = None
-    """The time that its next run is for."""
+    """The time that its next run is for: all earlier ones are settled. Absent while it is suspended or can't be used."""
+    overdue_times: Annotated[tuple[Time, ...] | None, Field(max_length=MISSED_RUNS)] = None
+    """Times that are due and whose runs could not be made yet. They are tried again until startingDeadlineSeconds
+    is over.
+    """
+
+
+class LastOutcome(Model):
+    """How a run of a Flow ended."""
+
+    run_name: Annotated[str, names.LABEL.field()]
+    """Name of the run. It may be gone."""
+    state: Annotated[str, Field(max_length=32)]
+    """The type of its state: Completed, Failed, Crashed or Cancelled."""
+    reason: Annotated[str | None, Field(max_length=64)] = None
+    """The name of its state, e.g. OOMKilled."""
+    completion_time: Time
+    """When it ended."""
 
 
 class FlowStatus(Model):
@@ -151,8 +173,10 @@ class FlowStatus(Model):
     """Runs of this flow that hold a slot."""
     queued_runs: Annotated[Int32 | None, Field(ge=0)] = None
     """Runs of this flow that wait for a slot."""
+    last_outcome: LastOutcome | None = None
+    """How the run ended that ended last."""
     last_scheduled_time: Time | None = None
-    """The latest of the schedules' last times."""
+    """The latest time that a schedule has started a run for."""
     next_scheduled_time: Time | None = None
     """The earliest of the schedules' next times."""
     schedules: Annotated[
@@ -163,7 +187,9 @@ class FlowStatus(Model):
     ] = None
     """The schedules' times, by name."""
     conditions: Conditions = None
-    """Ready: runs can be made of it. Stalled: they can't, and the message says why."""
+    """Ready: all of it can be used. Stalled: something can't, be it a schedule, and the message says why.
+    Suspended. Degraded: a run could not be made. MissedRuns: more were missed than are made up for.
+    """
 
 
 class Flow(Model):

@@ -94,7 +94,7 @@ class Operator:
         self._config = config
         self._clock = clock
         self.metrics = Metrics()
-        self.store = Store(self._concerned, self._flow_changed)
+        self.store = Store(self._concerned, self._flow_changed, self._flow_counted)
         self.queue: WorkQueue[Key] = WorkQueue(clock=clock, random=rng, group=_namespace)
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
         self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
@@ -126,7 +126,14 @@ class Operator:
             now=now,
             clock=clock,
         )
-        self._flows = Flows(self._client, self.store, WorkQueue(clock=clock, random=rng), now=now)
+        self._flows = Flows(
+            self._client,
+            self.store,
+            WorkQueue(clock=clock, random=rng, group=_namespace),
+            self._recorder,
+            now=now,
+            clock=clock,
+        )
         self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
         self._source = EventSource(credentials, config.namespaces, self._deliver, self._sync.begins, self._beats)
@@ -179,9 +186,9 @@ class Operator:
 
     def problem(self) -> str | None:
         """Return why the operator makes no progress; None: it does."""
-        stuck = self.queue.working()
+        stuck = max(self.queue.working(), self._flows.working())
         if stuck > WORKER_STUCK_SECONDS:
-            return f"a worker has been at one run for {stuck:.0f} s"
+            return f"a worker has been at one run or Flow for {stuck:.0f} s"
         answered = self._client.answered_at
         # A server that answers nobody is no reason to start anew: it would be met again.
         quiet = self._clock() - answered if answered is not None else float("inf")
@@ -215,9 +222,10 @@ class Operator:
         self.metrics.leader.set(1)
         working = asyncio.create_task(self._work(), name=WORKERS)
         keeping = asyncio.create_task(self._keep(), name="lease")
-        tasks += [working, keeping, asyncio.create_task(self._flows.work(), name=FLOW_WORKER)]
+        flows = asyncio.create_task(self._work_on_flows(), name=FLOW_WORKER)
+        tasks += [working, keeping, flows]
         tasks.append(asyncio.create_task(self._sweep(), name="orphans"))
-        done, _ = await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({keeping, working, flows}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()  # a worker never ends by itself: what goes wrong with a run stays with the run
         self._leading = False
@@ -227,6 +235,11 @@ class Operator:
         # In the middle of a listing a slot would look free that a run of a later page holds, and each pod would be asked for.
         await self._synced.wait()
         await self._controller.work()
+
+    async def _work_on_flows(self) -> None:
+        # Before that the counts of runs would be wrong.
+        await self._synced.wait()
+        await self._flows.work()
 
     async def _keep(self) -> None:
         if self._config.leader_elect:
@@ -285,6 +298,7 @@ class Operator:
                 log.warning("the wall clock was set by %.0f s", step)
             if step > 0:
                 self._concerned(self.queue.delayed_keys())
+                self._flows.hurry()
 
     async def _probe(self) -> None:
         """Ask now and then while the credentials are refused: with nothing to do, nobody would notice that they are good again."""
@@ -322,6 +336,9 @@ class Operator:
         self._flows.concern((key,))
         for missing in self._nearby.changed(key, there=self.store.seen(FLOWS, key) > 0):
             self._concerned(self.store.waiting_for(FLOWS, missing))
+
+    def _flow_counted(self, key: Key) -> None:
+        self._flows.counted(key)
 
     def _concerned(self, keys: Iterable[Key]) -> None:
         for key in keys:

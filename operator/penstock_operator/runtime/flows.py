@@ -1,53 +1,97 @@
-"""Keeps the status of Flows: one at a time, beside the workers that have the runs.
+"""Works on Flows: observe, decide, make the runs that are due, write the status, act. As `controller` does for runs.
 
-A Flow changes seldom, and nothing waits for its status but people and tools: so there is one queue and one task. Neighbours: `app` says
-which Flows there is news of, `core.flows.status` decides.
+A Flow waits for its next time in the queue, which has one heap and one timer for all of them; nothing else of its schedules is in memory.
+What a change of the runs' counts wants is written at a pace of its own. Whatever goes wrong with one Flow is that Flow's matter.
+Neighbours: `store` says which Flows there is news of, `core.flows` decides, `flowcreation` makes runs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from penstock_operator.api.flow import Flow
-from penstock_operator.core.flows.status import flow_status
-from penstock_operator.core.model import MISSING, Absence, ConfigMap
+from penstock_operator.api.flow import Flow, FlowStatus
+from penstock_operator.core.flows.counts import counted
+from penstock_operator.core.flows.decide import decide
+from penstock_operator.core.flows.model import FlowDecision, FlowObserved
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, ConfigMap, Look
 from penstock_operator.core.revisions import parse_config_map
 
 from . import errors
 from .client import ApiClient
+from .crew import Crew
 from .errors import ApiError, UnreadableError
+from .flowcreation import FlowCreation
+from .flowmemory import FlowMemories, FlowMemory
 from .patch import merge_patch
 from .queue import WorkQueue
+from .recorder import Recorder
 from .resources import CONFIGMAPS, FLOWS, Key
 from .store import Store
 
-SOURCE_SECONDS = 15.0  # between two looks for a ConfigMap that is not there yet
+WORKERS = 8
+ROUNDS = 64  # a hundred runs are made in ten of them
+AT_ONCE = 10  # runs that are made before the Flow is read anew: somebody may suspend it meanwhile
+SETTLE_SECONDS = 100.0
+SOONEST_SECONDS = 0.02  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
 
 
 class Flows:
-    """Writes the status of Flows.
+    """Brings Flows to where nothing is to be done about them now.
 
     Args:
         client: to the API server.
         store: what is known.
         queue: its own.
+        recorder: where Events go.
         now: the wall clock, UTC.
+        clock: monotonic seconds, the queue's.
     """
 
-    def __init__(self, client: ApiClient, store: Store, queue: WorkQueue[Key], *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        queue: WorkQueue[Key],
+        recorder: Recorder,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
         self._client = client
         self._store = store
         self._queue = queue
+        self._recorder = recorder
         self._now = now
+        self._clock = clock
+        self._creation = FlowCreation(client, store, now=now)
+        self._memories = FlowMemories()
+        self._crew = Crew(queue, self._one, WORKERS, urgent=1)
+        self._own: set[Key] = set()  # what is being taken note of by whoever works on it
 
     def concern(self, keys: Iterable[Key]) -> None:
         """There may be news of these Flows."""
         for key in keys:
-            self._queue.add(key)
+            if key not in self._own:
+                self._queue.add(key)
+
+    def counted(self, key: Key) -> None:
+        """A Flow's runs have changed so that its status should tell."""
+        pace = self._memories.pace(key)
+        pace.changed(self._clock())
+        self._queue.hasten(key, pace.wait(self._store.slots.crowd(key), self._clock()))
+
+    def hurry(self) -> None:
+        """Look at all that waits for its time: the wall clock was set."""
+        self.concern(self._queue.delayed_keys())
+
+    def working(self) -> float:
+        """Seconds that the slowest worker has been at its Flow; 0 when all are idle."""
+        return self._queue.working()
 
     def close(self) -> None:
         """Let `work` return."""
@@ -55,39 +99,95 @@ class Flows:
 
     async def work(self) -> None:
         """Take Flows from the queue until it is closed."""
-        while (taken := await self._queue.get()) is not None:
-            key, _ = taken
-            try:
+        await self._crew.run()
+
+    async def _one(self, key: Key, _since: float) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
                 await self.settle(key)
-            except ApiError as error:
-                wait = self._queue.fail(key, error.retry_after)
-                level = logging.INFO if error.transient or error.code == errors.CONFLICT else logging.WARNING
-                log.log(level, "the status of Flow %s was not written: %s; again in %.1f s", key, error, wait)
-            except Exception:
-                log.exception("Flow %s; again in %.1f s", key, self._queue.fail(key))
-            else:
-                self._queue.succeed(key)
-            finally:
-                self._queue.done(key)
+        except ApiError as error:
+            wait = self._queue.fail(key, error.retry_after)
+            level = logging.INFO if error.transient or error.code == errors.CONFLICT else logging.WARNING
+            log.log(level, "Flow %s: %s; again in %.1f s", key, error, wait)
+        except TimeoutError:
+            log.warning("Flow %s: not settled in %g s; again in %.1f s", key, SETTLE_SECONDS, self._queue.fail(key))
+        except Exception:
+            log.exception("Flow %s; again in %.1f s", key, self._queue.fail(key))
+        else:
+            self._queue.succeed(key)
 
     async def settle(self, key: Key) -> None:
-        """Make a Flow's status true.
+        """Bring a Flow to where nothing is to be done about it now.
 
         Raises:
             ApiError: something was not answered, or refused.
         """
+        flow = self._known(key)
+        source: ConfigMap | Absence = UNKNOWN
+        live = False
+        for _ in range(ROUNDS):
+            if flow is None:
+                return
+            memory = self._memories.of(key, flow)
+            decision = decide(self._observed(key, flow, memory, source, live=live))
+            if Look.FLOW in decision.looks:
+                flow, source, live = await self._read(key), UNKNOWN, True
+            elif decision.looks:
+                source = await self._source(flow)
+            elif decision.creates:
+                await self._creation.create(decision.creates[:AT_ONCE], flow, memory)
+                live = len(decision.creates) < AT_ONCE
+            else:
+                try:
+                    answer = await self._write(key, flow, decision.status, memory)
+                except ApiError as error:
+                    if error.code != errors.CONFLICT:
+                        raise
+                    flow, source, live = await self._read(key), UNKNOWN, True
+                    continue
+                for effect in decision.effects:
+                    self._recorder.emit(flow.metadata, effect, "Flow")
+                if answer is None:
+                    self._schedule(key, flow, decision, memory)
+                    return
+                flow, live = answer, True
+        raise RuntimeError(f"{ROUNDS} decisions in a row, and still something to do")
+
+    def _known(self, key: Key) -> Flow | None:
         try:
             flow = self._store.flow(key)
         except UnreadableError:
-            return  # told already, and left alone
-        if flow is None or flow.metadata.deletion_timestamp is not None:
-            return
-        source = await self._source(flow)
-        wanted = flow_status(flow, source, self._now())
-        if isinstance(source, Absence):
-            self._queue.add_after(key, SOURCE_SECONDS)
-        if wanted == flow.status:
-            return
+            return None  # told already, and left alone
+        if flow is None:
+            self._memories.forget(key)
+            self._queue.cancel(key)
+        return flow
+
+    def _observed(
+        self, key: Key, flow: Flow, memory: FlowMemory, source: ConfigMap | Absence, *, live: bool
+    ) -> FlowObserved:
+        crowd = self._store.slots.crowd(key)
+        return FlowObserved(
+            flow,
+            self._now(),
+            live=live,
+            source=source,
+            made=memory.made,
+            refused={name: refusal for name, (_, refusal) in memory.refused.items()},
+            crowd=crowd,
+            outcome=self._store.outcomes.of(key),
+            counts_wait=memory.pace.wait(crowd, self._clock()),
+        )
+
+    async def _write(self, key: Key, flow: Flow, wanted: FlowStatus | None, memory: FlowMemory) -> Flow | None:
+        """Make the status what is wanted; return the Flow as the server answered, None where there was nothing to write.
+
+        Raises:
+            ApiError: 409: something changed meanwhile; others: no answer.
+        """
+        if wanted is None or wanted == flow.status:
+            memory.settled(flow.status)
+            return None
         patch = merge_patch(flow.status.to_json(), wanted.to_json())
         body = {"metadata": {"resourceVersion": flow.metadata.resource_version}, "status": patch}
         try:
@@ -95,17 +195,57 @@ class Flows:
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
-            return  # its deletion's event is on its way
-        self._store.apply(FLOWS, raw)
+            return None  # its deletion's event is on its way
+        memory.settled(wanted)
+        memory.pace.written(self._clock(), alone=counts_alone(patch))
+        return self._learn(key, raw)
 
-    async def _source(self, flow: Flow) -> ConfigMap | Absence | None:
-        source = flow.spec.source
-        if source is None or source.config_map is None:
-            return None
+    def _learn(self, key: Key, raw: dict[str, object]) -> Flow | None:
+        self._own.add(key)
         try:
-            raw = await self._client.get(CONFIGMAPS, flow.metadata.namespace, source.config_map.name)
+            self._store.apply(FLOWS, raw)
+        finally:
+            self._own.discard(key)
+        return self._known(key)
+
+    async def _read(self, key: Key) -> Flow | None:
+        seen = self._store.seen(FLOWS, key)
+        try:
+            raw = await self._client.get(FLOWS, *key)
+        except ApiError as error:
+            if error.code != errors.NOT_FOUND:
+                raise
+            self._store.absent(FLOWS, key, seen)
+            return None
+        return self._learn(key, raw)
+
+    async def _source(self, flow: Flow) -> ConfigMap | Absence:
+        assert flow.spec.source is not None
+        assert flow.spec.source.config_map is not None
+        try:
+            raw = await self._client.get(CONFIGMAPS, flow.metadata.namespace, flow.spec.source.config_map.name)
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
             return MISSING
         return parse_config_map(raw)
+
+    def _schedule(self, key: Key, flow: Flow, decision: FlowDecision, memory: FlowMemory) -> None:
+        delays = [(decision.requeue_at - self._now()).total_seconds()] if decision.requeue_at is not None else []
+        crowd = self._store.slots.crowd(key)
+        if counted(flow.status, crowd, self._store.outcomes.of(key)) == flow.status:
+            memory.pace.written(self._clock(), alone=False)
+        elif memory.pace.pending:
+            delays.append(memory.pace.wait(crowd, self._clock()))
+        if delays:
+            self._queue.add_after(key, max(SOONEST_SECONDS, min(delays)))
+        else:
+            self._queue.cancel(key)
+
+
+_COUNTS = frozenset({"activeRuns", "queuedRuns", "lastOutcome"})
+
+
+def counts_alone(patch: dict[str, object]) -> bool:
+    """Whether a patch of a status is about counts only."""
+    return patch.keys() <= _COUNTS

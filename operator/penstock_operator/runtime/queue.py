@@ -132,6 +132,12 @@ class WorkQueue(Generic[K]):
             heapq.heapify(self._timers)
         self._set_timer()
 
+    def hasten(self, key: K, delay: float) -> None:
+        """Hand the key out after so many seconds, unless it is handed out sooner anyway."""
+        due = self._due.get(key)
+        if due is None or due[0] > self._clock() + delay:
+            self.add_after(key, delay)
+
     def cancel(self, key: K) -> None:
         """Forget the time set for the key, if any."""
         if self._due.pop(key, None) is not None and not self._due:
@@ -151,9 +157,7 @@ class WorkQueue(Generic[K]):
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 30)) * (0.75 + 0.5 * self._random())
         delay = max(delay, retry_after or 0.0)
-        due = self._due.get(key)
-        if due is None or due[0] > self._clock() + delay:
-            self.add_after(key, delay)
+        self.hasten(key, delay)
         return delay
 
     def succeed(self, key: K) -> None:

@@ -1,4 +1,4 @@
-"""Kubernetes Events about runs (events.k8s.io/v1): best effort, behind everything else, and never the same one twice in a row.
+"""Kubernetes Events about runs and Flows (events.k8s.io/v1): best effort, behind everything else, and never the same one twice in a row.
 
 Events are for people who look at `kubectl describe`. They wait in a bounded queue and are sent by one task; what does not fit, or is
 refused, is counted and dropped. An Event that repeats becomes a series on the first one, as the API wants it. Names grow with time:
@@ -80,8 +80,8 @@ class Recorder:
         self._sent: OrderedDict[tuple[str, str, str, str, str], _Sent] = OrderedDict()
         self._last = 0
 
-    def emit(self, meta: ObjectMeta, event: Emit) -> None:
-        """Queue an Event about the run of this metadata; never waits, never fails."""
+    def emit(self, meta: ObjectMeta, event: Emit, kind: str = "FlowRun") -> None:
+        """Queue an Event about the object of this kind and metadata; never waits, never fails."""
         note = cut(event.note, NOTE_BYTES)
         about = (meta.uid, event.type, event.reason, event.action, note)
         now = self._now()
@@ -103,7 +103,7 @@ class Recorder:
             "note": note,
             "regarding": {
                 "apiVersion": API_VERSION,
-                "kind": "FlowRun",
+                "kind": kind,
                 "namespace": meta.namespace,
                 "name": meta.name,
                 "uid": meta.uid,

@@ -36,7 +36,7 @@ OPERATOR: Final = (
         ("get", "list", "watch"),
         "what users ask for; get: nothing is concluded from a cache alone",
     ),
-    Right(GROUP, FLOWRUN_PLURAL, ("delete",), "retention.runSeconds"),
+    Right(GROUP, FLOWRUN_PLURAL, ("create", "delete"), "create: the schedules of Flows; delete: retention.runSeconds"),
     Right(
         GROUP,
         FLOWRUN_PLURAL,
@@ -50,7 +50,12 @@ OPERATOR: Final = (
         ("get", "list", "watch"),
         "what runs refer to; get: before a run ends since its Flow was deleted",
     ),
-    Right(GROUP, f"{FLOW_PLURAL}/status", ("patch",), "whether runs can be made of a Flow"),
+    Right(
+        GROUP,
+        f"{FLOW_PLURAL}/status",
+        ("patch",),
+        "whether runs can be made of a Flow, and what its schedules have come to",
+    ),
     Right(
         "",
         "pods",

@@ -8,13 +8,14 @@ What a run is to the others says `core.concurrency`. Neighbours: `store` notes e
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from penstock_operator.api.flow import ConcurrencyPolicy, Flow
 from penstock_operator.api.flowrun import FlowRun, StateType
 from penstock_operator.core.concurrency import Contention, Order, Pool, age, holds, limited, order, waits
+from penstock_operator.core.flows.model import Crowd
 
 from .resources import Key
 
@@ -57,9 +58,14 @@ class _Limits:
 
 
 class Slots:
-    """Counts of runs by Flow."""
+    """Counts of runs by Flow.
 
-    def __init__(self) -> None:
+    Args:
+        counted: is told each Flow whose counts have changed.
+    """
+
+    def __init__(self, counted: Callable[[Key], None] = lambda _: None) -> None:
+        self._counted = counted
         self._places: dict[Key, _Place] = {}
         self._crowds: dict[Key, _Crowd] = {}
         self._groups: dict[tuple[str, str], set[Key]] = {}  # (namespace, group) -> Flows that name it
@@ -92,6 +98,8 @@ class Slots:
             self._remove(key, before)
         if after is not None:
             self._add(key, after)
+        for flow in _recounted(before, after):
+            self._counted(flow)
         return tuple(dict.fromkeys(run for run in self._woken(before, after) if run != key))
 
     def _add(self, key: Key, place: _Place) -> None:
@@ -135,6 +143,11 @@ class Slots:
 
     # --- what is asked --------------------------------------------------------------------------------------------------------------
 
+    def crowd(self, flow: Key) -> Crowd:
+        """Return how many runs of a Flow hold a slot, and how many wait for one."""
+        crowd = self._crowds.get(flow)
+        return Crowd(len(crowd.holding), len(crowd.waiting)) if crowd is not None else Crowd()
+
     def contention(self, key: Key, run: FlowRun, flow: Flow) -> Contention:
         """Return what a run of a Flow meets."""
         if not limited(flow):
@@ -162,6 +175,13 @@ class Slots:
         others = [place for other, place in crowd.holding.items() if other != key and place.staying]
         others += [self._places[other] for _, other in crowd.waiting if other != key]
         return sum(place.age > age(run) for place in others)
+
+
+def _recounted(before: _Place | None, after: _Place | None) -> set[Key]:
+    """Return the Flows whose counts a change of a run's place changes."""
+    if before is not None and after is not None and (before.flow, before.holding) == (after.flow, after.holding):
+        return set()
+    return {place.flow for place in (before, after) if place is not None}
 
 
 def _replaces(flow: Flow) -> bool:

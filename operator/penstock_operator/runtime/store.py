@@ -22,6 +22,7 @@ from penstock_operator.core.observe import Pod, parse_pod
 from .errors import UnreadableError
 from .gist import Gist, of_finished, of_run, spent, trimmed, watched
 from .noted import Unreadable, has_state, why_of
+from .outcomes import Outcomes
 from .packing import Packing, pack
 from .podindex import PodIndex, run_of
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
@@ -41,13 +42,15 @@ class Store:
 
     Args:
         notify: is told the runs to look at, whoever brought the news: a watch, a listing, a live read for another run.
-        flow_changed: is told each Flow of which there is news, also that it is gone.
+        flow_changed: is told each Flow of which there is news.
+        flow_counted: is told each Flow whose runs have changed so that its status should tell.
     """
 
     def __init__(
         self,
         notify: Callable[[Iterable[Key]], None] = lambda _: None,
         flow_changed: Callable[[Key], None] = lambda _: None,
+        flow_counted: Callable[[Key], None] = lambda _: None,
     ) -> None:
         self._notify = notify
         self._flow_changed = flow_changed
@@ -58,7 +61,8 @@ class Store:
         self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
         self._pods = PodIndex()
         self._states: Counter[str] = Counter()
-        self._slots = Slots()
+        self.slots = Slots(flow_counted)
+        self.outcomes = Outcomes(flow_counted)
 
     def states(self) -> list[tuple[str, float]]:
         """Return how many runs are in each type of state; safe to call from another thread."""
@@ -112,7 +116,7 @@ class Store:
 
     def contention(self, run: FlowRun, flow: Flow) -> Contention:
         """Return what a run of the Flow meets, by all that is known and all that has been decided."""
-        return self._slots.contention(Key(run.metadata.namespace, run.metadata.name), run, flow)
+        return self.slots.contention(Key(run.metadata.namespace, run.metadata.name), run, flow)
 
     def decided(self, key: Key, run: FlowRun | None) -> None:
         """Count a run that is about to take a slot, before that is written; None: the run as it is known.
@@ -133,7 +137,7 @@ class Store:
             return  # what it held last it may hold still
 
     def _wake(self, key: Key, run: FlowRun | None) -> None:
-        woken = self._slots.note(key, run)
+        woken = self.slots.note(key, run)
         if woken:
             self._notify(woken)
 
@@ -246,7 +250,7 @@ class Store:
         elif resource == FLOWS:
             flow = read_flow(raw)
             self.flows.put(key, Entry(uid, at, flow if not flow.unreadable else pack(raw)), size)
-            self._slots.learn_flow(key, flow)
+            self.slots.learn_flow(key, flow)
             self._flow_changed(key)
         elif not self._take_pod(key, uid, at, raw):
             return ()
@@ -262,6 +266,7 @@ class Store:
             self._wake(key, None)
             if before is None or not before.finished:
                 self._spend(key)
+                self.outcomes.note(key, raw)
         else:
             run = read_run(raw)
             gist = of_run(key, run, large=size >= LARGE_BYTES)
@@ -355,7 +360,8 @@ class Store:
             self._wake(key, None)
             self._index_run(key, entry.gist if entry is not None else None, None)
         elif resource == FLOWS:
-            self._slots.learn_flow(key, None)
+            self.slots.learn_flow(key, None)
+            self.outcomes.forget(key)
             self._flow_changed(key)
         elif entry is not None and isinstance(entry.value, Pod):
             self._pods.note(key, entry.value, None)

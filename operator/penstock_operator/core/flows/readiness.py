@@ -1,0 +1,40 @@
+"""Whether runs can be made of a Flow: its source is there and may be copied, its spec can be read.
+
+A pure function of the Flow as it is and of what its source holds. Neighbours: `..revisions` makes the definition that a run takes.
+"""
+
+from __future__ import annotations
+
+from penstock_operator.api.flow import Flow
+
+from ..faults import Need, Unusable
+from ..model import UNKNOWN, Absence, ConfigMap, Look
+from ..revisions import of_flow
+from .model import Readiness
+
+
+def readiness(flow: Flow, source: ConfigMap | Absence) -> Readiness:
+    """Return whether runs can be made of a Flow.
+
+    Args:
+        flow: as it is.
+        source: the ConfigMap that `source.configMap` names; not looked at where it names none.
+
+    Raises:
+        Need: the ConfigMap.
+    """
+    named = flow.spec.source.config_map if flow.spec.source is not None else None
+    held: ConfigMap | None = None
+    if named is not None:
+        if source is UNKNOWN:
+            raise Need(Look.SOURCE)
+        if isinstance(source, Absence):
+            # It may be applied a moment later, by the same hand: nothing to give up on.
+            return Readiness("SourceMissing", f"source.configMap {named.name!r} does not exist", waits=True)
+        held = source
+    try:
+        revision = of_flow(flow, held).revision
+    except Unusable as why:
+        return Readiness("Unusable", str(why))
+    # A ConfigMap that the Flow names may change unseen; what was made of it is known only when a run starts.
+    return Readiness("Usable", revision=revision if named is None else None)
