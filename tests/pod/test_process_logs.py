@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_run_is_heard_whatever_is_done_to_logging(start: StartPod, server: Pod
     want = ["before", "after", "of the pod", "printed", *2 * ["from the task", "printed in the task"]]
     assert [text for text in said if text in want] == want
     assert pod.output.count("after") == 1, "once, and in one format"
-    assert said[-1] == "Finished in state Completed()"
+    assert pod.lines[-1]["msg"] == "Finished in state Completed()"
     assert [line["to"] for line in pod.lines if line.get("event") == "state"].count("COMPLETED") == 3
 
 
@@ -118,6 +119,64 @@ def test_prints_without_log_prints_are_whole_lines(start: StartPod, server: PodS
     assert plain[-1] == "the end"
 
 
+STATES = """
+from penstock import pause_flow_run
+class Unheard(Exception): pass
+@task(retries=1, on_failure=[lambda *_: None])
+def bad(): raise Unheard("a word")
+@task
+def good(): return 1
+@flow
+def below(): bad()
+@flow(on_failure=[lambda *_: None])
+def main():
+    good.submit().wait()
+    below()
+"""
+
+
+def test_each_state_is_said_once_and_a_traceback_too(start: StartPod, server: PodServer) -> None:
+    pod = start(STATES)
+    assert pod.wait() == 1, pod.output
+    changes = [(line.get("address", ""), line["to"], line["tries"]) for line in pod.lines if "event" in line]
+    assert len(set(changes)) == len(changes) == 3 + 3 + 3 + 4, changes
+    finished = [line for line in pod.lines if line["msg"].startswith("Finished in state")]
+    assert [line.get("event") for line in finished] == 4 * ["state"], "the line or the event, not both"
+    assert [line["level"] for line in finished] == ["INFO", "ERROR", "ERROR", "ERROR"]
+    assert [line["msg"].partition(" run ")[0] for line in pod.lines if line["msg"].startswith("Beginning")] == [
+        "Beginning flow",
+        "Beginning subflow",
+    ]
+    assert ["exc" in line for line in pod.lines].count(True) == 1
+    names = {line.get("address"): line.get("taskRunName") or line["flowRun"] for line in pod.lines if "event" in line}
+    assert all(name.count("-") == 1 for address, name in names.items() if address)
+    assert {line["flowRun"] for line in pod.lines if line.get("address") == "below:0"} == {names["below:0"]}
+
+
+UNLOADABLE = {
+    "a package that is missing": ("import pandaz", "ModuleNotFoundError: No module named 'pandaz'", "import pandaz"),
+    "no Python": ("def main(:", "SyntaxError: invalid syntax", "def main(:"),
+    "no such flow": ("@flow\ndef other(): pass", "'main' not found", ""),
+    "an exit": ("sys.exit('not here')", "SystemExit: not here", "sys.exit"),
+    "parameters that do not fit": ("@flow\ndef main(a): pass", "missing a required argument: 'a'", ""),
+}
+
+
+@pytest.mark.parametrize(("source", "says", "shows"), UNLOADABLE.values(), ids=UNLOADABLE.keys())
+def test_why_there_is_no_run_is_in_the_log(
+    start: StartPod, server: PodServer, source: str, says: str, shows: str
+) -> None:
+    pod = start(source)
+    assert pod.wait() != 0
+    (line,) = pod.lines
+    assert line["level"] == "ERROR"
+    assert says in line["msg"]
+    assert shows in line.get("exc", "")
+    assert "importlib" not in pod.output, "the user's frames alone"
+    assert server.report is not None
+    assert line["msg"].startswith(f"{server.report['name']}: ")
+
+
 UNFINISHED = {
     "flushed": "print('begun', end='', flush=True)",
     "written to the descriptor": "os.write(1, b'begun')",
@@ -132,6 +191,48 @@ def test_an_unfinished_line_is_ended_before_the_logs(start: StartPod, server: Po
     pod = start(f"@flow\ndef main():\n    {begin}\n    get_run_logger().info('said')\n    print('done')\n")
     assert pod.wait() == 0, pod.output
     assert check_whole(pod) == ["begun", "done"]
+
+
+# What is left unfinished where stdout is a pipe, as a kubelet's: what it looks like can't be seen there.
+BESIDE = {
+    "a child that has ended": ("__import__('subprocess').run(['printf', 'begun'])", "begun"),
+    "a child of os.system": ("os.system('printf begun')", "begun"),
+    "a child that was forked": (UNFINISHED["by a child that was forked"], "begun"),
+    "a bar": ("print('10 %', end='\\r'); print('20 %', end='\\r')", "10 %\r20 %\r"),
+    "a line by code in C": ("__import__('ctypes').CDLL(None).printf(b'by C\\n')", "by C"),
+    "bytes that are no text": ("sys.stdout.buffer.write(b'\\xff\\n')", "\udcff"),
+    "a worker's line": ("from elsewhere import told; told()", "in the worker"),
+    "pieces on stderr": ("sys.stderr.write('be'); print('gun', end='', file=sys.stderr, flush=True)", "begun"),
+}
+
+
+def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
+    steps = "".join(f"    {done}\n    get_run_logger().info('said')\n" for done, _ in BESIDE.values())
+    worker = (
+        "from penstock import task\nfrom penstock.task_runners import ProcessPoolTaskRunner\n"
+        "@task\ndef tell():\n    print('in', 'the', 'worker')\n"
+        "def told():\n    with ProcessPoolTaskRunner(1) as runner:\n        runner.submit(tell, {}).result()\n"
+    )
+    pod = start(
+        f"@flow\ndef main():\n{steps}    __import__('ctypes').CDLL(None).printf(b'left in C')\n",
+        files={"work/elsewhere.py": worker},
+        piped=True,
+        errors_too=True,
+    )
+    assert pod.wait() == 0, pod.output
+    lines = pod.stdout_bytes.decode(errors="surrogateescape").split("\n")
+    said = [json.loads(line).get("msg") if line.startswith("{") else line for line in lines if line]
+    want = [part for _, text in BESIDE.values() for part in (text, "said")]
+    assert [text for text in said if text in want] == want
+    assert lines[-1] == "left in C", "what code in C has left in its buffer"
+
+
+def test_the_place_of_a_crash_in_c_is_told(start: StartPod, server: PodServer) -> None:
+    pod = start("@flow\ndef main():\n    print('begun', flush=True)\n    os.abort()\n", piped=True)
+    assert pod.wait() == -signal.SIGABRT
+    errors = (pod.folder / "stderr").read_text()
+    assert "Fatal Python error: Aborted" in errors
+    assert "in main" in errors
 
 
 def test_stdout_is_as_it_was(start: StartPod, server: PodServer) -> None:

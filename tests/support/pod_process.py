@@ -10,9 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any, Self
 
 from tests.support.pod_server import NAMESPACE, POD_NAME, RUN, UID, PodServer
@@ -75,6 +77,8 @@ class PodProcess:
         prelude: Put the imports and hooks that the sources use before the source.
         files: More files, by path in the folder: ``source/flow.json``, ``work/helpers.py``.
         within: Command that runs the pod's, as ``unshare`` does in namespaces of its own.
+        piped: Its stdout is a pipe, as a kubelet's is, and not a file.
+        errors_too: Its stderr goes where its stdout goes.
     """
 
     def __init__(
@@ -89,8 +93,13 @@ class PodProcess:
         prelude: bool = True,
         files: Mapping[str, str] | None = None,
         within: Sequence[str] = (),
+        piped: bool = False,
+        errors_too: bool = False,
     ) -> None:
         self._within = within
+        self._piped = piped
+        self._errors_too = errors_too
+        self._copying: threading.Thread | None = None
         self.folder = folder
         self.marks = folder / "marks"
         self.source_dir = folder / "source"
@@ -148,9 +157,12 @@ class PodProcess:
                 [*self._within, sys.executable, "-m", "penstock.pod"],
                 cwd=self.work_dir,
                 env=self._env,
-                stdout=out,
-                stderr=err,
+                stdout=subprocess.PIPE if self._piped else out,
+                stderr=subprocess.STDOUT if self._errors_too else err,
             )
+        if self._process.stdout is not None:
+            self._copying = threading.Thread(target=self._copy)
+            self._copying.start()
         return self
 
     def __exit__(self, *args: object) -> None:
@@ -158,6 +170,7 @@ class PodProcess:
         if process.poll() is None:
             process.kill()
         process.wait()
+        self._copied()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -213,13 +226,28 @@ class PodProcess:
     def wait(self, seconds: float = DEADLINE) -> int:
         """Wait for the end; gives the exit code."""
         try:
-            return self.process.wait(seconds)
+            code = self.process.wait(seconds)
+            self._copied()
+            return code
         except subprocess.TimeoutExpired:
             raise AssertionError(f"the pod did not end within {seconds} s\n{self.output}") from None
 
+    def _copy(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as source, open(self.folder / "stdout", "wb", buffering=0) as target:
+            copyfileobj(source, target)
+
+    def _copied(self) -> None:
+        if self._copying is not None:
+            self._copying.join(DEADLINE)
+
     @property
     def stdout(self) -> str:
-        return (self.folder / "stdout").read_text()
+        return (self.folder / "stdout").read_text(errors="replace")
+
+    @property
+    def stdout_bytes(self) -> bytes:
+        return (self.folder / "stdout").read_bytes()
 
     @property
     def output(self) -> str:

@@ -28,7 +28,7 @@ def flow() -> None:
 
 flow()
 with open(os.devnull, "w") as sink:
-    lines = StateLines(sink, {"run": "etl-1", "attempt": 1})
+    lines = StateLines(sink.write, {"run": "etl-1", "attempt": 1})
     began = time.perf_counter()
     for _ in range(_lib.N):
         for change in changes:

@@ -25,6 +25,12 @@ def repr_of(value: Any) -> str:
         return f"<no text: __repr__ of {type(value).__name__} raises {type(exc).__name__}>"
 
 
+class StateText(str):
+    """The words of a log line that says a state change; where such changes are written by themselves it is not needed."""
+
+    __slots__ = ()
+
+
 class Shown:
     """Stands for an object of the user's in the arguments of a log record, where it is formatted by others."""
 

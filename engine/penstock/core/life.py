@@ -14,6 +14,7 @@ from collections.abc import Generator
 from typing import Any
 
 from penstock.base.exceptions import Pause, TerminationSignal
+from penstock.base.texts import StateText
 from penstock.core import given as given_states
 from penstock.core import retry, reuse
 from penstock.core.changes import Steps, World, final_hooks, put, run_hooks, suspend_root
@@ -26,6 +27,8 @@ from penstock.core.state_parts import CANCELLED, CANCELLING, FAILED, RUNNING, SC
 
 Life = Generator[Effect, Any, State]
 Stage = Generator[Effect, Any, State | None]
+
+BEGINNING = StateText("Beginning %s run %r for flow %r")
 
 
 def change(run: Run, new: State, world: World) -> Steps:
@@ -120,7 +123,7 @@ def _try(run: Run, base: int, going: bool, stored: reuse.Stored | None, world: W
             put(run, running, world)
         if run.is_flow:
             kind = "flow" if run.parent is None else "subflow"
-            world.log(run, 20, "Beginning %s run %r for flow %r", kind, run.name, definition.name)
+            world.log(run, 20, BEGINNING, kind, run.name, definition.name)
         if definition.on_running_hooks:
             yield from run_hooks(run, definition.on_running_hooks, run.state, world)
     out = yield BODY

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import TerminationSignal
-from penstock.base.texts import Shown
+from penstock.base.texts import Shown, StateText
 from penstock.base.tracebacks import formatted
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from penstock.core.state import State
 
 _PLAIN = (str, int, float)  # a line prints these by code of Python's own
+FINISHED = StateText("Finished in state %s")
+
 Observer = tuple["Callable[[Any, Any, Any], None]", str]
 
 
@@ -92,7 +94,7 @@ class ProcessWorld:
         logger = self.flow_logger if run.is_flow else self.task_logger
         level = 20 if state.type == "COMPLETED" else 40
         if logger.isEnabledFor(level):
-            self.emit(logger, run, level, "Finished in state %s", (state,), None)
+            self.emit(logger, run, level, FINISHED, (state,), None)
 
 
 WORLD = ProcessWorld()

@@ -76,6 +76,8 @@ class ConsoleFormatter(logging.Formatter):
             exc = record.exc_info[1]
             if isinstance(exc, BaseException):
                 line = f"{line}\n{formatted(exc).rstrip()}"
+        elif record.exc_text:
+            line = f"{line}\n{record.exc_text.rstrip()}"
         return line
 
 
@@ -164,6 +166,8 @@ def members_of(run: Run) -> dict[str, Any]:
             known = flow.log_members = {
                 "flow_run_id": flow.key.text, "flow_run_name": flow.name, "flow_name": flow.definition.name,
             }  # fmt: skip
+            if flow.address:
+                known["address"] = flow.address
         members.update(known)
     if not run.is_flow:
         members["task_run_id"] = run.key.text

@@ -180,6 +180,11 @@ class Body:
         return HooksPart(tuple(ran), tuple(failed), tuple(not_run))
 
     @property
+    def stated(self) -> bool:
+        """Whether the run has had a state, and so has told of itself in the log."""
+        return self.root is not None and self.root.state is not None
+
+    @property
     def told(self) -> bool:
         """Whether the run was asked to stop."""
         return self._told.is_set()

@@ -7,6 +7,7 @@ something was raised.
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 
@@ -15,6 +16,7 @@ from penstock.base.texts import text_of
 from penstock.pod.report import ErrorPart
 
 _ROOM, _FACE = exceptions.__name__, "penstock.exceptions"
+_IMPORTING = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -94,7 +96,7 @@ def _keep_user_frames(told: traceback.TracebackException, source_dir: str | None
 
 
 def _hidden(filename: str) -> bool:
-    return filename.startswith((_ENGINE, "<frozen importlib", "<frozen runpy"))
+    return filename.startswith((_ENGINE, _IMPORTING, "<frozen importlib", "<frozen runpy"))
 
 
 def _shown(filename: str, source_dir: str | None) -> str:

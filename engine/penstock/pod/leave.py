@@ -12,7 +12,7 @@ import threading
 import time
 from typing import Any, NoReturn
 
-from penstock.pod import lines
+from penstock.pod import clib, lines
 from penstock.pod.processes import bounded, end_descendants
 
 CHILDREN_SECONDS = 2.0
@@ -40,6 +40,7 @@ def leave(code: int, *, normal: bool, horizon: float | None = None) -> NoReturn:
             _run_atexit(code)
         if tracker is not None and hasattr(tracker, "_stop"):
             bounded(tracker._stop, TRACKER_SECONDS)
+        bounded(clib.flush, FLUSH_SECONDS)
         bounded(lines.finish, FLUSH_SECONDS)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

@@ -114,6 +114,8 @@ class Life:
         if not attempt.take():
             _park()
         attempt.advance(Phase.LEAVING)
+        if body is None or not body.stated:
+            _tell(outcome)
         code = attempt.exit_code(outcome)
         hooks = body.hooks(left_behind=False) if body is not None else HooksPart()
         document = attempt.ended(outcome, ending=False, hooks=hooks)
@@ -187,6 +189,20 @@ class Life:
         if forks.forked():
             forks.end(None)
         return flow
+
+
+def _tell(outcome: Outcome) -> None:
+    """Say in the log, too, why there was no run, or none that could say it itself."""
+    import logging
+
+    logger = logging.getLogger("penstock.pod")
+    words = (outcome.name, outcome.message or "")
+    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, "%s: %s", words, None)
+    traceback = outcome.error.traceback if outcome.error is not None else ""
+    # Without a place of the user's it has nothing that the message lacks.
+    if '  File "' in traceback:
+        record.exc_text = traceback
+    logger.handle(record)
 
 
 def _tell_pruned(sent: Any, kept: Any) -> None:

@@ -1,10 +1,11 @@
 """The pod's stdout in whole lines: what user code prints and what the log says never share a line.
 
 Python's own writes are put together to lines, thread by thread, and each goes out in one piece; a line that somebody
-flushes unfinished goes out as it is, and is ended before anybody else's begins. The log's lines have a descriptor of
-their own: they arrive whatever is done to ``sys.stdout`` or to descriptor 1. What children and code in C write to
-descriptor 1 does not pass here: where stdout is a file it is looked at, in a pipe an unfinished line of theirs cannot
-be seen.
+flushes unfinished, or begins again with a carriage return, goes out as it is, and is ended before anybody else's
+begins. Where stderr leads to the same place it passes here too. The log's lines have a descriptor of their own: they
+arrive whatever is done to ``sys.stdout`` or to descriptor 1. What children and code in C write to descriptor 1 does not
+pass here. Code in C is made to write by lines (``penstock.pod.clib``). Of children it is known when one has ended: the
+log's next line begins on a line of its own then. Where stdout is a file, what stands there last is looked at.
 
 Neighbour: ``penstock.pod.logs`` installs it. The lock is held while something is written, and never while user code
 runs; it may be taken again by a signal handler that prints.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import resource
 import stat
 import sys
 import threading
@@ -23,8 +25,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-LONGEST = 65536
-"""Bytes without an end of line that are kept back, at most."""
+LONGEST = 1 << 20
+"""Bytes without an end of line that are kept back of one thread, at most."""
+
+
+Writer = tuple[int, int]
+"""A thread, and the descriptor that it prints to."""
 
 
 class Output:
@@ -38,10 +44,11 @@ class Output:
         self._descriptor = descriptor
         self._log = os.dup(descriptor)
         self._lock = threading.RLock()
-        self._started: dict[int, bytes] = {}
-        self._unfinished: int | None = None  # the thread whose line is out without its end
+        self._started: dict[Writer, bytearray] = {}
+        self._unfinished: Writer | None = None  # whose line is out without its end
         self._file: int | None = None
         self._size = 0
+        self._ended = _ended_children()
         with contextlib.suppress(OSError):
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 self._file = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
@@ -51,51 +58,59 @@ class Output:
         """Write a line of the log, or several; ``text`` is without its end."""
         content = text.encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
-            if self._unfinished is not None or self._left_unfinished():
+            if self._left_unfinished() or self._unfinished is not None:
                 content = b"\n" + content
                 self._unfinished = None
             _write(self._log, content)
             self._look()
 
-    def printed(self, content: bytes) -> None:
+    def printed(self, content: bytes, descriptor: int) -> None:
         """Take what this thread prints; whole lines go out."""
-        thread = threading.get_ident()
+        writer = (threading.get_ident(), descriptor)
         with self._lock:
-            content = self._started.pop(thread, b"") + content
-            whole, _, rest = content.rpartition(b"\n")
-            if len(rest) > LONGEST:
-                self._out(thread, content)
+            begun = self._started.pop(writer, None)
+            # A line in many pieces is put together once, and not anew with each.
+            if begun is not None and b"\n" not in content and b"\r" not in content and len(begun) < LONGEST:
+                begun += content
+                self._started[writer] = begun
                 return
-            if rest:
-                self._started[thread] = rest
-            if len(rest) < len(content):
-                self._out(thread, whole + b"\n")
+            content = bytes(begun) + content if begun else content
+            whole = content.rfind(b"\n") + 1
+            if len(content) - whole > LONGEST or content.find(b"\r", whole) >= 0:
+                whole = len(content)
+            if whole < len(content):
+                self._started[writer] = bytearray(content[whole:])
+            if whole:
+                self._out(writer, content[:whole])
 
-    def flush(self) -> None:
+    def flush(self, descriptor: int) -> None:
         """Let out what this thread has begun."""
-        thread = threading.get_ident()
+        writer = (threading.get_ident(), descriptor)
         with self._lock:
-            started = self._started.pop(thread, b"")
+            started = self._started.pop(writer, None)
             if started:
-                self._out(thread, started)
+                self._out(writer, bytes(started))
 
     def finish(self) -> None:
-        """Let out what any thread has begun: the process ends."""
+        """Let out what any thread has begun, and end the last line: the process ends."""
         with self._lock:
-            for thread in list(self._started):
-                self._out(thread, self._started.pop(thread))
+            for writer in list(self._started):
+                self._out(writer, bytes(self._started.pop(writer)))
+            if self._unfinished is not None:
+                self._out(self._unfinished, b"\n")
 
-    def _out(self, thread: int, content: bytes) -> None:
-        if self._unfinished not in (None, thread):
+    def _out(self, writer: Writer, content: bytes) -> None:
+        if self._unfinished not in (None, writer):
             content = b"\n" + content
-        self._unfinished = None if content.endswith(b"\n") else thread
-        _write(self._descriptor, content)
+        self._unfinished = None if content.endswith(b"\n") else writer
+        _write(writer[1], content)
         self._look()
 
     def _left_unfinished(self) -> bool:
-        """Whether somebody else has written to the file since, and no whole lines."""
+        """Whether somebody else may have written since, and no whole lines."""
         if self._file is None:
-            return False
+            ended, self._ended = self._ended, _ended_children()
+            return ended != self._ended
         size = os.fstat(self._file).st_size
         return size > self._size and os.pread(self._file, 1, size - 1) != b"\n"
 
@@ -111,7 +126,7 @@ class Output:
 
 
 class Printed(io.BufferedIOBase):
-    """The binary side of ``sys.stdout``.
+    """The binary side of ``sys.stdout``, or of ``sys.stderr``.
 
     Args:
         output: Where it all goes.
@@ -123,6 +138,7 @@ class Printed(io.BufferedIOBase):
     def __init__(self, output: Output, replaced: io.TextIOBase) -> None:
         self._output = output
         self._replaced = replaced
+        self._descriptor = replaced.fileno()
 
     @property
     def raw(self) -> io.RawIOBase:
@@ -152,13 +168,13 @@ class Printed(io.BufferedIOBase):
         if self.closed:
             raise ValueError("write to closed file")
         whole = bytes(content)
-        self._output.printed(whole)
+        self._output.printed(whole, self._descriptor)
         return len(whole)
 
     def flush(self) -> None:
         """Let out what this thread has begun."""
         if not self.closed:
-            self._output.flush()
+            self._output.flush(self._descriptor)
 
 
 def install() -> Output | None:
@@ -173,19 +189,38 @@ def install() -> Output | None:
             return None
         replaced.flush()
         output = Output(replaced.fileno())
+        sys.stdout = sys.__stdout__ = _wrapped(output, replaced)  # type: ignore[misc]
+        _installed.append(output)
+        errors = sys.stderr
+        if isinstance(errors, io.TextIOWrapper) and _same(replaced.fileno(), errors.fileno()):
+            errors.flush()
+            sys.stderr = sys.__stderr__ = _wrapped(output, errors)  # type: ignore[misc]
     except (OSError, ValueError):
-        return None
-    stdout = io.TextIOWrapper(
+        return _installed[-1] if _installed else None
+    return output
+
+
+def _wrapped(output: Output, replaced: io.TextIOWrapper) -> io.TextIOWrapper:
+    made = io.TextIOWrapper(
         Printed(output, replaced),
         encoding=replaced.encoding,
         errors=replaced.errors,
         newline="\n",
         write_through=True,
     )
-    stdout.mode = "w"  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
-    _installed.append(output)
-    return output
+    made.mode = "w"  # type: ignore[misc]
+    return made
+
+
+def _same(one: int, other: int) -> bool:
+    """Whether two descriptors lead to the same place."""
+    return os.path.samestat(os.fstat(one), os.fstat(other))
+
+
+def _ended_children() -> tuple[int, float, float]:
+    """What all children that have ended have used, which each of them adds to."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_minflt, used.ru_utime, used.ru_stime
 
 
 def _write(descriptor: int, content: bytes) -> None:

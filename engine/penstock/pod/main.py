@@ -5,6 +5,8 @@ What is imported here is all that the claim needs; the engine is imported after 
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import gc
 import os
 import random
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from penstock.kube.client import KubeClient
 from penstock.kube.credentials import TokenFile
-from penstock.pod import beat, environment, processes, scratch, termination
+from penstock.pod import beat, clib, environment, processes, scratch, termination
 from penstock.pod.attempt import Attempt
 from penstock.pod.claim import Identity
 from penstock.pod.ending import Ending
@@ -63,7 +65,7 @@ def run(guard: Guard) -> NoReturn:
     guard.poll_seconds = env.timings.intent_poll or guard.poll_seconds
     guard.attach(ending)
     run_dir = scratch.folder(env.run_dir)
-    beat.start(run_dir, processes.adopt_orphans)
+    beat.start(run_dir, _beside_the_start)
 
     # Two threads that import share one interpreter: let the claim go out first, and import while it is answered.
     reporter.prepared.wait()
@@ -72,6 +74,15 @@ def run(guard: Guard) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the image is broken: no failure of the flow's, and no exit 1
         _broken(attempt, f"the engine cannot be imported: {type(error).__name__}: {error}")
     Life(env, run_dir, attempt, reporter, ending, guard).live()
+
+
+def _beside_the_start() -> None:
+    """Do what need not hold up the start."""
+    # The last words of a process that dies in code in C: where it was.
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+        faulthandler.enable()
+    processes.adopt_orphans()
+    clib.print_by_lines()
 
 
 def _version() -> NoReturn:

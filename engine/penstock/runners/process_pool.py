@@ -104,6 +104,10 @@ def main(line_number: int, lifeline: int) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
+    # What tasks print comes when it is printed, and in whole lines, also where stdout is a pipe.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
     line: Connection[Any, Any] = Connection(line_number)
     from penstock.runners.remote import execute_payload
 
