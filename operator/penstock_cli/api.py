@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from .errors import CliError
+from .exits import Exit
+
+# httpx brings a command line of its own along, and with it rich and pygments: half of the time that it takes to load.
+_alone = sys.modules.setdefault("httpx._main", None) is None  # type: ignore[arg-type]
+import httpx  # noqa: E402
+
+if _alone:
+    del sys.modules["httpx._main"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +44,8 @@ class ServerError(CliError):
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(f"Error from server ({reason}): {message}" if reason else f"Error from server: {message}")
+        text = f"Error from server ({reason}): {message}" if reason else f"Error from server: {message}"
+        super().__init__(text, Exit.NOT_FOUND if status == 404 else Exit.FAILED)
         self.status = status
         self.reason = reason
         self.message = message

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-__all__ = ["CliError"]
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .exits import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["CliError", "outcome_unknown"]
 
 
 class CliError(Exception):
     """Ends the command with a message, in kubectl's words where kubectl has some.
 
     Attributes:
-        code: the process's exit code.
+        code: the process's exit code, see `exits`.
     """
 
-    def __init__(self, message: str, code: int = 1) -> None:
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+@contextmanager
+def outcome_unknown() -> Iterator[None]:
+    """While a run is waited for: that the command fails says nothing of the run, and the exit code must not say Failed."""
+    try:
+        yield
+    except CliError as error:
+        if error.code is Exit.FAILED:
+            error.code = Exit.UNKNOWN
+        raise

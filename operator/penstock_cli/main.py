@@ -10,6 +10,7 @@ import typer
 from penstock_operator.api.paths import NotANameError
 
 from .errors import CliError
+from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
 from .options import HELP
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main", "run"]
 
-_INTERRUPTED = 130
 # Newer versions of typer bring click along under a name of their own; its public classes lead there in all of them.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -66,16 +66,16 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
         return error.code
     except NotANameError as error:
         say(f"error: {error}", error=True)
-        return 1
+        return Exit.FAILED
     except _UsageError as error:
         error.show()
-        return 2
+        return Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return Exit.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`); Python would complain when it flushes at the end.
         sys.stdout = None
-        return 0
+        return Exit.CLOSED
     return code if isinstance(code, int) else 0
 
 

@@ -8,7 +8,7 @@ import typer
 
 from .helping import PLAIN
 
-__all__ = ["CLUSTER", "HELP", "Files", "Names", "Words", "cluster_options"]
+__all__ = ["CLUSTER", "HELP", "Files", "Names", "OutputFormat", "Words", "cluster_options"]
 
 HELP = {"help_option_names": ["-h", "--help"]}
 # Where a context keeps what `cluster_options` were given.
@@ -19,6 +19,15 @@ Words = Annotated[list[str], typer.Argument(help="TYPE, TYPE NAME... or TYPE/NAM
 Files = Annotated[
     list[str] | None,
     typer.Option("--filename", "-f", metavar="FILE", help="A file, a folder, or - for standard input."),
+]
+OutputFormat = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        help="json, yaml, name (get: also wide) or jsonpath=TEMPLATE, as kubectl has it.",
+    ),
 ]
 
 

@@ -56,15 +56,22 @@ def as_json(document: Json) -> str:
     return json.dumps(_shown(document), indent=4, sort_keys=True) if unsafe(text) else text
 
 
-def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Return columns padded as kubectl pads them: three blanks between, the last one as it is."""
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], widths: Sequence[int] = ()) -> str:
+    """Return columns padded as kubectl pads them: three blanks between, the last one as it is.
+
+    Args:
+        header: the headings; empty: none.
+        lines: the rows.
+        widths: the least width of each column.
+    """
     everything = [[line(cell) for cell in row] for row in (*([header] if header else []), *lines)]
     if not everything:
         return ""
-    widths = [max(len(row[at]) for row in everything) for at in range(len(everything[0]))]
-    widths[-1] = 0
+    least = widths or [0] * len(everything[0])
+    padded = [max(floor, *(len(row[at]) for row in everything)) for at, floor in enumerate(least)]
+    padded[-1] = 0
     return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in everything
+        "   ".join(cell.ljust(width) for cell, width in zip(row, padded, strict=True)) for row in everything
     )
 
 

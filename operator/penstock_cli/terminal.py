@@ -41,15 +41,16 @@ def _visible(found: re.Match[str]) -> str:
     return _WORDS.get(sign) or (f"\\x{ord(sign):02x}" if ord(sign) < 0x100 else f"\\u{ord(sign):04x}")
 
 
-def say(text: object = "", *, error: bool = False, flush: bool = False) -> None:
+def say(text: object = "", *, error: bool = False, flush: bool = False, end: str = "\n") -> None:
     """Write a text and a newline.
 
     Args:
         text: what to say, escaped here.
         error: to standard error.
         flush: at once, for whoever follows.
+        end: what stands behind it.
     """
-    print(escaped(str(text)), file=sys.stderr if error else sys.stdout, flush=flush)
+    print(escaped(str(text)), file=sys.stderr if error else sys.stdout, flush=flush, end=end)
 
 
 def pass_on(text: str) -> None:

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from ..connection import connect
-from ..errors import CliError
-from ..options import Words
+from ..options import OutputFormat, Words
 
 EXAMPLES = """
 penstock get flowruns
 penstock get fr,fl -o wide
-penstock get fr -l penstock.dev/flow=etl --watch
+penstock get fr --field-selector status.state.type=Running --watch
+penstock get fr hello -o jsonpath='{.status.result.json}'
 """
 
 
@@ -21,16 +21,15 @@ def command(
     context: typer.Context,
     words: Words,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FORMAT", help="wide, yaml, json or name.")] = "",
+    output: OutputFormat = "",
     selector: Annotated[str, typer.Option("--selector", "-l", metavar="LABELS", help="A label selector.")] = "",
     fields: Annotated[str, typer.Option("--field-selector", metavar="FIELDS", help="status.state.type=Running.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show changes as they come.")] = False,
 ) -> int:
-    """Show objects in a table, or as YAML, JSON or names."""
-    if output not in ("", "wide", "yaml", "json", "name"):
-        raise CliError(
-            f'error: unable to match a printer suitable for the output format "{output}", allowed formats are: json,name,wide,yaml'
-        )
+    """Show objects in a table, or with -o as wide, json, yaml, name, or jsonpath=TEMPLATE."""
+    from ..outputs import output as read_output
+
+    form = read_output(output, ("json", "yaml", "name", "wide", "jsonpath"))
     from ..getting import get
 
     with connect(context) as api:
@@ -39,7 +38,7 @@ def command(
             words,
             namespace=api.namespace,
             everywhere=everywhere,
-            output=output,
+            output=form,
             selectors={"labelSelector": selector, "fieldSelector": fields},
             watch=watch,
         )

@@ -1,0 +1,83 @@
+"""A list and what changes in it, from then on: over ends of watches, lost connections and versions that the server has forgotten."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .api import JSON, ServerError
+from .errors import CliError
+from .terminal import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .api import Api, Json
+
+__all__ = ["changes"]
+
+_RETRY_SECONDS = 0.5
+# A server that stays away for so long is given up; a rolling upgrade of one takes less.
+_PATIENCE_SECONDS = 60.0
+
+
+def changes(api: Api, path: str, query: Mapping[str, str], *, accept: str | None = None) -> Iterator[Json]:
+    """Yield a list, then the object of each event; and the list again where events may have been missed.
+
+    Args:
+        api: the API server.
+        path: of the collection.
+        query: selectors.
+        accept: the form that is asked for; a Table's list and events are tables.
+
+    Raises:
+        CliError: the server refuses, or cannot be reached for a minute.
+    """
+    form = accept or JSON
+    listed = api.get(path, query, form)
+    yield listed
+    version = _version(listed)
+    lost_at: float | None = None
+    while True:
+        try:
+            if not version:
+                listed = api.get(path, query, form)
+                yield listed
+                version = _version(listed)
+            for event in api.watch(path, {**query, "resourceVersion": version}, accept=form):
+                lost_at = None
+                version = _version(event["object"]) or version
+                if event["type"] != "BOOKMARK":
+                    yield event["object"]
+        except ServerError as error:
+            if error.status == 410:
+                version = ""  # too old: what there is now is told instead of what happened
+                continue
+            if error.status not in (429, 500, 502, 503, 504):
+                raise
+            lost_at = _lost(lost_at, error)
+        except CliError as error:
+            lost_at = _lost(lost_at, error)
+
+
+def _lost(since: float | None, error: CliError) -> float:
+    """Wait a moment before the next try; returns since when nothing was heard.
+
+    Raises:
+        CliError: it has been too long.
+    """
+    now = time.monotonic()
+    if since is None:
+        say(f"{error}; trying again for {_PATIENCE_SECONDS:.0f} s", error=True, flush=True)
+    elif now - since > _PATIENCE_SECONDS:
+        raise error
+    time.sleep(_RETRY_SECONDS)
+    return now if since is None else since
+
+
+def _version(document: Json) -> str:
+    """Return the resourceVersion of a list, an object, or a table (its own, else that of its row)."""
+    version = (document.get("metadata") or {}).get("resourceVersion")
+    if not version and document.get("rows"):
+        version = (document["rows"][-1]["object"].get("metadata") or {}).get("resourceVersion")
+    return str(version or "")
