@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,7 +16,7 @@ from penstock_operator.api.flow import Schedule
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.flows.cron_fields import read_cron
 from penstock_operator.core.flows.recurrence import Recurrence, recurrence
-from tests.support.cronoracle import DAY, Cron
+from tests.support.cronoracle import DAY, Cron, read_zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -342,3 +344,25 @@ def test_neither_cron_nor_interval_is_never_due() -> None:
     """No CRD lets that in; a reader does."""
     with pytest.raises(Unusable, match="neither cron nor intervalSeconds"):
         recurrence(Schedule(name="a"))
+
+
+def _rows() -> list[tuple[str, str, list[str]]]:
+    text = (Path(__file__).parents[2] / "docs/schedules.md").read_text()
+    rows = re.findall(r"^\| `([^`|]+)` \| (\w+/\w+) \| [^|]* \| (`2[^|]*`) \|$", text, re.M)
+    return [(expression, zone, re.findall(r"`([^`]+)`", runs)) for expression, zone, runs in rows]
+
+
+@pytest.mark.parametrize(("text", "zone", "runs"), _rows())
+def test_the_documented_table(text: str, zone: str, runs: list[str]) -> None:
+    """What it says of clocks that jump: these runs, and none between them."""
+    moments = tuple(datetime.fromisoformat(run) for run in runs)
+    assert cron(text, zone).between(moments[0] - timedelta(seconds=1), moments[-1], 99) == moments
+    assert [run[-6:] for run in runs] == [
+        f"{moment.astimezone(read_zone(zone)):%z}"[:3] + ":" + f"{moment.astimezone(read_zone(zone)):%z}"[3:]
+        for moment in moments
+    ]
+
+
+def test_there_is_a_documented_table() -> None:
+    """Each of the two rules has its rows."""
+    assert len(_rows()) >= 15
