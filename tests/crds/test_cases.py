@@ -154,6 +154,54 @@ def test_schema_and_rules_of_flow(world: World, case: Case) -> None:
     case("flow defaults", 200, world.call("GET", f"{world.flows}/f"), '"completed": 100')
     case("cron and interval", 422, post(scheduled({**cron, "intervalSeconds": 60})), "exactly one")
     case("neither", 422, post(scheduled({"name": "n"})), "exactly one")
+    for text in (" 0\t6 *  * * ", "*/15 0-6,22 ? JAN-mar Mon,7", "99 99 * * *", "@daily", " @hourly"):
+        case(f"cron {text!r}", 201, post(scheduled({**cron, "cron": text}), STRICT + "&dryRun=All"))
+    for text in (
+        "0 6 * *",
+        "* * * * * *",
+        "@every 5m",
+        "@every -1h",
+        "@reboot",
+        "@Daily",
+        "daily",
+        " ",
+        "0 0 * * 5#2",
+        "+5 * * * *",
+    ):
+        case(f"cron {text!r}", 422, post(scheduled({**cron, "cron": text})), "five fields")
+    case("cron with a zone", 422, post(scheduled({**cron, "cron": "CRON_TZ=UTC 0 6 * * *"})), "into timeZone")
+    for zone in (
+        "Europe/Berlin",
+        "UTC",
+        "Etc/GMT+5",
+        "America/Argentina/Buenos_Aires",
+        "America/Port-au-Prince",
+        "EST5EDT",
+        "Mars/Base",
+    ):
+        case(f"zone {zone}", 201, post(scheduled({**cron, "timeZone": zone}), STRICT + "&dryRun=All"))
+    for zone in (
+        "",
+        "Local",
+        "local",
+        "../etc/passwd",
+        "/etc/localtime",
+        "Europe/../UTC",
+        "Europe/",
+        "New York",
+        ":UTC",
+        "UTC\n",
+    ):
+        case(f"zone {zone!r}", 422, post(scheduled({**cron, "timeZone": zone})), "tz database")
+    case(
+        "interval with a zone",
+        422,
+        post(scheduled({"name": "n", "intervalSeconds": 60, "timeZone": "UTC"})),
+        "timeZone is for cron",
+    )
+    anchored = {"name": "n", "intervalSeconds": 60, "anchorTime": END}
+    case("anchored interval", 201, post(scheduled(anchored), STRICT + "&dryRun=All"))
+    case("anchored cron", 422, post(scheduled({**cron, "anchorTime": END})), "anchorTime is for intervalSeconds")
     case("same schedule name", 422, post(scheduled(cron, cron)), "Duplicate")
     case("limit 0", 422, post(flow("g", concurrency={"limit": 0})), "limit")
     case("no entrypoint", 422, post({**flow("g"), "spec": {}}), "entrypoint")

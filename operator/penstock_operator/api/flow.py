@@ -17,6 +17,13 @@ _SCHEDULE_NAME = 40  # a run's name adds the time to the Flow's and to this
 MISSED_RUNS: Final = 100  # of a schedule, that are made up for at once
 
 
+# The shape of what cron and timeZone may say; a number out of range, and a zone that there is not, stall the schedule with their words.
+_CRON_SHAPE: Final = (
+    r"^\\s*(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[-0-9A-Za-z*?/,]+(\\s+[-0-9A-Za-z*?/,]+){4})\\s*$"
+)
+_ZONE_SHAPE: Final = "^[A-Za-z][-+A-Za-z0-9_]*(/[-+A-Za-z0-9_]+)*$"
+
+
 class MissedRunPolicy(StrEnum):
     """What becomes of runs that were due while nobody looked."""
 
@@ -30,7 +37,22 @@ class Schedule(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            ("has(self.cron) != has(self.intervalSeconds)", "exactly one of cron and intervalSeconds")
+            ("has(self.cron) != has(self.intervalSeconds)", "exactly one of cron and intervalSeconds"),
+            (
+                "!has(self.timeZone) || has(self.cron)",
+                "timeZone is for cron: an interval is elapsed time in every zone",
+            ),
+            ("!has(self.anchorTime) || has(self.intervalSeconds)", "anchorTime is for intervalSeconds"),
+            ("!has(self.cron) || !self.cron.contains('TZ=')", "cron: write the time zone into timeZone"),
+            (
+                f"!has(self.cron) || self.cron.contains('TZ=') || self.cron.matches('{_CRON_SHAPE}')",
+                "cron: five fields (minute, hour, day of month, month, day of week; none for seconds), or one of @yearly,"
+                " @annually, @monthly, @weekly, @daily, @midnight, @hourly; for @every use intervalSeconds",
+            ),
+            (
+                f"!has(self.timeZone) || (self.timeZone.matches('{_ZONE_SHAPE}') && self.timeZone.lowerAscii() != 'local')",
+                "timeZone: a name of the tz database, like Europe/Berlin, or UTC",
+            ),
         )
     )
 

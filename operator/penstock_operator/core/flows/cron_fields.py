@@ -138,11 +138,8 @@ class _Word:
         return pieces
 
     def refuse(self, why: str) -> NoReturn:
-        raise Unusable(f"cron {_quoted(self.expression)}, column {self.start + 1}: {why}")
-
-
-def _quoted(expression: str) -> str:
-    return '"' + "".join(letter if letter.isprintable() else " " for letter in expression) + '"'
+        words = f'cron "{self.expression}", column {self.start + 1}: {why}'
+        raise Unusable("".join(letter if letter.isprintable() else " " for letter in words))
 
 
 def _macro(expression: str) -> str:

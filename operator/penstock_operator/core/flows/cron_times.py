@@ -20,7 +20,7 @@ from typing import Final
 
 from cronsim import CronSim
 
-from .zones import Stretch, stretch_at, stretches
+from .zones import Stretch, stretch_at, stretches, stretches_back
 
 _HOUR: Final = 3600
 # No clock is further from UTC than 16 hours, and none jumps by more than a day.
@@ -28,7 +28,9 @@ _REACH: Final = 48 * _HOUR
 _SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _READING_EPOCH: Final = datetime(1970, 1, 1)
-_FURTHEST: Final = (datetime(9900, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+# What lies before and after has no times: there were no zones yet, and cronsim looks 50 years ahead of a calendar that ends in 9999.
+_FIRST: Final = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+_LAST: Final = (datetime(9900, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,24 @@ class CronTimes:
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first time that is later than a moment; None where the calendar ends."""
-        first = _seconds(moment) + 1
+        first = max(_seconds(moment) + 1, _FIRST)
+        if first > _LAST:
+            return None
         return next(map(_time, self._shown(first) if self.every_hour else self._reached(first)), None)
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
         """Return the last time that is later than `after`, and not later than `until`; None if there is none."""
-        return next(map(_time, self._backwards(_seconds(until), _seconds(after) + 1)), None)
+        return next(map(_time, self._backwards(after, until)), None)
 
     def between(self, after: datetime, until: datetime, limit: int) -> tuple[datetime, ...]:
         """Return the newest `limit` times that are later than `after`, and not later than `until`, oldest first."""
-        newest = islice(self._backwards(_seconds(until), _seconds(after) + 1), limit)
+        newest = islice(self._backwards(after, until), limit)
         return tuple(map(_time, reversed(list(newest))))
 
-    def _backwards(self, last: int, first: int) -> Iterator[int]:
-        """Yield the moments from one back to another, both included."""
+    def _backwards(self, after: datetime, until: datetime) -> Iterator[int]:
+        first, last = max(_seconds(after) + 1, _FIRST), min(_seconds(until), _LAST)
+        if first > last:
+            return iter(())
         return self._shown_back(last, first) if self.every_hour else self._reached_back(last, first)
 
     def _reached(self, first: int) -> Iterator[int]:
@@ -97,7 +103,7 @@ class CronTimes:
     def _shown(self, first: int) -> Iterator[int]:
         before: Stretch | None = None
         reading: int | None = None
-        for stretch in stretches(self.zone, first - 1, _FURTHEST):
+        for stretch in stretches(self.zone, first - 1, _LAST):
             begin = max(stretch.begin, first)
             if before is not None and self._skips(before, stretch):
                 yield begin
@@ -113,17 +119,19 @@ class CronTimes:
             before = stretch
 
     def _shown_back(self, last: int, first: int) -> Iterator[int]:
-        around = list(stretches(self.zone, first - 1, last))
-        for number in range(len(around) - 1, -1, -1):
-            stretch = around[number]
+        back = stretches_back(self.zone, first - 1, last)
+        stretch: Stretch | None = next(back)
+        while stretch is not None:
+            before = next(back, None)
             begin = max(stretch.begin, first)
-            skips = number > 0 and self._skips(around[number - 1], stretch)
+            skips = before is not None and self._skips(before, stretch)
             for reading in self._matches(min(last + 1, stretch.end) + stretch.offset, back=True):
                 if reading - stretch.offset < begin + skips:
                     break
                 yield reading - stretch.offset
             if skips:
                 yield begin
+            stretch = before
 
     def _skips(self, before: Stretch, stretch: Stretch) -> bool:
         """Tell whether a jump skips a reading that the hours which go by do not make up for."""

@@ -18,8 +18,6 @@ from zoneinfo import ZoneInfo
 from ..faults import Unusable
 
 _DAY: Final = 86_400
-_FIRST_YEAR: Final = 2
-_LAST_YEAR: Final = 9998  # the calendar's own first and last year are left out: offsets lead out of them
 
 
 class Stretch(NamedTuple):
@@ -61,11 +59,19 @@ def stretches(name: str, first: int, last: int) -> Iterator[Stretch]:
 
     Args:
         name: a zone that `check_zone` lets pass.
-        first: seconds since the epoch.
-        last: seconds since the epoch, included.
+        first: seconds since the epoch, some years within the calendar, which ends with 9999.
+        last: the same, included.
     """
     for year in range(_year_of(first), _year_of(last) + 1):
         for stretch in _stretches_of(name, year):
+            if stretch.end > first and stretch.begin <= last:
+                yield stretch
+
+
+def stretches_back(name: str, first: int, last: int) -> Iterator[Stretch]:
+    """Yield the same stretches, the last one first."""
+    for year in range(_year_of(last), _year_of(first) - 1, -1):
+        for stretch in reversed(_stretches_of(name, year)):
             if stretch.end > first and stretch.begin <= last:
                 yield stretch
 
@@ -127,4 +133,4 @@ def _begin_of(year: int) -> int:
 
 
 def _year_of(moment: int) -> int:
-    return min(max(datetime.fromtimestamp(moment, UTC).year, _FIRST_YEAR), _LAST_YEAR)
+    return datetime.fromtimestamp(moment, UTC).year
