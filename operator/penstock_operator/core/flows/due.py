@@ -67,13 +67,11 @@ def due(
     oldest = later(now, -patience)
     most = MISSED_RUNS if policy is MissedRunPolicy.ALL else 1
     after = max(later(cursor, -1), later(oldest, -_TICK))
-    # One more than are started tells that there are more.
+    # One more than are started tells that there are more. What was made meanwhile counts among them.
     fresh = times.between(after, now, most + 1) if cursor <= now else ()
-    candidates = sorted(t for t in {*overdue, *fresh} if t >= oldest and t not in done)
-    start = tuple(candidates[-most:])
-    if policy is not MissedRunPolicy.ALL and done:
-        start = tuple(t for t in start if t > max(done))
-    dropped = candidates[: len(candidates) - len(start)]
+    candidates = sorted({*(t for t in overdue if t >= oldest), *fresh})
+    start = tuple(t for t in candidates[-most:] if t not in done)
+    dropped = [t for t in candidates[:-most] if t not in done]
     late = [t for t in overdue if t < oldest and t not in done]
     passed = times.latest(later(cursor, -1), later(oldest, -_TICK)) if cursor < oldest else None
     if passed is not None and passed not in done:
