@@ -19,13 +19,14 @@ from penstock.pod import termination
 from penstock.pod.outcome import Outcome, exit_code, signal_name
 from penstock.pod.progress import Progress
 from penstock.pod.report import HooksPart, PausePart, ProgressPart, Report, ReportType, document
+from penstock.pod.task_summary import TaskSummary
 
 if TYPE_CHECKING:
     from penstock.pod.claim import Identity
     from penstock.pod.reporter import Reporter, Ticket
 
 # What may differ between two reports that say the same.
-_SAYS_NOTHING = frozenset({"time", "ending", "progress"})
+_SAYS_NOTHING = frozenset({"time", "ending", "progress", "tasks"})
 
 
 class Phase(IntEnum):
@@ -61,6 +62,7 @@ class Attempt:
         self.identity = identity
         self._reporter = reporter
         self.progress = Progress()
+        self.tasks = TaskSummary()
         self.start_time: datetime | None = None
         self.trigger: Trigger | None = None
         self.last: Ticket | None = None
@@ -193,6 +195,7 @@ class Attempt:
                 resume_time=outcome.resume_time,
                 pause=outcome.pause,
                 progress=self.progress.part(),
+                tasks=self.tasks.part(self.progress.running, self.progress.total) if outcome.type.outcome else None,
             )
         )
 

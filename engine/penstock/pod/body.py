@@ -42,6 +42,8 @@ _HOOKS = {
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
 SETTLE_SECONDS = 2.0
+FIRST_PROGRESS_SECONDS = 2.0
+"""From the start of the flow to the first report of progress: a run that is shorter makes none."""
 NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
 _KIND_HOOKS = {"cancelled": "on_cancellation_hooks", "terminated": "on_crashed_hooks"}
 
@@ -119,9 +121,10 @@ class Body:
             control=self._control,
         )
         self.root.suspend = self._suspensions.suspend
-        attempt.progress.counts = self.root.progress
+        attempt.progress.count(self.root.progress)
         observing.subscribe(self._observe)
-        self._around.reporter.send_progress(attempt.progress_report, env.timings.progress)
+        period = env.timings.progress
+        self._around.reporter.send_progress(attempt.progress_report, period, first=min(FIRST_PROGRESS_SECONDS, period))
         try:
             return self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end())
         except ParameterBindError as error:
@@ -264,10 +267,12 @@ class Body:
             return
         if self._around.lines is not None:
             self._around.lines.observe(run, old, new)
+        if run.root is run:
+            self._observe_root(old, new)
+            return
+        self._around.attempt.tasks.observe(run, old, new)
         if not run.is_flow:
             self._around.attempt.progress.observe(run, old, new)
-        elif run.root is run:
-            self._observe_root(old, new)
 
     def _observe_root(self, old: Any, new: Any) -> None:
         attempt, kind = self._around.attempt, new.type.value

@@ -20,6 +20,7 @@ import resource
 import stat
 import sys
 import threading
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,26 +67,36 @@ class Output:
 
     def printed(self, content: bytes, descriptor: int) -> None:
         """Take what this thread prints; whole lines go out."""
-        writer = (threading.get_ident(), descriptor)
+        writer = (get_ident(), descriptor)
         with self._lock:
-            begun = self._started.pop(writer, None)
-            # A line in many pieces is put together once, and not anew with each.
-            if begun is not None and b"\n" not in content and b"\r" not in content and len(begun) < LONGEST:
+            begun = self._started.get(writer)
+            if b"\n" in content or b"\r" in content or len(content) > LONGEST:
+                if begun is not None:
+                    del self._started[writer]
+                    content = bytes(begun) + content
+                self._lines(writer, content)
+            elif begun is None:
+                self._started[writer] = bytearray(content)
+            elif len(begun) < LONGEST:
                 begun += content
-                self._started[writer] = begun
-                return
-            content = bytes(begun) + content if begun else content
-            whole = content.rfind(b"\n") + 1
-            if len(content) - whole > LONGEST or content.find(b"\r", whole) >= 0:
-                whole = len(content)
-            if whole < len(content):
-                self._started[writer] = bytearray(content[whole:])
-            if whole:
-                self._out(writer, content[:whole])
+            else:
+                del self._started[writer]
+                self._out(writer, bytes(begun) + content)
+
+    def _lines(self, writer: Writer, content: bytes) -> None:
+        """Let out whole lines, and what has gone back to its beginning; keep the rest."""
+        whole = content.rfind(b"\n") + 1
+        if len(content) - whole > LONGEST or content.find(b"\r", whole) >= 0:
+            whole = len(content)
+        if whole < len(content):
+            self._started[writer] = bytearray(content[whole:])
+            content = content[:whole]
+        if content:
+            self._out(writer, content)
 
     def flush(self, descriptor: int) -> None:
         """Let out what this thread has begun."""
-        writer = (threading.get_ident(), descriptor)
+        writer = (get_ident(), descriptor)
         with self._lock:
             started = self._started.pop(writer, None)
             if started:

@@ -127,6 +127,7 @@ class Report:
     waiting: str | None = None
     pause: PausePart | None = None
     progress: ProgressPart | None = None
+    tasks: Mapping[str, Any] | None = None
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -147,6 +148,7 @@ def document(report: Report) -> dict[str, Any]:
         "waiting": _cut(report.waiting, LOCATION_BYTES),
         "pause": _pause(report.pause),
         "progress": _progress(report.progress),
+        "tasks": report.tasks,
         "error": _error(report.error),
         "result": _result(report.result),
     }

@@ -115,6 +115,9 @@ class Reporter:
         self._unauthenticated_since: float | None = None
         self._progress_source: Callable[[], Mapping[str, Any] | None] | None = None
         self._progress_seconds = 0.0
+        self._progress_due = 0.0
+        self._progress_first = 0.0
+        self._progress_told = False
         self._told: set[str] = set()
         self.prepared = threading.Event()
         self.prepared_at: float | None = None
@@ -178,11 +181,21 @@ class Reporter:
             replaced.settled.set()
         return ticket
 
-    def send_progress(self, source: Callable[[], Mapping[str, Any] | None], seconds: float) -> None:
-        """Ask ``source`` for a report every so many seconds; None means that nothing changed."""
+    def send_progress(
+        self, source: Callable[[], Mapping[str, Any] | None], seconds: float, *, first: float | None = None
+    ) -> None:
+        """Ask ``source`` for a report every so many seconds; None means that nothing changed.
+
+        Args:
+            source: Gives a report.
+            seconds: The time between two, at least.
+            first: Seconds until it is asked first; until it has told something it is asked twice as often as that.
+        """
         with self._changed:
             self._progress_source = source
             self._progress_seconds = seconds
+            self._progress_first = seconds if first is None else first
+            self._progress_due = self._clock() + self._progress_first
             self._changed.notify_all()
 
     # -- the thread ------------------------------------------------------------------------------------------------
@@ -254,21 +267,22 @@ class Reporter:
             return
 
     def _next(self) -> Ticket:
-        due = self._clock() + self._progress_seconds
         while True:
             with self._changed:
                 if self._waiting is None and self._reading is None:
                     source = self._progress_source
-                    self._changed.wait(None if source is None else max(0.0, due - self._clock()))
+                    self._changed.wait(None if source is None else max(0.0, self._progress_due - self._clock()))
                 if self._waiting is not None:
                     ticket, self._waiting = self._waiting, None
                     return ticket
                 if self._reading is not None:
                     ticket, self._reading = self._reading, None
                     return ticket
-            if self._progress_source is not None and self._clock() >= due:
-                due = self._clock() + self._progress_seconds
+            if self._progress_source is not None and self._clock() >= self._progress_due:
                 document = self._progress_source()
+                self._progress_told = self._progress_told or document is not None
+                wait = self._progress_seconds if self._progress_told else self._progress_first / 2
+                self._progress_due = self._clock() + wait
                 if document is not None:
                     self.submit(document, until=None, progress=True)
 

@@ -32,6 +32,8 @@ def render(document: Mapping[str, Any], uid: str, exit_code: int | None, deliver
         delivered: Whether the API server has accepted this report.
     """
     whole = {**document, "uid": uid, "delivered": delivered}
+    # It is longer than all the rest, and nobody decides anything by it.
+    whole.pop("tasks", None)
     if exit_code is not None:
         whole["exit"] = exit_code
     ordered = {key: whole[key] for key in FIRST if key in whole}

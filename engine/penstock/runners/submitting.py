@@ -113,7 +113,13 @@ def map_run(runner: Any, task: Any, parameters: dict[str, Any], wait_for: Any, w
 
     if window is not None:
         return PrefectFutureIterator(submissions(), window)
-    return PrefectFutureList(submissions())
+    futures = PrefectFutureList(submissions())
+    if parent is not None and parent.root.flow is not None and futures and not runner.overrides_submit:
+        above = parent.address
+        parent.root.flow.progress.expanded(
+            f"{above}/{place[0]}:{place[1]}" if above else f"{place[0]}:{place[1]}", len(futures)
+        )
+    return futures
 
 
 _NOTHING = object()

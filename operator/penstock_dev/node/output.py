@@ -1,7 +1,8 @@
 """What a container writes, into its log file: one line of text a line, each with the time at which it came.
 
 The layout and the line format are those that the embedded API server reads (`apiserver/logs.py`). Standard output and error share
-one pipe, so that their order is kept. A line without an end is cut at 16 KiB, as container runtimes cut it.
+one pipe, so that their order is kept. Of a line that is longer than 16 KiB the beginning is written before its end has come; readers get
+it as one line, as from a kubelet, which puts together what container runtimes cut there.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Output(asyncio.Protocol):
         self._file = path.open("ab", buffering=0)
         self._clock = clock
         self._rest = b""
+        self._begun = False  # the file's last line has no end yet
         self._transport: asyncio.BaseTransport | None = None
         self._closed = asyncio.get_running_loop().create_future()
 
@@ -58,10 +60,10 @@ class Output(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Write the complete lines (called by asyncio)."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        while len(self._rest) > _LONGEST:
-            lines.append(self._rest[:_LONGEST])
-            self._rest = self._rest[_LONGEST:]
         self._write(lines)
+        if len(self._rest) > _LONGEST:
+            self._write([self._rest], end=b"")
+            self._rest = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Write what is left (called by asyncio)."""
@@ -71,17 +73,18 @@ class Output(asyncio.Protocol):
 
     def _end(self) -> None:
         if not self._file.closed:
-            if self._rest:
+            if self._rest or self._begun:
                 self._write([self._rest])
                 self._rest = b""
             self._file.close()
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], end: bytes = b"\n") -> None:
         if lines and not self._file.closed:
             now = self._clock()
             # Kubernetes writes nanoseconds; a float has microseconds of them at best.
             stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z ").encode()
-            self._file.write(b"".join(stamp + line + b"\n" for line in lines))
+            first, self._begun = b"" if self._begun else stamp, not end
+            self._file.write(first + (b"\n" + stamp).join(lines) + end)
 
 
 def tail(path: Path, size: int) -> str:

@@ -100,7 +100,7 @@ class Progress(Model):
     """Counts of task runs, written by the engine now and then."""
 
     summary: Annotated[str | None, Field(max_length=64)] = None
-    """Completed of all task runs, e.g. 12/40; how many failed stands beside it."""
+    """Completed task runs: 12 done, or 12/40 where 40 is known; how many failed stands beside it."""
     total: Annotated[Int32 | None, Field(ge=0)] = None
     """Task runs made so far."""
     running: Annotated[Int32 | None, Field(ge=0)] = None
@@ -113,6 +113,38 @@ class Progress(Model):
     """Task runs whose result was there already."""
     activity: Annotated[str | None, Field(max_length=253)] = None
     """What runs now, by name."""
+
+
+class TaskSummary(Model):
+    """One task run, or one subflow run, as it stood at the attempt's end."""
+
+    address: Annotated[str, Field(max_length=506)]
+    """Its place in the run, e.g. below:0/load:0[3]: call, map index, nested."""
+    name: Annotated[str | None, Field(max_length=253)] = None
+    """What it is called, where that does not follow from the address."""
+    state: Annotated[str, Field(max_length=64)]
+    """Name of its last state: Completed, Cached, TimedOut, ..."""
+    type: Annotated[str | None, Field(max_length=16)] = None
+    """Type of that state, where the name is another."""
+    start_time: Time | None = None
+    """When its first try began."""
+    duration_seconds: Annotated[float | None, Field(ge=0)] = None
+    """From there to its end; absent while it runs."""
+    tries: Annotated[Int32 | None, Field(ge=0)] = None
+    """How often it was tried, where that is not once."""
+    cached: bool | None = None
+    """Whether its result was there already."""
+    subflow: bool | None = None
+    """Whether it is a subflow run."""
+
+
+class Tasks(Model):
+    """The task runs of the attempt, in its last report: those that failed first, then the longest."""
+
+    runs: Annotated[tuple[TaskSummary, ...] | None, Field(max_length=128)] = None
+    """As many as fit into 8 kB."""
+    omitted: Annotated[Int32 | None, Field(ge=0)] = None
+    """How many task runs are left out."""
 
 
 class Report(Model):
@@ -150,5 +182,7 @@ class Report(Model):
     """The exception that ended the flow."""
     progress: Progress | None = None
     """Counts of task runs, written now and then."""
+    tasks: Tasks | None = None
+    """The task runs, written at the end of the attempt."""
     pause: Pause | None = None
     """The pause that the flow is in."""
