@@ -26,6 +26,7 @@ from .apiserver.server import ApiServer
 from .guard import MARK, Guard
 from .kubeconfig import write_kubeconfig
 from .node.node import Node
+from .subjects import ACCOUNT, NAMESPACE, subjects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,7 @@ class DevCluster:
         self.folder = folder.absolute()
         self.kubeconfig = self.folder / "kubeconfig"
         self.operator_log = self.folder / "operator.log"
+        self._operator_kubeconfig = self.folder / "operator.kubeconfig"
         self._port = port
         self._keep = keep
         self._max_pods = max_pods
@@ -103,7 +105,10 @@ class DevCluster:
                 await asyncio.to_thread(shutil.rmtree, self.folder / "logs", ignore_errors=True)
             self._guard = Guard()
             await self._start_server()
-            write_kubeconfig(self.kubeconfig, self._running_server().kubeconfig())
+            server = self._running_server()
+            write_kubeconfig(self.kubeconfig, server.kubeconfig())
+            token = server.account_token(NAMESPACE, ACCOUNT)
+            write_kubeconfig(self._operator_kubeconfig, server.kubeconfig(token, NAMESPACE))
             await self._start_operator()
             self._node = Node(
                 self.credentials(),
@@ -170,6 +175,7 @@ class DevCluster:
             data=self.folder / "store" if self._keep else None,
             crds=crds(),
             policies=policies(),
+            objects=subjects(),
             logs=FolderLogs(self.folder / "logs"),
         )
         try:
@@ -200,7 +206,7 @@ class DevCluster:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**inherited, "KUBECONFIG": str(self.kubeconfig), MARK: f"{self._guard.mark}.operator"},
+                env={**inherited, "KUBECONFIG": str(self._operator_kubeconfig), MARK: f"{self._guard.mark}.operator"},
                 # Ctrl-C in the terminal is for this process, which then ends the operator in its turn.
                 start_new_session=True,
             )

@@ -1,13 +1,17 @@
-"""Real API servers with the generated CRDs and policies, and a fresh namespace for each test."""
+"""API servers with the generated CRDs and policies, real ones and the embedded one, and a fresh namespace for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import httpx
 import pytest
 
+from penstock_dev.subjects import subjects
 from penstock_operator.api.admission import policies
 from penstock_operator.api.crd import crds
+from tests.support.apiserver import Embedded
 from tests.support.realserver import (
     ASSETS_NEW,
     ASSETS_OLD,
@@ -22,9 +26,29 @@ from tests.support.world import World, until
 OTHERS = {"oldest": ASSETS_OLD, "newest": ASSETS_NEW}
 
 
-@pytest.fixture(scope="session", params=["given", *OTHERS])
-def server(request: pytest.FixtureRequest) -> Iterator[RealServer | GivenServer]:
-    """A real API server of that version, with our definitions."""
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """The embedded API server, asked as the real ones are."""
+
+    embedded: Embedded
+
+    @property
+    def admin_token(self) -> str:
+        return self.embedded.server.token
+
+    def client(self) -> httpx.Client:
+        made = self.embedded.client().http
+        del made.headers["Authorization"]
+        return made
+
+
+@pytest.fixture(scope="session", params=["embedded", "given", *OTHERS])
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer | RealServer | GivenServer]:
+    """An API server of that kind or version, with our definitions."""
+    if request.param == "embedded":
+        with Embedded(crds=crds(), policies=policies(), objects=subjects()) as embedded:
+            yield EmbeddedServer(embedded)
+        return
     real = real_server()
     if real is None:
         pytest.skip(MISSING)
@@ -65,7 +89,7 @@ def _wait_for_policies(world: World) -> None:
 
 
 @pytest.fixture
-def world(server: RealServer | GivenServer) -> Iterator[World]:
+def world(server: EmbeddedServer | RealServer | GivenServer) -> Iterator[World]:
     """A namespace of the test's own."""
     with server.client() as client:
         world = World(client, server.admin_token)

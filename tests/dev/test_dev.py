@@ -87,10 +87,10 @@ def processes(name: str) -> list[int]:
 
 
 def operator_of(folder: Path) -> int:
-    """The operator that uses this folder's kubeconfig."""
+    """The operator of this folder, by its own kubeconfig."""
     for pid in processes("penstock_operator"):
         try:
-            if str(folder / ".penstock/kubeconfig").encode() in Path(f"/proc/{pid}/environ").read_bytes():
+            if str(folder / ".penstock/operator.kubeconfig").encode() in Path(f"/proc/{pid}/environ").read_bytes():
                 return pid
         except OSError:
             continue

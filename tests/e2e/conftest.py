@@ -35,6 +35,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield made.start()
         if isinstance(made, RealCluster) and isinstance(made.server, RealServer):
             check_all_granted(made.server)
+        if isinstance(made, DevCluster):
+            made.check_all_granted()
     finally:
         made.stop()
 

@@ -88,11 +88,12 @@ class Embedded:
         data: Path | None = None,
         crds: Iterable[Mapping[str, Any]] = (),
         policies: Sequence[Mapping[str, Any]] = (),
+        objects: Iterable[Mapping[str, Any]] = (),
         logs: LogSource | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         more: dict[str, Any] = {} if clock is None else {"clock": clock}
-        self.server = ApiServer(data=data, crds=crds, policies=policies, logs=logs, **more)
+        self.server = ApiServer(data=data, crds=crds, policies=policies, objects=objects, logs=logs, **more)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="embedded-apiserver", daemon=True)
 

@@ -27,6 +27,9 @@ import httpx
 import pytest
 import yaml
 
+from penstock_dev.subjects import ACCOUNT as OPERATOR
+from penstock_dev.subjects import NAMESPACE as OPERATOR_NAMESPACE
+from penstock_dev.subjects import subjects
 from tests.support.realserver import GivenServer, RealServer
 from tests.support.world import until
 
@@ -300,10 +303,14 @@ class DevCluster(Cluster):
 
     @property
     def operator_kubeconfig(self) -> Path:
-        return self.kubeconfig
+        return self.folder / "operator.kubeconfig"
 
     def start(self) -> Cluster:
         self.start_server()
+        token = self.kubectl("-n", OPERATOR_NAMESPACE, "create", "token", OPERATOR, "--duration=8h").strip()
+        document = json.loads(self.kubeconfig.read_text())
+        document["users"][0]["user"]["token"] = token
+        self.operator_kubeconfig.write_text(json.dumps(document))
         self.start_operator()
         self.start_node()
         return self
@@ -312,6 +319,8 @@ class DevCluster(Cluster):
         port = ("--port", self._cluster()["server"].rsplit(":", 1)[1]) if self.kubeconfig.exists() else ()
         crds = self.folder / "crds.yaml"
         crds.write_text("\n---\n".join(p.read_text() for p in sorted((ROOT / "crds").glob("*.yaml"))))
+        objects = self.folder / "subjects.yaml"
+        objects.write_text(listed(subjects()))
         arguments = (
             "--kubeconfig",
             str(self.kubeconfig),
@@ -323,6 +332,8 @@ class DevCluster(Cluster):
             str(crds),
             "--policies",
             str(ROOT / "charts/penstock/files/policies.yaml"),
+            "--objects",
+            str(objects),
         )
         self.server = self.launch("server", "penstock_dev.apiserver", *arguments, *port)
         until("the embedded API server answers", self._answers)
@@ -341,6 +352,13 @@ class DevCluster(Cluster):
                 return client.get("/readyz").status_code == 200
         except (httpx.TransportError, json.JSONDecodeError):
             return False
+
+    def check_all_granted(self) -> None:
+        """The operator was refused nothing for want of a right: it would have said so in its log."""
+        refused = f"serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR}"
+        operators = [p for p in self.programs if p.name == "operator"]
+        lines = [line for p in operators for line in p.log.read_text().splitlines() if refused in line]
+        assert lines == [], lines[0]
 
     def stop_server(self) -> None:
         assert self.server

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -28,16 +29,30 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--policies", type=Path, action="append", default=[], help="YAML file of ValidatingAdmissionPolicies to enforce"
     )
+    parser.add_argument(
+        "--objects",
+        type=Path,
+        action="append",
+        default=[],
+        help="YAML file of further objects that are there from the start",
+    )
     return parser.parse_args()
 
 
+def _documents(paths: list[Path]) -> list[dict[str, Any]]:
+    return [document for path in paths for document in yaml.safe_load_all(path.read_text()) if document]
+
+
 async def _run(arguments: argparse.Namespace) -> None:
-    crds = [document for path in arguments.crds for document in yaml.safe_load_all(path.read_text()) if document]
-    policies = [
-        document for path in arguments.policies for document in yaml.safe_load_all(path.read_text()) if document
-    ]
     logs = FolderLogs(arguments.logs) if arguments.logs else None
-    server = ApiServer(port=arguments.port, data=arguments.data, crds=crds, policies=policies, logs=logs)
+    server = ApiServer(
+        port=arguments.port,
+        data=arguments.data,
+        crds=_documents(arguments.crds),
+        policies=_documents(arguments.policies),
+        objects=_documents(arguments.objects),
+        logs=logs,
+    )
     await server.start()
     try:
         if arguments.kubeconfig:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import authorization
 from .status import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from .authorization import Authorizer
     from .kinds import Resource
     from .store import Object
     from .tokens import User
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Admission"]
 
 _CHAIN = re.compile(r"\b([A-Za-z_]\w*(?:\.\w+)*)((?:\.\?\w+|\[\?[^\]]+\])(?:\.\?\w+|\[\?[^\]]+\]|\['[^']*'\])*)")
+_NONE = "''"
 _PART = re.compile(r"\.\?(\w+)|\[\??([^\]]+)\]")
 _AUTHORIZER = re.compile(
-    r"authorizer\.group\(('[^']*')\)\.resource\(('[^']*')\)\.namespace\([^)]*\)(?:\.name\([^)]*\))?\.check\(('[^']*')\)\.allowed\(\)"
+    r"authorizer\.group\(('[^']*')\)\.resource\(('[^']*')\)\.namespace\(([^)]*)\)(?:\.name\(([^)]*)\))?\.check\(('[^']*')\)\.allowed\(\)"
 )
 
 
@@ -37,7 +39,11 @@ def translated(expression: str) -> str:
         parts = ", ".join(f"'{name}'" if name else index for name, index in _PART.findall(found.group(2)))
         return f"dig({found.group(1)}, [{parts}])"
 
-    return _CHAIN.sub(chain, _AUTHORIZER.sub(r"allowed(\1, \2, \3)", expression))
+    def check(found: re.Match[str]) -> str:
+        group, resource, namespace, name, verb = found.groups()
+        return f"allowed({verb}, {group}, {resource}, {namespace}, {name or _NONE})"
+
+    return _CHAIN.sub(chain, _AUTHORIZER.sub(check, expression))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,11 @@ class Admission:
 
     Args:
         documents: policies and bindings; a policy counts whatever binds it.
+        authorizer: answers what a policy asks about a user's rights.
     """
 
     documents: Iterable[Mapping[str, Any]]
+    authorizer: Authorizer
     _compiled: list[_Policy] | None = field(default=None, init=False)
 
     def check(
@@ -73,7 +81,7 @@ class Admission:
         operation = "CREATE" if old is None else "UPDATE"
         for policy in self._policies():
             if full in policy.resources and operation in policy.operations:
-                message = _denial(policy, _context(user, operation, new, old, namespace))
+                message = _denial(policy, self._context(user, operation, new, old, namespace))
                 if message is not None:
                     raise _refusal(policy.name, resource, new["metadata"].get("name", ""), message)
 
@@ -91,6 +99,14 @@ class Admission:
             ]
         return self._compiled
 
+    def _context(
+        self, user: User, operation: str, new: Object, old: Object | None, namespace: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What expressions see, and the functions that they call."""
+        request = {"operation": operation, "namespace": namespace, "userInfo": user.info()}
+        functions = {"dig": _dig, "allowed": partial(self.authorizer.allows, user), "join": _join}
+        return {"request": request, "object": new, "oldObject": old, "variables": {}}, functions
+
 
 def _compile(document: Mapping[str, Any], program: Any) -> _Policy:
     spec = document["spec"]
@@ -105,25 +121,18 @@ def _compile(document: Mapping[str, Any], program: Any) -> _Policy:
     )
 
 
-def _context(
-    user: User, operation: str, new: Object, old: Object | None, namespace: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What expressions see, and the functions that they call."""
+def _dig(base: Any, path: Sequence[str]) -> Any:
     import cel
 
-    def dig(base: Any, path: Sequence[str]) -> Any:
-        for part in path:
-            if not isinstance(base, dict) or part not in base:
-                return cel.OptionalValue.none()
-            base = base[part]
-        return cel.OptionalValue.of(base)
+    for part in path:
+        if not isinstance(base, dict) or part not in base:
+            return cel.OptionalValue.none()
+        base = base[part]
+    return cel.OptionalValue.of(base)
 
-    def allowed(group: str, resource: str, verb: str) -> bool:
-        return authorization.allowed(user, verb, group, resource)
 
-    request = {"operation": operation, "namespace": namespace, "userInfo": user.info()}
-    functions = {"dig": dig, "allowed": allowed, "join": lambda items, between="": between.join(items)}
-    return {"request": request, "object": new, "oldObject": old, "variables": {}}, functions
+def _join(items: Sequence[str], between: str = "") -> str:
+    return between.join(items)
 
 
 def _denial(policy: _Policy, context: tuple[dict[str, Any], dict[str, Any]]) -> str | None:

@@ -1,8 +1,8 @@
 """The built-in kinds that are served, as a table.
 
 Field names and types are in `builtin_schemas.json` (made from a real server's OpenAPI documents, names and types only); behaviour is
-in the strategies. RBAC kinds, admission policies and Deployments are stored and do nothing: a chart can be applied, but this server
-authorizes everybody it knows and runs no controllers for them.
+in the strategies. Roles and bindings are what `authorization` reads; admission policies and Deployments are stored and do nothing: a chart can be
+applied, but the policies in force are those that the server was given, and no controllers run.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ from aiohttp import web
 
 from penstock_operator.api.constants import GROUP
 
-from . import discovery, podlog, selectors, watching
-from .authorization import authorize
+from . import podlog, reviews, selectors, watching
 from .describing import JSON, Descriptions, as_json
 from .requests import BODY_LIMIT, Answer, Target, delete_options, read_accept, read_body, read_path, write_options
 from .status import ApiError, bad_request, invalid_options, no_such_path, out_of_bounds, required
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .admission import Admission
+    from .authorization import Authorizer
     from .builtin import Builtin
     from .kinds import Registry, Resource
     from .logs import LogSource
@@ -62,7 +62,8 @@ class Http:
         logs: where `pods/log` reads.
         clock: seconds since the epoch.
         random_timeout: seconds after which a watch without a timeout of its own ends.
-        admission: the policies that are in force; None: none are, and nobody is refused a kind of ours.
+        authorizer: decides who may do what; None: everybody may do everything.
+        admission: the policies that are in force; None: none are.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Http:
         logs: LogSource | None,
         clock: Callable[[], float],
         random_timeout: Callable[[], float],
+        authorizer: Authorizer | None = None,
         admission: Admission | None = None,
     ) -> None:
+        self._authorizer = authorizer
         self._admission = admission
         self._verbs = verbs
         self._registry: Registry = verbs.registry
@@ -124,7 +127,7 @@ class Http:
         target = read_path(path)
         if target is None:
             raise no_such_path()
-        if target.plural in ("selfsubjectaccessreviews", "selfsubjectreviews"):
+        if target.plural in reviews.KINDS:
             return await self._review(call, target)
         resource = self._registry.find(target.group, target.version, target.plural)
         if resource is None:
@@ -133,8 +136,8 @@ class Http:
             raise no_such_path()
         if not resource.namespaced and target.namespace:
             raise no_such_path()
-        if self._admission is not None:
-            authorize(call.user, request.method, request.query, target)
+        if self._authorizer is not None:
+            self._authorizer.authorize(call.user, request.method, request.query, target)
         if target.subresource:
             return await self._subresource(call, resource, target)
         if target.name:
@@ -142,20 +145,10 @@ class Http:
         return await self._collection(call, resource, target)
 
     async def _review(self, call: Call, target: Target) -> web.Response:
-        """Answer who the client is, or that it may do what it asks: nothing is enforced."""
         if call.request.method != "POST":
             raise _no_method()
         body = read_body(await call.request.read(), call.request.headers.get("Content-Type", ""))
-        about = discovery.REVIEWS.get((target.group, target.plural))
-        if about is None:
-            raise no_such_path()
-        answer = {"kind": about["kind"], "apiVersion": f"{target.group}/{target.version}", "metadata": {}}
-        if target.plural == "selfsubjectreviews":
-            user = call.user
-            shown = {key: value for key, value in user.info().items() if value}
-            return as_json({**answer, "status": {"userInfo": shown}}, 201)
-        status = {"allowed": True, "reason": "the development control plane does not enforce RBAC"}
-        return as_json({**answer, "spec": body.get("spec", {}), "status": status}, 201)
+        return as_json(reviews.answer(target, body, call.user, self._authorizer), 201)
 
     # --- objects
 

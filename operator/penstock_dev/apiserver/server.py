@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from .admission import Admission
+from .authorization import Authorizer
 from .builtin import Builtin
 from .controllers import Controllers
-from .crds import BUCKET as DEFINITIONS
 from .crds import Definitions
 from .http import Http
 from .kinds import Registry
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ApiServer"]
 
+_LIFETIME_SECONDS = 10 * 365 * 86400
+
 
 class ApiServer:
     """A Kubernetes API server in this process, for development.
@@ -43,7 +45,8 @@ class ApiServer:
         port: TCP port on 127.0.0.1; 0 takes a free one.
         data: folder to keep objects in over a restart; None keeps them in memory only.
         crds: CustomResourceDefinition objects that are served from the start (created, or replaced when they differ).
-        policies: ValidatingAdmissionPolicies of the project's own kinds; without any nobody is refused one of these.
+        policies: ValidatingAdmissionPolicies of the project's own kinds, enforced; with them RBAC is enforced too, without any nobody is refused.
+        objects: further objects that are there from the start (created, or replaced when they differ): accounts, roles, bindings.
         logs: where `pods/log` reads; None: every log is empty.
         clock: seconds since the epoch, as `time.time`.
     """
@@ -55,6 +58,7 @@ class ApiServer:
         data: Path | None = None,
         crds: Iterable[Mapping[str, Any]] = (),
         policies: Sequence[Mapping[str, Any]] = (),
+        objects: Iterable[Mapping[str, Any]] = (),
         logs: LogSource | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,10 +80,13 @@ class ApiServer:
         self._verbs = Verbs(self._store, registry, clock, source)
         Definitions(self._store, registry, builtin.metadata)
         self._controllers = Controllers(self._verbs, self.ca)
-        self._crds = [dict(crd) for crd in crds]
-        tokens = Tokens(keys.token, self._store, clock, keys.signing)
-        admission = Admission(policies) if policies else None
-        self._http = Http(self._verbs, builtin, tokens, logs, clock, lambda: source.uniform(1800, 3600), admission)
+        self._given = [dict(one) for one in (*crds, *objects)]
+        self._tokens = Tokens(keys.token, self._store, clock, keys.signing)
+        authorizer = Authorizer(self._store) if policies else None
+        admission = Admission(policies, authorizer) if authorizer is not None else None
+        self._http = Http(
+            self._verbs, builtin, self._tokens, logs, clock, lambda: source.uniform(1800, 3600), authorizer, admission
+        )
         self._runner: web.AppRunner | None = None
 
     @property
@@ -97,19 +104,31 @@ class ApiServer:
         """PEM of the certificate that clients must trust: the server's own, made at start (kept with `data`)."""
         return self._identity.certificate
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """Return a kubeconfig document (for `yaml.safe_dump` or `json.dump`) with one context, namespace `default`."""
+    def account_token(self, namespace: str, account: str) -> str:
+        """Return a token of a ServiceAccount, for a program that lives as long as this server."""
+        spec = {"expirationSeconds": _LIFETIME_SECONDS}
+        return str(
+            self._tokens.request(namespace, account, {"spec": spec}, self._verbs.random_name(16))["status"]["token"]
+        )
+
+    def kubeconfig(self, token: str = "", namespace: str = "default") -> dict[str, Any]:
+        """Return a kubeconfig document (for `yaml.safe_dump` or `json.dump`) with one context.
+
+        Args:
+            token: whose it is; default: the administrator's.
+            namespace: of the context.
+        """
         ca = base64.b64encode(self.ca.encode()).decode()
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "penstock-dev",
             "clusters": [{"name": "penstock-dev", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
-            "users": [{"name": "penstock-dev", "user": {"token": self._token}}],
+            "users": [{"name": "penstock-dev", "user": {"token": token or self._token}}],
             "contexts": [
                 {
                     "name": "penstock-dev",
-                    "context": {"cluster": "penstock-dev", "user": "penstock-dev", "namespace": "default"},
+                    "context": {"cluster": "penstock-dev", "user": "penstock-dev", "namespace": namespace},
                 }
             ],
         }
@@ -131,13 +150,14 @@ class ApiServer:
         self._port = self._runner.addresses[0][1]
 
     def _install(self) -> None:
-        """Write the given definitions, as an apply by this server's own manager."""
-        definitions = self._verbs.registry.by_bucket(DEFINITIONS)
-        assert definitions is not None
+        """Write what was given, as an apply by this server's own manager."""
         options = WriteOptions(manager="penstock-dev", force=True)
-        for crd in self._crds:
-            name = crd["metadata"]["name"]
-            self._verbs.patch(definitions, "", name, "", "application/apply-patch+yaml", crd, options)
+        for one in self._given:
+            resource = self._verbs.registry.by_kind(one["apiVersion"], one["kind"])
+            if resource is None:
+                raise ValueError(f"{one['apiVersion']} {one['kind']} is not served here")
+            namespace, name = one["metadata"].get("namespace", ""), one["metadata"]["name"]
+            self._verbs.patch(resource, namespace, name, "", "application/apply-patch+yaml", one, options)
 
     async def stop(self) -> None:
         """End all watches and follows, close the socket, flush `data`. Safe to call twice."""

@@ -215,7 +215,7 @@ def event_out(obj: Object) -> Object:
 
 
 class RoleStrategy(Strategy):
-    """Roles and bindings of RBAC: stored, never enforced."""
+    """Roles and bindings of RBAC, which `authorization` reads."""
 
     def __init__(self, *, binding: bool) -> None:
         self._binding = binding

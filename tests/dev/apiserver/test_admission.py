@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from penstock_dev.apiserver.admission import translated
+from penstock_dev.subjects import subjects
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import crds
 from tests.dev.apiserver.rows import pod
@@ -21,7 +22,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Embedded]:
-    with Embedded(crds=crds(), policies=policies()) as server:
+    with Embedded(crds=crds(), policies=policies(), objects=subjects()) as server:
         yield server
 
 
@@ -142,7 +143,7 @@ def test_every_expression_can_be_translated() -> None:
         ("request.userInfo.?extra['a/b'].orValue([''])", "dig(request.userInfo, ['extra', 'a/b']).orValue([''])"),
         (
             "authorizer.group('').resource('pods').namespace(request.namespace).check('create').allowed()",
-            "allowed('', 'pods', 'create')",
+            "allowed('create', '', 'pods', request.namespace, '')",
         ),
         ("a.b == c['d']", "a.b == c['d']"),
     ],
