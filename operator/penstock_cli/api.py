@@ -159,14 +159,22 @@ class Api:
         finally:
             self._streams.discard(descriptor)
 
-    def watch(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> Iterator[Json]:
+    def watch(
+        self, path: str, params: Mapping[str, str], *, accept: str = JSON, quiet: float = _QUIET
+    ) -> Iterator[Json]:
         """Yield the events of one watch; it ends when the server ends it.
+
+        Args:
+            path: of the collection.
+            params: selectors and the version to begin at.
+            accept: the form that is asked for.
+            quiet: how many seconds may pass without an event, or a bookmark, until the connection counts as broken.
 
         Raises:
             ServerError: refused, or an ERROR event (status 410: the version is too old, list again).
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", **params}
-        for line in self.lines(path, query, accept=accept, quiet=_QUIET):
+        for line in self.lines(path, query, accept=accept, quiet=min(quiet, _QUIET)):
             event: Json = json.loads(line)
             if event["type"] == "ERROR":
                 status = event["object"]

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
     from .api import Api
 
-__all__ = ["asked_namespace", "connect"]
+__all__ = ["asked_namespace", "connect", "program"]
 
 
 def asked_namespace(context: typer.Context) -> str | None:
     """Return what `--namespace` was given; None if it was not."""
     return _given(context, "namespace")
+
+
+def program(context: typer.Context) -> str:
+    """Return what the user called this program: `penstock` or `kubectl penstock`."""
+    return str(context.find_root().info_name)
 
 
 @contextmanager

@@ -186,11 +186,8 @@ def _watch(api: Api, target: Target, where: str | None, query: Mapping[str, str]
         query = {"fieldSelector": f"metadata.name={target.name}"}
     printer = _Printer(kind, output, namespaces=where is None and kind.namespaced, labelled=False)
     for shown in changes(api, kind.path(where), query, accept=None if output.document else TABLE):
-        if not output.document:
-            if shown.get("rows"):
-                say(printer.text([shown], room=_ROOM), flush=True)
-        elif "items" in shown:
-            for item in _items(kind, shown):
+        if output.document:
+            for item in [shown["object"]] if "object" in shown else _items(kind, shown):
                 output.show(item)
-        else:
-            output.show(shown)
+        elif (table := shown.get("object") or shown).get("rows"):
+            say(printer.text([table], room=_ROOM), flush=True)

@@ -32,6 +32,10 @@ class HelpfulCommand(TyperCommand):
         super().format_help_text(ctx, formatter)
         _write_examples(self.examples, ctx, formatter)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line; an argument stands as it is called, without the braces that some versions add."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
 
 class HelpfulGroup(TyperGroup):
     """A command with commands of its own, and examples."""

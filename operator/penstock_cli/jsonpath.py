@@ -1,8 +1,8 @@
-r"""Templates as kubectl's `-o jsonpath=` has them: `{.items[*].metadata.name}`, `{range .items[*]}{.metadata.name}{"\n"}{end}`.
+"""Templates as kubectl's `-o jsonpath=` has them: `{.items[*].metadata.name}`, `{range .items[*]}{.metadata.name} {end}`.
 
-kubectl's dialect is its own: escaped dots (`.labels.app\.kubernetes\.io/name`), `range`, texts between braces. No library for Python reads
-it, so this reads the whole of what kubectl's documentation shows, and says what it does not know. A key that is missing is empty, as in
-`kubectl get`. Pure; source of the rules: kubernetes.io/docs/reference/kubectl/jsonpath, compared with kubectl by a test.
+kubectl's dialect is its own: dots escaped by backslashes in a label's name, `range`, texts between braces. No library for Python reads it,
+so this reads all that kubectl's documentation shows, and says what it does not know. A key that is missing is empty, as in `kubectl get`.
+Pure; source of the rules: kubernetes.io/docs/reference/kubectl/jsonpath, compared with kubectl by a test.
 """
 
 from __future__ import annotations

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from .api import Api, Json
 
-__all__ = ["EVENT", "FLOW", "FLOWRUN", "POD", "Kind", "Target", "kind_of", "resolve", "run_names", "targets"]
+__all__ = [
+    "EVENT",
+    "FLOW",
+    "FLOWRUN",
+    "POD",
+    "Kind",
+    "Target",
+    "kind_of",
+    "resolve",
+    "run_name",
+    "run_names",
+    "targets",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,15 @@ def run_names(words: Sequence[str]) -> list[str]:
             raise CliError(f"error: {word} is no FlowRun; this command is for FlowRuns only")
         names.append(_named(name if slash else word))
     return names
+
+
+def run_name(word: str) -> str:
+    """Read one FlowRun's name: `NAME` or `fr/NAME`.
+
+    Raises:
+        CliError: another kind was named.
+    """
+    return run_names([word])[0]
 
 
 def _named(name: str) -> str:

@@ -8,14 +8,19 @@ import typer
 
 from .helping import PLAIN
 
-__all__ = ["CLUSTER", "HELP", "Files", "Names", "OutputFormat", "Words", "cluster_options"]
+__all__ = [
+    "CLUSTER", "HELP", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
+    "Parameters", "RunName", "Watch", "Words", "cluster_options",
+]  # fmt: skip
 
 HELP = {"help_option_names": ["-h", "--help"]}
 # Where a context keeps what `cluster_options` were given.
 CLUSTER = "penstock.cluster"
 
-Names = Annotated[list[str], typer.Argument(help="FlowRuns: NAME or fr/NAME.", metavar="NAME...")]
-Words = Annotated[list[str], typer.Argument(help="TYPE, TYPE NAME... or TYPE/NAME...", metavar="TYPE [NAME]...")]
+FlowName = Annotated[str, typer.Argument(help="A Flow: NAME or fl/NAME.", metavar="FLOW")]
+OneRun = Annotated[str, typer.Argument(help="A FlowRun: NAME or fr/NAME.", metavar="RUN")]
+Names = Annotated[list[str], typer.Argument(help="FlowRuns: NAME or fr/NAME.", metavar="NAME")]
+Words = Annotated[list[str], typer.Argument(help="TYPE, TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]")]
 Files = Annotated[
     list[str] | None,
     typer.Option("--filename", "-f", metavar="FILE", help="A file, a folder, or - for standard input."),
@@ -29,6 +34,26 @@ OutputFormat = Annotated[
         help="json, yaml, name (get: also wide) or jsonpath=TEMPLATE, as kubectl has it.",
     ),
 ]
+
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="PARAMETER", help="key=value, key:=JSON or @FILE; may be repeated."),
+]
+RunName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the run; default: made up.")]
+GenerateName = Annotated[
+    str | None,
+    typer.Option(
+        "--generate-name", metavar="PREFIX", help="What a made-up name begins with; default: the flow's name."
+    ),
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label of the run; may be repeated.")
+]
+Env = Annotated[
+    list[str] | None, typer.Option("--env", "-e", metavar="NAME=VALUE", help="A variable of its pods; may be repeated.")
+]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow states and log to the end.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Let the API server check it, and make nothing.")]
 
 
 def _keep(context: typer.Context, parameter: typer.CallbackParam, value: str | None) -> str | None:

@@ -10,6 +10,7 @@ from .kinds import FLOWRUN, POD
 
 if TYPE_CHECKING:
     from .api import Api, Json
+    from .kinds import Kind
 
 __all__ = ["Run", "attempts_pods", "find", "not_found"]
 
@@ -111,6 +112,6 @@ def find(api: Api, namespace: str, name: str) -> Run:
     return Run(found)
 
 
-def not_found(name: str) -> ServerError:
-    """Return what the API server says of a run that is not there."""
-    return ServerError(404, "NotFound", f'{FLOWRUN.plural}.{FLOWRUN.group} "{name}" not found')
+def not_found(name: str, kind: Kind = FLOWRUN) -> ServerError:
+    """Return what the API server says of an object that is not there."""
+    return ServerError(404, "NotFound", f'{kind.plural}.{kind.group} "{name}" not found')

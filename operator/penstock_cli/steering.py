@@ -1,28 +1,146 @@
-"""What is asked of a run that lives: `cancel`."""
+"""What is wanted of what lives: runs are cancelled, paused, suspended and resumed; Flows are suspended and resumed.
+
+Each command is one change of `spec` (`desiredState`, `inputs`; of a Flow `suspend`); the operator does the rest. A run that has ended is
+left alone. Neighbour: `answering` makes the answer to a pause.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .kinds import FLOWRUN, run_names
-from .runs import find
+from .answering import answer
+from .errors import CliError
+from .exits import Exit, worst
+from .kinds import FLOW, FLOWRUN
+from .runs import Run, not_found
 from .terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from .api import Api
+    from .api import Api, Json
+    from .kinds import Kind
+    from .outputs import Output
 
-__all__ = ["cancel"]
+__all__ = ["cancel", "pause", "resume", "suspend"]
+
+_MERGE = "application/merge-patch+json"
 
 
-def cancel(api: Api, words: Sequence[str], namespace: str) -> None:
-    """Ask for the end of runs."""
-    for name in run_names(words):
-        run = find(api, namespace, name)
-        if run.finished:
-            say(f"{FLOWRUN.label(name)} has already ended: {run.state[0]}")
-            continue
-        patch = {"spec": {"desiredState": "Cancelled"}}
-        api.request("PATCH", run.path, body=patch, content_type="application/merge-patch+json")
-        say(f"{FLOWRUN.label(name)} cancellation requested")
+def cancel(api: Api, words: Sequence[str], output: Output) -> Exit:
+    """Ask for the end of runs; returns the exit code."""
+    return _each(api, words, output, {FLOWRUN: lambda run: _desire(Run(run), "Cancelled", "cancellation requested")})
+
+
+def pause(api: Api, words: Sequence[str], output: Output) -> Exit:
+    """Ask runs to hold where they are, with their pods; returns the exit code."""
+    return _each(api, words, output, {FLOWRUN: lambda run: _desire(Run(run), "Paused", "pause requested")})
+
+
+def suspend(api: Api, words: Sequence[str], output: Output) -> Exit:
+    """Ask runs to hold and give up their pods, or Flows to start no runs by themselves; returns the exit code."""
+
+    def flow(body: Json) -> tuple[Json, str]:
+        if body["spec"].get("suspend"):
+            return {}, "is suspended already"
+        return {"suspend": True}, "suspended: its schedules and changes start no runs; those made by hand still run"
+
+    wanted: dict[Kind, Callable[[Json], tuple[Json, str]]] = {
+        FLOWRUN: lambda run: _desire(Run(run), "Suspended", "suspension requested"),
+        FLOW: flow,
+    }
+    return _each(api, words, output, wanted)
+
+
+def resume(api: Api, word: str, given: Sequence[str], output: Output, program: str) -> Exit:
+    """Let a run go on, with the answer that it waits for, or let a Flow start runs by itself again; returns the exit code."""
+
+    def flow(body: Json) -> tuple[Json, str]:
+        if given:
+            raise CliError(f"error: {given[0]!r}: a Flow takes no answer", Exit.USAGE)
+        return ({"suspend": False}, "resumed") if body["spec"].get("suspend") else ({}, "is not suspended")
+
+    def run(body: Json) -> tuple[Json, str]:
+        known = Run(body)
+        if known.finished:
+            raise CliError(f"error: {FLOWRUN.label(known.name)} has already ended: {known.state[0]}")
+        held = body["spec"].get("desiredState") in ("Paused", "Suspended")
+        asked = (known.status.get("pause") or {}).get("key") if known.state[0] == "Paused" else None
+        if not held and not asked:
+            raise CliError(
+                f"error: {FLOWRUN.label(known.name)} is {known.state[0] or 'not seen yet'}, it is not paused"
+            )
+        spec: Json = {"desiredState": "Running"} if held else {}
+        if asked and (given or not held):
+            spec["inputs"] = {asked: answer(known, given, program)}
+        elif given:
+            raise CliError(
+                f"error: {FLOWRUN.label(known.name)} asks nothing, so {given[0]!r} answers nothing", Exit.USAGE
+            )
+        return spec, "answered" if "inputs" in spec else "resumed"
+
+    return _each(api, [word], output, {FLOWRUN: run, FLOW: flow})
+
+
+def _desire(run: Run, state: str, said: str) -> tuple[Json, str]:
+    if run.finished:
+        return {}, f"has already ended: {run.state[0]}"
+    if run.body["spec"].get("desiredState") == "Cancelled":
+        return {}, "is being cancelled already"
+    return {"desiredState": state}, said
+
+
+def _each(
+    api: Api, words: Sequence[str], output: Output, changes: dict[Kind, Callable[[Json], tuple[Json, str]]]
+) -> Exit:
+    """Change each object that was named; what one of them refuses does not keep the others from it.
+
+    Args:
+        api: the API server.
+        words: `NAME` (a run) or `KIND/NAME`.
+        output: the format.
+        changes: by kind, from an object to the fields of its spec that change (none: leave it), and what is said of it.
+    """
+    codes: list[Exit] = []
+    for kind, name in _named(words, list(changes)):
+        try:
+            path = kind.path(api.namespace, name)
+            body = api.find(path)
+            if body is None:
+                raise _absent(api, kind, name, list(changes))
+            spec, said = changes[kind](body)
+            if spec:
+                body = api.request("PATCH", path, body={"spec": spec}, content_type=_MERGE)
+            output.told(f"{kind.singular}.{kind.group}", name, said, body)
+        except CliError as error:
+            if len(words) == 1:
+                raise
+            say(error, error=True)
+            codes.append(error.code)
+    return worst(codes)
+
+
+def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]]:
+    """Read `NAME`, `KIND/NAME`, or the two words `KIND NAME...`."""
+    first = next((kind for kind in kinds if len(words) > 1 and words[0].lower() in kind.words), None)
+    if first is not None:
+        return [(first, name) for name in words[1:]]
+    found = []
+    for word in words:
+        prefix, slash, name = word.partition("/")
+        kind = next((kind for kind in kinds if not slash or prefix.lower() in kind.words), None)
+        if kind is None:
+            only = " and ".join(f"{each.kind}s" for each in kinds)
+            raise CliError(
+                f"error: {word} is no {' or '.join(each.kind for each in kinds)}; this command is for {only} only"
+            )
+        found.append((kind, name if slash else word))
+    return found
+
+
+def _absent(api: Api, kind: Kind, name: str, kinds: Sequence[Kind]) -> CliError:
+    """Return what is said of an object that does not exist; a Flow of a run's name is told."""
+    error = not_found(name, kind)
+    if kind is FLOWRUN and FLOW in kinds and api.find(FLOW.path(api.namespace, name)) is not None:
+        return CliError(f"{error} (there is a Flow of this name: write {FLOW.short}/{name})", error.code)
+    return error

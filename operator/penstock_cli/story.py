@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .api import Api
 
-__all__ = ["summary", "tell"]
+__all__ = ["outcome", "summary", "tell"]
 
 _COLOURS = {
     "Completed": "green",
@@ -63,7 +63,7 @@ def summary(runs: Sequence[Run], console: Console) -> None:
         table.add_row(Text(line(run.name)), Text(line(run.flow)), state, str(run.attempt), _took(run))
     console.print(table)
     for run in runs:
-        _print(console, Text(line(f"{run.name}: {_outcome(run)}")))
+        _print(console, Text(line(f"{run.name}: {outcome(run)}")))
 
 
 def _print(console: Console, text: Text) -> None:
@@ -78,7 +78,8 @@ def _took(run: Run) -> str:
     return f"{seconds:.1f}s" if seconds < 60 else duration(seconds)
 
 
-def _outcome(run: Run) -> str:
+def outcome(run: Run) -> str:
+    """Return in one line what an ended run returned, or why it did not."""
     if run.completed:
         result = run.status.get("result") or {}
         shown = result.get("json") or result.get("location") or result.get("type")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,20 @@ __all__ = ["changes"]
 _RETRY_SECONDS = 0.5
 # A server that stays away for so long is given up; a rolling upgrade of one takes less.
 _PATIENCE_SECONDS = 60.0
+_WATCH_SECONDS = 300
 
 
-def changes(api: Api, path: str, query: Mapping[str, str], *, accept: str | None = None) -> Iterator[Json]:
-    """Yield a list, then the object of each event; and the list again where events may have been missed.
+def changes(
+    api: Api, path: str, query: Mapping[str, str], *, accept: str | None = None, until: float | None = None
+) -> Iterator[Json]:
+    """Yield a list, then each event (`type`, `object`); and the list again where events may have been missed.
 
     Args:
         api: the API server.
         path: of the collection.
         query: selectors.
-        accept: the form that is asked for; a Table's list and events are tables.
+        accept: the form that is asked for; a Table's list and the objects of its events are tables.
+        until: monotonic seconds at which it ends; None: never.
 
     Raises:
         CliError: the server refuses, or cannot be reached for a minute.
@@ -38,25 +43,35 @@ def changes(api: Api, path: str, query: Mapping[str, str], *, accept: str | None
     yield listed
     version = _version(listed)
     lost_at: float | None = None
-    while True:
+    while until is None or time.monotonic() < until:
+        left = math.inf if until is None else max(until - time.monotonic(), 0.001)
         try:
             if not version:
                 listed = api.get(path, query, form)
                 yield listed
                 version = _version(listed)
-            for event in api.watch(path, {**query, "resourceVersion": version}, accept=form):
+            asked = {
+                **query,
+                "resourceVersion": version,
+                "timeoutSeconds": str(min(_WATCH_SECONDS, math.ceil(min(left, 1e6)))),
+            }
+            for event in api.watch(path, asked, accept=form, quiet=left):
                 lost_at = None
                 version = _version(event["object"]) or version
                 if event["type"] != "BOOKMARK":
-                    yield event["object"]
+                    yield event
+                elif until is not None and time.monotonic() >= until:
+                    return
         except ServerError as error:
             if error.status == 410:
                 version = ""  # too old: what there is now is told instead of what happened
-                continue
-            if error.status not in (429, 500, 502, 503, 504):
+            elif error.status in (429, 500, 502, 503, 504):
+                lost_at = _lost(lost_at, error)
+            else:
                 raise
-            lost_at = _lost(lost_at, error)
         except CliError as error:
+            if until is not None and time.monotonic() >= until:
+                return
             lost_at = _lost(lost_at, error)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..connection import connect
-from ..options import Names
+from ..options import Names, OutputFormat
 
 EXAMPLES = """
 penstock cancel hello
@@ -13,9 +13,11 @@ penstock cancel fr/one fr/two
 """
 
 
-def command(context: typer.Context, names: Names) -> None:
+def command(context: typer.Context, names: Names, output: OutputFormat = "") -> int:
     """Ask runs to stop; their on_cancellation hooks run, pod and log stay."""
+    from ..outputs import output as read_output
     from ..steering import cancel
 
+    form = read_output(output)
     with connect(context) as api:
-        cancel(api, names, api.namespace)
+        return cancel(api, names, form)

@@ -18,7 +18,7 @@ penstock delete -f flow.yaml
 def command(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(help="TYPE NAME... or TYPE/NAME...", metavar="[TYPE NAME...]")
+        list[str] | None, typer.Argument(help="TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]")
     ] = None,
     files: Files = None,
     missing_ok: Annotated[bool, typer.Option("--ignore-not-found", help="It is no error if there is none.")] = False,

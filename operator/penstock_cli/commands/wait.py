@@ -12,7 +12,7 @@ from ..options import Names
 EXAMPLES = """
 penstock wait hello
 penstock wait one two --timeout 10m
-penstock wait hello --for condition=Finished
+penstock wait hello --for condition=Finished --timeout 1h
 """
 
 
@@ -20,12 +20,26 @@ def command(
     context: typer.Context,
     names: Names,
     condition: Annotated[
-        str | None, typer.Option("--for", help="condition=NAME[=STATUS] or delete; default: the run's end.")
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="CONDITION",
+            help="condition=NAME[=STATUS], jsonpath={PATH}=VALUE or delete; default: the run's end.",
+        ),
     ] = None,
-    timeout: Annotated[str, typer.Option("--timeout", help="How long: 30s, 5m, 1h30m.")] = "30s",
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", metavar="TIME", help="30s, 5m, 1h30m; default: 30s with --for, else no limit."),
+    ] = None,
 ) -> int:
-    """Wait for runs; without --for the exit code is 0 if all are Completed, 1 if one ended otherwise."""
-    from ..waiting import seconds, wait
+    """Wait for the end of runs, or with --for as kubectl does.
 
+    Without --for the exit code tells the outcome: 0 all are Completed, 1 one Failed or Crashed, 3 one was Cancelled; in any case
+    4 one does not exist, 124 the time was over.
+    """
+    from ..moments import seconds
+    from ..waiting import wait
+
+    limit = None if timeout is None else seconds(timeout)
     with connect(context) as api:
-        return wait(api, names, api.namespace, condition=condition, timeout=seconds(timeout))
+        return wait(api, names, condition=condition, timeout=limit)

@@ -1,0 +1,36 @@
+"""`penstock resume`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..connection import connect, program
+from ..options import OutputFormat
+
+EXAMPLES = """
+penstock resume etl-friday
+penstock resume approval approve=true note='looks good'
+penstock resume fl/etl
+"""
+
+
+def command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A FlowRun: NAME or fr/NAME. A Flow: fl/NAME.", metavar="NAME")],
+    answer: Annotated[
+        list[str] | None, typer.Argument(help="The answer: key=value, key:=JSON or @FILE.", metavar="KEY=VALUE")
+    ] = None,
+    output: OutputFormat = "",
+) -> int:
+    """Let a paused or suspended run go on, with the answer that it waits for; or a Flow start runs by itself again.
+
+    The answer is typed and checked by what the run asks; what is missing is told with the question.
+    """
+    from ..outputs import output as read_output
+    from ..steering import resume
+
+    form = read_output(output)
+    with connect(context) as api:
+        return resume(api, name, answer or [], form, program(context))

@@ -1,0 +1,130 @@
+"""Parameters from a command line: `-p key=value`, `-p key:=json`, `-p @file.yaml`; typed and checked by the flow's schema before anything is made.
+
+Neighbours: `typed` says what a text means, `penstock_operator.core.parameters` is the check that the operator makes too.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import CliError
+from .exits import Exit
+from .nearness import near
+from .typed import BadValueError, Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .api import Json
+
+__all__ = ["check", "read"]
+
+
+def read(given: Sequence[str], schema: Json | None, *, option: str = "-p") -> Json:
+    """Return the parameters that a command line gives; a later file's win over an earlier one's, and single ones over all files.
+
+    Args:
+        given: what stood behind each option.
+        schema: the flow's `parametersSchema`.
+        option: what the option is called in messages.
+
+    Raises:
+        CliError: one of them cannot be read.
+    """
+    fields = Fields(schema or {})
+    from_files: Json = {}
+    single: Json = {}
+    for text in given:
+        if text.startswith("@"):
+            from_files.update(_file(text.removeprefix("@")))
+            continue
+        key, value = _single(text, fields, option)
+        if key in single:
+            raise _refused(f"{key!r} is given twice; for several values write a list: {option} '{key}:=[1, 2]'")
+        single[key] = value
+    return {**from_files, **single}
+
+
+def check(flow: str, schema: Json | None, own: Json, given: Mapping[str, Any]) -> None:
+    """Check the parameters of a run as the operator will.
+
+    Args:
+        flow: the flow's name, for messages.
+        schema: its `parametersSchema`; None: it has none, and nothing is known of its parameters.
+        own: the flow's own parameters, which those of the run are laid over.
+        given: the run's.
+
+    Raises:
+        CliError: a key is none of the flow's, one is missing, or a value is wrong.
+    """
+    if schema is None:
+        return
+    fields = Fields(schema)
+    unknown = [] if fields.open else [key for key in given if key not in fields.known]
+    if unknown:
+        known = ", ".join(fields.known)
+        raise _refused(f"{flow} has no parameter {unknown[0]!r}.{near(unknown[0], fields.known)} It takes: {known}")
+    effective = {**own, **given}
+    missing = [name for name in fields.required if name not in effective]
+    if missing:
+        wanted = ", ".join(f"{name} ({fields.types(name)})" for name in missing)
+        example = " ".join(f"-p {name}=..." for name in missing)
+        raise _refused(f"{flow} needs {wanted}: {example}")
+    from penstock_operator.core.faults import Unusable
+    from penstock_operator.core.parameters import bad_parameter
+
+    try:
+        wrong = bad_parameter(schema, effective)
+    except Unusable as error:
+        raise CliError(f"error: the flow {flow} cannot be run: {error}") from error
+    if wrong is not None:
+        raise _refused(f"{flow}: {wrong}")
+
+
+def _refused(why: str) -> CliError:
+    return CliError(f"error: {why}", Exit.USAGE)
+
+
+def _single(text: str, fields: Fields, option: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    as_json = key.endswith(":")
+    key = key.removesuffix(":")
+    if not equals or not key:
+        raise _refused(f"{option} {text!r}: write key=value, key:=JSON, or @FILE")
+    if as_json:
+        try:
+            return key, json.loads(value, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise _refused(
+                f"{option} {text!r}: {value!r} is no JSON ({error}); a text is {option} {key}=TEXT"
+            ) from error
+    if key not in fields.known:
+        return key, value
+    try:
+        return key, fields.value(key, value)
+    except BadValueError as error:
+        raise _refused(f"parameters.{key}: {error}") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _file(name: str) -> Json:
+    """Return the mapping that a YAML or JSON file holds."""
+    import yaml
+
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CliError(f"error: {name} cannot be read: {error}") from error
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _refused(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        raise _refused(f"{name}: parameters are a mapping of names to values")
+    return found

@@ -1,0 +1,252 @@
+"""run and retry: what is made of what was typed, and what is refused before anything is made."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Done, Penstock
+from tests.support.cli import API, Stage
+from tests.support.world import until
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "day": {"type": "string", "format": "date"},
+        "rows": {"type": "integer", "default": 1, "maximum": 10},
+        "shops": {"type": "array", "items": {"type": "string"}},
+        "limit": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+    },
+    "required": ["day"],
+}
+
+
+def flow(at: Stage, name: str = "etl", **spec: Any) -> None:
+    whole = {"entrypoint": "a.py:main", "source": {"inline": "x = 1\n"}, **spec}
+    at.post(
+        at.runs.replace("flowruns", "flows"),
+        {"apiVersion": API, "kind": "Flow", "metadata": {"name": name}, "spec": whole},
+    )
+
+
+def made(done: Done) -> dict[str, Any]:
+    assert (done.code, done.err) == (0, ""), done
+    return dict(json.loads(done.out))
+
+
+def names(at: Stage) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in at.get(at.runs)["items"])
+
+
+# --- run
+
+
+def test_parameters_are_what_the_schema_says(at: Stage, penstock: Penstock) -> None:
+    flow(at, parametersSchema=SCHEMA)
+    words = ["-p", "day=2026-11-21", "-p", "rows=5", "-p", 'shops=["a"]', "-p", "limit=null", "-o", "json"]
+    body = made(penstock("run", "etl", *words))
+    assert body["spec"]["flowRef"] == {"name": "etl"}
+    assert body["spec"]["parameters"] == {"day": "2026-11-21", "rows": 5, "shops": ["a"], "limit": None}
+    assert body["metadata"]["name"].startswith("etl-")
+    assert names(at) == [body["metadata"]["name"]]
+
+
+def test_without_a_schema_texts_stay_texts(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    words = ["-p", "n=5", "-p", "m:=5", "-p", "url=a:=b", "-p", "text=", "-p", "at=@home", "-o", "json"]
+    assert made(penstock("run", "fl/etl", *words))["spec"]["parameters"] == {
+        "n": "5", "m": 5, "url": "a:=b", "text": "", "at": "@home",
+    }  # fmt: skip
+
+
+def test_parameters_from_files(at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow(at)
+    (tmp_path / "one.yaml").write_text("a: 1\nb: [x]\n")
+    (tmp_path / "two.json").write_text('{"b": null, "c": 3}')
+    monkeypatch.chdir(tmp_path)
+    words = ["-p", "c=own", "-p", "@one.yaml", "-p", "@two.json", "-o", "json"]
+    assert made(penstock("run", "etl", *words))["spec"]["parameters"] == {"a": 1, "b": None, "c": "own"}
+
+
+def test_the_rest_of_a_run(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    words = ["--name", "mine", "-l", "team=data", "-e", "MODE=a=b", "--at", "2999-01-01T06:00:00+02:00", "-o", "json"]
+    body = made(penstock("run", "etl", *words))
+    assert (body["metadata"]["name"], body["metadata"]["labels"]) == ("mine", {"team": "data"})
+    assert body["spec"]["env"] == [{"name": "MODE", "value": "a=b"}]
+    assert body["spec"]["scheduledTime"] == "2999-01-01T04:00:00Z"
+    assert penstock("run", "etl", "--generate-name", "nightly-", "-o", "name").out.startswith(
+        "flowrun.penstock.dev/nightly-"
+    )
+    long = penstock("run", "etl", "--generate-name", "x" * 60, "-o", "jsonpath={.metadata.name}").out
+    assert len(long) == 52
+
+
+def test_a_dry_run_makes_nothing(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    done = penstock("run", "etl", "--name", "mine", "--dry-run")
+    assert (done.code, done.out) == (0, "flowrun.penstock.dev/mine created (server dry run)\n")
+    assert penstock("run", "etl", "--dry-run", "-o", "jsonpath={.kind}").out == "FlowRun"
+    assert names(at) == []
+
+
+def test_a_time_that_has_passed_is_told(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    done = penstock("run", "etl", "--name", "a", "--at", "2020-01-01T00:00:00Z")
+    assert (done.code, done.err) == (0, "note: --at 2020-01-01T00:00:00Z has passed, the run begins at once\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["etl"], 2, "flow etl needs day (string): -p day=..."),
+        (["etl", "-p", "dya=x"], 2, "flow etl has no parameter 'dya'. Did you mean 'day'? It takes: day, rows, shops, limit"),
+        (["etl", "-p", "zzz=x"], 2, "flow etl has no parameter 'zzz'. It takes: day"),
+        (["etl", "-p", "day=x", "-p", "rows=many"], 2, "parameters.rows: 'many' is no integer"),
+        (["etl", "-p", "day=x", "-p", "rows=11"], 2, "parameters.rows: 11 is greater than the maximum of 10"),
+        (["etl", "-p", "day=x", "-p", 'rows:="x"'], 2, "parameters.rows: 'x' is not of type 'integer'"),
+        (["etl", "-p", "day=x", "-p", "shops:=[1]"], 2, "parameters.shops[0]: 1 is not of type 'string'"),
+        (["etl", "-p", "day=x", "-p", "day=y"], 2, "'day' is given twice"),
+        (["etl", "-p", "day"], 2, "write key=value, key:=JSON, or @FILE"),
+        (["etl", "-p", "=5"], 2, "write key=value"),
+        (["etl", "-p", "day:=x"], 2, "'x' is no JSON"),
+        (["etl", "-p", "rows:=NaN"], 2, "NaN is no JSON"),
+        (["etl", "-p", "@none.yaml"], 1, "none.yaml cannot be read"),
+        (["etl", "-p", "day=x", "--at", "tomorrow"], 2, "'tomorrow' is no time: write RFC 3339"),
+        (["etl", "-p", "day=x", "--at", "2026-01-01T00:00:00"], 2, "says no time zone"),
+        (["etl", "-p", "day=x", "--at", "+soon"], 1, "invalid duration"),
+        (["etl", "-p", "day=x", "--at", "+99999999d"], 2, "beyond the calendar"),
+        (["etl", "-p", "day=x", "--name", "A_b"], 2, "'A_b' is no name"),
+        (["etl", "-p", "day=x", "--name", "x" * 53], 2, "longer than 52"),
+        (["etl", "-p", "day=x", "--name", "a", "--generate-name", "b-"], 2, "exclude each other"),
+        (["etl", "-p", "day=x", "-l", "team"], 2, "--label 'team': write key=value"),
+        (["etl", "-p", "day=x", "-o", "table"], 1, "allowed formats are: json,jsonpath=TEMPLATE,name,yaml"),
+        (["elt", "-p", "day=x"], 4, 'flows.penstock.dev "elt" not found in namespace default. Did you mean \'etl\'?'),
+        (["fr/etl"], 2, "is no Flow"),
+        (["a/b/c"], 2, "is no Flow"),
+        (["fl/a/b"], 1, "may not contain '/'"),
+        ([], 2, "Missing argument 'FLOW'"),
+        (["etl", "-p", "day=x", "-n", "none"], 4, "There is no Flow at all in namespace none"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else None,
+)  # fmt: skip
+def test_what_is_refused(at: Stage, penstock: Penstock, words: list[str], code: int, why: str) -> None:
+    flow(at, parametersSchema=SCHEMA)
+    done = penstock("run", *words)
+    assert (done.code, done.out) == (code, "")
+    assert why in done.err
+    assert "Traceback" not in done.err
+    assert names(at) == []
+
+
+def test_a_name_that_is_taken(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    at.run("mine")
+    done = penstock("run", "etl", "--name", "mine")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == 'Error from server (AlreadyExists): flowruns.penstock.dev "mine" already exists\n'
+
+
+@pytest.mark.parametrize(("kind", "code"), [("Completed", 0), ("Failed", 1), ("Crashed", 1), ("Cancelled", 3)])
+def test_a_watched_run_ends_as_the_run_does(at: Stage, penstock: Penstock, kind: str, code: int) -> None:
+    flow(at)
+
+    def happens() -> None:
+        until("it is made", lambda: names(at))
+        at.status("mine", kind, message="why", result={"json": "7"})
+
+    world = threading.Thread(target=happens)
+    world.start()
+    done = penstock("run", "etl", "--name", "mine", "--watch")
+    world.join()
+    assert done.code == code
+    lines = done.out.splitlines()
+    assert lines[0] == "flowrun.penstock.dev/mine created"
+    assert lines[-1] == ("mine: returned 7" if kind == "Completed" else f"mine: {kind}, why")
+
+
+# --- retry
+
+
+def failed(at: Stage, name: str = "a", kind: str = "Failed", **spec: Any) -> None:
+    at.run(name, **spec)
+    at.status(name, kind)
+
+
+def test_a_retry_goes_on_from_the_failure(at: Stage, penstock: Penstock) -> None:
+    whole: dict[str, Any] = {
+        "parameters": {"n": 1}, "context": {"k": 2}, "template": {"spec": {"nodeSelector": {"a": "b"}}}, "image": "x:1",
+        "env": [{"name": "A", "value": "b"}], "resources": {"limits": {"memory": "1Gi"}}, "priority": 3, "displayName": "d",
+        "runPolicy": {"retries": {"application": 1}},
+    }  # fmt: skip
+    failed(at, **whole)
+    headers = {"Content-Type": "application/merge-patch+json"}
+    labels = {"team": "data", "app.kubernetes.io/instance": "argo", "penstock.dev/schedule": "s"}
+    at.client.patch(f"{at.runs}/a", json={"metadata": {"labels": labels}}, headers=headers)
+    body = made(penstock("retry", "a", "-o", "json"))
+    assert (body["metadata"]["name"], body["metadata"]["labels"]) == ("a-2", {"team": "data"})
+    assert body["spec"].pop("rerunOf") == {"name": "a"}
+    assert {key: body["spec"][key] for key in whole} == whole
+    assert set(body["spec"]) == {*whole, "flowSpec", "desiredState"}
+
+
+def test_a_retrys_name_is_the_next_that_is_free(at: Stage, penstock: Penstock) -> None:
+    failed(at)
+    at.run("a-2")
+    assert penstock("retry", "a", "-o", "name").out == "flowrun.penstock.dev/a-3\n"
+    at.status("a-3", "Crashed")
+    assert penstock("retry", "fr/a-3", "-o", "name").out == "flowrun.penstock.dev/a-4\n"
+    failed(at, "day-2026")  # its number is no retry's
+    assert penstock("retry", "day-2026", "-o", "name").out == "flowrun.penstock.dev/day-2026-2\n"
+    failed(at, "x" * 52)
+    assert penstock("retry", "x" * 52, "-o", "name").out == f"flowrun.penstock.dev/{'x' * 50}-2\n"
+    assert penstock("retry", "a", "--name", "b", "-o", "name").out == "flowrun.penstock.dev/b\n"
+
+
+def test_a_retry_of_everything(at: Stage, penstock: Penstock) -> None:
+    failed(at, kind="Completed")
+    assert "rerunOf" not in made(penstock("retry", "a", "--all", "-o", "json"))["spec"]
+
+
+def test_a_retry_tells_that_the_flow_has_changed(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+    at.post(
+        at.runs, {"apiVersion": API, "kind": "FlowRun", "metadata": {"name": "a"}, "spec": {"flowRef": {"name": "etl"}}}
+    )
+    at.status("a", "Failed", flow={"name": "etl", "revision": "etl-1"})
+    path = at.runs.replace("flowruns", "flows/etl/status")
+    headers = {"Content-Type": "application/merge-patch+json"}
+    assert at.client.patch(path, json={"status": {"revision": "etl-2"}}, headers=headers).is_success
+    done = penstock("retry", "a")
+    assert done.code == 0
+    assert done.err == "note: flow etl has changed since (etl-1 is now etl-2); the new run takes it as it is now\n"
+    at.client.delete(at.runs.replace("flowruns", "flows/etl"))
+    assert penstock("retry", "a").code == 4
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "code", "why"),
+    [
+        ("Running", ["a"], 1, "is Running, it has not ended: wait for it (penstock wait a) or end it (penstock cancel a) first"),
+        ("Paused", ["a", "--all"], 1, "is Paused, it has not ended"),
+        ("", ["a"], 1, "is not seen by the operator yet"),
+        ("Completed", ["a"], 1, "there is no point of failure to go on from; penstock retry a --all runs it again"),
+        ("Failed", ["b"], 4, 'flowruns.penstock.dev "b" not found'),
+        ("Failed", ["fl/a"], 1, "is no FlowRun"),
+        ("Failed", ["a", "--name", "a"], 1, "already exists"),
+    ],
+)  # fmt: skip
+def test_a_retry_that_is_refused(
+    at: Stage, penstock: Penstock, state: str, words: list[str], code: int, why: str
+) -> None:
+    at.run("a")
+    if state:
+        at.status("a", state)
+    done = penstock("retry", *words)
+    assert (done.code, done.out) == (code, "")
+    assert why in done.err
+    assert names(at) == ["a"]
