@@ -112,14 +112,15 @@ BEFORE_THE_POD = [
         degraded="AwaitingFlow",
     ),
     Case(
-        "Flow with a ConfigMap that is missing: Scheduled/AwaitingFlow, Degraded",
+        "Flow with a ConfigMap that is missing: Pending/ConfigError, Degraded, its name",
         fresh(
             {"flowRef": {"name": "etl"}},
             flow=flow({"entrypoint": "etl.py:main", "source": {"configMap": {"name": "code"}}}),
         ),
-        "Scheduled/AwaitingFlow",
+        "Pending/ConfigError",
         says=("'code' does not exist",),
-        degraded="AwaitingFlow",
+        degraded="ConfigError",
+        again=2,
     ),
     Case(
         "Flow whose ConfigMap is too large for a revision: Degraded, with the size",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.api.flowrun import FlowInfo
-from penstock_operator.core.model import MISSING, ConfigMap, Emit, Look, Observed, Refusal, TidyRevisions
+from penstock_operator.core.model import MISSING, UNKNOWN, ConfigMap, Emit, Look, Observed, Refusal, TidyRevisions
 from penstock_operator.core.reconcile import reconcile
 from penstock_operator.core.revisions import Stored, content_digest, of_flow, recorded_definition, superseded
 from tests.support.builders import (
@@ -143,10 +143,33 @@ CASES: list[Case] = [
             ("the Flow was changed while its revision was refused", CHANGED, None, refused(500, WEBHOOK)),
         )
     ),
-    Case(
-        "deleted, and the source with it: Crashed/FlowDeleted",
-        begun(RECORDED, flow=MAPPED, source=MISSING, revision=MISSING),
-        "Crashed/FlowDeleted",
+    # --- likewise deleted: the run waits for what comes, as it did before its attempt was written down
+    *(
+        Case(
+            f"{what} before anything ran: the run begins anew",
+            begun(RECORDED, flow=made, source=source, revision=MISSING, refusal=refusal),
+            "Scheduled/Scheduled",
+            (),
+            says=(says, "takes the Flow as it is now"),
+            again=0,
+        )
+        for what, made, source, refusal, says in (
+            ("the source was deleted", MAPPED, MISSING, None, "was changed before revision"),
+            ("the Flow was deleted", MISSING, UNKNOWN, None, "was deleted before revision"),
+            ("the Flow was deleted while the pod was refused", MISSING, UNKNOWN, refused(403, "quota"), "was deleted"),
+        )
+    ),
+    *(
+        Case(
+            f"{what} between two attempts, and the revision with it: Crashed/FlowDeleted",
+            begun(RECORDED, attempt=2, flow=made, source=MISSING, revision=MISSING),
+            "Crashed/FlowDeleted",
+            says=(says,),
+        )
+        for what, made, says in (
+            ("the source was deleted", MAPPED, "has changed since"),
+            ("the Flow was deleted", MISSING, "was deleted"),
+        )
     ),
     Case(
         "the Flow has changed, and its revision is there: the run goes on with it",

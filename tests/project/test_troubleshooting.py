@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+from penstock_operator.core import verdict
+
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "operator/penstock_operator/core"
 # What makes a state: its second or third argument is the name.
@@ -14,19 +16,21 @@ NAME = re.compile(r"[A-Z][A-Za-z]+")
 
 
 def names() -> set[str]:
-    """Collect the names that stand as literals in calls which make a state."""
+    """Collect the names that stand in calls which make a state."""
     found = set()
     for path in CORE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
-                for argument in node.args[:3]:
-                    if (
-                        isinstance(argument, ast.Constant)
-                        and isinstance(argument.value, str)
-                        and NAME.fullmatch(argument.value)
-                    ):
-                        found.add(argument.value)
+                words = (_word(argument) for argument in node.args[:3])
+                found |= {word for word in words if isinstance(word, str) and NAME.fullmatch(word)}
     return found
+
+
+def _word(argument: ast.expr) -> object:
+    """What an argument says: a literal, or a constant that more than one policy names."""
+    if isinstance(argument, ast.Name):
+        return getattr(verdict, argument.id, None)
+    return argument.value if isinstance(argument, ast.Constant) else None
 
 
 def test_every_name_is_explained() -> None:

@@ -148,8 +148,8 @@ class RunPolicy(Model):
     Failed/TimedOut. Absent: no limit.
     """
     pending_deadline_seconds: Annotated[Int64, Within(1)] | None = None
-    """Seconds for which one attempt may not run yet; then the run ends Crashed with the last reason. Absent: no
-    limit.
+    """Seconds for which one attempt may not run yet, or its Flow not be there; then the run ends Crashed with the
+    last reason. Absent: no limit.
     """
     image_pull_grace_seconds: Annotated[Int64, Within(0, 86_400)] | None = None
     """Seconds for which an error of the image pull may last before the attempt is lost. Default 300."""
@@ -205,3 +205,8 @@ class Execution(Model):
     """Where results go."""
     run_policy: RunPolicy | None = None
     """Deadlines, retry budgets, retention. A run's own win, field by field."""
+
+    @property
+    def source_config_map(self) -> str | None:
+        """Name of the ConfigMap that holds the source; None: there is none, or it is elsewhere."""
+        return self.source.config_map.name if self.source is not None and self.source.config_map is not None else None

@@ -14,7 +14,7 @@ from penstock_operator.api.times import later
 
 from .model import Look, Observed, Refusal
 from .plan import Plan, earliest
-from .verdict import Degraded
+from .verdict import AWAITING_FLOW, Degraded
 
 REASON = "LookRefused"
 _FIRST_SECONDS, _LAST_SECONDS = 10.0, 60.0
@@ -50,8 +50,8 @@ def blocked(seen: Observed, looks: Set[Look]) -> Plan:
     state = seen.run.status.state
     again = earliest(*(look_again(refusal) for _, refusal in found))
     degraded = Degraded(REASON, text)
-    if state is None:
-        return Plan(StateType.SCHEDULED, "AwaitingFlow", text, again_at=again, degraded=degraded)
+    if state is None or (state.name == AWAITING_FLOW and state.type is StateType.SCHEDULED):
+        return Plan(StateType.SCHEDULED, AWAITING_FLOW, text, again_at=again, degraded=degraded)
     return Plan(
         state.type,
         state.name,

@@ -18,6 +18,8 @@ from penstock_operator.api.flow import Concurrency, ConcurrencyPolicy, Flow
 from penstock_operator.api.flowrun import FlowRun, Queue, StateType
 from penstock_operator.api.times import EARLIEST, later
 
+from .verdict import CONFIG_ERROR
+
 AWAITING_SLOT = "AwaitingConcurrencySlot"
 # A place is written when its rounded value changes: at most three writes a run for each power of ten ahead of it.
 _PLACES = (1, 2, 5)
@@ -80,10 +82,24 @@ class Skip:
 # --- what a run is to the others ---------------------------------------------------------------------------------------------------------
 
 
+def open_yet(run: FlowRun) -> bool:
+    """Whether what a run executes is not settled: no attempt is written down, or the first one was taken back with its revision.
+
+    No pod is made before the revision is recorded.
+    """
+    attempt, flow, state = run.status.attempt, run.status.flow, run.status.state
+    if attempt is None:
+        return True
+    recorded = run.spec.flow_ref is None or (flow is not None and flow.revision is not None)
+    begun = attempt.number > 1 or attempt.pod_uid is not None or run.status.report is not None
+    pending = state is not None and state.type is not StateType.SCHEDULED and state.name != CONFIG_ERROR
+    return not recorded and not begun and not pending
+
+
 def holds(run: FlowRun) -> bool:
     """Whether a run holds its slots: its attempt has, or may have, a live pod."""
     state, attempt = run.status.state, run.status.attempt
-    if attempt is None or state is None or run.spec.managed_by is not None:
+    if attempt is None or state is None or run.spec.managed_by is not None or open_yet(run):
         return False
     if state.type is StateType.PAUSED:
         report = run.status.report

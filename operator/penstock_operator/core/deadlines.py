@@ -19,7 +19,7 @@ from .model import UNKNOWN, Look
 from .plan import Plan, earliest
 from .situation import DEADLINE_PASSED, Situation
 from .stopping import CANCEL_AHEAD, DEADLINE_LATE, delete, hard_seconds, obeys, stop
-from .verdict import Verdict
+from .verdict import AWAITING_FLOW, Verdict
 
 # What waiting alone can't help is given up after this; until then somebody may raise the quota.
 HOPELESS_SECONDS = 600
@@ -64,9 +64,9 @@ def _terminating_since(s: Situation) -> datetime:
 
 
 def pending_deadline(s: Situation, plan: Plan, *, hopeless: bool = False) -> Plan:
-    """Return the plan of a pending attempt, or the run's end if it has been pending for too long.
+    """Return the plan of an attempt that does not run yet, or the run's end if it has waited for too long: for its Flow, or for its pod.
 
-    The clock stands still behind a scheduling gate, and begins when the gate opens.
+    The clock stands still behind a scheduling gate, and begins when the gate opens. It begins anew when what the Flow lacked has come.
 
     Args:
         s: the run and what is around it.
@@ -76,15 +76,26 @@ def pending_deadline(s: Situation, plan: Plan, *, hopeless: bool = False) -> Pla
     limit = s.policy.pending_deadline
     if limit is None and hopeless:
         return _give_up(s, plan)
-    if limit is None or plan.type is not StateType.PENDING or plan.name == "SchedulingGated":
+    since = _waits_since(s, plan) if limit is not None else None
+    if limit is None or since is None:
         return plan
-    state = s.status.state
-    waiting = state is not None and state.type is StateType.PENDING and state.name != "SchedulingGated"
-    since = state.since if waiting and state is not None and state.since is not None else s.now
     due = later(since, limit)
     if s.now < due:
         return replace(plan, again_at=earliest(plan.again_at, due))
     return _too_late(s, plan, f"pendingDeadlineSeconds ({limit} s)")
+
+
+def _waits_since(s: Situation, plan: Plan) -> datetime | None:
+    """Return since when the attempt could have begun, and has not; None: that is not what it waits for."""
+    state = s.status.state
+    if plan.type is StateType.PENDING and plan.name != "SchedulingGated":
+        waiting = state is not None and state.type is StateType.PENDING and state.name != "SchedulingGated"
+        return (state.since if waiting and state is not None else None) or s.now
+    if plan.type is StateType.SCHEDULED and plan.name == AWAITING_FLOW:
+        # Scheduled is also what waits for its time, or for a slot: not by its own fault.
+        waiting = state is not None and state.type is StateType.SCHEDULED and state.name == AWAITING_FLOW
+        return (state.time if waiting and state is not None else None) or s.now
+    return None
 
 
 def _give_up(s: Situation, plan: Plan) -> Plan:

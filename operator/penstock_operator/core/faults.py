@@ -21,3 +21,15 @@ class Unusable(Exception):  # noqa: N818 - the flow is, its message says why
     """
 
     of_run = False
+
+
+class SourceMissing(Unusable):
+    """The ConfigMap that a flow takes its source from is not there (yet).
+
+    Attributes:
+        name: of the ConfigMap.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"source.configMap {name!r} does not exist")
+        self.name = name

@@ -77,7 +77,7 @@ class Look(StrEnum):
     POD = "pod"  # the current attempt's pod
     PREVIOUS_POD = "previous-pod"  # the pod of the attempt before
     REVISION = "revision"  # the ConfigMap status.flow.revision (or the one that the Flow's spec makes now)
-    SOURCE = "source"  # the ConfigMap source.configMap of the Flow
+    SOURCE = "source"  # the ConfigMap source.configMap of the Flow, or of flowSpec
     FLOW = "flow"  # the Flow of spec.flowRef, where the store has none
     PARAMETERS = "parameters"  # whether the effective parameters fit `parametersSchema`: it may take long to know
     LIMITS = "limits"  # the ConfigMap penstock-concurrency: of limits, a minute's age does no harm
@@ -94,6 +94,7 @@ class Observed:
     engine_template: Template | None = None  # --engine-template
     pod_security: bool = True  # --pod-security: False leaves security contexts to the template
     flow: Flow | Absence = UNKNOWN  # of spec.flowRef
+    near: tuple[str, ...] = ()  # Flows of the namespace with a name like flowRef's, where there is no Flow of that name
     pod: Pod | Absence = UNKNOWN  # of that name, whoever owns it
     pod_is_live: bool = False  # `pod` came from a live GET for this decision
     last_pod: Pod | None = (
@@ -103,7 +104,7 @@ class Observed:
     older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
     rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store
     revision: ConfigMap | Absence = UNKNOWN
-    source: ConfigMap | Absence = UNKNOWN  # source.configMap
+    source: ConfigMap | Absence = UNKNOWN  # source.configMap, of the Flow or of flowSpec
     events: tuple[PodEvent, ...] | None = None  # None: not looked
     contention: Contention = UNCONTENDED  # about the slots that the Flow's runs share, as the store counts them
     checked: Checked | Absence = UNKNOWN

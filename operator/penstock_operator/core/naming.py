@@ -27,7 +27,6 @@ def misnamed(spec: FlowRunSpec) -> str | None:
 
 def misnamed_source(flow: Execution) -> str | None:
     """Return what is wrong with the name of a flow's ConfigMap; None: nothing, or it has none."""
-    if flow.source is None or flow.source.config_map is None:
-        return None
-    fault = SUBDOMAIN.fault(flow.source.config_map.name)
+    name = flow.source_config_map
+    fault = SUBDOMAIN.fault(name) if name is not None else None
     return f"source.configMap.name {fault}" if fault is not None else None

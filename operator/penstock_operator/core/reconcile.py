@@ -33,7 +33,7 @@ from .policy import policy_of
 from .reports import final_report, judge_report, last_words
 from .retention import clean_up
 from .situation import Situation, situation
-from .submitting import remade
+from .submitting import remade, with_flows_policy
 from .verdict import Budget, Showing, Verdict
 from .waiting import begin_again, wait_or_begin
 
@@ -71,6 +71,8 @@ def _reconcile(seen: Observed) -> Decision:
             return Decision(looks=need.looks)
         plan = blocked(seen, need.looks)
         s = s or Situation(seen, None, policy_of(None, seen.run.spec), unread=need.looks)
+        if s.fresh:
+            plan = pending_deadline(with_flows_policy(s), plan)
     return conclude(s, plan)
 
 

@@ -23,7 +23,7 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowInfo
 
 from .canonical import DEEPEST, canonical_json, digest_files, too_deep
-from .faults import Need, Unusable
+from .faults import Need, SourceMissing, Unusable
 from .model import MISSING, UNKNOWN, Absence, ConfigMap, Look, Observed
 from .naming import misnamed_source
 from .policy import effective_parameters
@@ -137,16 +137,14 @@ def _check_source(source: ConfigMap) -> None:
 
 def _source(seen: Observed, flow: Flow) -> ConfigMap | Absence | None:
     """Return the Flow's source ConfigMap, None where it names none."""
-    if flow.spec.source is None or flow.spec.source.config_map is None:
-        return None
-    return seen.source
+    return seen.source if flow.spec.source_config_map is not None else None
 
 
 def current_definition(seen: Observed) -> Definition | None:
     """Return what a first attempt executes: the flowSpec, or the Flow as it is now. None: there is no such Flow (yet).
 
     Raises:
-        Unusable: the Flow can't be run as it is; it may heal.
+        Unusable: the Flow can't be run as it is; it may heal (SourceMissing: when its ConfigMap comes).
         Need: its source is to be read.
     """
     if seen.run.spec.flow_spec is not None:
@@ -160,9 +158,7 @@ def current_definition(seen: Observed) -> Definition | None:
     if source is UNKNOWN:
         raise Need(Look.SOURCE)
     if isinstance(source, Absence):
-        assert seen.flow.spec.source is not None
-        assert seen.flow.spec.source.config_map is not None
-        raise Unusable(f"source.configMap {seen.flow.spec.source.config_map.name!r} does not exist")
+        raise SourceMissing(seen.flow.spec.source_config_map or "")
     return of_flow(seen.flow, source)
 
 

@@ -13,7 +13,7 @@ from penstock_operator.api.times import later
 
 from .blocked import still_refused
 from .clock import own_clock
-from .concurrency import holds, replaced
+from .concurrency import holds, open_yet, replaced
 from .conditions import degraded_by
 from .facts import Facts
 from .faults import Need
@@ -78,12 +78,8 @@ class Situation:
 
     @property
     def fresh(self) -> bool:
-        """Whether what the run executes is open yet: no attempt is written down, or the first one was taken back with its revision."""
-        attempt, flow = self.status.attempt, self.status.flow
-        if attempt is None:
-            return True
-        open_yet = self.run.spec.flow_ref is not None and (flow is None or flow.revision is None)
-        return open_yet and attempt.number == 1 and attempt.pod_uid is None and not holds(self.run)
+        """Whether what the run executes is open yet."""
+        return open_yet(self.run)
 
     @property
     def report(self) -> Report | None:

@@ -13,7 +13,7 @@ from typing import Any
 from penstock_operator.api.execution import Retention
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import Attempt, FlowInfo, FlowRun, StateType
-from penstock_operator.api.times import later
+from penstock_operator.api.times import later, seconds_between
 
 from .attempts import finish
 from .concurrency import holds
@@ -28,10 +28,13 @@ from .refusals import judge_refusal
 from .revisions import Definition, foreign, proven
 from .situation import Situation
 from .slot import await_slot
-from .verdict import Degraded, Showing, Verdict
+from .verdict import AWAITING_FLOW, CONFIG_ERROR, Degraded, Showing, Verdict
 
-# A run that rerunOf names, or a ConfigMap that a Flow takes its source from, may appear later; nothing announces it to this run.
+# What a person has to put right may be right later; nothing announces it to this run.
 LOOK_AGAIN_SECONDS = 30
+# A ConfigMap comes seconds behind the run that was applied with it, or when a person has read the message: the longer it is missing, the
+# less often it is looked for.
+_SOURCE_SECONDS, _SOURCE_PART = 2.0, 8
 
 
 def submit(s: Situation, definition: Definition, number: int) -> Plan:
@@ -40,6 +43,12 @@ def submit(s: Situation, definition: Definition, number: int) -> Plan:
     held_up = await_slot(s) if not holds(run) else None
     if held_up is not None:
         return held_up
+    direct = run.spec.flow_spec.source_config_map if run.spec.flow_spec is not None else None
+    if direct is not None and seen.source is UNKNOWN:
+        raise Need(Look.SOURCE)
+    if direct is not None and seen.source is MISSING:
+        # The kubelet would wait for it as well, with less to say, and be minutes late when it comes.
+        return awaits_source(s, direct, {} if s.status.attempt is not None else _due(s))
     effects: list[Effect] = []
     after: tuple[Effect, ...] = ()
     if definition.revision is not None:
@@ -98,7 +107,7 @@ def _in_the_way(s: Situation, definition: Definition) -> Plan | None:
         f"ConfigMap {found.name!r} is in the way of a revision of Flow {flow.metadata.name!r}: it {why};"
         " see who made it, and delete it"
     )
-    return awaits(s, text, {"scheduled_time": s.run.spec.scheduled_time})
+    return awaits(s, text, _due(s))
 
 
 def without_revision(s: Situation) -> Plan:
@@ -121,10 +130,11 @@ def without_revision(s: Situation) -> Plan:
         raise Need(Look.FLOW)
     revision = info.revision if info is not None else None
     name = s.run.spec.flow_ref.name if s.run.spec.flow_ref is not None else "?"
-    flow = s.seen.flow if isinstance(s.seen.flow, Flow) else None
-    if flow is not None and s.seen.source is not MISSING and _nothing_ran(s):
-        return _begin_anew(s, f"Flow {name!r} was changed before revision {revision} of it could be made")
-    what = "was deleted" if flow is None else "has changed since"
+    gone = not isinstance(s.seen.flow, Flow)
+    if _nothing_ran(s):
+        what = "deleted" if gone else "changed"
+        return _begin_anew(s, f"Flow {name!r} was {what} before revision {revision} of it could be made")
+    what = "was deleted" if gone else "has changed since"
     return finish(
         s,
         Verdict(StateType.CRASHED, "FlowDeleted", f"Flow {name!r} {what}, and its revision {revision} is gone with it"),
@@ -198,6 +208,13 @@ def _with_policy(s: Situation, policy: Policy) -> Situation:
     return replace(s, policy=policy)
 
 
+def with_flows_policy(s: Situation) -> Situation:
+    """Return the situation with what the Flow says of now, where nothing is recorded yet: its deadlines count before a pod is there, too."""
+    if s.definition is not None or not isinstance(s.seen.flow, Flow):
+        return s
+    return _with_policy(s, policy_of(s.seen.flow.spec, s.run.spec))
+
+
 def _first_attempt(s: Situation, definition: Definition) -> dict[str, Any]:
     """Return what is written once, with attempt 1."""
     uid = s.seen.flow.metadata.uid if isinstance(s.seen.flow, Flow) and s.run.spec.flow_ref is not None else None
@@ -210,8 +227,12 @@ def _first_attempt(s: Situation, definition: Definition) -> dict[str, Any]:
             revision_digest=definition.digest,
             retention=retention_of(definition),
         ),
-        "scheduled_time": s.run.spec.scheduled_time,
+        **_due(s),
     }
+
+
+def _due(s: Situation) -> dict[str, Any]:
+    return {"scheduled_time": s.run.spec.scheduled_time}
 
 
 def retention_of(definition: Definition) -> Retention | None:
@@ -233,9 +254,27 @@ def awaits(s: Situation, text: str, changes: dict[str, Any]) -> Plan:
     """A person has to put something right; then the run begins."""
     return Plan(
         StateType.SCHEDULED,
-        "AwaitingFlow",
+        AWAITING_FLOW,
         text,
         changes=changes,
-        degraded=Degraded("AwaitingFlow", text),
+        degraded=Degraded(AWAITING_FLOW, text),
         again_at=later(s.now, LOOK_AGAIN_SECONDS),
+    )
+
+
+def awaits_source(s: Situation, name: str, changes: dict[str, Any]) -> Plan:
+    """The ConfigMap that holds the source is not there (yet): no pod is made that would wait for it."""
+    flow = f"Flow {s.run.spec.flow_ref.name!r}" if s.run.spec.flow_ref is not None else "flowSpec"
+    text = f"ConfigMap {name!r} does not exist in namespace {s.run.metadata.namespace!r} (yet): {flow} takes its source from it"
+    state = s.status.state
+    waited = (
+        seconds_between(state.since, s.now) if state is not None and state.name == CONFIG_ERROR and state.since else 0.0
+    )
+    return Plan(
+        StateType.PENDING,
+        CONFIG_ERROR,
+        text,
+        changes=changes,
+        degraded=Degraded(CONFIG_ERROR, text),
+        again_at=later(s.now, min(LOOK_AGAIN_SECONDS, max(_SOURCE_SECONDS, waited / _SOURCE_PART))),
     )

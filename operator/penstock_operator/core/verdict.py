@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from penstock_operator.api.flowrun import StateType
 from penstock_operator.api.report import Error, Pause, Result
+
+AWAITING_FLOW: Final = "AwaitingFlow"  # what it executes is not there, or can't be used
+CONFIG_ERROR: Final = "ConfigError"  # what its pod needs by name is not there
 
 
 class Budget(StrEnum):

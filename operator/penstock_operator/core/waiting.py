@@ -17,10 +17,12 @@ from penstock_operator.api.times import later, rfc3339
 from .attempts import finish, timed_out
 from .cancel import cancelled
 from .canonical import DEEPEST
+from .deadlines import pending_deadline
 from .facts import has_ended
-from .faults import Need, Unusable
+from .faults import Need, SourceMissing, Unusable
 from .model import UNKNOWN, Checked, Look
 from .naming import misnamed
+from .nearnames import meant
 from .observe import Pod
 from .pause import answered, without_pod
 from .plan import Plan
@@ -29,8 +31,8 @@ from .situation import Situation
 from .spec_hash import deep_field
 from .standing import STUCK_SECONDS
 from .stopping import hard_seconds
-from .submitting import awaits, flow_name, retention_of, submit, without_revision
-from .verdict import Degraded, Verdict
+from .submitting import awaits, awaits_source, flow_name, retention_of, submit, with_flows_policy, without_revision
+from .verdict import AWAITING_FLOW, Degraded, Verdict
 
 LATE_SECONDS = 15
 
@@ -41,6 +43,10 @@ def wait_or_begin(s: Situation) -> Plan:
     Raises:
         Need: facts that are to be read before a pod is created.
     """
+    return pending_deadline(with_flows_policy(s), _wait_or_begin(s))
+
+
+def _wait_or_begin(s: Situation) -> Plan:
     if s.cancelled:
         return finish(
             s, cancelled("cancelled before it ran" if s.status.attempt is None else "cancelled while it waited")
@@ -61,7 +67,7 @@ def wait_or_begin(s: Situation) -> Plan:
 def _unreadable(s: Situation) -> Plan:
     """No attempt begins of a run that asks for what nobody can read: it may be mended, or a newer operator knows it."""
     text = f"this operator can't read the run: {'; '.join(s.run.unreadable)}"
-    return Plan(StateType.SCHEDULED, "AwaitingFlow", text, degraded=Degraded("Unreadable", text))
+    return Plan(StateType.SCHEDULED, AWAITING_FLOW, text, degraded=Degraded("Unreadable", text))
 
 
 def _suspended_by_its_own_code(s: Situation) -> Plan | None:
@@ -115,8 +121,8 @@ def _begin_first(s: Situation) -> Plan:
             if s.seen.flow is UNKNOWN:
                 raise Need(Look.FLOW)  # applied together, the run may be seen first
             assert run.spec.flow_ref is not None
-            text = f"there is no Flow {run.spec.flow_ref.name!r} in namespace {run.metadata.namespace!r} (yet)"
-            return Plan(StateType.SCHEDULED, "AwaitingFlow", text, changes=waits)
+            text = f"there is no Flow {run.spec.flow_ref.name!r} in namespace {run.metadata.namespace!r} (yet){meant(s.seen.near)}"
+            return Plan(StateType.SCHEDULED, AWAITING_FLOW, text, changes=waits)
         if run.spec.rerun_of is not None and not isinstance(s.seen.rerun_of, FlowRun):
             text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
             return awaits(s, text, waits)
@@ -130,6 +136,8 @@ def _begin_first(s: Situation) -> Plan:
             info = FlowInfo(name=flow_name(run), retention=retention_of(definition))
             return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), {**waits, "flow": info})
         return submit(s, definition, 1)
+    except SourceMissing as e:
+        return awaits_source(s, e.name, waits)
     except Unusable as e:
         return _unusable(s, e, waits)
 

@@ -34,7 +34,7 @@ from .orphans import Orphans
 from .queue import WorkQueue
 from .ratelimit import TokenBucket
 from .recorder import Recorder
-from .resources import FLOWRUNS, Key, Resource
+from .resources import FLOWRUNS, FLOWS, Key, Resource
 from .session import Beats
 from .source import EventSource
 from .status import StatusWriter
@@ -101,20 +101,22 @@ class Operator:
         self._checker = Checker()
         self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
         memories = Memories(now, clock)
+        gatherer = Gatherer(
+            self._client,
+            self.store,
+            self._checker,
+            now=now,
+            random=rng,
+            engine_image=config.engine_image,
+            pod_security=config.pod_security,
+            engine_template=config.engine_template,
+        )
+        self._nearby = gatherer.nearby
         self._controller = Controller(
             decide,
             self.queue,
             self.store,
-            Gatherer(
-                self._client,
-                self.store,
-                self._checker,
-                now=now,
-                random=rng,
-                engine_image=config.engine_image,
-                pod_security=config.pod_security,
-                engine_template=config.engine_template,
-            ),
+            gatherer,
             StatusWriter(self._client, self.store, self.metrics),
             Effects(self._client, self.store, self._recorder, now=memories.now),
             memories,
@@ -332,6 +334,8 @@ class Operator:
 
     def _flow_changed(self, key: Key) -> None:
         self._flows.concern((key,))
+        for missing in self._nearby.changed(key, there=self.store.seen(FLOWS, key) > 0):
+            self._concerned(self.store.waiting_for(FLOWS, missing))
 
     def _flow_counted(self, key: Key) -> None:
         self._flows.counted(key)

@@ -17,7 +17,7 @@ from penstock_operator.api.execution import Template
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow
-from penstock_operator.core.concurrency import UNCONTENDED
+from penstock_operator.core.concurrency import UNCONTENDED, open_yet
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap, Look, Observed, Refusal
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
 from penstock_operator.core.pod import pod_name
@@ -29,8 +29,12 @@ from .client import ApiClient
 from .errors import ApiError, UnreadableError
 from .gist import urgent
 from .memory import Memory
+from .nearby import Nearby
 from .resources import CONFIGMAPS, CORE_EVENTS, FLOWRUNS, FLOWS, PODS, Key, Resource
 from .store import Store
+
+ABSENT = timedelta(seconds=1)  # many runs may wait for one ConfigMap: it is asked for no more often than this
+ABSENT_KEPT = 1000
 
 
 class RunGoneError(Exception):
@@ -109,6 +113,8 @@ class Gatherer:
         self._engine_image = engine_image
         self._pod_security = pod_security
         self._engine_template = engine_template
+        self.nearby = Nearby(lambda: store.flows)
+        self._absent: dict[Key, datetime] = {}
 
     def observe(self, run: FlowRun, facts: Facts, memory: Memory, ahead: float = 0.0) -> Observed:
         """Put together what is known now.
@@ -134,6 +140,7 @@ class Gatherer:
             pod_security=self._pod_security,
             engine_template=self._engine_template,
             flow=flow,
+            near=self._near(run) if flow is MISSING else (),
             pod=pod,
             pod_is_live=name in facts.pods,
             last_pod=last if last is not None and last.owner_uid == run.metadata.uid else None,
@@ -222,7 +229,8 @@ class Gatherer:
                 name = self._configmap(look, observed)
                 if name is None or name in facts.configmaps:
                     return False
-                facts.configmaps[name] = await self._read_configmap(run, name)
+                fresh = look is Look.SOURCE and open_yet(run)
+                facts.configmaps[name] = await self._read_configmap(run, name, absent_before=fresh)
             case Look.PARAMETERS:
                 question = to_check(observed) if facts.checked is UNKNOWN else None
                 if question is None:
@@ -268,12 +276,21 @@ class Gatherer:
         except Exception as error:
             raise UnreadableError(f"pod {name}", f"{type(error).__name__}: {error}") from error
 
-    async def _read_configmap(self, run: FlowRun, name: str) -> ConfigMap | Absence:
+    async def _read_configmap(self, run: FlowRun, name: str, *, absent_before: bool = False) -> ConfigMap | Absence:
+        """Read a ConfigMap live; that it was not there a moment ago is enough for a run that only waits for it."""
+        key = Key(run.metadata.namespace, name)
+        missed = self._absent.get(key)
+        if absent_before and missed is not None and abs(self._now() - missed) < ABSENT:
+            return MISSING
         try:
-            raw = await self._client.get(CONFIGMAPS, run.metadata.namespace, name, priority=urgent(run))
+            raw = await self._client.get(CONFIGMAPS, *key, priority=urgent(run))
         except ApiError as error:
             if error.code != errors.NOT_FOUND:
                 raise
+            self._absent.pop(key, None)
+            self._absent[key] = self._now()
+            while len(self._absent) > ABSENT_KEPT:
+                del self._absent[next(iter(self._absent))]
             return MISSING
         return parse_config_map(raw)
 
@@ -316,6 +333,11 @@ class Gatherer:
         known = self._store.flow(Key(run.metadata.namespace, name))
         return known if known is not None else read_flow(raw)
 
+    def _near(self, run: FlowRun) -> tuple[str, ...]:
+        if run.spec.flow_ref is None or not open_yet(run):
+            return ()
+        return self.nearby.near(Key(run.metadata.namespace, run.spec.flow_ref.name))
+
     def _rerun_of(self, run: FlowRun) -> FlowRun | Absence:
         if run.spec.rerun_of is None:
             return UNKNOWN
@@ -330,11 +352,11 @@ class Gatherer:
 
 
 def source_name(observed: Observed) -> str | None:
-    """Return the name of the ConfigMap that the Flow takes its source from."""
-    if not isinstance(observed.flow, Flow):
-        return None
-    source = observed.flow.spec.source
-    return source.config_map.name if source is not None and source.config_map is not None else None
+    """Return the name of the ConfigMap that the run's flow takes its source from."""
+    direct = observed.run.spec.flow_spec
+    if direct is not None:
+        return direct.source_config_map
+    return observed.flow.spec.source_config_map if isinstance(observed.flow, Flow) else None
 
 
 def _earlier(moment: datetime | None, by: timedelta) -> datetime | None:

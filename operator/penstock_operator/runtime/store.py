@@ -42,7 +42,7 @@ class Store:
 
     Args:
         notify: is told the runs to look at, whoever brought the news: a watch, a listing, a live read for another run.
-        flow_changed: is told each Flow of which there is news.
+        flow_changed: is told each Flow of which there is news, also that it is gone.
         flow_counted: is told each Flow whose runs have changed so that its status should tell.
     """
 
@@ -168,6 +168,10 @@ class Store:
         runs = (self.runs.get(key) for key in self._waiting.get((FLOWS, flow), ()))
         infos = (run.status.flow for run in runs if run is not None)
         return {info.revision for info in infos if info is not None and info.revision is not None}
+
+    def waiting_for(self, resource: Resource, key: Key) -> tuple[Key, ...]:
+        """Return the unfinished runs that refer to an object by name, whether it is there or not."""
+        return tuple(self._waiting.get((resource, key), ()))
 
     def last_pod(self, key: Key) -> Pod | None:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""

@@ -1,0 +1,32 @@
+"""Names that somebody may have meant, for a name that nobody has.
+
+Neighbours: `waiting` tells them of a Flow that is not there; the runtime says which names there are, of the run's own namespace only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 3
+_LONGEST = 63  # a longer name is none that flowRef could hold
+
+
+def near_names(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names most like another, the likest first: at most three.
+
+    Args:
+        wanted: the name that is not there.
+        names: those that are.
+    """
+    known = [name for name in names if len(name) <= _LONGEST and name != wanted]
+    return tuple(get_close_matches(wanted, sorted(known), n=SHOWN))
+
+
+def meant(near: Iterable[str]) -> str:
+    """Return the question that goes behind a message, empty where nothing is near."""
+    quoted = [repr(name) for name in near][:SHOWN]
+    if not quoted:
+        return ""
+    *others, last = quoted
+    return f"; did you mean {', '.join(others)} or {last}?" if others else f"; did you mean {last}?"
