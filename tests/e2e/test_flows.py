@@ -46,16 +46,64 @@ def test_a_run_keeps_its_revision(space: Space) -> None:
 
 
 def test_a_run_waits_for_its_flow(space: Space) -> None:
-    """14. It says what it waits for, and starts when the Flow appears."""
+    """14. It says what it waits for and which Flows are spelt like it, and starts when the Flow appears."""
     space.apply(run("early", ref="not-yet"))
     status = space.wait_type("early", "Scheduled")
     assert status["state"]["name"] == "AwaitingFlow"
     assert "not-yet" in status["state"]["message"]
+    assert "did you mean" not in status["state"]["message"]
     assert space.pods("early") == []
+    space.apply(flow("not-yot", QUICK_FLOW))
+    space.wait("early", lambda s: "did you mean 'not-yot'?" in s["state"]["message"], "it names the near one")
+    space.apply(run("too-late", ref="never", runPolicy={"pendingDeadlineSeconds": 1}))
+    state = space.finish("too-late")["state"]
+    assert (state["type"], state["name"]) == ("Crashed", "AwaitingFlow")
     space.apply(flow("not-yet", QUICK_FLOW, parameters={"x": 5}))
     status = space.finish("early")
     assert status["state"]["type"] == "Completed"
     assert status["result"]["json"] == "6"
+
+
+def test_a_source_that_is_missing_is_named_and_waited_for(space: Space) -> None:
+    """Of a Flow and of a flowSpec, within 5 s; both go on within seconds when it comes."""
+    spec = {"entrypoint": "main.py:go", "source": {"configMap": {"name": "late"}}}
+    direct = run("direct")
+    direct["spec"]["flowSpec"] = spec
+    flow_of_it = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "by-map"}, "spec": spec}
+    space.apply(flow_of_it, run("by-flow", ref="by-map"), direct)
+    for name in ("by-flow", "direct"):
+        state = space.wait_type(name, "Pending", seconds=5)["state"]
+        assert state["name"] == "ConfigError"
+        assert "ConfigMap 'late' does not exist" in state["message"]
+        assert space.pods(name) == []
+    main = "from penstock import flow\n\n@flow\ndef go():\n    return 7\n"
+    space.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late"}, "data": {"main.py": main}})
+    for name in ("by-flow", "direct"):
+        space.wait(name, lambda s: s["state"]["name"] != "ConfigError", "it goes on", seconds=8)
+        assert space.finish(name)["result"]["json"] == "7"
+
+
+def test_a_flow_that_is_deleted_before_the_first_pod_is_waited_for(space: Space) -> None:
+    """Nothing was executed of it: the run uses the Flow that comes under the name."""
+    if not isinstance(space.cluster, RealCluster):
+        pytest.skip("what keeps the pod from being made is a quota, which the embedded API server does not have")
+    none = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    space.apply(none)
+    until("the quota is counted", lambda: "used" in ((space.get("resourcequota", "none") or {}).get("status") or {}))
+    space.apply(flow("short-lived", versioned("first")))
+    space.apply(run("patient", ref="short-lived"))
+    space.wait("patient", lambda s: s["state"]["name"] == "QuotaExceeded", "its pod is refused")
+    revision = space.status("patient")["flow"]["revision"]
+    space.kubectl("delete", "flow", "short-lived")
+    until("its revision has gone with it", lambda: space.get("configmap", revision) is None)
+    # What was refused is tried again after a while; a change of the run is looked at sooner.
+    space.kubectl("annotate", "flowrun", "patient", "look=again")
+    space.kubectl("delete", "resourcequota", "none")
+    space.wait("patient", lambda s: s["state"]["name"] == "AwaitingFlow", "it waits for its Flow", seconds=60)
+    space.apply(flow("short-lived", QUICK_FLOW))
+    status = space.finish("patient")
+    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", "2")
+    assert status["flow"]["revision"] != revision
 
 
 def test_parameters_go_over_the_flows(space: Space) -> None:
