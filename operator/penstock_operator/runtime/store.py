@@ -42,7 +42,7 @@ class Store:
 
     Args:
         notify: is told the runs to look at, whoever brought the news: a watch, a listing, a live read for another run.
-        flow_changed: is told each Flow of which there is news.
+        flow_changed: is told each Flow of which there is news, also that it is gone.
         flow_counted: is told each Flow whose runs have changed so that its status should tell.
     """
 
