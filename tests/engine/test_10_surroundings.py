@@ -252,7 +252,7 @@ def test_progress() -> None:
         progress = get_run_context().flow_run.progress  # type: ignore[union-attr]
         return progress.total, progress.completed, progress.failed, progress.running, progress.summary
 
-    assert f() == (3, 2, 1, 0, "2/3")
+    assert f() == (3, 2, 1, 0, "2 done")
 
 
 def test_observers(caplog: pytest.LogCaptureFixture) -> None:

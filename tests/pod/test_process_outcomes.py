@@ -266,12 +266,14 @@ def test_progress_is_reported_while_it_changes(start: StartPod, server: PodServe
         lambda: server.report if (server.report or {}).get("progress", {}).get("completed") == 2 else None
     )["progress"]
     assert progress == {
-        "total": 3, "running": 1, "completed": 2, "failed": 0, "cached": 0, "summary": "2/3", "activity": "step:2",
+        "total": 3, "running": 1, "completed": 2, "failed": 0, "cached": 0, "summary": "2 done", "activity": "step:2",
     }  # fmt: skip
     pod.mark("go")
     assert pod.wait() == 0, pod.output
     assert server.report is not None
-    assert server.report["progress"]["summary"] == "3/3"
+    assert server.report["progress"]["summary"] == "3 done"
+    assert [row["address"] for row in server.report["tasks"]["runs"]] == ["step:2", "step:0", "step:1"]
+    assert "tasks" not in pod.termination
 
 
 def test_the_beat(start: StartPod, server: PodServer) -> None:

@@ -58,7 +58,7 @@ def test_paused_between_tasks_and_resumed(start: StartPod, server: PodServer, so
     told = [kind for kind, _ in itertools.groupby(report["type"] for report in server.accepted)]
     assert told == ["Running", "Paused", "Running", "Completed"]
     assert server.report is not None
-    assert server.report["progress"]["summary"] == "3/3"
+    assert server.report["progress"]["summary"] == "3 done"
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())

@@ -16,6 +16,27 @@ from penstock.pod.report import ProgressPart
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 
 
+class Pace:
+    """When progress is to be asked for. Times are monotonic seconds.
+
+    Args:
+        now: The time.
+        first: Seconds until it is asked first; until something was told it is asked twice as often as that.
+        seconds: The time between two, at least.
+    """
+
+    def __init__(self, now: float, first: float, seconds: float) -> None:
+        self._first = first
+        self._seconds = seconds
+        self._told = False
+        self.due = now + first
+
+    def asked(self, now: float, *, told: bool) -> None:
+        """Note that it was asked, and whether there was something to tell."""
+        self._told = self._told or told
+        self.due = now + (self._seconds if self._told else self._first / 2)
+
+
 class Progress:
     """Tells how far a root flow run is; see the module."""
 

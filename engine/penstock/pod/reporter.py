@@ -18,6 +18,7 @@ from penstock.pod import claim as claiming
 from penstock.pod import delivery
 from penstock.pod.answers import Kind, classify
 from penstock.pod.claim import Accepted, Again, ClaimProgress, Identity, Refused, Unclaimed
+from penstock.pod.progress import Pace
 from penstock.pod.report import minimal
 
 TYPE_CHECKING = False
@@ -114,10 +115,7 @@ class Reporter:
         self._acknowledged: str | None = None
         self._unauthenticated_since: float | None = None
         self._progress_source: Callable[[], Mapping[str, Any] | None] | None = None
-        self._progress_seconds = 0.0
-        self._progress_due = 0.0
-        self._progress_first = 0.0
-        self._progress_told = False
+        self._pace: Pace | None = None
         self._told: set[str] = set()
         self.prepared = threading.Event()
         self.prepared_at: float | None = None
@@ -184,18 +182,10 @@ class Reporter:
     def send_progress(
         self, source: Callable[[], Mapping[str, Any] | None], seconds: float, *, first: float | None = None
     ) -> None:
-        """Ask ``source`` for a report every so many seconds; None means that nothing changed.
-
-        Args:
-            source: Gives a report.
-            seconds: The time between two, at least.
-            first: Seconds until it is asked first; until it has told something it is asked twice as often as that.
-        """
+        """Ask ``source`` for a report at the pace of ``first`` and ``seconds``; None means that nothing changed."""
         with self._changed:
             self._progress_source = source
-            self._progress_seconds = seconds
-            self._progress_first = seconds if first is None else first
-            self._progress_due = self._clock() + self._progress_first
+            self._pace = Pace(self._clock(), seconds if first is None else first, seconds)
             self._changed.notify_all()
 
     # -- the thread ------------------------------------------------------------------------------------------------
@@ -270,19 +260,17 @@ class Reporter:
         while True:
             with self._changed:
                 if self._waiting is None and self._reading is None:
-                    source = self._progress_source
-                    self._changed.wait(None if source is None else max(0.0, self._progress_due - self._clock()))
+                    self._changed.wait(None if self._pace is None else max(0.0, self._pace.due - self._clock()))
                 if self._waiting is not None:
                     ticket, self._waiting = self._waiting, None
                     return ticket
                 if self._reading is not None:
                     ticket, self._reading = self._reading, None
                     return ticket
-            if self._progress_source is not None and self._clock() >= self._progress_due:
-                document = self._progress_source()
-                self._progress_told = self._progress_told or document is not None
-                wait = self._progress_seconds if self._progress_told else self._progress_first / 2
-                self._progress_due = self._clock() + wait
+            source, pace = self._progress_source, self._pace
+            if source is not None and pace is not None and self._clock() >= pace.due:
+                document = source()
+                pace.asked(self._clock(), told=document is not None)
                 if document is not None:
                     self.submit(document, until=None, progress=True)
 

@@ -24,6 +24,8 @@ M = TypeVar("M", bound=BaseModel)
 _PLAIN = b"{"
 _SMALL = 512  # bytes that are not worth compressing
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# The engine's table of task runs, 8 kB at most: the operator decides nothing by it and never writes a report.
+_FOR_PEOPLE = {"status": {"report": {"tasks"}}}
 _MANAGER = ("manager", "operation", "subresource")
 # What finished runs have in common; a compressor begins with it as if it had just read it. Only packed objects of this process are read.
 _COMMON = (
@@ -70,9 +72,9 @@ def pack_model(value: BaseModel) -> bytes:
         ValueError: it can't be written.
     """
     try:
-        text = value.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        text = value.model_dump_json(by_alias=True, exclude_unset=True, exclude=_FOR_PEOPLE).encode()
     except PydanticSerializationError:
-        text = _written(value.model_dump(by_alias=True, exclude_unset=True))
+        text = _written(value.model_dump(by_alias=True, exclude_unset=True, exclude=_FOR_PEOPLE))
     return _compressed(text)
 
 
