@@ -66,6 +66,8 @@ def values(schema: JSON, name: str = "") -> st.SearchStrategy[Any]:
         low, high = schema.get("minimum", -(2**31)), schema.get("maximum", 2**31 - 1)
         likely = [n for n in LIKELY.get(name, [0, 1, 5, low, high]) if isinstance(n, int) and low <= n <= high]
         return st.sampled_from(likely)
+    if kind == "number":
+        return st.sampled_from([0, 0.5, 1e9])
     if schema.get("format") == "date-time":
         return st.sampled_from(TIMES)
     if "pattern" in schema:
