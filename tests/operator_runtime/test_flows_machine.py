@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from penstock_operator.api.flow import Flow, Schedule
-from penstock_operator.api.times import read_time, rfc3339
+from penstock_operator.api.times import EARLIEST, read_time, rfc3339
 from penstock_operator.core.flows.names import scheduled_name
 from penstock_operator.core.flows.recurrence import recurrence
 from penstock_operator.core.flows.schedules import rule_of
@@ -42,6 +42,8 @@ from tests.support.runtimerig import credentials, half
 JSON = dict[str, Any]
 FLOW = Key("default", "etl")
 START = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+BEHIND = timedelta(hours=3)  # a clock, at most
 PATIENCE = 10_000_000  # seconds: no deadline is over but where one is meant
 RULES: dict[str, list[JSON]] = {
     "all": [{"intervalSeconds": 10_800}, {"cron": "15 */4 * * *"}],
@@ -166,6 +168,7 @@ class Machine(RuleBasedStateMachine):
         self.lives: dict[str, int] = defaultdict(int)
         self.epochs: dict[Slot, dict[str, datetime]] = {}  # by rule: since when its times are owed
         self.made: dict[Slot, set[datetime]] = defaultdict(set)
+        self.stopped: dict[Slot, datetime] = {}  # when it was last written that it is suspended
         self.foreign: set[str] = set()
         self.quota = False
         self.flow_number = 0
@@ -297,7 +300,8 @@ class Machine(RuleBasedStateMachine):
         assert not schedule.get("suspend"), "made although the schedule was suspended when it was looked at"
         assert time > read_time(operator.seen["metadata"]["creationTimestamp"]), "due before the Flow was there"
         times = recurrence(Schedule.model_validate(schedule))
-        assert times.latest(time - timedelta(seconds=1), time) == time, "no time of its schedule"
+        assert times.latest(time - SECOND, time) == time, "no time of its schedule"
+        assert time + BEHIND > self.stopped.get(slot, EARLIEST), "it was suspended then"
         assert time <= max(operator.now(), operator.seen_at), "not due yet"
         assert (operator.seen_at - time).total_seconds() <= LATE[name], "its deadline was over"
 
@@ -311,14 +315,15 @@ class Machine(RuleBasedStateMachine):
             assert row.rule == written
             assert (row.next_scheduled_time is None) == stopped
             if row.next_scheduled_time is None:
+                self.stopped[slot] = self.now
                 continue
+            times = recurrence(schedule)
+            assert times.latest(row.next_scheduled_time - SECOND, row.next_scheduled_time), "no time of its rule"
             epoch = self.epochs.setdefault(slot, {})
             if written not in epoch:
                 epoch[written] = row.next_scheduled_time
                 continue
-            owed = recurrence(schedule).between(
-                epoch[written] - timedelta(seconds=1), row.next_scheduled_time - timedelta(seconds=1), 1000
-            )
+            owed = times.between(epoch[written] - SECOND, row.next_scheduled_time - SECOND, 1000)
             done = self.made[slot] | set(row.overdue_times or ())
             lacking = [t for t in owed if t not in done and scheduled_name("etl", schedule.name, t) not in self.foreign]
             if schedule.name == "all":
@@ -433,6 +438,6 @@ def answer(found: httpx.Response) -> Answer:
 
 TestSchedules = Machine.TestCase
 TestSchedules.settings = settings(
-    max_examples=60, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=40, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 TestSchedules = pytest.mark.timeout(280)(TestSchedules)
