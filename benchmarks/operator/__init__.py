@@ -14,6 +14,7 @@ from ..measure import Figure
 from .audit import writes
 from .crowds import fair, finished, large
 from .latencies import cancel, latency, pod_event
+from .schedules import schedules
 from .standing import memory, restart
 from .throughput import burst, burst_5000, burst_defaults, sustained
 
@@ -31,4 +32,5 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "finished": finished,
     "fair": fair,
     "large": large,
+    "schedules": schedules,
 }

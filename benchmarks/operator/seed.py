@@ -57,7 +57,7 @@ def copies(run: dict[str, Any], pod: dict[str, Any] | None, prefix: str, count: 
 
 def key_of(document: dict[str, Any]) -> str:
     """Return where the API server keeps an object."""
-    kept = "pods" if document["kind"] == "Pod" else "penstock.dev/flowruns"
+    kept = {"Pod": "pods", "Flow": "penstock.dev/flows"}.get(document["kind"], "penstock.dev/flowruns")
     return f"/registry/{kept}/{document['metadata']['namespace']}/{document['metadata']['name']}"
 
 

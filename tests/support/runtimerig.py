@@ -60,11 +60,13 @@ class Rig:
     seen: list[Observed] = field(default_factory=list)
     set_by: float = 0.0  # seconds, as somebody sets the wall clock
     checker: Checker = field(default_factory=Checker)
+    flow_changed: Callable[[Key], None] = lambda _: None
+    flow_counted: Callable[[Key], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
         self.told: list[Key] = []  # the runs that the store named
-        self.store = Store(self.told.extend)
+        self.store = Store(self.told.extend, lambda key: self.flow_changed(key), lambda key: self.flow_counted(key))
         self.client = client(self.api, self.metrics)
         self.queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
         self.recorder = Recorder(self.client, "me", self.metrics, now=now, clock=virtualtime.clock)

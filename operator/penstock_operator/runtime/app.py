@@ -362,6 +362,7 @@ class Operator:
         watch("penstock_runs", "Runs by type of state", "type", self.store.states)
         watch("penstock_queue_depth", "Runs that wait for a worker", "", lambda: [("", float(len(self.queue)))])
         watch("penstock_queue_delayed", "Runs with a time set", "", lambda: [("", float(self.queue.delayed))])
+        watch("penstock_flows_delayed", "Flows with a time set", "", lambda: [("", float(self._flows.delayed()))])
         watch(
             "penstock_worker_busy_seconds",
             "How long the slowest worker has been at its run",

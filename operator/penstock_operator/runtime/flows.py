@@ -15,7 +15,7 @@ from datetime import datetime
 from penstock_operator.api.flow import Flow, FlowStatus
 from penstock_operator.core.flows.counts import counted
 from penstock_operator.core.flows.decide import decide
-from penstock_operator.core.flows.model import FlowDecision, FlowObserved
+from penstock_operator.core.flows.model import Crowd, FlowDecision, FlowObserved
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, ConfigMap, Look
 from penstock_operator.core.revisions import parse_config_map
 
@@ -35,6 +35,7 @@ WORKERS = 8
 ROUNDS = 64  # a hundred runs are made in ten of them
 AT_ONCE = 10  # runs that are made before the Flow is read anew: somebody may suspend it meanwhile
 SETTLE_SECONDS = 100.0
+GIVE_WAY_SECONDS = 2.0
 SOONEST_SECONDS = 0.02  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,10 @@ class Flows:
     def hurry(self) -> None:
         """Look at all that waits for its time: the wall clock was set."""
         self.concern(self._queue.delayed_keys())
+
+    def delayed(self) -> int:
+        """How many Flows have a time set."""
+        return self._queue.delayed
 
     def working(self) -> float:
         """Seconds that the slowest worker has been at its Flow; 0 when all are idle."""
@@ -176,8 +181,13 @@ class Flows:
             refused={name: refusal for name, (_, refusal) in memory.refused.items()},
             crowd=crowd,
             outcome=self._store.outcomes.of(key),
-            counts_wait=memory.pace.wait(crowd, self._clock()),
+            counts_wait=self._counts_wait(crowd, memory),
         )
+
+    def _counts_wait(self, crowd: Crowd, memory: FlowMemory) -> float:
+        """Seconds for which counts have to wait; they give way to Flows that may have runs to start."""
+        wait = memory.pace.wait(crowd, self._clock())
+        return max(wait, GIVE_WAY_SECONDS) if len(self._queue) else wait
 
     async def _write(self, key: Key, flow: Flow, wanted: FlowStatus | None, memory: FlowMemory) -> Flow | None:
         """Make the status what is wanted; return the Flow as the server answered, None where there was nothing to write.
@@ -236,7 +246,7 @@ class Flows:
         if counted(flow.status, crowd, self._store.outcomes.of(key)) == flow.status:
             memory.pace.written(self._clock(), alone=False)
         elif memory.pace.pending:
-            delays.append(memory.pace.wait(crowd, self._clock()))
+            delays.append(self._counts_wait(crowd, memory))
         if delays:
             self._queue.add_after(key, max(SOONEST_SECONDS, min(delays)))
         else:

@@ -1,7 +1,7 @@
 """The counts in a Flow's status, and how its last run ended: they follow, at a distance. A burst of runs must not be a burst of writes.
 
 They are written with whatever else is, and by themselves when the time for it has come. The first change waits a second, and each wait that
-follows is twice as long, up to a minute, until all is quiet again; but when the last run has ended that is told within seconds.
+follows is three times as long, up to a minute, until all is quiet again; but when the last run has ended that is told within seconds.
 Neighbours: `decide` asks, the runtime keeps a `Pace` for each Flow whose counts have changed.
 """
 
@@ -12,6 +12,7 @@ from penstock_operator.api.flow import FlowStatus, LastOutcome
 from .model import Crowd
 
 FIRST_SECONDS = 1.0
+_LONGER = 3  # each wait than the one before, while changes go on
 LONGEST_SECONDS = 60.0
 IDLE_SECONDS = 5.0  # where nothing runs any more
 QUIET_SECONDS = 30.0  # without a change, and the next is a first one
@@ -80,4 +81,4 @@ class Pace:
         """Take note that all was written, alone or with what had to be written anyway."""
         self._since = None
         if alone:
-            self._wait, self._written = min(LONGEST_SECONDS, self._wait * 2), now
+            self._wait, self._written = min(LONGEST_SECONDS, self._wait * _LONGER), now

@@ -30,6 +30,7 @@ class Due:
         start: times whose runs are still to be started, oldest first.
         next: the first time that is not due yet; None: there is none.
         patience: seconds after its time for which a run is worth starting.
+        early: times that were due by a clock that was ahead, and whose runs could not be made then.
         missed: which runs were due and are not started, in words; empty: none.
         too_many: whether there were more than are made up for at once.
     """
@@ -37,6 +38,7 @@ class Due:
     start: tuple[datetime, ...]
     next: datetime | None
     patience: int
+    early: tuple[datetime, ...] = ()
     missed: str = ""
     too_many: bool = False
 
@@ -69,7 +71,7 @@ def due(
     after = max(later(cursor, -1), later(oldest, -_TICK))
     # One more than are started tells that there are more. What was made meanwhile counts among them.
     fresh = times.between(after, now, most + 1) if cursor <= now else ()
-    candidates = sorted({*(t for t in overdue if t >= oldest), *fresh})
+    candidates = sorted({*(t for t in overdue if oldest <= t <= now), *fresh})
     start = tuple(t for t in candidates[-most:] if t not in done)
     dropped = [t for t in candidates[:-most] if t not in done]
     late = [t for t in overdue if t < oldest and t not in done]
@@ -80,7 +82,8 @@ def due(
     words += [_dropped(dropped[-1], policy)] if dropped else []
     following = times.after(now) if cursor <= now else cursor
     too_many = bool(dropped) and policy is MissedRunPolicy.ALL
-    return Due(start, following, patience, "; ".join(words), too_many)
+    early = tuple(t for t in overdue if t > now and t not in done)
+    return Due(start, following, patience, early, "; ".join(words), too_many)
 
 
 def _late(last: datetime, patience: int) -> str:

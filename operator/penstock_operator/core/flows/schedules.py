@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final
 
 from penstock_operator.api.flow import Schedule, ScheduleStatus
-from penstock_operator.api.times import later, rfc3339, seconds_between
+from penstock_operator.api.times import later, rfc3339
 
-from ..clock import BELIEVED_SECONDS
+from ..clock import believed
 from ..faults import Unusable
 from ..model import Emit
 from ..plan import earliest
@@ -113,21 +113,24 @@ def _cursor(
         Unusable: they can't be.
     """
     cursor = known.next_scheduled_time if known is not None and known.rule == rule else None
-    # No clock is ahead by so much: what settled these times was none, or it was wrong.
-    if cursor is not None and seconds_between(seen.now, cursor) <= BELIEVED_SECONDS:
+    if cursor is not None and believed(cursor, seen.now):
         return cursor, None
+    # Either nothing is settled; or it is by a clock that was wrong, or the schedule is due in years.
     times = recurrence(schedule)
     return times.after(_since(seen, known)), times
 
 
 def _since(seen: FlowObserved, known: ScheduleStatus | None) -> datetime:
-    """Return the moment from which on a schedule counts that has no cursor."""
-    meta, created = seen.flow.metadata, seen.flow.metadata.creation_timestamp
-    if known is None and created is not None:
-        unseen = (seen.flow.status.observed_generation or -1) < 0
-        # As it is now it was from its creation on, unless somebody has changed it since.
-        return created if unseen and meta.generation == 1 else max(created, seen.now)
-    return seen.now
+    """Return the moment from which on a schedule counts that has no cursor.
+
+    That is now, but neither before the Flow was there, nor, where a clock was ahead, before a time that a run was started for.
+    """
+    meta, now = seen.flow.metadata, seen.now
+    created = meta.creation_timestamp or now
+    if known is None and (seen.flow.status.observed_generation or -1) < 0 and meta.generation == 1:
+        return created  # what it is now it has been since
+    last = known.last_scheduled_time if known is not None else None
+    return max(now, created, last if last is not None and believed(last, now) else now)
 
 
 def _settle(
@@ -153,7 +156,8 @@ def _settle(
         if its.too_many:
             found.missed.append(words)
     found.settled = True
-    found.again = earliest(found.again, its.next)
+    found.again = earliest(found.again, its.next, *its.early)
     if its.start:
         found.again = earliest(found.again, later(its.start[0], its.patience + 1))
-    found.rows.append(row.model_copy(update={"next_scheduled_time": its.next, "overdue_times": its.start or None}))
+    overdue = (*its.start, *its.early)
+    found.rows.append(row.model_copy(update={"next_scheduled_time": its.next, "overdue_times": overdue or None}))
