@@ -61,7 +61,7 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
         arguments: those behind the program's name.
         name: what the program is called in usage lines and examples.
     """
-    if arguments[:1] == [_COMPLETE]:
+    if list(arguments[:1]) == [_COMPLETE]:
         from .completing import complete
 
         complete(app, arguments[1:])
