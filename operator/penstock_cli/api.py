@@ -61,9 +61,14 @@ def _refusal(response: httpx.Response) -> ServerError:
 
 
 class Api:
-    """One API server, for one command. Close it, or use it as a context manager. Threads may share it."""
+    """One API server, for one command. Close it, or use it as a context manager. Threads may share it.
 
-    def __init__(self, credentials: Credentials) -> None:
+    Args:
+        credentials: where it is, and who asks.
+        patience: seconds that an answer may take.
+    """
+
+    def __init__(self, credentials: Credentials, *, patience: float = 30.0) -> None:
         context = credentials.ssl_context()
         self.namespace = credentials.endpoint.namespace
         self._credentials = credentials
@@ -74,8 +79,13 @@ class Api:
             verify=True if context is None else context,
             proxy=credentials.endpoint.proxy_by(os.environ),
             trust_env=False,
-            timeout=httpx.Timeout(30, connect=5),
+            timeout=httpx.Timeout(patience, connect=min(patience, 5)),
         )
+
+    @property
+    def server(self) -> str:
+        """Its address."""
+        return self._server
 
     def __enter__(self) -> Api:
         return self

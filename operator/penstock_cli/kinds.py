@@ -73,7 +73,7 @@ FLOWRUN = Kind(constants.GROUP, constants.VERSION, "FlowRun", constants.FLOWRUN_
 FLOW = Kind(constants.GROUP, constants.VERSION, "Flow", constants.FLOW_PLURAL, "fl")
 POD = Kind("", "v1", "Pod", "pods", "po")
 EVENT = Kind("", "v1", "Event", "events", "ev")
-_KNOWN = (
+KNOWN = (
     FLOWRUN,
     FLOW,
     POD,
@@ -107,7 +107,7 @@ def resolve(api: Api, word: str) -> Kind:
         CliError: the server has no such resource.
     """
     lowered = word.lower()
-    for kind in _KNOWN:
+    for kind in KNOWN:
         if lowered in kind.words:
             return kind
     for kind in _all(api):
@@ -123,7 +123,7 @@ def kind_of(api: Api, manifest: Json) -> Kind:
         CliError: the server does not have it.
     """
     group, _, version = manifest["apiVersion"].rpartition("/")
-    for kind in _KNOWN:
+    for kind in KNOWN:
         if (kind.group, kind.version, kind.kind) == (group, version, manifest["kind"]):
             return kind
     try:

@@ -24,6 +24,8 @@ __all__ = ["app", "main", "run"]
 # Newer versions of typer bring click along under a name of their own; its public classes lead there in all of them.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
+_COMPLETE = "__complete"  # what the shells' scripts ask, see `completing`
+
 app = typer.Typer(
     name="penstock",
     cls=Commands,
@@ -59,6 +61,11 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
         arguments: those behind the program's name.
         name: what the program is called in usage lines and examples.
     """
+    if list(arguments[:1]) == [_COMPLETE]:
+        from .completing import complete
+
+        complete(app, arguments[1:])
+        return Exit.OK
     try:
         code = app(args=list(arguments), prog_name=name, standalone_mode=False)
     except CliError as error:
@@ -82,3 +89,13 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
 def run() -> None:
     """Run the process's command line: the entry point of `penstock`."""
     sys.exit(main(sys.argv[1:]))
+
+
+def run_kubectl() -> None:
+    """Run the process's command line as kubectl's plugin: the entry point of `kubectl-penstock`, which `kubectl penstock` calls."""
+    sys.exit(main(sys.argv[1:], name="kubectl penstock"))
+
+
+def complete_kubectl() -> None:
+    """Complete a command line of `kubectl penstock`: the entry point of `kubectl_complete-penstock`, which kubectl calls."""
+    sys.exit(main([_COMPLETE, *sys.argv[1:]]))

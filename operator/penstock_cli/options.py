@@ -6,21 +6,30 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completing
+from .connection import CLUSTER
 from .helping import PLAIN
 
 __all__ = [
-    "CLUSTER", "HELP", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
+    "HELP", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
     "Parameters", "RunName", "Watch", "Words", "cluster_options",
 ]  # fmt: skip
 
 HELP = {"help_option_names": ["-h", "--help"]}
-# Where a context keeps what `cluster_options` were given.
-CLUSTER = "penstock.cluster"
 
-FlowName = Annotated[str, typer.Argument(help="A Flow: NAME or fl/NAME.", metavar="FLOW")]
-OneRun = Annotated[str, typer.Argument(help="A FlowRun: NAME or fr/NAME.", metavar="RUN")]
-Names = Annotated[list[str], typer.Argument(help="FlowRuns: NAME or fr/NAME.", metavar="NAME")]
-Words = Annotated[list[str], typer.Argument(help="TYPE, TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]")]
+FlowName = Annotated[
+    str, typer.Argument(help="A Flow: NAME or fl/NAME.", metavar="FLOW", autocompletion=completing.flows)
+]
+OneRun = Annotated[
+    str, typer.Argument(help="A FlowRun: NAME or fr/NAME.", metavar="RUN", autocompletion=completing.runs)
+]
+Names = Annotated[
+    list[str], typer.Argument(help="FlowRuns: NAME or fr/NAME.", metavar="NAME", autocompletion=completing.runs)
+]
+Words = Annotated[
+    list[str],
+    typer.Argument(help="TYPE, TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]", autocompletion=completing.objects),
+]
 Files = Annotated[
     list[str] | None,
     typer.Option("--filename", "-f", metavar="FILE", help="A file, a folder, or - for standard input."),
@@ -37,7 +46,13 @@ OutputFormat = Annotated[
 
 Parameters = Annotated[
     list[str] | None,
-    typer.Option("--param", "-p", metavar="PARAMETER", help="key=value, key:=JSON or @FILE; may be repeated."),
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="PARAMETER",
+        help="key=value, key:=JSON or @FILE; may be repeated.",
+        autocompletion=completing.parameters,
+    ),
 ]
 RunName = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the run; default: made up.")]
 GenerateName = Annotated[

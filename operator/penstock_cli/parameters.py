@@ -60,6 +60,7 @@ def check(flow: str, schema: Json | None, own: Json, given: Mapping[str, Any]) -
     Raises:
         CliError: a key is none of the flow's, one is missing, or a value is wrong.
     """
+    _sendable(given)
     if schema is None:
         return
     fields = Fields(schema)
@@ -82,6 +83,16 @@ def check(flow: str, schema: Json | None, own: Json, given: Mapping[str, Any]) -
         raise CliError(f"error: the flow {flow} cannot be run: {error}") from error
     if wrong is not None:
         raise _refused(f"{flow}: {wrong}")
+
+
+def _sendable(given: Mapping[str, Any]) -> None:
+    """Refuse what would arrive as something else: integers beyond 64 bits, for one."""
+    from penstock.base.jsonvalues import NotJsonError, parameters_to_json
+
+    try:
+        parameters_to_json(given)
+    except NotJsonError as error:
+        raise _refused(str(error)) from error
 
 
 def _refused(why: str) -> CliError:

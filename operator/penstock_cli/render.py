@@ -35,6 +35,8 @@ def _shown(document: Json) -> Json:
     """Return a document without the bookkeeping that kubectl hides too."""
     if "items" in document:
         return {**document, "items": [_shown(item) for item in document["items"]]}
+    if "metadata" not in document:
+        return document
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
     return {**document, "metadata": metadata}
 

@@ -156,7 +156,7 @@ def test_a_watched_run_ends_as_the_run_does(at: Stage, penstock: Penstock, kind:
     flow(at)
 
     def happens() -> None:
-        until("it is made", lambda: names(at))
+        until("it is made", lambda: names(at) == ["mine"])
         at.status("mine", kind, message="why", result={"json": "7"})
 
     world = threading.Thread(target=happens)

@@ -89,10 +89,7 @@ def test_fields() -> None:
         False,
         "integer",
     )
-    assert [Fields(schema).open for schema in ({}, {"additionalProperties": True}, {"properties": {"a": {}}})] == [
-        True,
-        True,
-        False,
-    ]
+    schemas: list[dict[str, Any]] = [{}, {"additionalProperties": True}, {"properties": {"a": {}}}]
+    assert [Fields(schema).open for schema in schemas] == [True, True, False]
     assert not Fields({"properties": {"a": {}}, "additionalProperties": False}).open
     assert types_of({"anyOf": [INTEGER, {"type": ["null", "integer"]}]}, {}) == ["integer", "null"]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .. import completing
 from ..connection import connect
 from ..options import Files
 
@@ -18,7 +19,8 @@ penstock delete -f flow.yaml
 def command(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(help="TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]")
+        list[str] | None,
+        typer.Argument(help="TYPE NAME... or TYPE/NAME...", metavar="TYPE[/NAME]", autocompletion=completing.objects),
     ] = None,
     files: Files = None,
     missing_ok: Annotated[bool, typer.Option("--ignore-not-found", help="It is no error if there is none.")] = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ..connection import connect
+from ..connection import connect, program
 from ..options import Words
 
 EXAMPLES = """
@@ -14,8 +14,11 @@ penstock describe fl/etl
 
 
 def command(context: typer.Context, words: Words) -> None:
-    """Show objects in full, with their events."""
+    """Show objects in full, with their events.
+
+    Of a run: its state and why, the next step to take, what it asks and the command that answers, attempts, and the end of its log.
+    """
     from ..describe import describe
 
     with connect(context) as api:
-        describe(api, words, api.namespace)
+        describe(api, words, api.namespace, program(context))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .. import completing
 from ..connection import connect, program
 from ..options import OutputFormat
 
@@ -18,7 +19,12 @@ penstock resume fl/etl
 
 def command(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A FlowRun: NAME or fr/NAME. A Flow: fl/NAME.", metavar="NAME")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A FlowRun: NAME or fr/NAME. A Flow: fl/NAME.", metavar="NAME", autocompletion=completing.runs
+        ),
+    ],
     answer: Annotated[
         list[str] | None, typer.Argument(help="The answer: key=value, key:=JSON or @FILE.", metavar="KEY=VALUE")
     ] = None,

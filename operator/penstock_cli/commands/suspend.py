@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .. import completing
 from ..connection import connect
 from ..options import OutputFormat
 
@@ -17,7 +18,12 @@ penstock suspend etl-friday
 
 def command(
     context: typer.Context,
-    names: Annotated[list[str], typer.Argument(help="Flows: fl/NAME. FlowRuns: NAME or fr/NAME.", metavar="NAME")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Flows: fl/NAME. FlowRuns: NAME or fr/NAME.", metavar="NAME", autocompletion=completing.runs
+        ),
+    ],
     output: OutputFormat = "",
 ) -> int:
     """Let a Flow start no runs by itself, or a run hold and give up its pod.

@@ -1,0 +1,109 @@
+"""Completion: commands, options, and what the cluster has; nothing at all where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from penstock_cli.shells import SCRIPTS
+from tests.cli.conftest import Penstock
+from tests.cli.test_errors import config
+from tests.cli.test_running import SCHEMA, flow
+from tests.support.cli import Stage
+
+
+def candidates(penstock: Penstock, *words: str) -> list[str]:
+    done = penstock("__complete", *words)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[-1] in (":0", ":4")
+    return [line.partition("\t")[0] for line in lines[:-1]]
+
+
+def test_commands_and_options(penstock: Penstock) -> None:
+    assert {"run", "get", "completion"} <= set(candidates(penstock, ""))
+    assert candidates(penstock, "can") == ["cancel"]
+    assert candidates(penstock, "run", "--dry") == ["--dry-run"]
+    assert candidates(penstock, "wait", "--name") == ["--namespace"]
+    assert candidates(penstock, "dev", "n") == ["node"]
+    assert candidates(penstock, "completion", "") == ["bash", "zsh", "fish"]
+
+
+def test_names_come_from_the_cluster(at: Stage, penstock: Penstock) -> None:
+    flow(at, parametersSchema=SCHEMA)
+    at.run("one")
+    at.run("two")
+    at.status("two", "Running")
+    assert candidates(penstock, "wait", "") == ["one", "two"]
+    assert candidates(penstock, "wait", "one", "t") == ["two"]
+    assert candidates(penstock, "logs", "fr/o") == ["fr/one"]
+    assert candidates(penstock, "run", "e") == ["etl"]
+    assert candidates(penstock, "run", "etl", "-p", "") == ["day=", "rows=", "shops=", "limit="]
+    assert candidates(penstock, "run", "-l", "a=b", "etl", "-p", "day=x", "-p", "ro") == ["rows="]
+    assert candidates(penstock, "get", "flo") == ["flowruns", "flows"]
+    assert candidates(penstock, "get", "fr", "") == ["one", "two"]
+    assert candidates(penstock, "describe", "fl/") == ["fl/etl"]
+    assert candidates(penstock, "wait", "-n", "elsewhere", "") == []
+    assert "two\tRunning" in penstock("__complete", "wait", "").out.splitlines()
+
+
+@pytest.mark.parametrize(
+    "words", [["wait", ""], ["run", ""], ["get", "fr", ""], ["run", "etl", "-p", ""]], ids=" ".join
+)
+def test_no_cluster_is_no_news(
+    at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """No kubeconfig, nobody listens, or the token is refused."""
+    for kubeconfig in (tmp_path / "none", config(tmp_path, "http://127.0.0.1:9"), config(tmp_path, at.server.url)):
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+        assert candidates(penstock, *words) == []
+
+
+@pytest.mark.parametrize("words", [["bogus", ""], ["get", "nonsense", ""], ["wait", "a\\b"], ["run", "--none", ""], []])
+def test_a_line_that_means_nothing(penstock: Penstock, words: list[str]) -> None:
+    candidates(penstock, *words)
+
+
+def test_files_where_files_are_meant(penstock: Penstock) -> None:
+    assert penstock("__complete", "apply", "-f", "").out == ":0\n"
+    assert penstock("__complete", "run", "etl", "-p", "@").out == ":0\n"
+    assert penstock("__complete", "wait", "none").out == ":4\n"
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_a_script_is_read_by_its_shell(penstock: Penstock, tmp_path: Path, shell: str) -> None:
+    script = tmp_path / "script"
+    script.write_text(penstock("completion", shell).out)
+    assert "penstock __complete" in script.read_text() or "__complete" in script.read_text()
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    assert subprocess.run([program, "-n", script], capture_output=True, text=True, check=False).stderr == ""
+
+
+def test_bash_completes(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    """With words that bash cuts at = and :."""
+    bash = shutil.which("bash")
+    assert bash
+    stub = tmp_path / "penstock"
+    stub.write_text(
+        "#!/bin/sh\nshift\ncase \"$*\" in 'run etl -p ') echo 'day=\tstring';; 'run etl -p day=t') echo day=today;;"
+        " 'wait ') printf 'one\\ntwo\\n';; esac\necho :4\n"
+    )
+    stub.chmod(0o755)
+    code = penstock("completion", "bash").out + """
+ask() { COMP_LINE="$1"; COMP_POINT=${#1}; _penstock_complete; echo "${COMPREPLY[*]}"; }
+ask "penstock wait "; ask "penstock run etl -p "; ask "penstock run etl -p day=t"; ask "penstock nothing "
+"""  # fmt: skip
+    done = subprocess.run(
+        [bash, "-c", code], capture_output=True, text=True, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    )
+    assert done.stdout.splitlines() == ["one two", "day=", "today", ""]
+
+
+def test_a_shell_that_is_none(penstock: Penstock) -> None:
+    done = penstock("completion", "bsh")
+    assert (done.code, done.err) == (2, "error: 'bsh' is none of bash, zsh, fish. Did you mean 'bash' or 'zsh'?\n")

@@ -1,0 +1,103 @@
+"""describe of a run: one screen, with the next step to take for each state that needs somebody."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock_cli import nextsteps
+from penstock_cli.nextsteps import next_steps
+from penstock_cli.runs import Run
+from tests.cli.conftest import Penstock
+from tests.cli.test_steering import APPROVAL, paused
+from tests.support.cli import Stage
+
+PAGE = Path(__file__).parents[2] / "docs/troubleshooting.md"
+
+
+def steps(kind: str, name: str = "", spec: dict[str, Any] | None = None, **status: Any) -> list[str]:
+    body = {
+        "metadata": {"name": "one", "namespace": "default", "uid": "u"},
+        "spec": {"flowRef": {"name": "etl"}, **(spec or {})},
+        "status": {"state": {"type": kind, "name": name or kind}, **status},
+    }
+    return next_steps(Run(body), "penstock")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ([], steps("Completed")),
+        ([], steps("Running")),
+        ([], steps("Pending", "Submitting")),
+        ([], steps("Completed", "Scheduled")),  # a name that the flow chose
+        (["penstock logs one", "penstock retry one"], steps("Failed")),
+        (["penstock logs one", "penstock retry one"], steps("Crashed", "ExitCode")),
+        (["raise the memory limit: resources.limits.memory", "penstock retry one"], steps("Crashed", "OOMKilled")),
+        (["run it with parameters that fit: penstock run etl -p key=value"], steps("Failed", "InvalidParameters")),
+        (["penstock retry one"], steps("Cancelled", "Skipped")),
+        (["nothing: the next attempt begins at T"], steps("Scheduled", "AwaitingRetry", scheduledTime="T")),
+        (["nothing: it begins at T"], steps("Scheduled", spec={"scheduledTime": "T"})),
+        (["penstock resume one"], steps("Paused", spec={"desiredState": "Paused"})),
+        (["penstock resume one"], steps("Paused", pause={"key": "q"})),
+        (["penstock resume one approve=true"], steps("Paused", pause={"key": "q", "input": {"schema": APPROVAL}})),
+        (
+            ["penstock resume one '<integer>'"],
+            steps("Paused", pause={"key": "q", "input": {"schema": {"type": "integer"}}}),
+        ),
+        (["nothing: it goes on at T"], steps("Paused", "Suspended", scheduledTime="T")),
+    ],
+)
+def test_the_next_step(wanted: list[str], found: list[str]) -> None:
+    assert found == wanted
+
+
+def test_every_state_that_waits_for_somebody_has_a_step() -> None:
+    """The page has a row for each; where it says that nothing is to be done, none is needed."""
+    waiting = PAGE.read_text().partition("## Running")[0]
+    rows = re.findall(r"^\| (?:Scheduled|Pending)/(\w+) \|.*\| ([^|]+) \|$", waiting, re.MULTILINE)
+    assert len(rows) > 15
+    missing = [
+        name for name, what in rows if not what.startswith(("nothing", "read")) and name not in nextsteps._WAITING
+    ]
+    assert missing == []
+    every = set(re.findall(r"(?:Scheduled|Pending|Running|Failed|Crashed)/(\w+)", PAGE.read_text()))
+    assert (nextsteps._WAITING.keys() | nextsteps._ENDED.keys()) - every == set()
+
+
+def test_commands_name_another_namespace() -> None:
+    body = {
+        "metadata": {"name": "one", "namespace": "n2", "uid": "u"},
+        "spec": {},
+        "status": {"state": {"type": "Failed", "name": "Failed"}},
+    }
+    assert next_steps(Run(body), "kubectl penstock")[1] == "kubectl penstock retry one -n n2"
+
+
+def test_a_question_and_the_command_that_answers(at: Stage, penstock: Penstock) -> None:
+    paused(at, APPROVAL)
+    lines = penstock("describe", "fr/one").out.splitlines()
+    begin = lines.index("Question:")
+    assert lines[begin + 1 : begin + 5] == [
+        "  Is it good?",
+        "  approve (boolean): go on?",
+        '  note (string, default "")',
+        '  size (one of "small", "large", optional)',
+    ]
+    assert lines[begin + 5].split(maxsplit=2) == ["Next", "Step:", "penstock resume one approve=true"]
+
+
+def test_the_end_of_the_log(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    uid = at.pod("one-1", run)
+    at.log(uid, *(f"line {number}" for number in range(30)))
+    error = {"type": "E", "message": "m", "traceback": "\n".join(f"frame {number}" for number in range(40))}
+    at.status("one", "Failed", attempt={"number": 1, "podName": "one-1"}, error=error)
+    lines = penstock("describe", "fr", "one").out.splitlines()
+    begin = lines.index("Log:")
+    assert lines[begin + 1 : begin + 11] == [f"  line {number}" for number in range(20, 30)]
+    assert "    ... (28 lines more: -o yaml)" in lines
+    assert "    frame 39" in lines
