@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.support.cluster import program
+from tests.support.helms import HELMS, helm_program
 from tests.support.realserver import MISSING, RealServer, assets
 from tests.support.world import until
 
@@ -26,9 +27,11 @@ class Admin:
     """helm and kubectl of an administrator."""
 
     server: RealServer
+    helm_program: str
 
     def run(self, name: str, *arguments: str, stdin: str = "", ok: bool = True) -> str:
-        command = [program(name), "--kubeconfig", str(self.server.kubeconfig), *arguments]
+        path = self.helm_program if name == "helm" else program(name)
+        command = [path, "--kubeconfig", str(self.server.kubeconfig), *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
         assert not ok or done.returncode == 0, f"{name} {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -40,15 +43,15 @@ class Admin:
         return self.run("kubectl", *arguments, stdin=stdin, ok=ok)
 
 
-@pytest.fixture(scope="module")
-def admin() -> Iterator[Admin]:
-    folder = assets()
+@pytest.fixture(scope="module", params=HELMS)
+def admin(request: pytest.FixtureRequest) -> Iterator[Admin]:
+    helm, folder = helm_program(request.param), assets()
     if folder is None:
         pytest.skip(MISSING)
     server = RealServer(folder)
     try:
         server.start()
-        yield Admin(server)
+        yield Admin(server, helm)
     finally:
         server.stop()
 

@@ -13,18 +13,15 @@ from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import crds
 from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
 from tests.support.cluster import program
+from tests.support.helms import helm_program
 
 ROOT = Path(__file__).parents[2]
 
 
-def render(*arguments: str) -> list[dict[str, Any]]:
-    """Render the chart as a user would."""
-    try:
-        helm = program("helm")
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
+def render(*arguments: str, by: str = "helm") -> list[dict[str, Any]]:
+    """Render the chart as a user would, by one of the two helms."""
     command = [
-        helm,
+        helm_program(by),
         "template",
         "penstock",
         str(ROOT / "charts/penstock"),
@@ -35,6 +32,20 @@ def render(*arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [d for d in yaml.safe_load_all(done.stdout) if d]
+
+
+EVERYTHING = (
+    "replicas=2,namespaces={a,b},engine.serviceAccount.create=true,engine.serviceAccount.name=x,engine.serviceAccount.startRuns=true,"
+    "engine.resources.limits.memory=1Gi,networkPolicy.enabled=true,metrics.serviceMonitor.enabled=true,metrics.rules.enabled=true,"
+    "metrics.dashboard.enabled=true,restrict.images={x/*},podSecurityContext.runAsUser=null,fullnameOverride=y"
+)
+
+
+@pytest.mark.parametrize(
+    "values", ["logLevel=info", EVERYTHING, "crds.keep=false,admissionPolicies.enabled=false,aggregateRoles=false"]
+)
+def test_helm_3_renders_the_same(values: str) -> None:
+    assert render("--set", values, by="helm3") == render("--set", values)
 
 
 def of(documents: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
@@ -68,6 +79,18 @@ def test_cluster_wide_rights() -> None:
     assert roles["/penstock-operator"]["rules"] == operator_rules()
     assert roles["/penstock-engine"]["rules"] == engine_rules()
     assert of(documents, "Role")["penstock-system/penstock-lease"]["rules"] == lease_rules()
+
+
+@pytest.mark.parametrize("name", ["penstock", "acme"])
+def test_the_lease_that_is_asked_for_is_granted(name: str) -> None:
+    """Under any name of the release: two replicas without the right would both wait for ever."""
+    documents = render("--set", f"replicas=2,fullnameOverride={name}")
+    (container,) = of(documents, "Deployment")[f"penstock-system/{name}-operator"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    granted = of(documents, "Role")[f"penstock-system/{name}-lease"]["rules"]
+    assert f"--lease-name={name}-operator" in container["args"]
+    assert [rule["resourceNames"] for rule in granted if "resourceNames" in rule] == [[f"{name}-operator"]]
 
 
 def test_namespaced_rights() -> None:

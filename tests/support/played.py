@@ -116,9 +116,14 @@ class Stage:
         return RUNS.format(self.namespace)
 
     def send(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> JSON:
-        """One request that must succeed."""
-        content = json.dumps(body) if body is not None else None
-        answer = self.client.request(method, path, content=content, headers={"Content-Type": kind})
+        """One request that must succeed; asked again while the server says "later", as it does when a definition has changed."""
+        content, headers = json.dumps(body) if body is not None else None, {"Content-Type": kind}
+        answer = self.client.request(method, path, content=content, headers=headers)
+        for _ in range(30):
+            if answer.status_code != 429:
+                break
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+            answer = self.client.request(method, path, content=content, headers=headers)
         assert answer.status_code < 300, f"{method} {path} {content}: {answer.status_code} {answer.text}"
         return dict(answer.json())
 
@@ -127,6 +132,12 @@ class Stage:
         metadata = {"name": name, "labels": labels}
         body = {"apiVersion": k.API_VERSION, "kind": "FlowRun", "metadata": metadata, "spec": spec}
         self._runs[name] = self.send("POST", self.runs, body)
+
+    def adopt(self, run: JSON) -> str:
+        """Play a FlowRun that somebody else made; returns its name."""
+        name = str(run["metadata"]["name"])
+        self._runs[name] = run
+        return name
 
     def pod(self, name: str) -> JSON:
         """Wait for the pod of a run's first attempt."""
