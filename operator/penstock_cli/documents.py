@@ -70,7 +70,7 @@ def check_values(body: Any, where: str, path: str = "") -> None:
 
     Args:
         body: what was read.
-        where: file and line.
+        where: file and line; empty: it comes from the command line.
         path: what the body is called in messages; empty: it is the whole object.
 
     Raises:
@@ -82,4 +82,4 @@ def check_values(body: Any, where: str, path: str = "") -> None:
         for key, value in body.items():
             check_json(value, f"{path}.{key}" if path else key)
     except NotJsonError as error:
-        raise CliError(f"error: {where}: {error}") from error
+        raise CliError(f"error: {f'{where}: ' if where else ''}{error}") from error

@@ -45,6 +45,10 @@ def read(given: Sequence[str], schema: Json | None, *, option: str = "-p") -> Js
         if key in single:
             raise _refused(f"{key!r} is given twice; for several values write a list: {option} '{key}:=[1, 2]'")
         single[key] = value
+    try:
+        check_values(single, "", "parameters")
+    except CliError as error:
+        raise CliError(str(error), Exit.USAGE) from error
     return {**from_files, **single}
 
 

@@ -156,10 +156,12 @@ def test_json_is_read_as_json(text: str, value: object) -> None:
         ("v: {1: a,\n '1': b}\n", ["line 2: the key '1' comes twice; the last one counts"]),
         ('{"a": 1, "a": 2}', ["the key 'a' comes twice; the last one counts"]),
         ("v: &a {b: 1}\nw: {<<: *a, b: 2}\n", []),
+        ("x: 1\ny: 2\n", ["line 2: the key y is read as 'true'; quote it if it is a name"]),
+        ("0x10: 1\n'n': 2\n1: 3\n", ["line 1: the key 0x10 is read as '16'; quote it if it is a name"]),
     ],
 )
-def test_a_key_that_comes_twice_is_noted(text: str, notes: list[str]) -> None:
-    """kubectl takes the last one without a word; what a merge brought is meant to be overridden."""
+def test_odd_keys_are_noted(text: str, notes: list[str]) -> None:
+    """kubectl takes the last of two, and makes true of y, without a word; what a merge brought is meant to be overridden."""
     (document,) = documents(text)
     assert list(document.notes) == notes
 

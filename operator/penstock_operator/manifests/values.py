@@ -1,7 +1,8 @@
 """From the events of a YAML document to values of JSON. Iterative: no depth of nesting breaks it.
 
 `events` reads the text. Keys become text, merge keys are laid in, aliases are copies,
-and their number is bounded as Go bounds it, before they are made. A key that comes twice counts as Go has it, the last one; it is noted.
+and their number is bounded as Go bounds it, before they are made. A key that comes twice counts as Go has it, the last one,
+and `n` as a key is false; both is noted.
 """
 
 from __future__ import annotations
@@ -157,6 +158,10 @@ class _Builder:
         if isinstance(node.value, dict | list):
             raise _fault(event, _NO_KEY)
         key = _checked(key_text, node.value, event)
+        if isinstance(event, ScalarEvent) and key != event.value and not isinstance(node.value, str):
+            self.notes.append(
+                f"line {place(event)[0]}: the key {event.value} is read as {key!r}; quote it if it is a name"
+            )
         if key in inside.own:
             self.notes.append(f"line {place(event)[0]}: the key {key!r} comes twice; the last one counts")
         inside.own.add(key)
