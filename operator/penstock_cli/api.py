@@ -109,7 +109,8 @@ class Api:
             ServerError: the server refused.
             CliError: it could not be reached.
         """
-        content = None if body is None else json.dumps(body)
+        # As letters, not as JSON's escapes: a server reads what is applied as YAML, which has no escape for an emoji.
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = {**self._identity(), "Accept": accept} | ({"Content-Type": content_type} if content else {})
         with self._reachable():
             response = self._http.request(method, path, params=params, content=content, headers=headers)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
-
+from .documents import STANDARD_INPUT, check_values, documents, text_of
 from .errors import CliError
 
 if TYPE_CHECKING:
@@ -55,46 +53,27 @@ def read(paths: Iterable[str]) -> list[Manifest]:
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
     if path == "-":
-        yield "standard input", sys.stdin.read()
+        yield STANDARD_INPUT, text_of(None)
         return
     where = Path(path)
     if not where.exists():
         raise CliError(f'error: the path "{path}" does not exist')
     files = sorted(file for file in where.iterdir() if file.suffix in _SUFFIXES) if where.is_dir() else [where]
     for file in files:
-        try:
-            yield str(file), file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CliError(f"error: {file} cannot be read: {error}") from error
+        yield str(file), text_of(file)
 
 
 def parse(text: str, source: str) -> Iterator[Manifest]:
     """Yield the documents of a text; empty ones are passed over, and a List stands for its items."""
-    loader = yaml.SafeLoader(text)
-    try:
-        while loader.check_node():
-            node = loader.get_node()
-            if node is None:
-                continue
-            line = node.start_mark.line + 1
-            body: Any = loader.construct_document(node)
-            if body is None:
-                continue
-            _check(body, f"{source}:{line}")
-            if body["kind"] == "List":
-                for item in body.get("items") or []:
-                    _check(item, f"{source}:{line}")
-                    yield Manifest(item, source, line)
-            else:
-                yield Manifest(body, source, line)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise CliError(f"error: {source}{at}: not valid YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise CliError(f"error: {source}: not valid YAML: {error}") from error
-    finally:
-        loader.dispose()
+    for document in documents(text, source):
+        body, where = document.value, f"{source}:{document.line}"
+        _check(body, where)
+        if body["kind"] == "List":
+            for item in body.get("items") or []:
+                _check(item, where)
+                yield Manifest(item, source, document.line)
+        else:
+            yield Manifest(body, source, document.line)
 
 
 def _check(body: object, where: str) -> None:
@@ -109,3 +88,4 @@ def _check(body: object, where: str) -> None:
         isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
     ):
         raise CliError(f"error: {where}: {body['kind']}: metadata.name is not set")
+    check_values(body, where)

@@ -6,10 +6,10 @@ Neighbours: `typed` says what a text means, `penstock_operator.core.parameters` 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .documents import STANDARD_INPUT, check_values, documents, text_of
 from .errors import CliError
 from .exits import Exit
 from .nearness import near
@@ -45,6 +45,10 @@ def read(given: Sequence[str], schema: Json | None, *, option: str = "-p") -> Js
         if key in single:
             raise _refused(f"{key!r} is given twice; for several values write a list: {option} '{key}:=[1, 2]'")
         single[key] = value
+    try:
+        check_values(single, "", "parameters")
+    except CliError as error:
+        raise CliError(str(error), Exit.USAGE) from error
     return {**from_files, **single}
 
 
@@ -126,16 +130,19 @@ def _no_constant(name: str) -> Any:
 
 def _file(name: str) -> Json:
     """Return the mapping that a YAML or JSON file holds."""
-    import yaml
-
+    source = STANDARD_INPUT if name == "-" else name
+    text = text_of(None if name == "-" else Path(name))
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"error: {name} cannot be read: {error}") from error
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _refused(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise _refused(f"{name}: parameters are a mapping of names to values")
-    return found
+        found = list(documents(text, source))
+        if not found:
+            return {}
+        where = f"{source}:{found[-1].line}"
+        if len(found) > 1:
+            raise _refused(f"{where}: a second document; parameters are one mapping of names to values")
+        values = found[0].value
+        if not isinstance(values, dict):
+            raise _refused(f"{where}: parameters are a mapping of names to values")
+        check_values(values, where, "parameters")
+    except CliError as error:
+        raise CliError(str(error), Exit.USAGE) from error
+    return values

@@ -75,7 +75,7 @@ def test_apply_takes_folders_lists_standard_input_and_generated_names(
     out = penstock("apply", "-f", str(tmp_path)).out.splitlines()
     assert out[0] == "flowrun.penstock.dev/one created"
     assert out[1].startswith("flowrun.penstock.dev/some-")
-    monkeypatch.setattr("sys.stdin", io.StringIO(RUN))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(RUN.encode())))
     assert penstock("apply", "-f", "-").out == "flowrun.penstock.dev/one unchanged\n"
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
+from penstock_operator.manifests.documents import documents
 
 from .logs import FolderLogs
 from .server import ApiServer
@@ -40,7 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _documents(paths: list[Path]) -> list[dict[str, Any]]:
-    return [document for path in paths for document in yaml.safe_load_all(path.read_text()) if document]
+    return [document.value for path in paths for document in documents(path.read_text("utf-8"))]
 
 
 async def _run(arguments: argparse.Namespace) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from . import protobuf
+from . import bodies, protobuf
 from .status import ApiError, FieldError, bad_request, invalid_options, unsupported
 from .verbs import DeleteOptions, WriteOptions
 
@@ -80,16 +77,6 @@ def read_accept(header: str) -> Answer:
     raise ApiError("NotAcceptable", "only the following media types are accepted: application/json")
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: times stay text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    key: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def read_body(data: bytes, media_type: str) -> Any:
     """Return the value of a body.
 
@@ -100,20 +87,9 @@ def read_body(data: bytes, media_type: str) -> Any:
     if media == protobuf.MEDIA:
         return protobuf.read(data)
     if media in ("application/yaml", "application/apply-patch+yaml"):
-        try:
-            return json.loads(data)
-        except ValueError:
-            try:
-                return yaml.load(data, _Loader)
-            except yaml.YAMLError as error:
-                raise bad_request(f"error decoding YAML: {error}") from error
+        return bodies.yaml_value(data)
     if media in ("", "application/json") or media.endswith("+json"):
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise bad_request(
-                f"the object provided is unrecognized (must be of type application/json): {error}"
-            ) from error
+        return bodies.json_value(data)
     raise ApiError(
         "UnsupportedMediaType",
         f"the body of the request was in an unknown format ({media}) - accepted media types include: application/json, "

@@ -50,7 +50,7 @@ class Schedule(Model):
                 " @annually, @monthly, @weekly, @daily, @midnight, @hourly; for @every use intervalSeconds",
             ),
             (
-                f"!has(self.timeZone) || (self.timeZone.matches('{_ZONE_SHAPE}') && !self.timeZone.matches('^[Ll][Oo][Cc][Aa][Ll]$'))",
+                f"!has(self.timeZone) || (self.timeZone.matches('{_ZONE_SHAPE}') && !self.timeZone.matches('(?i)^local$'))",
                 "timeZone: a name of the tz database, like Europe/Berlin, or UTC",
             ),
         )
