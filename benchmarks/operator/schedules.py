@@ -26,6 +26,7 @@ from .seed import put
 IDLE = 10_000
 IDLE_SECONDS = 60.0
 DUE = 1_000
+BURST = 500
 SOONEST_SECONDS = 20.0  # before they are due: the operator has read all of them by then
 PATIENCE = 120.0
 
@@ -45,6 +46,8 @@ def schedules() -> list[Figure]:
         time.sleep(IDLE_SECONDS)
         idle = on.since(before).seconds["operator"] / IDLE_SECONDS
         begun, cost = asyncio.run(_due(on, model, due))
+        on.settle()
+        writes = asyncio.run(_burst(on, on.namespace("burst", *PENSTOCK.needs)))
     what = f"{IDLE} Flows with schedules"
     burst = f"{DUE} runs due in the same minute"
     return [
@@ -53,6 +56,7 @@ def schedules() -> list[Figure]:
         Figure(f"{burst}: the last has its pod after", "s", 60, begun, "max"),
         Figure(f"{burst}: has its pod after", "s", None, begun),
         Figure(f"{burst}: operator's CPU a run", "ms", None, (1000 * cost / DUE,)),
+        Figure(f"{BURST} runs at once: writes of their Flow", "", 10, (writes,)),
     ]
 
 
@@ -66,13 +70,18 @@ def _until_each_waits(on: Plane) -> None:
 
 
 def _delayed(on: Plane) -> float:
+    return sum(_metric(on, "penstock_flows_delayed "))
+
+
+def _metric(on: Plane, begins: str) -> list[float]:
+    """Return the values of the operator's metrics that begin so."""
     connection = http.client.HTTPConnection("127.0.0.1", on.health, timeout=10)
     try:
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode().splitlines()
     finally:
         connection.close()
-    return next((float(line.split()[1]) for line in lines if line.startswith("penstock_flows_delayed ")), 0.0)
+    return [float(line.split()[-1]) for line in lines if line.startswith(begins)]
 
 
 def _model(on: Plane, namespace: str) -> dict[str, Any]:
@@ -138,6 +147,18 @@ async def _due(on: Plane, model: dict[str, Any], namespace: str) -> tuple[tuple[
         if early:
             raise AssertionError(f"before their time: {early[:3]}")
         return tuple(sorted(moments.pod - begin for moments in load.runs.values())), cost
+
+
+async def _burst(on: Plane, namespace: str) -> float:
+    """Apply very many runs of one Flow, let them run and end, and return how often its status was written."""
+    counter = 'penstock_api_requests_total{code="200",resource="flows/status",verb="patch"}'
+    await asyncio.sleep(5)  # the Flow's first status
+    before = sum(_metric(on, counter))
+    async with loaded(on.server, PENSTOCK, namespace) as load:
+        await load.burst(BURST)
+        await load.finished(300)
+    await asyncio.sleep(10)
+    return sum(_metric(on, counter)) - before
 
 
 async def _nothing(_load: Load, _run: str, _pod: dict[str, Any], _moments: Any) -> None:

@@ -193,6 +193,11 @@ def settled(seen: FlowObserved) -> FlowDecision:
     return found
 
 
+def events(found: FlowDecision) -> list[Emit]:
+    effects: tuple[object, ...] = found.effects
+    return [effect for effect in effects if isinstance(effect, Emit)]
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_schedule(case: Case) -> None:
     seen = observed(case)
@@ -210,7 +215,7 @@ def test_schedule(case: Case) -> None:
     assert shown(its.overdue_times or ()) == list(case.overdue)
     if case.again:
         assert shown([found.requeue_at]) == [case.again]
-    notes = [e.note for e in found.effects if isinstance(e, Emit) and e.reason == "RunsMissed"]
+    notes = [e.note for e in events(found) if e.reason == "RunsMissed"]
     assert len(notes) == (1 if case.says else 0)
     assert case.says in "".join(notes)
     conditions = {c.type: c for c in found.status.conditions or ()}
@@ -242,7 +247,7 @@ def test_more_than_are_made_up_for() -> None:
 
     words = "schedule 'hourly': more than 100 runs were missed: what was due until 2026-11-21T11:43:20Z is not started any more"
     assert missed(found) == ("True", words)
-    assert words in [e.note for e in found.effects if isinstance(e, Emit)]
+    assert words in [e.note for e in events(found)]
     for later, still in (("12:15", True), ("12:30", True), ("12:45", True), ("12:59:50", True), ("13:00", False)):
         assert found.status is not None
         flow = flow.model_copy(update={"status": found.status})

@@ -43,3 +43,22 @@ def test_every_name_is_explained() -> None:
     )
     assert len(names()) > 20, "the collector has lost its way"
     assert names() - explained == set()
+
+
+def test_every_reason_of_a_flows_conditions_is_explained() -> None:
+    """Those that say that something is the matter; the others are of no interest to anybody."""
+    text = (ROOT / "docs/troubleshooting.md").read_text().partition("## A Flow's conditions")[2]
+    trees = [
+        ast.parse((CORE / "flows" / name).read_text()) for name in ("conditions.py", "readiness.py", "schedules.py")
+    ]
+    found = {
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch("([A-Z][a-z]+){2,}", node.value)
+    }
+    fine = {"AsExpected", "NoneMissed", "CreateRun"}  # the last is what was tried
+    assert fine < found, "the collector has lost its way"
+    assert {reason for reason in found - fine if reason not in text} == set()
