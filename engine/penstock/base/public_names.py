@@ -66,6 +66,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "penstock.filesystems": _names(
         "LocalFileSystem, RemoteFileSystem, NullFileSystem, ReadableFileSystem, WritableFileSystem"
     ),
+    "penstock.schedules": _names("Cron, Interval, Schedule"),
     "penstock.locking.memory": ("MemoryLockManager",),
     "penstock.locking.filesystem": ("FileSystemLockManager",),
     "penstock.locking.protocol": ("LockManager",),

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError, PydanticUndefined
 
+from penstock.base.exceptions import ParameterTypeError, SerializationError, SignatureMismatchError
 from penstock.definitions.binding import signature_of
 from penstock.definitions.docstrings import parameter_docstrings
 from penstock.definitions.hints import Unresolved, hints_of
@@ -255,3 +256,50 @@ def _is_json(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
     return value is None or isinstance(value, str | int)
+
+
+def json_values(fn: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The JSON form of parameter values that Python code gives, from which the signature makes the same values again.
+
+    Args:
+        fn: the function.
+        given: values by name; not all need be given.
+        where: what they are, in errors.
+
+    Raises:
+        ParameterTypeError: a value is not of its type.
+        SignatureMismatchError: the function has no such parameter.
+        SerializationError: a value has no JSON form that means the same.
+    """
+    shown = {each.name: each for each in parameters_of(signature_of(fn), hints_of(fn))}
+    if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in shown.values()):
+        unknown = [name for name in given if name not in shown]
+        if unknown:
+            raise SignatureMismatchError.from_bad_params(list(shown), list(given))
+    known = [shown[name] for name in given if name in shown]
+    model = checking_model(known)
+    try:
+        checked = model(**{name: given[name] for name in given if name in shown})
+    except pydantic.ValidationError as exc:
+        raise ParameterTypeError.from_validation_error(exc) from None
+    found = {name: value for name, value in given.items() if name not in shown}
+    for name, value in values_by_name(known, checked).items():
+        found[name] = _json_value(checking_model([shown[name]]), shown[name], value, f"{where}: {name}")
+    return {name: found[name] for name in given}
+
+
+def _json_value(model: type[pydantic.BaseModel], parameter: Parameter, value: Any, where: str) -> Any:
+    field = _field_name(parameter)
+    try:
+        form = model(**{parameter.name: value}).model_dump(mode="json", by_alias=True, warnings=False)[parameter.name]
+        if isinstance(value, set | frozenset):
+            form = sorted(form, key=repr)
+        again = getattr(model(**{parameter.name: form}), field)
+        same = bool(again == value) and _is_json(form)
+    except Exception as exc:
+        raise SerializationError(f"{where} cannot be written as JSON: {type(exc).__name__}: {exc}") from exc
+    if not same:
+        raise SerializationError(
+            f"{where}: {form!r} is what JSON has for it, and it comes back as {again!r}: give what the annotation makes of JSON"
+        )
+    return form
