@@ -14,5 +14,6 @@ __all__ = ["COMMANDS"]
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Runs": ("run", "retry", "logs", "wait", "cancel", "pause", "resume", "suspend"),
     "Any object": ("apply", "get", "describe", "delete"),
+    "From code": ("build",),
     "Where it runs": ("dev", "operator"),
 }
