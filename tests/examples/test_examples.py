@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock_cli.main import main
+
 FOLDER = Path(__file__).parents[2] / "examples"
 
 # What each script prints, line by line.
@@ -68,6 +70,7 @@ OUTPUT = {
         "2 texts, the longest has 5 letters, 9 letters in all",
         "['text-report', 'text-report'] ['text-report completed', 'text-report completed', 'text-report completed']",
     ],
+    "nightly": ["{'north': 24, 'south': 23, 'west': 14}", "{'north': 12}"],
     "process_pool": ["2262 primes, 342 twins; computed elsewhere: True"],
 }  # fmt: skip
 
@@ -173,6 +176,12 @@ def test_the_objects_hold_the_scripts(name: str) -> None:
     module = load(name)
     parameters = {**flow["spec"].get("parameters", {}), **run["spec"]["parameters"]}
     assert getattr(module, function).validate_parameters(parameters)
+
+
+def test_what_is_built_of_the_script_is_what_is_committed(capfd: pytest.CaptureFixture[str]) -> None:
+    """As CI does: `penstock build FILE.py:flow -o FILE.yaml --check`."""
+    arguments = ["build", str(FOLDER / "nightly.py:nightly"), "-o", str(FOLDER / "nightly.yaml"), "--check"]
+    assert main(arguments) == 0, capfd.readouterr().out
 
 
 def test_the_page_lists_every_example() -> None:

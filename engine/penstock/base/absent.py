@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FLOW = "a `Flow` resource (`kubectl apply`), and FlowRuns that refer to it"
+_FLOW = "`penstock build FILE.py:flow`, which writes a `Flow` resource, and `kubectl apply`"
+_TO_FLOW = "`to_flow`, which says the same of a `Flow` resource, and `penstock build FILE.py:flow`"
 _RUN = "a FlowRun that refers to a `Flow` (`kubectl create`)"
 _SUBMIT = "`.submit`, or a FlowRun of its own"
 _CLUSTER = "the cluster's own API, by kubectl or any Kubernetes client"
@@ -22,7 +23,7 @@ _POD = "the pod template of the resource"
 _PROFILE = "environment variables `PENSTOCK_...`"
 _WATCHED = "observers, hooks, Kubernetes Events"
 _IMAGE = "an image of your own, built by whatever builds images, named in the resource"
-_SCHEDULED = "what creates FlowRuns in time: a CronJob, a pipeline"
+_SCHEDULED = "`Cron` and `Interval` of `penstock.schedules`"
 _SETTINGS = "`penstock.settings.get_current_settings` and `temporary_settings`"
 _POD_LOG = "the log of the pod (`kubectl logs`): there is no server that lines are sent to"
 _LOGGING = "`logging.config.dictConfig` with handlers of your own on the logger `penstock`"
@@ -41,6 +42,7 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.futures": {"PrefectDistributedFuture": _SUBMIT, "PrefectFlowRunFuture": _SUBMIT},
     "penstock.task_runners": {"PrefectTaskRunner": _SUBMIT},
     "penstock.flow_runs": {"wait_for_flow_run": "`kubectl wait --for=condition=Finished`"},
+    "penstock.schedules": {"RRule": "`Cron`, or several of them in `schedules`: together they say most of what an RRule says"},
     "penstock.context": {"use_profile": _PROFILE},
     "penstock.logging.handlers": {
         "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
@@ -51,7 +53,7 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
 
 ABSENT_METHODS: dict[str, dict[str, str]] = {
     "Flow": {
-        "serve": _FLOW, "deploy": _FLOW, "adeploy": _FLOW, "to_deployment": _FLOW, "ato_deployment": _FLOW,
+        "serve": _TO_FLOW, "deploy": _TO_FLOW, "adeploy": _TO_FLOW, "to_deployment": _TO_FLOW, "ato_deployment": _TO_FLOW,
         "from_source": _FLOW, "afrom_source": _FLOW, "visualize": _WHAT_HAPPENED, "avisualize": _WHAT_HAPPENED,
         "generate_mermaid_graph": _WHAT_HAPPENED,
     },
@@ -89,7 +91,6 @@ ABSENT_MODULES: dict[str, str] = {
     "events": _WATCHED,
     "automations": _WATCHED,
     "assets": _NO_ASSETS,
-    "schedules": _SCHEDULED,
     "input.actions": "`resume_flow_run(run_input=...)`, or `spec.inputs` of the FlowRun",
     "logging.clients": "the log of the pod (`kubectl logs`)",
     "logging.filters": "a `logging.Filter` of your own on the logger `penstock`; `penstock.utilities.names.obfuscate`",

@@ -66,6 +66,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "penstock.filesystems": _names(
         "LocalFileSystem, RemoteFileSystem, NullFileSystem, ReadableFileSystem, WritableFileSystem"
     ),
+    "penstock.schedules": _names("Cron, Interval, Schedule"),
     "penstock.locking.memory": ("MemoryLockManager",),
     "penstock.locking.filesystem": ("FileSystemLockManager",),
     "penstock.locking.protocol": ("LockManager",),
@@ -103,8 +104,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "listrepr, ensure_iterable"
     ),
     "penstock.utilities.callables": _names(
-        "get_call_parameters, call_with_parameters, parameters_to_args_kwargs, parameter_schema, "
-        "get_parameter_defaults, raise_for_reserved_arguments"
+        "get_call_parameters, call_with_parameters, parameters_to_args_kwargs, ParameterSchema, parameter_schema, "
+        "parameter_schema_from_entrypoint, parameter_docstrings, get_parameter_defaults, raise_for_reserved_arguments"
     ),
     "penstock.utilities.filesystem": _names(
         "tmpchdir, filename, is_local_path, to_display_path, relative_path_to_current_platform"

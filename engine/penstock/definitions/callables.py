@@ -13,14 +13,29 @@ if TYPE_CHECKING:
 
 
 class ParameterSchema:
-    """JSON schema of a function's parameters, as an object."""
+    """JSON schema of a function's parameters, as an object.
 
-    def __init__(self, properties: dict[str, Any], required: list[str], definitions: dict[str, Any]) -> None:
-        self.title = "Parameters"
-        self.type = "object"
-        self.properties = properties
-        self.required = required
-        self.definitions = definitions
+    Args:
+        properties: a schema for each parameter.
+        required: names of those that must be given.
+        definitions: schemas that are referred to as `#/definitions/NAME`.
+        title: of the whole.
+        type: of the whole.
+    """
+
+    def __init__(
+        self,
+        properties: dict[str, Any] | None = None,
+        required: list[str] | None = None,
+        definitions: dict[str, Any] | None = None,
+        title: str = "Parameters",
+        type: str = "object",
+    ) -> None:
+        self.title = title
+        self.type = type
+        self.properties = properties or {}
+        self.required = required or []
+        self.definitions = definitions or {}
 
     def model_dump(self, **_: Any) -> dict[str, Any]:
         """As a dict."""
@@ -103,89 +118,8 @@ def raise_for_reserved_arguments(fn: Callable[..., Any], reserved_arguments: Ite
             raise ReservedArgumentError(f"{reserved!r} is a reserved argument name and cannot be used.")
 
 
-def parameter_docstrings(docstring: str | None) -> dict[str, str]:
-    """Descriptions of parameters in a Google-style docstring."""
-    found: dict[str, str] = {}
-    section = False
-    name = None
-    base = 0
-    for line in inspect.cleandoc(docstring or "").splitlines():
-        if line.strip() in ("Args:", "Arguments:", "Parameters:"):
-            section, base = True, 0
-            continue
-        if not section or not line.strip():
-            continue
-        indent = len(line) - len(line.lstrip())
-        if indent == 0:
-            break
-        base = base or indent
-        if indent == base and ":" in line:
-            head, _, text = line.strip().partition(":")
-            name = head.split("(")[0].strip()
-            found[name] = text.strip()
-        elif name is not None:
-            found[name] = f"{found[name]}\n{line.strip()}".strip()
-    return found
-
-
 def parameter_schema(fn: Callable[..., Any]) -> ParameterSchema:
     """JSON schema of the function's parameters; what has none is described without a type."""
-    import pydantic
-    import pydantic_core
+    from penstock.definitions.schema import schema_of
 
-    from penstock.definitions.hints import described_default, hints_of
-    from penstock.definitions.legacy_models import is_of_v1, schema_of_v1
-
-    hints = hints_of(fn)
-    described = parameter_docstrings(inspect.getdoc(fn))
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    adapters: dict[str, Any] = {}
-    definitions: dict[str, Any] = {}
-    for position, parameter in enumerate(inspect.signature(fn).parameters.values()):
-        if parameter.name in ("self", "cls"):
-            continue  # nobody gives them by hand; the others keep their places
-        hint, default = described_default(hints.get(parameter.name, parameter.annotation), parameter.default)
-        entry = properties[parameter.name] = {"title": parameter.name, "position": position}
-        legacy = is_of_v1(hint)
-        if legacy:
-            schema, more = schema_of_v1(parameter.name, hint)
-            entry.update(schema)
-            definitions.update(more)
-        adapter = None if legacy else _adapter_of(pydantic, hint)
-        if adapter is not None:
-            adapters[parameter.name] = adapter
-        if default is not inspect.Parameter.empty:
-            try:
-                entry["default"] = pydantic_core.to_jsonable_python(default)
-            except Exception:  # noqa: BLE001  (whatever a value's own encoder raises: such a default is not shown)
-                continue
-        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            required.append(parameter.name)
-    schemas, shared = pydantic.TypeAdapter.json_schemas(
-        [(name, "validation", adapter) for name, adapter in adapters.items()], ref_template="#/definitions/{model}"
-    )
-    for (name, _), schema in schemas.items():
-        properties[name].update({key: value for key, value in schema.items() if key != "title"})
-    for name, text in described.items():
-        if name in properties:
-            properties[name]["description"] = text
-    return ParameterSchema(properties, required, {**definitions, **shared.get("$defs", {})})
-
-
-def _adapter_of(pydantic: Any, hint: Any) -> Any:
-    """What makes the schema of a type; None where there is none, as for classes that pydantic does not know."""
-    if hint is Any:
-        return None
-    try:
-        adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
-    except Exception:  # noqa: BLE001  (a model of its own refuses the config)
-        try:
-            adapter = pydantic.TypeAdapter(hint)
-        except Exception:  # noqa: BLE001  (no schema for this type)
-            return None
-    try:
-        adapter.json_schema()
-    except Exception:  # noqa: BLE001  (no JSON form)
-        return None
-    return adapter
+    return ParameterSchema(**schema_of(fn))

@@ -13,6 +13,7 @@ from penstock.base.current import current_run
 from penstock.base.exceptions import FlowRunTimeoutError, InvalidNameError, SignatureMismatchError
 from penstock.definitions.changing import RESETTABLE_OF_FLOWS, changed_flow
 from penstock.definitions.definition import Definition, check_retries, doc_of, runner_of, takes_options
+from penstock.definitions.to_flow import FlowDefinition, define
 from penstock.drivers import calls
 
 if TYPE_CHECKING:
@@ -297,6 +298,23 @@ class Flow(Definition, Generic[P, R]):
         """
         copied: Flow[P, R] = changed_flow(self, options)
         return copied
+
+    @takes_options(define, left_out=("others",))
+    def to_flow(self, name: str | None = None, **options: Any) -> FlowDefinition:
+        """Say in code what this flow's `Flow` resource is to say; `penstock build` writes it. Nothing is sent or started.
+
+        Options are the resource's fields (docs/fields.md); those with fields of their own are dicts, as in YAML.
+
+        Args:
+            name: of the resource; default: the flow's, made a name that Kubernetes takes.
+            options: `schedules` (`Cron`, `Interval` of `penstock.schedules`), `parameters`, `concurrency` (a number, or
+                `{"limit": 1, "policy": "Skip"}`), `concurrency_groups`, `suspend`, `run_on_change`, `history_limits`,
+                `image`, `env`, `resources`, `results`, `run_policy`, `template`, `description`, `labels`, `annotations`.
+
+        Raises:
+            TypeError: an option is unknown; what Prefect calls otherwise is named.
+        """
+        return define(self, name, **options)
 
     def on_completion(self, fn: FlowStateHook) -> FlowStateHook:
         """Add a hook for COMPLETED; returns the function."""

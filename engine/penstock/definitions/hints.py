@@ -1,13 +1,8 @@
-"""Annotations and defaults of parameters, as pydantic needs them.
-
-Neighbours: `validation` validates by them, `callables` describes them.
-"""
+"""Annotations of parameters, each resolved by itself. Neighbours: `schema` makes models of them."""
 
 from __future__ import annotations
 
-import inspect
 from contextlib import suppress
-from copy import copy
 from functools import partial
 from inspect import isfunction
 from types import SimpleNamespace
@@ -80,19 +75,3 @@ class Unresolved:
             f"be validated: {text_of(self.exc)}. Import or define it where the module is run, not for type checkers only, "
             "or switch validation off by `validate_parameters=False`."
         )  # fmt: skip
-
-
-def described_default(hint: Any, default: Any) -> tuple[Any, Any]:
-    """Annotation and default of a parameter; those of a default `pydantic.Field(...)` are taken out of it."""
-    if hint is inspect.Parameter.empty or isinstance(hint, str | Unresolved):
-        hint = Any
-    if type(default).__name__ != "FieldInfo":
-        return hint, default
-    from typing import Annotated
-
-    bare = copy(default)
-    value = default.get_default(call_default_factory=True)
-    undefined = type(default)().default
-    bare.default, bare.default_factory = undefined, None
-    missing = value is undefined or value is ...
-    return Annotated[hint, bare], inspect.Parameter.empty if missing else value

@@ -42,10 +42,15 @@ class Entry:
             MissingFlowError: nothing of that name, or no flow, is in it.
             UnspecifiedFlowError: several flows are in it and none was named.
         """
-        module, name = self._execute()
+        module, name = self.execute()
         return flow_in(module, name, str(self.path or self.module))
 
-    def _execute(self) -> tuple[ModuleType, str | None]:
+    def execute(self) -> tuple[ModuleType, str | None]:
+        """Execute the module and give it, with the name of what is asked for in it.
+
+        Raises:
+            ScriptError: the module raised; from the original.
+        """
         from penstock.drivers.calls import LOADING
 
         before = LOADING.active

@@ -1,7 +1,7 @@
 """Validation of flow parameters by their annotations, and their JSON form.
 
-pydantic is imported only when a value's type is not exactly the annotated builtin. Names that pydantic reserves work:
-fields are numbered, parameter names are aliases. Neighbours: `flows` asks before each run.
+pydantic is imported only when a value's type is not exactly the annotated builtin. Neighbours: `flows` asks before each
+run; `schema` makes the model that checks.
 """
 
 from __future__ import annotations
@@ -87,43 +87,31 @@ def validator_of(flow: Any, given: Iterable[str]) -> Callable[[dict[str, Any]], 
 def _make(flow: Any, signature: inspect.Signature) -> Callable[[dict[str, Any]], dict[str, Any]]:
     import pydantic
 
-    from penstock.definitions.hints import Unresolved, described_default, hints_of
+    from penstock.definitions.hints import hints_of
+    from penstock.definitions.schema import checking_model, parameters_of, unresolved_in, values_by_name
 
-    hints = hints_of(flow.fn)
-    fields: dict[str, Any] = {}
-    names: dict[str, str] = {}
-    in_fields: dict[str, tuple[Any, Any]] = {}  # `x: int = Field(3)`: the field, and its default
-    for number, parameter in enumerate(signature.parameters.values()):
-        written = hints.get(parameter.name, parameter.annotation)
-        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if isinstance(written, Unresolved) and not variadic:
-            raise written.error(parameter.name, f"{flow.kind} {flow.name!r}") from written.exc
-        hint, default = described_default(written, parameter.default)
-        if default is not parameter.default:
-            in_fields[parameter.name] = parameter.default, default
-        if variadic:
-            hint = Any  # what `*args` and `**kwargs` collect is taken as it is, as Prefect does
-        names[f"p{number}"] = parameter.name
-        fields[f"p{number}"] = (hint, pydantic.Field(alias=parameter.name))
+    shown = parameters_of(signature, hints_of(flow.fn))
+    for name, unresolved in unresolved_in(shown):
+        raise unresolved.error(name, f"{flow.kind} {flow.name!r}") from unresolved.exc
+    in_fields = [each for each in shown if each.field is not None]  # `x: int = Field(3)`
     own = flow.binder.own
-    config = pydantic.ConfigDict(arbitrary_types_allowed=True, protected_namespaces=(), extra="forbid")
-    model = pydantic.create_model("Parameters", __config__=config, **fields)
+    model = checking_model(shown)
 
     def validate(parameters: dict[str, Any]) -> dict[str, Any]:
         from penstock.base.annotations import BaseAnnotation
 
-        for name, (field, default) in in_fields.items():
-            if parameters.get(name) is field:
-                parameters = {**parameters, name: default}
-                if default is inspect.Parameter.empty:
-                    del parameters[name]
+        for each in in_fields:
+            if parameters.get(each.name) is each.field:
+                value = each.absent_value()
+                parameters = {**parameters, each.name: value}
+                if value is inspect.Parameter.empty:
+                    del parameters[each.name]
         wrapped = {name: value for name, value in parameters.items() if isinstance(value, BaseAnnotation)}
         bound = {name: parameters[name] for name in own if name in parameters}
         try:
-            validated = model(**{name: value for name, value in parameters.items() if name not in bound})
+            checked = model(**{name: value for name, value in parameters.items() if name not in bound})
         except pydantic.ValidationError as exc:
             raise ParameterTypeError.from_validation_error(exc) from None
-        values = validated.__dict__
-        return {**bound, **{name: values[field] for field, name in names.items()}, **wrapped}
+        return {**bound, **values_by_name(shown, checked), **wrapped}
 
     return validate

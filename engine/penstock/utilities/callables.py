@@ -7,11 +7,12 @@ from penstock.definitions.callables import (
     call_with_parameters,
     get_call_parameters,
     get_parameter_defaults,
-    parameter_docstrings,
     parameter_schema,
     parameters_to_args_kwargs,
     raise_for_reserved_arguments,
 )
+from penstock.definitions.docstrings import parameter_docstrings
+from penstock.definitions.entrypoints import parameter_schema_from_entrypoint
 
 __all__ = [
     "ParameterSchema",
@@ -20,6 +21,7 @@ __all__ = [
     "get_parameter_defaults",
     "parameter_docstrings",
     "parameter_schema",
+    "parameter_schema_from_entrypoint",
     "parameters_to_args_kwargs",
     "raise_for_reserved_arguments",
 ]
