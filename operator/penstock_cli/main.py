@@ -30,7 +30,7 @@ app = typer.Typer(
     name="penstock",
     cls=Commands,
     help="Flows as Kubernetes resources, in Python.",
-    epilog="apply, get, describe, logs, wait, delete take kubectl's words; resources: flowruns (fr), flows (fl), pods, ...",
+    epilog="Exit codes: 0 done or Completed, 1 Failed or Crashed, 2 usage, 3 Cancelled, 4 not found, 124 timed out, 130 Ctrl-C (docs/commands.md).",
     no_args_is_help=True,
     context_settings=HELP,
     **PLAIN,

@@ -360,6 +360,45 @@ def test_wait_for_the_end_tells_how_it_was(at: Stage, penstock: Penstock, kind: 
     assert done.code == {"Completed": 0, "Cancelled": 3}.get(kind, 1)
 
 
+def test_wait_for_several(at: Stage, penstock: Penstock) -> None:
+    """Each is told when it ends; the exit code is the worst; one that does not exist holds up no other."""
+    for name, kind in (("one", "Completed"), ("two", "Cancelled"), ("three", "Completed")):
+        at.run(name)
+        if name != "three":
+            at.status(name, kind)
+    changer = threading.Timer(0.2, lambda: at.status("three", "Crashed"))
+    changer.start()
+    done = penstock("wait", "one", "two", "three")
+    changer.join()
+    assert (done.code, done.err) == (1, "")
+    assert [line[1] for line in done.lines] == ["Completed", "Cancelled", "Crashed"]
+    assert penstock("wait", "one", "two").code == 3
+    assert penstock("wait", "one").code == 0
+    done = penstock("wait", "none", "one")
+    assert (done.code, done.out) == (4, "flowrun.penstock.dev/one Completed\n")
+    at.run("four")
+    done = penstock("wait", "one", "four", "--timeout", "200ms")
+    assert (done.code, done.err) == (124, "error: timed out waiting for the condition on flowruns/four\n")
+
+
+def test_wait_for_a_value(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    at.status("one", "Running", "Retrying")
+    assert penstock("wait", "one", "--for", "jsonpath={.status.state.name}=Retrying").code == 0
+    assert penstock("wait", "one", "--for", "jsonpath={.status.state.name}").code == 0
+    assert penstock("wait", "one", "--for", "jsonpath={.status.state.name}=Other", "--timeout", "100ms").code == 124
+    assert "a bracket is not closed" in penstock("wait", "one", "--for", "jsonpath={.status[}=x").err
+
+
+def test_a_run_that_goes_while_it_is_waited_for(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    goes = threading.Timer(0.2, lambda: at.client.delete(f"{at.runs}/one"))
+    goes.start()
+    done = penstock("wait", "one")
+    goes.join()
+    assert (done.code, done.err) == (4, 'Error from server (NotFound): flowruns.penstock.dev "one" not found\n')
+
+
 def test_wait_as_kubectl_waits(at: Stage, penstock: Penstock) -> None:
     at.run("one")
     at.status("one", "Failed")

@@ -68,6 +68,15 @@ def test_an_unreachable_server(penstock: Penstock, tmp_path: Path, monkeypatch: 
     assert done.err.startswith("The connection to the server 127.0.0.1:9 was refused")
 
 
+def test_an_unreachable_server_tells_no_outcome(
+    penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(config(tmp_path, "http://127.0.0.1:9")))
+    done = penstock("wait", "one")
+    assert done.code == 5
+    assert len(done.err.splitlines()) == 1
+
+
 def test_a_token_that_is_not_good(
     at: Stage, penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

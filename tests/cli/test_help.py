@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock_cli import commands
+from penstock_cli import commands, exits
 from tests.cli.conftest import Penstock
 
 NAMES = [name for names in commands.COMMANDS.values() for name in names]
@@ -44,3 +45,28 @@ def test_a_command_that_is_none(penstock: Penstock) -> None:
     done = penstock("gte", "fr")
     assert done.code == 2
     assert "No such command 'gte'. Did you mean 'get'?" in done.err
+
+
+PAGE = (Path(__file__).parents[2] / "docs/commands.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_has_every_command_with_its_examples(name: str) -> None:
+    section = PAGE.partition(f"\n### {name}\n")[2].partition("\n##")[0]
+    examples = import_module(f"penstock_cli.commands.{name.replace('-', '_')}").EXAMPLES.strip()
+    assert f"```sh\n{examples}\n```" in section
+
+
+def test_the_page_has_the_exit_codes() -> None:
+    rows = PAGE.partition("## Exit codes\n")[2].partition("\n\n")[0].splitlines()[2:]
+    assert rows == [
+        f"| {int(code)} | {meaning.replace('|', chr(92) + '|')} |" for code, meaning in exits.MEANINGS.items()
+    ]
+    assert set(exits.MEANINGS) == set(exits.Exit)
+
+
+def test_one_place_says_exit_codes() -> None:
+    """No command ends by a number of its own."""
+    package = Path(commands.__file__).parents[1]
+    own = re.compile(r"(?:sys\.exit|typer\.Exit|CliError\([^()]*,)\s*\(?\d+\)|return [1-9]\d*$", re.MULTILINE)
+    assert [file.name for file in package.rglob("*.py") if own.search(file.read_text())] == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from penstock_cli.errors import CliError
 from tests.cli.conftest import Done, Penstock
 from tests.support.cli import API, Stage
 from tests.support.world import until
@@ -167,6 +168,66 @@ def test_a_watched_run_ends_as_the_run_does(at: Stage, penstock: Penstock, kind:
     lines = done.out.splitlines()
     assert lines[0] == "flowrun.penstock.dev/mine created"
     assert lines[-1] == ("mine: returned 7" if kind == "Completed" else f"mine: {kind}, why")
+
+
+def test_ctrl_c_leaves_the_run_alone(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow(at)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("penstock_cli.story.tell", interrupted)
+    done = penstock("run", "etl", "--name", "mine", "-w")
+    assert (done.code, done.out) == (130, "flowrun.penstock.dev/mine created\n")
+    assert done.err == (
+        "\nflowrun.penstock.dev/mine goes on. To follow it again: penstock logs -f mine; to end it: penstock cancel mine\n"
+    )
+    assert at.get(f"{at.runs}/mine")["spec"]["desiredState"] == "Running"
+
+
+def test_a_lost_server_is_no_failed_run(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow(at)
+
+    def lost(*_: object) -> None:
+        raise CliError("The connection to the server x broke")
+
+    monkeypatch.setattr("penstock_cli.story.tell", lost)
+    done = penstock("run", "etl", "--name", "mine", "-w")
+    assert (done.code, done.out) == (5, "flowrun.penstock.dev/mine created\n")
+    assert done.err == (
+        "The connection to the server x broke; the run goes on, follow it again with: penstock logs -f mine\n"
+    )
+
+
+def test_a_run_that_is_deleted_while_it_is_watched(at: Stage, penstock: Penstock) -> None:
+    flow(at)
+
+    def happens() -> None:
+        until("it is made", lambda: names(at) == ["mine"])
+        at.client.delete(f"{at.runs}/mine")
+
+    world = threading.Thread(target=happens)
+    world.start()
+    done = penstock("run", "etl", "--name", "mine", "-w")
+    world.join()
+    assert (done.code, done.err) == (4, "error: flowrun.penstock.dev/mine was deleted before its end\n")
+
+
+def test_a_document_of_a_watched_run_stands_alone(at: Stage, penstock: Penstock) -> None:
+    """For `| jq`: the story goes to standard error."""
+    flow(at)
+
+    def happens() -> None:
+        until("it is made", lambda: names(at) == ["mine"])
+        at.status("mine", "Failed", message="why")
+
+    world = threading.Thread(target=happens)
+    world.start()
+    done = penstock("run", "etl", "--name", "mine", "-w", "-o", "json")
+    world.join()
+    assert done.code == 1
+    assert json.loads(done.out)["status"]["state"]["type"] == "Failed"
+    assert "mine created" in done.err
 
 
 # --- retry

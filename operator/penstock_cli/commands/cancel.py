@@ -14,7 +14,10 @@ penstock cancel fr/one fr/two
 
 
 def command(context: typer.Context, names: Names, output: OutputFormat = "") -> int:
-    """Ask runs to stop; their on_cancellation hooks run, pod and log stay."""
+    """Ask runs to stop.
+
+    Their on_cancellation hooks run; pod and log stay. It cannot be taken back.
+    """
     from ..outputs import output as read_output
     from ..steering import cancel
 

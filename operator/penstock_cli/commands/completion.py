@@ -18,9 +18,10 @@ def command(
         str, typer.Argument(help="bash, zsh or fish.", metavar="SHELL", autocompletion=lambda: ["bash", "zsh", "fish"])
     ],
 ) -> None:
-    """Print the script that makes a shell complete commands, options, and the names of runs and flows in the cluster.
+    """Print a shell's completion script.
 
-    Each script says in its first lines where it goes. kubectl penstock is completed by kubectl's own completion, nothing is to do for it.
+    It completes commands, options, and the names of runs, flows and parameters in the cluster. Each script says in its first
+    lines where it goes. kubectl penstock is completed by kubectl's own completion, nothing is to do for it.
     """
     from ..errors import CliError
     from ..exits import Exit

@@ -26,7 +26,10 @@ def command(
     missing_ok: Annotated[bool, typer.Option("--ignore-not-found", help="It is no error if there is none.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when they are gone.")] = True,
 ) -> None:
-    """Delete objects; a running flow gets SIGTERM."""
+    """Delete objects.
+
+    A running flow gets SIGTERM.
+    """
     from ..deleting import delete
 
     with connect(context) as api:

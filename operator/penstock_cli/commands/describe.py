@@ -14,7 +14,7 @@ penstock describe fl/etl
 
 
 def command(context: typer.Context, words: Words) -> None:
-    """Show objects in full, with their events.
+    """Show objects in full, with the next step to take.
 
     Of a run: its state and why, the next step to take, what it asks and the command that answers, attempts, and the end of its log.
     """

@@ -58,9 +58,10 @@ def _dev(
     ] = False,
     max_pods: MaxPods = None,
 ) -> int:
-    """A control plane on this machine, for development: an API server in memory, a node that runs pods as processes, the operator.
+    """Run a control plane on this machine.
 
-    It listens on loopback only. Use it with kubectl (it prints how), or with this command.
+    For development: an API server in memory, a node that runs pods as processes, the operator. It listens on loopback only.
+    Use it with kubectl (it prints how), or with this command.
     """
     if context.invoked_subcommand is not None:
         return 0

@@ -26,7 +26,10 @@ def command(
     fields: Annotated[str, typer.Option("--field-selector", metavar="FIELDS", help="status.state.type=Running.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show changes as they come.")] = False,
 ) -> int:
-    """Show objects in a table, or with -o as wide, json, yaml, name, or jsonpath=TEMPLATE."""
+    """Show objects in a table, or as documents.
+
+    With -o as json, yaml, name, wide, or what a jsonpath template makes of them; with --watch also what changes, until Ctrl-C.
+    """
     from ..outputs import output as read_output
 
     form = read_output(output, ("json", "yaml", "name", "wide", "jsonpath"))

@@ -21,9 +21,10 @@ def command(
     count: Annotated[int, typer.Option("--count", "-c", min=1, max=1000, metavar="N", help="How many times.")] = 10,
     output: OutputFormat = "",
 ) -> int:
-    """Show when a Flow's schedules start its next runs, in each schedule's time zone and here.
+    """Show when a Flow's schedules start runs.
 
-    The times are computed here, by the rule that the operator has. A schedule that is wrong is told, with exit code 1.
+    In each schedule's time zone, and in that of this machine. The times are computed here, by the rule that the operator
+    has. A schedule that is wrong is told, with exit code 1.
     """
     from ..nexttimes import show
     from ..outputs import output as read_output

@@ -18,7 +18,10 @@ SETTINGS = {
 
 
 def command(context: typer.Context) -> int:
-    """Run the operator (all options of `python -m penstock_operator`: penstock operator --help)."""
+    """Run the operator.
+
+    It takes all options of `python -m penstock_operator`.
+    """
     from penstock_operator.__main__ import main as operator
 
     return operator(context.args)

@@ -14,7 +14,10 @@ penstock pause fr/etl-friday -o name
 
 
 def command(context: typer.Context, names: Names, output: OutputFormat = "") -> int:
-    """Ask runs to hold between two steps; their pods stay. `resume` lets them go on, `suspend` gives the pods up too."""
+    """Ask runs to hold between two steps.
+
+    Their pods stay. `resume` lets them go on; `suspend` gives the pods up too.
+    """
     from ..outputs import output as read_output
     from ..steering import pause
 

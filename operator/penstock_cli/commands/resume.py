@@ -30,9 +30,10 @@ def command(
     ] = None,
     output: OutputFormat = "",
 ) -> int:
-    """Let a paused or suspended run go on, with the answer that it waits for; or a Flow start runs by itself again.
+    """Let what was paused or suspended go on.
 
-    The answer is typed and checked by what the run asks; what is missing is told with the question.
+    A run takes the answer that it waits for; a Flow starts runs by itself again. The answer is typed and checked by what the
+    run asks; what is missing is told with the question.
     """
     from ..outputs import output as read_output
     from ..steering import resume

@@ -24,7 +24,7 @@ def command(
     dry_run: DryRun = False,
     output: OutputFormat = "",
 ) -> int:
-    """Run again what has Failed, Crashed or was Cancelled: from the point of failure.
+    """Repeat a run, from where it failed.
 
     A new run is made, NAME-2 or the next that is free, with what the other was made of. Tasks that were done are not done again
     where their results are stored (results.persist, persist_result).

@@ -26,7 +26,7 @@ def command(
     ],
     output: OutputFormat = "",
 ) -> int:
-    """Let a Flow start no runs by itself, or a run hold and give up its pod.
+    """Hold a Flow, or a run and give up its pod.
 
     A suspended Flow's schedules and changes start no runs; runs that are made by hand still run. `resume` takes either back.
     """

@@ -21,7 +21,10 @@ def command(
     client: Annotated[bool, typer.Option("--client", help="Only of this program; no cluster is asked.")] = False,
     output: OutputFormat = "",
 ) -> None:
-    """Show the versions of this program, the cluster, its operator and its engine image; warn of what does not fit together."""
+    """Show what runs here and in the cluster.
+
+    The versions of this program, the cluster, its operator and its engine image, with a warning of what does not fit together.
+    """
     from ..outputs import output as read_output
     from ..versions import show
 

@@ -32,9 +32,10 @@ def command(
         typer.Option("--timeout", metavar="TIME", help="30s, 5m, 1h30m; default: 30s with --for, else no limit."),
     ] = None,
 ) -> int:
-    """Wait for the end of runs, or with --for as kubectl does.
+    """Wait for the end of runs.
 
-    Without --for the exit code tells the outcome: 0 all are Completed, 1 one Failed or Crashed, 3 one was Cancelled; in any case
+    With --for they are waited for as kubectl does. Without it the exit code tells the outcome: 0 all are Completed, 1 one
+    Failed or Crashed, 3 one was Cancelled; in any case
     4 one does not exist, 124 the time was over.
     """
     from ..moments import seconds
