@@ -10,18 +10,17 @@ import queue
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
-
-from penstock_operator.api import constants
 
 from .api import ServerError
 from .errors import CliError
-from .kinds import FLOWRUN, POD
-from .loglines import LogReader
+from .kinds import FLOWRUN
+from .logstream import LogStream
 from .runs import Run, attempts_pods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .api import Api, Json
 
@@ -43,10 +42,19 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of a run's log, as it is shown."""
+    """A line of a run's log.
+
+    Attributes:
+        run: the run, as it was when the attempt was first seen.
+        text: the line as the pod wrote it.
+        attempt: number of the attempt.
+        stamp: when it was written, RFC 3339; empty: not known.
+    """
 
     run: Run
     text: str
+    attempt: int = 1
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class _Followed:
 
     run: Run
     shown: tuple[str, str] = ("", "")
-    readers: dict[str, threading.Thread] = field(default_factory=dict)
+    readers: dict[str, LogStream] = field(default_factory=dict)
 
 
 def follow(api: Api, runs: Sequence[Run]) -> Iterator[StateChange | LogLine]:
@@ -81,8 +89,10 @@ def follow(api: Api, runs: Sequence[Run]) -> Iterator[StateChange | LogLine]:
     events: queue.Queue[StateChange | LogLine | _Gone | _Failed] = queue.Queue()
     followed = {run.uid: _Followed(run) for run in runs}
     stop = threading.Event()
+    # Of one run alone nothing else is listed.
+    query = {"fieldSelector": f"metadata.name={runs[0].name}"} if len(runs) == 1 else {}
     threads = [
-        threading.Thread(target=_watch, args=(api, namespace, set(followed), events, stop), daemon=True)
+        threading.Thread(target=_watch, args=(api, namespace, set(followed), query, events, stop), daemon=True)
         for namespace in {run.namespace for run in runs}
     ]
     for thread in threads:
@@ -118,29 +128,30 @@ def _changed(
     known.run = run
     if run.pod and run.pod not in known.readers:
         # Whoever comes late, or misses an attempt that was soon over, still reads all of them.
-        earlier = [pod for _, pod in attempts_pods(api, run)] if run.attempt > 1 else []
-        for pod in [pod for pod in earlier if pod != run.pod and pod not in known.readers] + [run.pod]:
+        earlier = _earlier(api, run) if run.attempt > 1 else []
+        others = [(number, pod) for number, pod in earlier if pod != run.pod and pod not in known.readers]
+        for number, pod in [*others, (run.attempt, run.pod)]:
             before = next(reversed(known.readers.values()), None)
-            reader = threading.Thread(target=_read_log, args=(api, run, pod, events, stop, before), daemon=True)
+            reader = LogStream(api, run, pod, partial(_put, events, run, number), stop, before)
             known.readers[pod] = reader
             reader.start()
     if run.finished:
         # What the flow said last comes before its end.
         deadline = time.monotonic() + _DRAIN_SECONDS
-        others = []
-        while time.monotonic() < deadline:
-            alive = any(reader.is_alive() for reader in known.readers.values())
+        postponed = []
+        while True:
+            alive = [reader for reader in known.readers.values() if reader.is_alive()]
             try:
                 event = events.get(timeout=0.02)
             except queue.Empty:
-                if not alive:
+                if not alive or (time.monotonic() > deadline and all(reader.idle(_DRAIN_SECONDS) for reader in alive)):
                     break
                 continue
             if isinstance(event, LogLine):
                 yield event
             else:
-                others.append(event)
-        for event in others:
+                postponed.append(event)
+        for event in postponed:
             events.put(event)
     # The message of a state changes more often than anybody wants to read.
     if run.state[:2] != known.shown and run.state[0]:
@@ -148,24 +159,43 @@ def _changed(
         yield StateChange(run)
 
 
+def _earlier(api: Api, run: Run) -> list[tuple[int, str]]:
+    """The attempts that still have a pod; the server may be away for a moment."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return attempts_pods(api, run)
+        except CliError as error:
+            if time.monotonic() > deadline or getattr(error, "status", 500) in (401, 403):
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
+def _put(
+    events: queue.Queue[StateChange | LogLine | _Gone | _Failed], run: Run, attempt: int, stamp: str, text: str
+) -> None:
+    events.put(LogLine(run, text, attempt, stamp))
+
+
 def _watch(
     api: Api,
     namespace: str,
     uids: set[str],
+    query: Mapping[str, str],
     events: queue.Queue[StateChange | LogLine | _Gone | _Failed],
     stop: threading.Event,
 ) -> None:
     path = FLOWRUN.path(namespace)
-    since = time.monotonic()
+    lost: float | None = None
     while not stop.is_set():
         try:
-            listed = api.get(path)
-            since = time.monotonic()
+            listed = api.get(path, query)
+            lost = None
             found: dict[str, Json] = {item["metadata"]["uid"]: item for item in listed.get("items") or []}
             for uid in uids:
                 events.put(StateChange(Run(found[uid])) if uid in found else _Gone(uid))
             version = listed["metadata"]["resourceVersion"]
-            for event in api.watch(path, {"resourceVersion": version, "timeoutSeconds": "300"}):
+            for event in api.watch(path, {**query, "resourceVersion": version, "timeoutSeconds": "300"}):
                 uid = event["object"]["metadata"].get("uid")
                 if stop.is_set():
                     return
@@ -176,47 +206,8 @@ def _watch(
                 events.put(_Failed(error))
                 return
         except CliError as error:
-            if time.monotonic() - since > _PATIENCE_SECONDS:
+            lost = lost or time.monotonic()
+            if time.monotonic() - lost > _PATIENCE_SECONDS:
                 events.put(_Failed(error))
                 return
-        stop.wait(_RETRY_SECONDS)
-
-
-def _read_log(
-    api: Api,
-    run: Run,
-    pod: str,
-    events: queue.Queue[StateChange | LogLine | _Gone | _Failed],
-    stop: threading.Event,
-    before: threading.Thread | None,
-) -> None:
-    """Put an attempt's log lines into the queue, until the pod's end; those of the attempt before come first."""
-    if before is not None:
-        before.join(_DRAIN_SECONDS)
-    path, log = POD.path(run.namespace, pod), POD.path(run.namespace, pod, "log")
-    query = {"container": constants.ENGINE_CONTAINER, "follow": "true"}
-    told = 0
-    since = time.monotonic()
-    while not stop.is_set() and time.monotonic() - since < _PATIENCE_SECONDS:
-        try:
-            reader = LogReader()
-            for number, line in enumerate(api.lines(log, query)):
-                since = time.monotonic()
-                text = reader.readable(line)
-                # After a broken connection the log is read from its beginning again.
-                if number >= told:
-                    told = number + 1
-                    if text is not None:
-                        events.put(LogLine(run, text))
-            found = api.find(path)
-            if found is None or (found.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-                return
-        except ServerError as error:
-            # 400: its container does not run yet; 404: it is not made yet, or gone.
-            if error.status not in (400, 404, 500, 503):
-                return
-            if error.status == 404 and told:
-                return
-        except CliError:
-            pass
         stop.wait(_RETRY_SECONDS)

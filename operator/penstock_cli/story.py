@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .follow import LogLine, follow
+from .reading.entries import readable
 from .render import duration
 from .runs import Run
 from .terminal import escaped, line
@@ -39,8 +40,9 @@ def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
     for event in follow(api, runs):
         if isinstance(event, LogLine):
             who = f"{event.run.name}  " if several else ""
-            text = event.text.replace("\n", "\n    ")
-            _print(console, Text(f"    {who}{escaped(text)}"))
+            text = readable(event.text)
+            if text is not None:
+                _print(console, Text(f"    {who}{escaped(text)}".replace("\n", "\n    ")))
         else:
             latest[event.run.uid] = event.run
             kind, name, message = event.run.state

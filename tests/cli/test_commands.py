@@ -268,68 +268,6 @@ def test_describe_of_anything_else(at: Stage, penstock: Penstock) -> None:
     assert penstock("describe", "fr").err == "No resources found in default namespace.\n"
 
 
-# --- logs
-
-
-def line(text: str, **more: str) -> str:
-    return json.dumps(
-        {
-            "ts": "2026-11-21T12:00:00.5Z",
-            "level": "INFO",
-            "logger": "penstock.flow_runs",
-            "msg": text,
-            "run": "one",
-            "flow": "f",
-            **more,
-        }
-    )
-
-
-def test_logs_of_all_attempts_are_readable(at: Stage, penstock: Penstock) -> None:
-    run = at.run("one")
-    at.log(at.pod("one-1", run, 1), "plain text", line("first try"), line("", event="state"))
-    at.log(at.pod("one-2", run, 2), line("again"))
-    done = penstock("logs", "one")
-    shown = [text.partition(" | ")[2] or text for text in done.out.splitlines()]
-    assert shown == [
-        "--- attempt 1 (one-1)", "plain text", "INFO    | Flow run 'one' - first try",
-        "--- attempt 2 (one-2)", "INFO    | Flow run 'one' - again",
-    ]  # fmt: skip
-    assert penstock("logs", "fr/one", "--attempt", "2", "--raw").out == line("again") + "\n"
-
-
-def test_no_logs_yet(at: Stage, penstock: Penstock) -> None:
-    at.run("one")
-    at.status("one", "Scheduled", "AwaitingFlow", "there is no Flow 'x'")
-    done = penstock("logs", "one")
-    assert done.code == 1
-    assert "has no pod, so no log (AwaitingFlow - there is no Flow 'x')" in done.err
-    assert penstock("logs", "nope").err == 'Error from server (NotFound): flowruns.penstock.dev "nope" not found\n'
-    assert penstock("logs", "pod/x").code == 1
-
-
-def test_logs_follow_a_run_over_its_attempts(at: Stage, penstock: Penstock) -> None:
-    run = at.run("one")
-    at.status("one", "Pending", "Submitting", attempt={"number": 1, "podName": "one-1"})
-
-    def happens() -> None:
-        uid = at.pod("one-1", run, 1)
-        at.log(uid, line("first"))
-        at.end_pod("one-1")
-        at.status("one", "Pending", "Submitting", attempt={"number": 2, "podName": "one-2"})
-        uid = at.pod("one-2", run, 2)
-        at.log(uid, line("second"))
-        at.status("one", "Completed", attempt={"number": 2, "podName": "one-2"})
-        at.log(uid, line("last words"))
-        at.end_pod("one-2")
-
-    world = threading.Timer(0.2, happens)
-    world.start()
-    done = penstock("logs", "-f", "one")
-    world.join()
-    assert [text.rpartition("- ")[2] for text in done.out.splitlines()] == ["first", "second", "last words"]
-
-
 # --- cancel, wait, delete
 
 

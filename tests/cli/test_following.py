@@ -13,41 +13,14 @@ from rich.console import Console
 
 from penstock_cli.api import Api
 from penstock_cli.follow import LogLine, StateChange, follow
-from penstock_cli.loglines import LogReader
 from penstock_cli.runs import Run
 from penstock_cli.story import summary, tell
 from penstock_operator.runtime.credentials import load
 from tests.support.cli import Stage
 from tests.support.world import until
 
+
 COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
-
-
-@pytest.mark.parametrize(
-    ("line", "wanted"),
-    [
-        ("plain text", "plain text"),
-        ("", ""),
-        ("{not json", "{not json"),
-        ('{"other": "json"}', '{"other": "json"}'),
-        ("[1, 2]", "[1, 2]"),
-        (json.dumps({**COMMON, "msg": "hi"}), "INFO    | Flow run 'one' - hi"),
-        (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-1"}), "INFO    | Task run 'load-7' - hi"),
-        (json.dumps({**COMMON, "msg": "hi", "task": "load", "taskRun": "t-2"}), "INFO    | Task run 'load' - hi"),
-        (json.dumps({**COMMON, "msg": "hi", "logger": "my.module", "level": "WARNING"}), "WARNING | my.module - hi"),
-        (json.dumps({**COMMON, "msg": "bad", "exc": "Traceback\nValueError\n"}), "INFO    | Flow run 'one' - bad\nTraceback\nValueError"),
-        (json.dumps({**COMMON, "msg": "one: Running", "event": "state"}), None),
-    ],
-)  # fmt: skip
-def test_a_log_line_for_people(line: str, wanted: str | None) -> None:
-    reader = LogReader()
-    assert (
-        reader.readable(json.dumps({**COMMON, "msg": "", "event": "state", "task": "load-7", "taskRun": "t-1"})) is None
-    )
-    shown = reader.readable(line)
-    if shown is not None and shown[:2].isdigit():
-        shown = shown.partition(" | ")[2]
-    assert shown == wanted
 
 
 @pytest.fixture

@@ -7,25 +7,30 @@ from typing import Annotated
 import typer
 
 from ..connection import connect
-from ..options import Names
+from ..options import OneRun
 
 EXAMPLES = """
 penstock logs hello
-penstock logs -f hello
+penstock logs hello --follow
+penstock logs hello --attempt 1 --json
 """
 
 
 def command(
     context: typer.Context,
-    name: Names,
+    run: OneRun,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended, over all attempts.")
     ] = False,
-    attempt: Annotated[int | None, typer.Option("--attempt", min=1, help="Of this attempt only.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The lines as the pod wrote them (JSON).")] = False,
-) -> None:
-    """Show the log of a run. What the pod wrote is passed on as it is, escape sequences included, as kubectl logs does."""
+    attempt: Annotated[int | None, typer.Option("--attempt", min=1, metavar="N", help="Of this attempt only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="An object a line, for programs; prints too.")] = False,
+) -> int:
+    """Show the log of a run, from its first attempt to its last, and what the run is.
+
+    What the pod wrote is passed on as it is, escape sequences included, as kubectl logs does. With --follow the exit code tells the
+    outcome: 0 Completed, 1 Failed or Crashed, 3 Cancelled.
+    """
     from ..logs import logs
 
     with connect(context) as api:
-        logs(api, name, api.namespace, follow_on=follow, attempt=attempt, raw=raw)
+        return logs(api, run, api.namespace, follow_on=follow, attempt=attempt, as_json=as_json)

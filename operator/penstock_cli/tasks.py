@@ -1,0 +1,219 @@
+"""`tasks`: the task runs of an attempt, from its log while its pod is there, else from its end report."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .api import ServerError
+from .errors import CliError, outcome_unknown
+from .exits import Exit, of_state
+from .follow import LogLine, follow
+from .kinds import FLOWRUN, POD, run_names
+from .reading.attempts import end
+from .reading.entries import read
+from .reading.tasks import TaskRun, TaskRuns, chosen, of_report
+from .reading.timeline import HEADINGS, rows
+from .render import table
+from .runs import attempts_pods, find
+from .terminal import escaped, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .api import Api
+    from .outputs import Output
+    from .runs import Run
+
+__all__ = ["tasks", "watch"]
+
+_WIDTH = 32
+_REFRESH_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of an attempt's task runs: those, how many are left out, and where it is from."""
+
+    attempt: int
+    runs: Sequence[TaskRun]
+    omitted: int = 0
+    source: str = "log"
+
+
+def tasks(api: Api, word: str, namespace: str, form: Output, *, attempt: int | None, limit: int) -> Exit:
+    """Show the task runs of a run's attempt; the last one's, if none is named."""
+    run = find(api, namespace, run_names([word])[0])
+    seen = _seen(api, run, attempt or run.attempt)
+    if form.document:
+        form.show(_document(run, seen))
+        return Exit.OK
+    over = run.finished or seen.attempt != run.attempt
+    for text in _lines(run, seen, limit, over=over):
+        say(text)
+    return Exit.OK
+
+
+def watch(api: Api, word: str, namespace: str, *, limit: int) -> Exit:
+    """Show the task runs of a run until it has ended: a table that changes on a terminal, else a line for each end.
+
+    Returns:
+        How the run ended.
+    """
+    run = find(api, namespace, run_names([word])[0])
+    with outcome_unknown():
+        return _live(api, run, limit) if sys.stdout.isatty() else _told(api, run)
+
+
+def _seen(api: Api, run: Run, attempt: int) -> _Seen:
+    """What the log says, else the report.
+
+    Raises:
+        CliError: there was no such attempt, or neither is there.
+    """
+    if attempt > max(run.attempt, 1):
+        raise CliError(
+            f"error: {FLOWRUN.label(run.name)} has had {run.attempt} attempts, not {attempt}", Exit.NOT_FOUND
+        )
+    pod = dict(attempts_pods(api, run)).get(attempt)
+    if pod is not None:
+        known = TaskRuns()
+        try:
+            for line in api.lines(POD.path(run.namespace, pod, "log"), {"container": "engine"}):
+                known.learn(read(line))
+        except ServerError as error:
+            # 400: it has not begun; else the node is away, or the pod has just been deleted.
+            if error.status in (401, 403):
+                raise
+        missing = _made(run, attempt) - sum(not each.subflow for each in known.runs)
+        reported = _reported(run, attempt)
+        if known.runs and (reported is None or missing <= reported.omitted):
+            return _Seen(attempt, known.runs, max(missing, 0))
+        if reported is None and not run.finished:
+            return _Seen(attempt, known.runs)
+    reported = _reported(run, attempt)
+    if reported is not None:
+        return reported
+    if pod is None and attempt < run.attempt:
+        raise CliError(
+            f"error: the pod of attempt {attempt} is gone, and its log with it; the report of an attempt is kept until the next one"
+        )
+    return _Seen(attempt, ())
+
+
+def _reported(run: Run, attempt: int) -> _Seen | None:
+    report = run.status.get("report") or {}
+    if report.get("attempt") != attempt or not report.get("tasks"):
+        return None
+    runs, omitted = of_report(report["tasks"])
+    return _Seen(attempt, runs, omitted, "report")
+
+
+def _made(run: Run, attempt: int) -> int:
+    """How many task runs the attempt has made, as far as it has told."""
+    report = run.status.get("report") or {}
+    progress = report.get("progress") or {} if report.get("attempt") == attempt else {}
+    return int(progress.get("total") or 0)
+
+
+def _document(run: Run, seen: _Seen) -> dict[str, Any]:
+    """All that are known, for programs."""
+    made = [each.document() for each in chosen(seen.runs, 0, over=run.finished or seen.attempt != run.attempt)]
+    return {
+        "kind": "TaskRunList", "metadata": {"name": run.name, "namespace": run.namespace},
+        "attempt": seen.attempt, "source": seen.source, "omitted": seen.omitted, "taskRuns": made,
+    }  # fmt: skip
+
+
+def _lines(run: Run, seen: _Seen, limit: int, *, over: bool) -> list[str]:
+    shown = chosen(seen.runs, limit, over=over)
+    if not shown:
+        return (
+            [f"No task runs in attempt {seen.attempt}.", str(end(run.status))]
+            if seen.attempt
+            else [str(end(run.status))]
+        )
+    made = rows(shown, _WIDTH, datetime.now(UTC), over=over)
+    told = table(HEADINGS, [row.cells for row in made]).split("\n")
+    left = [each for each in seen.runs if each.address not in {row.run.address for row in made}]
+    if left:
+        counts = ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in left).most_common(5))
+        told.append(f"... and {len(left)} more: {counts}; --limit 0 shows all")
+    if seen.omitted:
+        why = "the log begins later" if seen.source == "log" else "the report has room for so many, and the log is gone"
+        told.append(f"... and {seen.omitted} that are not known any more: {why}")
+    return [*(text.rstrip() for text in told), str(end(run.status))]
+
+
+class _Folding:
+    """Takes note of what `follow` tells, attempt by attempt."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.attempt = max(run.attempt, 1)
+        self.known = TaskRuns()
+
+    def take(self, event: object) -> list[TaskRun]:
+        """Return the task runs that the event is the end of."""
+        if not isinstance(event, LogLine):
+            self.run = getattr(event, "run", self.run)
+            return []
+        if event.attempt != self.attempt:
+            self.attempt, self.known = event.attempt, TaskRuns()
+        entries = read(event.text)
+        self.known.learn(entries)
+        addresses = {
+            str(entry.record["address"])
+            for entry in entries
+            if entry.is_state and entry.record and entry.record.get("address")
+        }
+        return [each for each in self.known.runs_at(addresses) if each.ended] if addresses else []
+
+
+def _told(api: Api, run: Run) -> Exit:
+    """A line for each task run that ends."""
+    folding = _Folding(run)
+    for event in follow(api, [run]):
+        for each in folding.take(event):
+            took = f" after {each.seconds:.3f}s" if each.seconds is not None else ""
+            tries = f", {each.tries} tries" if each.tries > 1 else ""
+            say(f"{'  ' * each.depth}{each.name}  {each.state}{took}{tries}", flush=True)
+    return _ended(folding.run)
+
+
+def _live(api: Api, run: Run, limit: int) -> Exit:
+    """A table that changes."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    folding = _Folding(run)
+    fits = max(5, min(limit or 10_000, shutil.get_terminal_size().lines - 6))
+
+    def shown() -> Text:
+        over = folding.run.finished
+        seen = _Seen(folding.attempt, folding.known.runs)
+        return Text(escaped("\n".join(_lines(folding.run, seen, fits, over=over))), no_wrap=True, overflow="crop")
+
+    drawn = 0.0
+    with Live(shown(), console=Console(), auto_refresh=False) as live:
+        for event in follow(api, [run]):
+            folding.take(event)
+            if time.monotonic() - drawn > _REFRESH_SECONDS:
+                drawn = time.monotonic()
+                live.update(shown(), refresh=True)
+        live.update(shown(), refresh=True)
+    return _ended(folding.run)
+
+
+def _ended(run: Run) -> Exit:
+    if not run.finished:
+        raise CliError(f"error: {FLOWRUN.label(run.name)} was deleted", Exit.NOT_FOUND)
+    if not sys.stdout.isatty():
+        say(end(run.status))
+    return of_state(run.state[0])
