@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from . import render
 from .answering import question
 from .api import ServerError
 from .kinds import POD
-from .loglines import LogReader
 from .nextsteps import next_steps
+from .reading.entries import readable
+from .reading.tasks import chosen, of_report
+from .reading.timeline import HEADINGS
+from .reading.timeline import rows as task_rows
 from .texts import block, field, indented, inner, mapping
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_run"]
 
 _LOG_LINES = 10
+_TASK_RUNS = 8
 _TRACEBACK_LINES = 12
 
 
@@ -40,6 +45,7 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _times(run)
     yield from _values(run)
     yield from _attempts(run)
+    yield from _tasks(run)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
     yield from mapping("Annotations", run.body["metadata"].get("annotations"))
@@ -132,18 +138,27 @@ def _attempts(run: Run) -> Iterator[str]:
         )
 
 
+def _tasks(run: Run) -> Iterator[str]:
+    """The task runs that tell most, as the last report has them."""
+    reported = (run.status.get("report") or {}).get("tasks")
+    if not reported:
+        return
+    runs, omitted = of_report(reported)
+    shown = chosen(runs, _TASK_RUNS, over=True)
+    lines = [row.cells for row in task_rows(shown, 0, datetime.now(UTC), over=True)]
+    left = len(runs) - len(shown) + omitted
+    more = [f"... and {left} more: penstock tasks {run.name}"] if left else []
+    yield from block("Task Runs", [*render.table(HEADINGS[:-1], lines).split("\n"), *more])
+
+
 def _log(api: Api, run: Run) -> Iterator[str]:
     """The last lines of the last attempt, while its pod is there."""
     if not run.pod:
         return
-    query = {"container": "engine", "tailLines": str(_LOG_LINES)}
-    reader = LogReader()
+    # Of what a pod writes most are state changes that a plain process does not print.
+    query = {"container": "engine", "tailLines": str(8 * _LOG_LINES)}
     try:
-        shown = [
-            text
-            for each in api.lines(POD.path(run.namespace, run.pod, "log"), query)
-            if (text := reader.readable(each))
-        ]
+        shown = [text for each in api.lines(POD.path(run.namespace, run.pod, "log"), query) if (text := readable(each))]
     except ServerError as error:
         # No pod, or its container has not begun: there is no log. Who may not read it should know.
         if error.status == 403:

@@ -160,7 +160,7 @@ def test_logs_are_passed_on_as_kubectl_passes_them(at: Stage, penstock: Penstock
     at.status("one", "Running", attempt={"number": 1, "podName": "one-1"})
     at.log(at.pod("one-1", run), "\x1b[31mred\x1b[0m")
     at.end_pod("one-1")
-    assert penstock("logs", "one").out == "\x1b[31mred\x1b[0m\n"
+    assert penstock("logs", "one").out == "\x1b[31mred\x1b[0m\n--- Running\n"
 
 
 def prints(source: str) -> list[int]:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 from zlib import crc32
 
-from penstock.pod.report import KEY_BYTES, NAME_BYTES, cut, one_line
+from penstock.pod.report import KEY_BYTES, NAME_BYTES, cut, one_line, rfc3339
 
 BYTES = 8000
 """The summary as JSON, at most."""
@@ -122,4 +122,4 @@ def _state(state: Any) -> dict[str, str]:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return rfc3339(datetime.fromtimestamp(seconds, UTC))
