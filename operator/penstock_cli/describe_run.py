@@ -9,8 +9,9 @@ from . import render
 from .answering import question
 from .api import ServerError
 from .kinds import POD
-from .loglines import LogReader
 from .nextsteps import next_steps
+from .reading.entries import readable
+from .tasks import overview
 from .texts import block, field, indented, inner, mapping
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_run"]
 
 _LOG_LINES = 10
+_TASKS = 10
 _TRACEBACK_LINES = 12
 
 
@@ -40,6 +42,7 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _times(run)
     yield from _values(run)
     yield from _attempts(run)
+    yield from _tasks(api, run)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
     yield from mapping("Annotations", run.body["metadata"].get("annotations"))
@@ -132,18 +135,23 @@ def _attempts(run: Run) -> Iterator[str]:
         )
 
 
+def _tasks(api: Api, run: Run) -> Iterator[str]:
+    try:
+        shown = overview(api, run, _TASKS) if run.attempt else []
+    except ServerError as error:
+        yield field("Tasks", f"<{error.message}>")  # who may not read pods still wants the rest
+        return
+    if shown:
+        yield from block("Tasks", shown)
+
+
 def _log(api: Api, run: Run) -> Iterator[str]:
     """The last lines of the last attempt, while its pod is there."""
     if not run.pod:
         return
     query = {"container": "engine", "tailLines": str(_LOG_LINES)}
-    reader = LogReader()
     try:
-        shown = [
-            text
-            for each in api.lines(POD.path(run.namespace, run.pod, "log"), query)
-            if (text := reader.readable(each))
-        ]
+        shown = [text for each in api.lines(POD.path(run.namespace, run.pod, "log"), query) if (text := readable(each))]
     except ServerError as error:
         # No pod, or its container has not begun: there is no log. Who may not read it should know.
         if error.status == 403:

@@ -19,7 +19,6 @@ from penstock_operator.runtime.credentials import load
 from tests.support.cli import Stage
 from tests.support.world import until
 
-
 COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
 
 
@@ -140,7 +139,7 @@ def test_the_story_and_its_summary(at: Stage, api: Api) -> None:
             )
         until("both are told", lambda: text.getvalue().count("  Running") == 2)
         uid = at.pod("good-2", runs[0].body, 2)
-        at.log(uid, json.dumps({**COMMON, "run": "good", "msg": "[bold]brackets are text[/]"}))
+        at.log(uid, json.dumps({**COMMON, "run": "good", "flowRun": "good", "msg": "[bold]brackets are text[/]"}))
         at.end_pod("good-2")
         attempt = {"number": 2}
         at.status(
