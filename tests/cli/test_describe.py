@@ -107,8 +107,11 @@ def test_the_end_of_the_log(at: Stage, penstock: Penstock) -> None:
 
 def test_task_runs_and_what_may_not_be_read(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
     run = at.run("one")
-    line = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.states", "msg": "Finished", "event": "state", "run": "one",
-            "task": "load", "taskRun": "t-1", "taskRunName": "load-c79", "address": "load:0", "from": "RUNNING", "to": "COMPLETED", "name": "Completed"}  # fmt: skip
+    line = {
+        "ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.states", "msg": "Finished", "event": "state",
+        "run": "one", "task": "load", "taskRun": "t-1", "taskRunName": "load-c79", "address": "load:0",
+        "from": "RUNNING", "to": "COMPLETED", "name": "Completed",
+    }  # fmt: skip
     at.log(at.pod("one-1", run), json.dumps(line))
     at.status("one", "Failed", attempt={"number": 1, "podName": "one-1"})
     shown = penstock("describe", "fr/one").out
