@@ -15,12 +15,12 @@ from .runs import Run
 from .terminal import line, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .api import Api, Json
     from .outputs import Output
 
-__all__ = ["Wish", "fixed", "followed", "generated", "numbered", "start", "start_first_free"]
+__all__ = ["LONGEST", "Wish", "fixed", "followed", "generated", "numbered", "start", "start_first_free"]
 
 # A pod's name, which adds the attempt, and what is made from it have room for no more.
 LONGEST = 52
@@ -71,13 +71,21 @@ def numbered(name: str, taken: int) -> str:
     return f"{name[: LONGEST - len(ending)].rstrip('-')}{ending}"
 
 
-def start(api: Api, body: Json, wish: Wish) -> Exit:
+def start(api: Api, body: Json, wish: Wish, *, made: Callable[[Json], None] = lambda _: None) -> Exit:
     """Create a run, say so, and follow it if that is wished; returns the exit code.
+
+    Args:
+        api: the API server.
+        body: the run, without apiVersion and kind.
+        wish: how to make and tell it.
+        made: called with the run as soon as it is there.
 
     Raises:
         CliError: the server refuses it.
     """
-    return _told(api, post(api, body, dry_run=wish.dry_run), wish)
+    created = post(api, body, dry_run=wish.dry_run)
+    made(created)
+    return _told(api, created, wish)
 
 
 def start_first_free(api: Api, body: Json, candidates: Iterator[str], wish: Wish) -> Exit:

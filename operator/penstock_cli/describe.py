@@ -12,6 +12,7 @@ from .kinds import EVENT, FLOWRUN, targets
 from .runs import Run
 from .terminal import say
 from .texts import field, indented, mapping
+from .yamltext import as_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,9 +58,7 @@ def _any(body: Json) -> Iterator[str]:
     for key, value in rest.items():
         yield f"{key[:1].upper()}{key[1:]}:"
         if isinstance(value, (dict, list)):
-            yield from indented(
-                render.as_yaml({"metadata": {}, "value": value}).partition("value:")[2].strip("\n"), by=0
-            )
+            yield from indented(as_yaml({"metadata": {}, "value": value}).partition("value:")[2].strip("\n"), by=0)
         else:
             yield from indented(str(value))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from . import render
@@ -12,9 +11,7 @@ from .api import ServerError
 from .kinds import POD
 from .nextsteps import next_steps
 from .reading.entries import readable
-from .reading.tasks import chosen, of_report
-from .reading.timeline import HEADINGS
-from .reading.timeline import rows as task_rows
+from .tasks import overview
 from .texts import block, field, indented, inner, mapping
 
 if TYPE_CHECKING:
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["flow_run"]
 
 _LOG_LINES = 10
-_TASK_RUNS = 8
+_TASKS = 10
 _TRACEBACK_LINES = 12
 
 
@@ -45,7 +42,7 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _times(run)
     yield from _values(run)
     yield from _attempts(run)
-    yield from _tasks(run)
+    yield from _tasks(api, run)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
     yield from mapping("Annotations", run.body["metadata"].get("annotations"))
@@ -138,17 +135,14 @@ def _attempts(run: Run) -> Iterator[str]:
         )
 
 
-def _tasks(run: Run) -> Iterator[str]:
-    """The task runs that tell most, as the last report has them."""
-    reported = (run.status.get("report") or {}).get("tasks")
-    if not reported:
+def _tasks(api: Api, run: Run) -> Iterator[str]:
+    try:
+        shown = overview(api, run, _TASKS) if run.attempt else []
+    except ServerError as error:
+        yield field("Tasks", f"<{error.message}>")  # who may not read pods still wants the rest
         return
-    runs, omitted = of_report(reported)
-    shown = chosen(runs, _TASK_RUNS, over=True)
-    lines = [row.cells for row in task_rows(shown, 0, datetime.now(UTC), over=True)]
-    left = len(runs) - len(shown) + omitted
-    more = [f"... and {left} more: penstock tasks {run.name}"] if left else []
-    yield from block("Task Runs", [*render.table(HEADINGS[:-1], lines).split("\n"), *more])
+    if shown:
+        yield from block("Tasks", shown)
 
 
 def _log(api: Api, run: Run) -> Iterator[str]:

@@ -10,7 +10,7 @@ from .exits import Exit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CliError", "outcome_unknown"]
+__all__ = ["CliError", "OutputClosedError", "outcome_unknown"]
 
 
 class CliError(Exception):
@@ -23,6 +23,10 @@ class CliError(Exception):
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+class OutputClosedError(Exception):
+    """Whoever read the output has seen enough (`| head`); nothing is to be said."""
 
 
 @contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .api import Api, Json
 
 __all__ = [
+    "CONFIGMAP",
     "EVENT",
     "FLOW",
     "FLOWRUN",
@@ -72,12 +73,13 @@ class Kind:
 FLOWRUN = Kind(constants.GROUP, constants.VERSION, "FlowRun", constants.FLOWRUN_PLURAL, "fr")
 FLOW = Kind(constants.GROUP, constants.VERSION, "Flow", constants.FLOW_PLURAL, "fl")
 POD = Kind("", "v1", "Pod", "pods", "po")
+CONFIGMAP = Kind("", "v1", "ConfigMap", "configmaps", "cm")
 EVENT = Kind("", "v1", "Event", "events", "ev")
 KNOWN = (
     FLOWRUN,
     FLOW,
     POD,
-    Kind("", "v1", "ConfigMap", "configmaps", "cm"),
+    CONFIGMAP,
     Kind("", "v1", "Secret", "secrets"),
     EVENT,
     Kind("", "v1", "Namespace", "namespaces", "ns", namespaced=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands import COMMANDS
+from .errors import OutputClosedError
 from .helping import PLAIN, HelpfulCommand
 from .nearness import near
 from .options import HELP, cluster_options
@@ -38,6 +40,15 @@ class Commands(TyperGroup):
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             ctx.fail(f"No such command {name!r}.{near(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; its output is out when it returns, or it is told that nobody reads it."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise OutputClosedError from error
+        return result
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands below their headings."""

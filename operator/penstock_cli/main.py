@@ -9,7 +9,7 @@ import typer
 
 from penstock_operator.api.paths import NotANameError
 
-from .errors import CliError
+from .errors import CliError, OutputClosedError
 from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
@@ -79,8 +79,8 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
         return Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`| head`); Python would complain when it flushes at the end.
+    except OutputClosedError:
+        # Python would complain when it flushes at the end.
         sys.stdout = None
         return Exit.CLOSED
     return code if isinstance(code, int) else 0

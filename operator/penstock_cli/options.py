@@ -11,7 +11,7 @@ from .connection import CLUSTER
 from .helping import PLAIN
 
 __all__ = [
-    "HELP", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
+    "HELP", "At", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
     "Parameters", "RunName", "Watch", "Words", "cluster_options",
 ]  # fmt: skip
 
@@ -60,6 +60,9 @@ GenerateName = Annotated[
     typer.Option(
         "--generate-name", metavar="PREFIX", help="What a made-up name begins with; default: the flow's name."
     ),
+]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="TIME", help="Begin then: RFC 3339 (2026-11-21T06:00:00Z) or +10m.")
 ]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label of the run; may be repeated.")

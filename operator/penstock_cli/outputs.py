@@ -38,11 +38,15 @@ class Output:
 
     def text(self, document: Json) -> str:
         """Return an object or a list as text, without the newline at its end."""
-        from . import render
-
         if self.template is not None:
             return self.template.render(document)
-        return render.as_yaml(document).rstrip("\n") if self.kind == "yaml" else render.as_json(document)
+        if self.kind == "yaml":
+            from .yamltext import as_yaml
+
+            return as_yaml(document).rstrip("\n")
+        from .render import as_json
+
+        return as_json(document)
 
     def show(self, document: Json) -> None:
         """Print an object or a list; a template's text ends as it says, without a newline, as kubectl's does."""

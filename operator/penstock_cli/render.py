@@ -7,8 +7,6 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from .terminal import line, unsafe
 
 if TYPE_CHECKING:
@@ -16,46 +14,23 @@ if TYPE_CHECKING:
 
     from .api import Json
 
-__all__ = ["age", "as_json", "as_yaml", "columns", "duration", "rows", "table"]
+__all__ = ["age", "as_json", "columns", "duration", "rows", "table", "without_bookkeeping"]
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, so that a flow's source can be read."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _shown(document: Json) -> Json:
+def without_bookkeeping(document: Json) -> Json:
     """Return a document without the bookkeeping that kubectl hides too."""
     if "items" in document:
-        return {**document, "items": [_shown(item) for item in document["items"]]}
+        return {**document, "items": [without_bookkeeping(item) for item in document["items"]]}
     if "metadata" not in document:
         return document
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
     return {**document, "metadata": metadata}
 
 
-def as_yaml(document: Json) -> str:
-    """Return an object or a list as YAML."""
-    text = _yaml(document, readable=True)
-    # What a terminal would act on is written by its number, as YAML can.
-    return _yaml(document, readable=False) if unsafe(text) else text
-
-
-def _yaml(document: Json, *, readable: bool) -> str:
-    return yaml.dump(_shown(document), Dumper=_Dumper, width=10_000, allow_unicode=readable)
-
-
 def as_json(document: Json) -> str:
     """Return an object or a list as JSON."""
-    text = json.dumps(_shown(document), indent=4, ensure_ascii=False, sort_keys=True)
-    return json.dumps(_shown(document), indent=4, sort_keys=True) if unsafe(text) else text
+    text = json.dumps(without_bookkeeping(document), indent=4, ensure_ascii=False, sort_keys=True)
+    return json.dumps(without_bookkeeping(document), indent=4, sort_keys=True) if unsafe(text) else text
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]], widths: Sequence[int] = ()) -> str:

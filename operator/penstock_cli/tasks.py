@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .outputs import Output
     from .runs import Run
 
-__all__ = ["tasks", "watch"]
+__all__ = ["overview", "tasks", "watch"]
 
 _WIDTH = 32
 _REFRESH_SECONDS = 0.5
@@ -57,6 +57,12 @@ def tasks(api: Api, word: str, namespace: str, form: Output, *, attempt: int | N
     for text in _lines(run, seen, limit, over=over):
         say(text)
     return Exit.OK
+
+
+def overview(api: Api, run: Run, limit: int) -> list[str]:
+    """Return the lines of a table of the last attempt's task runs: from its end report, else from its log; empty: it has none."""
+    seen = _reported(run, run.attempt) or _seen(api, run, run.attempt)
+    return _lines(run, seen, limit, over=run.finished)[:-1] if seen.runs else []
 
 
 def watch(api: Api, word: str, namespace: str, *, limit: int) -> Exit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from penstock_cli import nextsteps
+from penstock_cli.api import ServerError
 from penstock_cli.nextsteps import next_steps
 from penstock_cli.runs import Run
 from tests.cli.conftest import Penstock
@@ -101,3 +103,25 @@ def test_the_end_of_the_log(at: Stage, penstock: Penstock) -> None:
     assert lines[begin + 1 : begin + 11] == [f"  line {number}" for number in range(20, 30)]
     assert "    ... (28 lines more: -o yaml)" in lines
     assert "    frame 39" in lines
+
+
+def test_task_runs_and_what_may_not_be_read(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = at.run("one")
+    line = {
+        "ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.states", "msg": "Finished", "event": "state",
+        "run": "one", "task": "load", "taskRun": "t-1", "taskRunName": "load-c79", "address": "load:0",
+        "from": "RUNNING", "to": "COMPLETED", "name": "Completed",
+    }  # fmt: skip
+    at.log(at.pod("one-1", run), json.dumps(line))
+    at.status("one", "Failed", attempt={"number": 1, "podName": "one-1"})
+    shown = penstock("describe", "fr/one").out
+    assert "\nTasks:\n" in shown
+    assert "load" in shown.partition("Tasks:")[2].partition("\nLog:")[0]
+
+    def forbidden(*_: object) -> None:
+        raise ServerError(403, "Forbidden", "pods is forbidden")
+
+    monkeypatch.setattr("penstock_cli.describe_run.overview", forbidden)
+    done = penstock("describe", "fr/one")
+    assert done.code == 0
+    assert "Tasks:          <pods is forbidden>" in done.out.splitlines()

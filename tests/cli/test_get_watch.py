@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from penstock_cli import watching
 from penstock_cli.api import ServerError
 from penstock_cli.errors import CliError
 from penstock_cli.getting import _Printer
@@ -79,7 +78,7 @@ def listed(version: str) -> dict[str, Any]:
 
 def test_a_watch_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """After its end, a lost connection, a server that is overloaded, and a version that is forgotten."""
-    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
+    monkeypatch.setattr("penstock_cli.watching.time.sleep", lambda _: None)
     api: Any = Script(
         listed("1"), [event("2"), event("3", "BOOKMARK")], [event("4")], CliError("broke"), ServerError(503, "", "busy"), [event("5")],
         ServerError(410, "Expired", "too old"), listed("9"), [event("10")], ServerError(403, "Forbidden", "no"),
@@ -95,8 +94,8 @@ def test_a_watch_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 20))
-    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
-    monkeypatch.setattr(watching.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("penstock_cli.watching.time.sleep", lambda _: None)
+    monkeypatch.setattr("penstock_cli.watching.time.monotonic", lambda: float(next(clock)))
     api: Any = Script(listed("1"), *(CliError(f"broke {number}") for number in range(9)))
     with pytest.raises(CliError, match="broke 4"):
         list(changes(api, "/x", {}))

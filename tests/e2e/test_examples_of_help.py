@@ -84,6 +84,8 @@ def test_examples_can_be_pasted(cluster: Cluster, space: Space, tmp_path: Path) 
     (tmp_path / "config").write_text(json.dumps(kubeconfig))
     env = {**os.environ, "KUBECONFIG": str(tmp_path / "config"), "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     (tmp_path / "etl.py").write_text(CODE)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/flows.py").write_text(CODE)
     (tmp_path / "flow.yaml").write_text(json.dumps(FLOW))
     (tmp_path / "more.yaml").write_text(json.dumps(run("more")))
     (tmp_path / "manifests").mkdir()

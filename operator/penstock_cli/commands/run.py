@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from ..connection import connect, program
-from ..options import DryRun, Env, FlowName, GenerateName, Labels, OutputFormat, Parameters, RunName, Watch
+from ..options import At, DryRun, Env, FlowName, GenerateName, Labels, OutputFormat, Parameters, RunName, Watch
 
 EXAMPLES = """
 penstock run etl
@@ -23,9 +21,7 @@ def command(
     parameters: Parameters = None,
     name: RunName = None,
     generate_name: GenerateName = None,
-    at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Begin then: RFC 3339 (2026-11-21T06:00:00Z) or +10m.")
-    ] = None,
+    at: At = None,
     labels: Labels = None,
     env: Env = None,
     watch: Watch = False,
