@@ -7,6 +7,7 @@ them (minutes, not seconds).
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -45,6 +46,13 @@ def check(text: str, zone: str, walked: list[tuple[int, int]]) -> None:
     pairs = list(zip((first, *expected), expected, strict=False))
     for earlier, later in pairs[:: max(1, len(pairs) // 400)]:
         assert (found.after(earlier), shown) == (later, shown)
+    # Also while the clock shows again what it has shown: ten minutes after a jump.
+    for minute, _ in {*walked[:: max(300, len(walked) // 400)], walked[len(walked) // 2 + 10], walked[9 - AROUND]}:
+        moment = at(minute)
+        due = bisect_right(expected, moment)
+        if due < len(expected):
+            assert (found.after(moment), moment, shown) == (expected[due], moment, shown)
+        assert (found.latest(first, moment), moment, shown) == (expected[due - 1] if due else None, moment, shown)
     if expected:
         # Neither the moment itself nor the fraction of a second before it is skipped, or given twice.
         blink = timedelta(microseconds=1)

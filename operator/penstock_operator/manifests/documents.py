@@ -1,6 +1,6 @@
-r"""The documents of a text: YAML, or JSON where it begins with a brace and is nothing but JSON, as kubectl decides it.
+"""The documents of a text: YAML, or JSON where it begins with a brace and is nothing but JSON, as kubectl decides it.
 
-JSON is read as such because its strings are not YAML's: `"\ud83d\ude00"` is one letter, `"\/"` a slash.
+JSON is read as such because the escapes in its strings are not YAML's: an emoji by its two halves, a slash behind a backslash.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-r"""PyYAML's events, where libyaml's scanner, which Go's reader is made from, takes another text than PyYAML's own.
+"""PyYAML's events, where libyaml's scanner, which Go's reader is made from, takes another text than PyYAML's own.
 
-Tabs may stand between tokens and within plain text, though never as indentation; `\/` is no escape. libyaml itself is not asked: not each
-PyYAML is built with it.
+Tabs may stand between tokens and within plain text, though never as indentation; a backslash before a slash is no escape. libyaml itself is
+not asked: not each PyYAML is built with it.
 """
 
 from __future__ import annotations
