@@ -286,7 +286,7 @@ def test_a_schema_that_is_none() -> None:
     api = FakeApi()
     bad = flow(parametersSchema={"type": "objct"})
     bad["metadata"]["generation"] = 1
-    asked = []
+    asked: list[Any] = []
 
     async def story(rig: Rig, flows: Flows) -> None:
         await asyncio.sleep(1)

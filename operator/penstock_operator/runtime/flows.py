@@ -192,9 +192,10 @@ class Flows:
         )
 
     def _counts_wait(self, crowd: Crowd, memory: FlowMemory) -> float:
-        """Seconds for which counts have to wait; they give way to Flows that may have runs to start."""
+        """Seconds for which counts have to wait; for a while they give way to runs that are to be started."""
         wait = memory.pace.wait(crowd, self._clock())
-        return max(wait, GIVE_WAY_SECONDS) if len(self._queue) else wait
+        busy = len(self._queue) > 0 or self._client.at_its_limit
+        return max(wait, GIVE_WAY_SECONDS) if busy and memory.pace.patient(self._clock()) else wait
 
     async def _write(self, key: Key, flow: Flow, wanted: FlowStatus | None, memory: FlowMemory) -> Flow | None:
         """Make the status what is wanted; return the Flow as the server answered, None where there was nothing to write.
