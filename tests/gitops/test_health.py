@@ -57,6 +57,7 @@ def deleted(body: JSON) -> JSON:
 
 LARGE = ConfigMap("code", {"a.py": "x" * 900_001})
 FILES: dict[str, Any] = {"source": {"configMap": {"name": "code"}}}
+GOOD, WRONG = {"name": "good", "cron": "0 6 * * *"}, {"name": "wrong", "cron": "99 99 * * *"}
 NEW_RUN = {**run_json(None, None, generation=1), "status": UNSEEN}
 NEW_FLOW = {**flow_json(generation=1), "status": UNSEEN}
 
@@ -94,6 +95,8 @@ ROWS = [
     Row("Flow, usable", of_flow, "Healthy", "Current"),
     Row("Flow, its source not there yet", lambda: of_flow(MISSING, **FILES), "Progressing", "InProgress"),
     Row("Flow, its source too large", lambda: of_flow(LARGE, **FILES), "Degraded", "Failed"),
+    Row("Flow, suspended", lambda: of_flow(suspend=True), "Healthy", "Current"),
+    Row("Flow, one schedule of two wrong", lambda: of_flow(schedules=[GOOD, WRONG]), "Degraded", "Failed"),
     Row("Flow, changed a moment ago", lambda: of_flow(behind=True), "Progressing", "InProgress"),
 ]  # fmt: skip
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from penstock_operator.api.flow import Flow
 from penstock_operator.core.conclude import shown
+from penstock_operator.core.faults import Unusable
 from penstock_operator.core.flows.decide import decide
 from penstock_operator.core.flows.model import FlowObserved
-from penstock_operator.core.model import MISSING, UNKNOWN, Absence, ConfigMap
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap
+from penstock_operator.core.parameters import bad_parameter
 from tests.support.builders import NOW, files, flow, flow_spec
+
+
+def checked(made: Flow) -> Checked | Absence:
+    """What the operator's other process says of the Flow's schema."""
+    if made.spec.parameters_schema is None:
+        return UNKNOWN
+    try:
+        return Checked(bad_parameter(made.spec.parameters_schema, made.spec.parameters or {}))
+    except Unusable as why:
+        return Checked(unusable=str(why))
+
 
 FILES = {"source": {"configMap": {"name": "code"}}}
 
@@ -24,21 +39,32 @@ FILES = {"source": {"configMap": {"name": "code"}}}
         (FILES, MISSING, "False", "False", "source.configMap 'code' does not exist"),
         (FILES, files({"flow.json": ""}), "False", "True", "rename it"),
         (FILES, files({"etl.py": "x" * 900_001}), "False", "True", "build an image"),
+        ({"parametersSchema": {"type": "objct"}}, UNKNOWN, "False", "True", "parametersSchema.type"),
+        ({"parametersSchema": {"required": ["day"]}}, UNKNOWN, "True", "False", ""),
     ],
-    ids=["inline", "files", "no such ConfigMap yet", "a key of ours", "too large"],
+    ids=[
+        "inline",
+        "files",
+        "no such ConfigMap yet",
+        "a key of ours",
+        "too large",
+        "no schema",
+        "parameters that a run has to bring",
+    ],
 )
 def test_flow(spec: dict[str, Any], source: ConfigMap | Absence, ready: str, stalled: str, says: str) -> None:
     """Ready when a run could start; Stalled when nothing but another spec helps: kstatus gives up on that."""
     made = flow({**flow_spec(), **spec} if spec else flow_spec())
-    status = decide(FlowObserved(made, NOW, source=source)).status
+    seen = FlowObserved(made, NOW, source=source, checked=checked(made))
+    status = decide(seen).status
     assert status is not None
     found = {c.type: c for c in status.conditions or ()}
     assert (found["Ready"].status, found["Stalled"].status) == (ready, stalled)
     assert says in found["Ready"].message
     assert status.observed_generation == made.metadata.generation
-    assert (status.revision is not None) == (not spec)
+    assert (status.revision is not None) == (ready == "True" and source is UNKNOWN)
     # A second look at the same changes nothing, whatever the time.
-    again = FlowObserved(made.model_copy(update={"status": status}), NOW + timedelta(hours=1), source=source)
+    again = replace(seen, flow=made.model_copy(update={"status": status}), now=NOW + timedelta(hours=1))
     assert decide(again).status == status
 
 

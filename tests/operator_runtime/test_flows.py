@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock_operator.core.model import Decision
+from penstock_operator.core.model import Checked, Decision
 from penstock_operator.runtime.flows import Flows
 from penstock_operator.runtime.queue import WorkQueue
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, Key
@@ -22,13 +22,21 @@ FLOW = Key("default", "etl")
 FINE = {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Suspended": "False", "Degraded": "False"}
 
 
-def with_flows(api: FakeApi, story: Callable[[Rig, Flows], Coroutine[Any, Any, None]], *, late: float = 0.0) -> None:
-    """Tell a story; the operator's clock begins so many seconds later than usual."""
+def with_flows(
+    api: FakeApi,
+    story: Callable[[Rig, Flows], Coroutine[Any, Any, None]],
+    *,
+    late: float = 0.0,
+    checker: Any = None,
+) -> None:
+    """Tell a story; the operator's clock begins so many seconds later than usual, and somebody else may check schemas."""
 
     async def told(rig: Rig) -> None:
         rig.set_by = late
         queue: WorkQueue[Key] = WorkQueue(clock=virtualtime.clock, random=half)
-        flows = Flows(rig.client, rig.store, queue, rig.recorder, now=rig.wall, clock=virtualtime.clock)
+        flows = Flows(
+            rig.client, rig.store, queue, rig.recorder, checker or rig.checker, now=rig.wall, clock=virtualtime.clock
+        )
         rig.flow_changed, rig.flow_counted = lambda key: flows.concern([key]), flows.counted
         rig.sync()
         working = asyncio.create_task(flows.work())
@@ -271,6 +279,32 @@ def test_the_wall_clock_is_set_forward() -> None:
         assert runs(api) == [FIRST]
 
     with_flows(api, story)
+
+
+def test_a_schema_that_is_none() -> None:
+    """The operator's other process finds it out, once for each generation."""
+    api = FakeApi()
+    bad = flow(parametersSchema={"type": "objct"})
+    bad["metadata"]["generation"] = 1
+    asked: list[Any] = []
+
+    async def story(rig: Rig, flows: Flows) -> None:
+        await asyncio.sleep(1)
+        message = next(c["message"] for c in api.get("flows", "etl")["status"]["conditions"] if c["type"] == "Stalled")
+        assert message == "parametersSchema.type: no"
+        flows.concern([FLOW])
+        await asyncio.sleep(1)
+        assert len(asked) == 1
+
+    class Other:
+        """In place of the process: virtual time has none."""
+
+        async def check(self, schema: Any, parameters: Any, *, asks: str) -> Checked:
+            asked.append((schema, parameters, asks))
+            return Checked(unusable="parametersSchema.type: no")
+
+    api.put("flows", bad)
+    with_flows(api, story, checker=Other())
 
 
 # --- counts ------------------------------------------------------------------------------------------------------------------------------

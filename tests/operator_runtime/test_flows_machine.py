@@ -25,6 +25,7 @@ from penstock_operator.api.times import EARLIEST, read_time, rfc3339
 from penstock_operator.core.flows.names import scheduled_name
 from penstock_operator.core.flows.recurrence import recurrence
 from penstock_operator.core.flows.schedules import rule_of
+from penstock_operator.runtime.checker import Checker
 from penstock_operator.runtime.client import ApiClient
 from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.flows import Flows
@@ -116,7 +117,7 @@ class Operator:
         client = ApiClient(credentials(), bucket, metrics, wire=self.gate, random=half, sleep=at_once, clock=self.clock)
         queue: WorkQueue[Key] = WorkQueue(clock=self.clock, random=half)
         self.recorder = Recorder(client, "me", metrics, now=self.now, clock=self.clock)
-        self.flows = Flows(client, self.store, queue, self.recorder, now=self.now, clock=self.clock)
+        self.flows = Flows(client, self.store, queue, self.recorder, Checker(), now=self.now, clock=self.clock)
         self.deliver()
 
     def now(self) -> datetime:

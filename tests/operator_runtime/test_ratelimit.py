@@ -59,3 +59,21 @@ def test_quiet_time_saves_no_more_than_the_burst() -> None:
         return [round(await b.take(), 3) for _ in range(4)]
 
     assert virtualtime.run(main) == [0, 0, 0.1, 0.1]
+
+
+def test_it_says_when_somebody_waits() -> None:
+    """What is not urgent asks first: at the limit it would only stand in others' way."""
+
+    async def main() -> list[bool]:
+        b = bucket(10, 2)
+        said = [b.exhausted]
+        for _ in range(2):
+            await b.take(priority=True)
+            said.append(b.exhausted)
+        await b.take(priority=True)
+        said.append(b.exhausted)
+        await asyncio.sleep(0.11)
+        said.append(b.exhausted)
+        return said
+
+    assert virtualtime.run(main) == [False, False, False, True, False]

@@ -131,6 +131,7 @@ class Operator:
             self.store,
             WorkQueue(clock=clock, random=rng, group=_namespace),
             self._recorder,
+            self._checker,
             now=now,
             clock=clock,
         )

@@ -83,6 +83,11 @@ class ApiClient:
         self.answered_at: float | None = None  # when the server last answered anything, monotonic
         self.refused_since: float | None = None  # since when it has not accepted the credentials; None: it does
 
+    @property
+    def at_its_limit(self) -> bool:
+        """Whether requests wait for the operator's own rate limit."""
+        return self._bucket.exhausted
+
     async def close(self) -> None:
         """Close all connections."""
         await self._wire.close()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from penstock_operator.api.flow import Flow, FlowStatus
 from penstock_operator.core.flows.counts import Pace
 from penstock_operator.core.flows.model import CreateRun
-from penstock_operator.core.model import Refusal
+from penstock_operator.core.model import Checked, Refusal
 
 from .resources import Key
 
@@ -25,12 +25,14 @@ class FlowMemory:
         uid: of the Flow.
         made: runs by name.
         refused: runs by name, each with the last refusal.
+        checked: its parameters against its schema, and of which generation.
         pace: of its counts.
     """
 
     uid: str
     made: dict[str, CreateRun] = field(default_factory=dict)
     refused: dict[str, tuple[CreateRun, Refusal]] = field(default_factory=dict)
+    checked: tuple[int, Checked] | None = None
     pace: Pace = field(default_factory=Pace)
 
     def settled(self, status: FlowStatus) -> None:

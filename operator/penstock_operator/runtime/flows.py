@@ -16,10 +16,11 @@ from penstock_operator.api.flow import Flow, FlowStatus
 from penstock_operator.core.flows.counts import counted
 from penstock_operator.core.flows.decide import decide
 from penstock_operator.core.flows.model import Crowd, FlowDecision, FlowObserved
-from penstock_operator.core.model import MISSING, UNKNOWN, Absence, ConfigMap, Look
+from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap, Look
 from penstock_operator.core.revisions import parse_config_map
 
 from . import errors
+from .checker import Checker
 from .client import ApiClient
 from .crew import Crew
 from .errors import ApiError, UnreadableError
@@ -49,6 +50,7 @@ class Flows:
         store: what is known.
         queue: its own.
         recorder: where Events go.
+        checker: of schemas.
         now: the wall clock, UTC.
         clock: monotonic seconds, the queue's.
     """
@@ -59,6 +61,7 @@ class Flows:
         store: Store,
         queue: WorkQueue[Key],
         recorder: Recorder,
+        checker: Checker,
         *,
         now: Callable[[], datetime],
         clock: Callable[[], float],
@@ -67,6 +70,7 @@ class Flows:
         self._store = store
         self._queue = queue
         self._recorder = recorder
+        self._checker = checker
         self._now = now
         self._clock = clock
         self._creation = FlowCreation(client, store, now=now)
@@ -137,6 +141,8 @@ class Flows:
             decision = decide(self._observed(key, flow, memory, source, live=live))
             if Look.FLOW in decision.looks:
                 flow, source, live = await self._read(key), UNKNOWN, True
+            elif Look.PARAMETERS in decision.looks:
+                memory.checked = (flow.metadata.generation, await self._checked(flow))
             elif decision.looks:
                 source = await self._source(flow)
             elif decision.creates:
@@ -177,6 +183,7 @@ class Flows:
             self._now(),
             live=live,
             source=source,
+            checked=_of_generation(memory, flow),
             made=memory.made,
             refused={name: refusal for name, (_, refusal) in memory.refused.items()},
             crowd=crowd,
@@ -185,9 +192,10 @@ class Flows:
         )
 
     def _counts_wait(self, crowd: Crowd, memory: FlowMemory) -> float:
-        """Seconds for which counts have to wait; they give way to Flows that may have runs to start."""
+        """Seconds for which counts have to wait; for a while they give way to runs that are to be started."""
         wait = memory.pace.wait(crowd, self._clock())
-        return max(wait, GIVE_WAY_SECONDS) if len(self._queue) else wait
+        busy = len(self._queue) > 0 or self._client.at_its_limit
+        return max(wait, GIVE_WAY_SECONDS) if busy and memory.pace.patient(self._clock()) else wait
 
     async def _write(self, key: Key, flow: Flow, wanted: FlowStatus | None, memory: FlowMemory) -> Flow | None:
         """Make the status what is wanted; return the Flow as the server answered, None where there was nothing to write.
@@ -240,6 +248,11 @@ class Flows:
             return MISSING
         return parse_config_map(raw)
 
+    async def _checked(self, flow: Flow) -> Checked:
+        assert flow.spec.parameters_schema is not None
+        schema, parameters = flow.spec.parameters_schema, flow.spec.parameters or {}
+        return await self._checker.check(schema, parameters, asks=flow.metadata.namespace)
+
     def _schedule(self, key: Key, flow: Flow, decision: FlowDecision, memory: FlowMemory) -> None:
         delays = [(decision.requeue_at - self._now()).total_seconds()] if decision.requeue_at is not None else []
         crowd = self._store.slots.crowd(key)
@@ -251,6 +264,12 @@ class Flows:
             self._queue.add_after(key, max(SOONEST_SECONDS, min(delays)))
         else:
             self._queue.cancel(key)
+
+
+def _of_generation(memory: FlowMemory, flow: Flow) -> Checked | Absence:
+    """Return the check of a Flow as it is now."""
+    known = memory.checked
+    return known[1] if known is not None and known[0] == flow.metadata.generation else UNKNOWN
 
 
 _COUNTS = frozenset({"activeRuns", "queuedRuns", "lastOutcome"})

@@ -29,6 +29,11 @@ class TokenBucket:
         self._sleep = sleep
         self._filled = clock()
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether somebody has to wait."""
+        return self._tokens + (self._clock() - self._filled) * self._rate < 0.0
+
     async def take(self, *, priority: bool = False) -> float:
         """Take a token, waiting for it unless this is the priority lane.
 

@@ -72,6 +72,10 @@ class Pace:
         wait = min(self._wait, IDLE_SECONDS) if crowd == Crowd() else self._wait
         return max(0.0, (self._since if self._written is None else self._written) + wait - now)
 
+    def patient(self, now: float) -> bool:
+        """Whether a change that was not written may wait for what is more important."""
+        return self._since is None or now - self._since < LONGEST_SECONDS
+
     @property
     def pending(self) -> bool:
         """Whether there was a change that was not written."""

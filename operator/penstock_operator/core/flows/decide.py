@@ -31,7 +31,7 @@ def decide(seen: FlowObserved) -> FlowDecision:
     if seen.flow.metadata.deletion_timestamp is not None:
         return FlowDecision()
     try:
-        ready = readiness(seen.flow, seen.source)
+        ready = readiness(seen.flow, seen.source, seen.checked)
         parts = [policy(seen, ready) for policy in POLICIES]
     except Need as need:
         return FlowDecision(looks=need.looks)

@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock_operator.api.flow import Flow, FlowStatus, LastOutcome
 
-from ..model import UNKNOWN, Absence, ConfigMap, Emit, Look, Refusal
+from ..model import UNKNOWN, Absence, Checked, ConfigMap, Emit, Look, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class FlowObserved:
         now: the operator's clock, UTC.
         live: whether `flow` came from a live GET, or from the answer of a write, for this decision.
         source: the ConfigMap that `source.configMap` names.
+        checked: the Flow's own parameters against its `parametersSchema` (kept in memory).
         made: by name the runs that were made, or found to be made, and of which the status may not tell yet (kept in memory).
         refused: by name the last refusal of runs that the API server did not take (kept in memory).
         crowd: its runs, as the store counts them.
@@ -65,6 +66,7 @@ class FlowObserved:
     now: datetime
     live: bool = False
     source: ConfigMap | Absence = UNKNOWN
+    checked: Checked | Absence = UNKNOWN
     made: Mapping[str, CreateRun] = field(default_factory=dict)
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     crowd: Crowd = Crowd()

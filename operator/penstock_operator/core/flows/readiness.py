@@ -1,4 +1,4 @@
-"""Whether runs can be made of a Flow: its source is there and may be copied, its spec can be read.
+"""Whether runs can be made of a Flow: its source is there and may be copied, its spec can be read, its schema is one.
 
 A pure function of the Flow as it is and of what its source holds. Neighbours: `..revisions` makes the definition that a run takes.
 """
@@ -8,21 +8,29 @@ from __future__ import annotations
 from penstock_operator.api.flow import Flow
 
 from ..faults import Need, Unusable
-from ..model import UNKNOWN, Absence, ConfigMap, Look
+from ..model import UNKNOWN, Absence, Checked, ConfigMap, Look
 from ..revisions import of_flow
 from .model import Readiness
 
 
-def readiness(flow: Flow, source: ConfigMap | Absence) -> Readiness:
+def readiness(flow: Flow, source: ConfigMap | Absence, checked: Checked | Absence) -> Readiness:
     """Return whether runs can be made of a Flow.
 
     Args:
         flow: as it is.
         source: the ConfigMap that `source.configMap` names; not looked at where it names none.
 
+        checked: the Flow's own parameters against `parametersSchema`; not looked at where there is none.
+
     Raises:
-        Need: the ConfigMap.
+        Need: the ConfigMap, or the check.
     """
+    if flow.spec.parameters_schema is not None:
+        if not isinstance(checked, Checked):
+            raise Need(Look.PARAMETERS)
+        # Of the parameters some may be left to the run: only what no run can mend counts here.
+        if checked.unusable is not None:
+            return Readiness("Unusable", checked.unusable)
     named = flow.spec.source.config_map if flow.spec.source is not None else None
     held: ConfigMap | None = None
     if named is not None:
