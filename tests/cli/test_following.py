@@ -19,7 +19,6 @@ from penstock_operator.runtime.credentials import load
 from tests.support.cli import Stage
 from tests.support.world import until
 
-
 COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
 
 
