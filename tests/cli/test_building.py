@@ -148,7 +148,7 @@ def test_a_flow_that_checks_nothing_has_nothing_refused(write: Callable[..., Pat
     schema = spec(str(file))["parametersSchema"]
     assert schema["properties"]["a"] == {"title": "a", "position": 0, "default": 3, "anyOf": [{"type": "integer"}, {}]}
     assert schema["properties"]["b"] == {"title": "b", "position": 1, "default": 1}
-    assert "additionalProperties" not in schema
+    assert schema["additionalProperties"] is True
 
 
 MAIN = HEAD + "import json, helper\n@flow\ndef top(): helper.other.z\n"

@@ -121,15 +121,14 @@ def _flow(flow: Flow[..., Any], module: ModuleType) -> Json:
 
 
 def _schema(flow: Flow[..., Any]) -> Json:
-    """The schema of the parameters; names that the signature has not are refused, as the engine refuses them."""
+    """The schema of the parameters; names that the signature has not are refused, or taken by `**kwargs`, as by the engine."""
     from inspect import Parameter
 
     schema: Json = flow.parameters.model_dump()
     if not flow.should_validate_parameters:
         schema["properties"] = {name: _unchecked(each) for name, each in schema["properties"].items()}
-    if not any(each.kind is Parameter.VAR_KEYWORD for each in flow.binder.signature.parameters.values()):
-        schema["additionalProperties"] = False
-    return schema
+    takes_any_name = any(each.kind is Parameter.VAR_KEYWORD for each in flow.binder.signature.parameters.values())
+    return {**schema, "additionalProperties": takes_any_name}
 
 
 def _unchecked(described: Json) -> Json:
