@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,12 +19,12 @@ import pytest
 
 from penstock_operator.api.constants import LABEL_FLOW_RUN
 from penstock_operator.api.crd import crds
-from tests.support.builders import INSTANCE, RUN_UID, termination_message
 from tests.support.cluster import NAMESPACE, ROOT
 from tests.support.helms import HELMS, helm_program
 from tests.support.played import Stage, open_stage, seen
+from tests.support.played_engine import begin, complete, said
 from tests.support.realserver import MISSING, RealServer, assets
-from tests.support.release import NODE, Release
+from tests.support.release import Release
 from tests.support.world import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240), pytest.mark.xdist_group("upgrade")]
@@ -117,39 +116,6 @@ def in_flight(stage: Stage) -> None:
         stage.report(name, said("Paused", message="asks"))
 
 
-def begin(stage: Stage, name: str) -> None:
-    """Schedule the pod, start its engine, claim."""
-    stage.bind(name, NODE)
-    stage.patch_pod_status(name, status("Running", {"running": {"startedAt": now()}}))
-    stage.claim(name)
-
-
-def end(stage: Stage, name: str, *, reported: bool = True, result: str = "1") -> None:
-    """The engine completes and its container ends; not `reported`: its last word was refused, and only the termination message has it."""
-    if reported:
-        stage.report(name, said("Completed", result={"json": result, "type": "int"}))
-    message = termination_message("Completed", "Completed", instance=INSTANCE, time=now())
-    ended = {"exitCode": 0, "reason": "Completed", "startedAt": now(), "finishedAt": now()}
-    uid = str(stage.send("GET", f"{stage.runs}/{name}")["metadata"]["uid"])
-    stage.patch_pod_status(
-        name, status("Succeeded", {"terminated": {**ended, "message": message.replace(RUN_UID, uid)}})
-    )
-
-
-def said(kind: str, **more: Any) -> dict[str, Any]:
-    return {"attempt": 1, "instance": INSTANCE, "type": kind, "name": kind, **more}
-
-
-def status(phase: str, state: dict[str, Any]) -> dict[str, Any]:
-    runs = "running" in state
-    container = {"name": "engine", "image": "x", "imageID": "", "restartCount": 0, "ready": runs, "started": runs}
-    return {"phase": phase, "startTime": now(), "containerStatuses": [{**container, "state": state}]}
-
-
-def now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
 def is_in(*states: str) -> Any:
     return lambda status: seen(status)["state"] in states
 
@@ -186,7 +152,7 @@ def one_after_the_other(stage: Stage, names: list[str]) -> None:
         until("the slot is given to the next one", lambda: bool(turn()))
         for name in turn():
             begin(stage, name)
-            end(stage, name)
+            complete(stage, name)
             left.discard(name)
 
 
@@ -199,7 +165,7 @@ def helm_tested(release: Release) -> None:
             until("the test made its FlowRun", lambda: bool(stage.send("GET", stage.runs)["items"]))
             name = stage.adopt(stage.send("GET", stage.runs)["items"][0])
             begin(stage, name)
-            end(stage, name, result="42")
+            complete(stage, name, result="42")
 
     with ThreadPoolExecutor(1) as pool:
         playing = pool.submit(engine)
@@ -219,7 +185,7 @@ def test_50_runs_in_flight(release: Release, stage: Stage, older: Path) -> None:
 
     # Upgraded: another source, other definitions. Five end while it happens.
     for name in RUNNING[:5]:
-        end(stage, name)
+        complete(stage, name)
     release.helm("upgrade", RELEASE, str(CHART), *wait, "--set", NEW)
     served = definitions(stage.client)
     assert served == {crd["metadata"]["name"]: crd["spec"]["versions"][0]["schema"] for crd in crds()}
@@ -241,9 +207,9 @@ def test_50_runs_in_flight(release: Release, stage: Stage, older: Path) -> None:
     release.helm("uninstall", RELEASE, *wait)
     assert stage.client.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments").json()["items"] == []
     for name in RUNNING[5:10]:
-        end(stage, name)
+        complete(stage, name)
     for name in RUNNING[10:15]:
-        end(stage, name, reported=False)
+        complete(stage, name, reported=False)
     assert {n: seen(s)["state"] for n, s in stage.look().items() if n in RUNNING[5:15]} == dict.fromkeys(
         RUNNING[5:15], "Running/Running"
     )
@@ -254,7 +220,7 @@ def test_50_runs_in_flight(release: Release, stage: Stage, older: Path) -> None:
     for name in [*PENDING, "fresh"]:
         begin(stage, name)
     for name in [*RUNNING[15:], *PAUSED, *PENDING, "fresh"]:
-        end(stage, name)
+        complete(stage, name)
     one_after_the_other(stage, WAITING)
     ended = [*RUNNING, *PAUSED, *PENDING, *WAITING, "fresh"]
     reached(stage, {**dict.fromkeys(ended, "Completed/Completed"), **dict.fromkeys(LATER, "Scheduled/Scheduled")}, 40)

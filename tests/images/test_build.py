@@ -99,6 +99,13 @@ CASES = [
     ),
     Case("a certificate is a secret", "podman", env={"PIP_CERT": "/ca.pem"}, does=("--secret id=ca,src=/ca.pem",)),
     Case("without one there is none", "podman", never="id=ca"),
+    Case(
+        "every step anew",
+        "podman",
+        env={"NO_CACHE": "1"},
+        does=("podman build --layers", "--no-cache", "--target engine"),
+    ),
+    Case("steps may be known", "podman", never="--no-cache"),
     Case("the date is given", "podman", env={"SOURCE_DATE_EPOCH": "7"}, does=("--timestamp 7", "SOURCE_DATE_EPOCH=7")),
 ]
 

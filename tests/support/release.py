@@ -20,11 +20,11 @@ import httpx
 
 from tests.support.cluster import NAMESPACE, die_with_parent
 from tests.support.operatorprocess import OperatorProcess
+from tests.support.played_engine import NODE
 from tests.support.realserver import RealServer
 from tests.support.world import MERGE
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/"
-NODE = "played"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 Json = dict[str, Any]
 
