@@ -19,6 +19,7 @@ from penstock_cli.building_sources import read_sources
 from penstock_cli.building_survey import Target
 from penstock_cli.building_yaml import dump
 from penstock_cli.errors import CliError
+from penstock_cli.main import main
 from tests.cli.conftest import Penstock
 
 HEAD = "from penstock import flow\nfrom penstock.schedules import Cron, Interval\n"
@@ -378,16 +379,16 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     assert (done.code, "cannot be written" in done.err) == (1, True)
 
 
-def test_the_file_is_imported_in_a_process_that_may_be_ended(penstock: Penstock, tmp_path: Path) -> None:
+def test_the_file_is_imported_in_a_process_that_may_be_ended(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "etl.py").write_text(
         ETL + 'import os, threading, time\nprint("noise")\nos.write(1, b"more\\n")\n'
         "threading.Thread(target=time.sleep, args=(600,)).start()\n"
     )
-    done = penstock("build", f"{tmp_path}/etl.py:etl")
-    assert done.code == 0
-    assert yaml.safe_load(done.out)["spec"]["entrypoint"] == "etl.py:etl"
+    assert main(["build", f"{tmp_path}/etl.py:etl"]) == 0
+    told = capfd.readouterr()
+    assert yaml.safe_load(told.out)["spec"]["entrypoint"] == "etl.py:etl"
+    assert sorted(told.err.split()) == ["more", "noise"]
     assert not (tmp_path / "__pycache__").exists()
     (tmp_path / "hangs.py").write_text("import time\ntime.sleep(600)\n")
-    done = penstock("build", f"{tmp_path}/hangs.py", "--timeout", "0.2")
-    assert done.code == 124
-    assert "was not imported within 0.2 s" in done.err
+    assert main(["build", f"{tmp_path}/hangs.py", "--timeout", "0.2"]) == 124
+    assert "was not imported within 0.2 s" in capfd.readouterr().err

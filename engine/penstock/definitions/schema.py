@@ -235,14 +235,12 @@ class _Generator(GenerateJsonSchema):
         return {"anyOf": [usual, {}]}
 
     def encode_default(self, dft: Any) -> Any:
-        """The JSON form of a default; the same in every process.
+        """The JSON form of a default.
 
         Raises:
             PydanticSerializationError: it has none: the schema then shows no default.
         """
         form = super().encode_default(dft)
-        if isinstance(dft, set | frozenset) and isinstance(form, list):
-            form = sorted(form, key=repr)
         if not _is_json(form):
             raise PydanticSerializationError("it has no JSON form")
         return form
