@@ -44,7 +44,7 @@ WORKERS = 8
 ROUNDS = 64  # a hundred runs are made in ten of them
 AT_ONCE = 10  # runs that are made before the Flow is read anew: somebody may suspend it meanwhile
 SETTLE_SECONDS = 100.0
-GIVE_WAY_SECONDS = 2.0
+GIVE_WAY_SECONDS = 20.0  # a thousand Flows that look again are work too
 SOONEST_SECONDS = 0.02  # a time that has passed already must not become a loop
 
 log = logging.getLogger(__name__)
