@@ -38,6 +38,11 @@ class Applied:
     def __str__(self) -> str:
         return f"{self.kind.label(self.body['metadata']['name'])} {self.verb}"
 
+    @property
+    def told(self) -> tuple[str, str, str, Json]:
+        """What `Output.told` takes."""
+        return self.kind.label("").rstrip("/"), str(self.body["metadata"]["name"]), self.verb, self.body
+
 
 def apply(api: Api, manifests: Sequence[Manifest], namespace: str | None) -> Iterator[Applied]:
     """Apply manifests in their order.

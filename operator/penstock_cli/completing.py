@@ -63,7 +63,7 @@ def _names_things(before: list[str], unfinished: str) -> bool:
     return not takes_files and (not before or before[0] not in ("build", "run-file"))
 
 
-# --- what a cluster has: for `autocompletion=` of arguments
+# --- what a cluster has: for `autocompletion=` of arguments; typer leaves out what does not begin as what was typed
 
 
 def runs(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
@@ -90,7 +90,7 @@ def objects(context: typer.Context, args: list[str], incomplete: str) -> list[tu
     kind = next((kind for kind in KNOWN if word in kind.words), None)
     if kind is not None:
         return _known(context, kind, incomplete)
-    return [(each, kind.kind) for kind in KNOWN for each in (kind.plural,) if each.startswith(incomplete)]
+    return [(kind.plural, kind.kind) for kind in KNOWN]
 
 
 def parameters(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
@@ -107,7 +107,7 @@ def parameters(context: typer.Context, args: list[str], incomplete: str) -> list
         fields = Fields(schema)
         return [(f"{name}=", fields.types(name)) for name in fields.known]
 
-    return _asked(context, ask, incomplete) if flow else []
+    return _asked(context, ask) if flow else []
 
 
 def _known(context: typer.Context, kind: Kind, incomplete: str) -> list[tuple[str, str]]:
@@ -123,15 +123,13 @@ def _known(context: typer.Context, kind: Kind, incomplete: str) -> list[tuple[st
             about = "" if told is None else str(row["cells"][told] or "")
             yield f"{prefix}{slash}{row['object']['metadata']['name']}", about
 
-    return _asked(context, ask, incomplete)
+    return _asked(context, ask)
 
 
-def _asked(
-    context: typer.Context, ask: Callable[[Any], Iterable[tuple[str, str]]], incomplete: str
-) -> list[tuple[str, str]]:
+def _asked(context: typer.Context, ask: Callable[[Any], Iterable[tuple[str, str]]]) -> list[tuple[str, str]]:
     from .api import Api
     from .connection import asked_namespace, credentials
 
     with Api(credentials(context, silent=True), patience=_SECONDS) as api:
         api.namespace = asked_namespace(context) or api.namespace
-        return [(value, about) for value, about in ask(api) if value.startswith(incomplete)]
+        return list(ask(api))

@@ -52,6 +52,12 @@ def test_apply_says_what_became_of_each(at: Stage, penstock: Penstock, tmp_path:
     assert at.get(f"{at.runs}/one")["spec"]["desiredState"] == "Cancelled"
 
 
+def test_apply_prints_what_it_made(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    path = file(tmp_path, RUN)
+    assert penstock("apply", "-f", path, "-o", "name").out == "flowrun.penstock.dev/one\n"
+    assert penstock("apply", "-f", path, "-o", "jsonpath={.spec.desiredState}").out == "Running"
+
+
 def test_apply_wins_over_who_wrote_last(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
     path = file(tmp_path, RUN + "  priority: 1\n")
     penstock("apply", "-f", path)

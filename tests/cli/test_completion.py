@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from tests.cli.conftest import Penstock
 from tests.cli.test_errors import config
 from tests.cli.test_running import SCHEMA, flow
 from tests.support.cli import Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 def candidates(penstock: Penstock, *words: str) -> list[str]:
@@ -107,3 +112,26 @@ ask "penstock wait "; ask "penstock run etl -p "; ask "penstock run etl -p day=t
 def test_a_shell_that_is_none(penstock: Penstock) -> None:
     done = penstock("completion", "bsh")
     assert (done.code, done.err) == (2, "error: 'bsh' is none of bash, zsh, fish. Did you mean 'bash' or 'zsh'?\n")
+
+
+def test_kubectl_has_it_as_its_plugin(at: Stage, tmp_path: Path) -> None:
+    """Under its name there, and completed by kubectl's own completion."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("no kubectl here")
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    for name in ("kubectl-penstock", "kubectl_complete-penstock"):
+        module, _, function = scripts[name].partition(":")
+        plugin = tmp_path / name
+        plugin.write_text(f"#!{sys.executable}\nfrom {module} import {function}\n{function}()\n")
+        plugin.chmod(0o755)
+    at.run("one")
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(at.kubeconfig)}
+
+    def ask(*words: str) -> str:
+        return subprocess.run([kubectl, *words], capture_output=True, text=True, env=env, check=False).stdout
+
+    told = ask("penstock", "wait", "--help")
+    assert told.startswith("Usage: kubectl penstock wait ")
+    assert "\n  kubectl penstock wait hello\n" in told
+    assert ask("__complete", "penstock", "wait", "").splitlines()[0] == "one"

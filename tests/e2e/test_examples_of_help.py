@@ -15,10 +15,10 @@ from penstock_cli.commands import COMMANDS
 from tests.support.cluster import Cluster, Space
 from tests.support.world import until
 
-# Readers first, then what changes; `delete` at the end.
+# Readers first, then what changes; `build` writes flow.yaml anew, `delete` takes everything away.
 ORDER = (
-    "version", "completion", "next", "build", "run-file", "apply", "get", "describe", "logs", "tasks", "wait", "run", "pause",
-    "resume", "suspend", "cancel", "retry", "delete",
+    "version", "completion", "next", "apply", "get", "describe", "logs", "tasks", "wait", "run", "pause",
+    "resume", "suspend", "cancel", "retry", "run-file", "build", "delete",
 )  # fmt: skip
 # These never end, or are a control plane themselves: test_newcomer.py and the operator's tests start them.
 ELSEWHERE = {"dev", "operator"}

@@ -6,7 +6,7 @@ import typer
 
 from ..connection import asked_namespace, connect
 from ..errors import CliError
-from ..options import Files
+from ..options import Files, OutputFormat
 
 EXAMPLES = """
 penstock apply -f flow.yaml
@@ -14,14 +14,15 @@ penstock apply -f manifests/ -f more.yaml
 """
 
 
-def command(context: typer.Context, files: Files = None) -> None:
+def command(context: typer.Context, files: Files = None, output: OutputFormat = "") -> None:
     """Create or change what manifests describe."""
     if not files:
         raise CliError("error: must specify -f FILE")
     from ..applying import apply
     from ..manifests import read
-    from ..terminal import say
+    from ..outputs import output as read_output
 
+    form = read_output(output)
     with connect(context) as api:
         for applied in apply(api, read(files), asked_namespace(context)):
-            say(applied)
+            form.told(*applied.told)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 EXAMPLES = """
-penstock dev
 penstock dev --apply examples/hello.yaml --exit-when-finished
+penstock dev
 """
 app = typer.Typer(cls=HelpfulGroup, invoke_without_command=True, context_settings=HELP, **PLAIN)
 

@@ -12,8 +12,8 @@ from ..options import OutputFormat, Words
 EXAMPLES = """
 penstock get flowruns
 penstock get fr,fl -o wide
-penstock get fr --field-selector status.state.type=Running --watch
 penstock get fr hello -o jsonpath='{.status.result.json}'
+penstock get fr --field-selector status.state.type=Running --watch
 """
 
 
