@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
-from penstock_operator.core import MISSING, UNKNOWN, Look, Observed, Refusal, reconcile
+from penstock_operator.core import MISSING, UNKNOWN, CreatePod, Look, Observed, Refusal, reconcile
 from penstock_operator.core.concurrency import holds
 from penstock_operator.core.nearnames import meant, near_names
-from tests.support.builders import NOW, at, files, flow, flow_spec, observed, recorded, run, status_json
+from penstock_operator.core.revisions import of_flow
+from tests.support.builders import NOW, at, files, flow, flow_spec, observed, recorded, revision, run, status_json
 from tests.support.cases import Case, check, decide, state_of
 
 JSON = dict[str, Any]
@@ -250,3 +252,71 @@ def test_a_status_without_a_revision_that_has_begun_is_not_open() -> None:
 
     assert holds(with_status())
     assert holds(with_status(pod_uid="p"))
+
+
+# --- a run that was started for a change executes that revision ---------------------------------------------------------------------------
+
+
+def of_change(*, current: Flow, digest: str | None = None, **more: Any) -> Observed:
+    """A run that the Flow has started for what it was; the Flow is another by now."""
+    was = of_flow(WAS, None)
+    change = {"revision": was.revision, "digest": digest or was.digest, "runName": "etl", "runs": 1}
+    status = current.status.model_validate({"changes": [change]})
+    owner = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "name": "etl", "uid": "flow-1", "controller": True}
+    made = run(REF, **{"ownerReferences": [owner], **more.pop("meta", {})})
+    return observed(made, flow=current.model_copy(update={"status": status}), **more)
+
+
+WAS, IS = flow(flow_spec(image="x:1")), flow(flow_spec(image="x:2"))
+OF_A_CHANGE = [
+    Case(
+        "the Flow is as it was: its revision",
+        of_change(current=WAS, revision=revision(WAS)),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "the Flow has changed: the revision that the run was started for",
+        of_change(current=IS, revision=revision(WAS)),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "the Flow can't be run any more: that revision can",
+        of_change(current=UNUSABLE, revision=revision(WAS)),
+        "Pending/Submitting",
+        ("create-pod",),
+    ),
+    Case(
+        "that revision is gone: Cancelled/Superseded",
+        of_change(current=IS, revision=MISSING),
+        "Cancelled/Superseded",
+        says=(f"revision {revision(WAS).name} is not kept any more",),
+    ),
+    Case(
+        "something else under its name is not executed",
+        of_change(current=IS, revision=replace(revision(WAS), data={"flow.json": '{"entrypoint": "evil.py:main"}'})),
+        "Scheduled/AwaitingFlow",
+        says=("does not hold the revision",),
+        degraded="AwaitingFlow",
+    ),
+    Case(
+        "of another owner: no promise is made to it, and it takes the Flow as it is",
+        of_change(current=IS, revision=MISSING, meta={"ownerReferences": []}),
+        "Pending/Submitting",
+        ("create-revision", "create-pod"),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", OF_A_CHANGE, ids=str)
+def test_of_a_change(case: Case) -> None:
+    decision = check(case)
+    status = decision.status
+    assert status is not None
+    if status.state is not None and status.state.name == "Submitting":
+        assert status.flow is not None
+        expected = IS if case.id.startswith("of another owner") else WAS
+        assert status.flow.revision == recorded(expected)["revision"]
+        image = next(e for e in decision.effects if isinstance(e, CreatePod)).manifest["spec"]["containers"][0]["image"]
+        assert image == expected.spec.image

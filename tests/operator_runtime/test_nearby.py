@@ -72,7 +72,7 @@ def test_a_run_of_a_missing_flow_names_the_near_ones_of_its_namespace() -> None:
         await rig.settle()
         said = api.get("flowruns", "etl")["status"]["state"]
         assert (said["name"], said["message"].partition("; ")[2]) == ("AwaitingFlow", "did you mean 'orders'?")
-        assert rig.store.waiting_for(FLOWS, Key("default", "odrers")) == (Key("default", "etl"),)
+        assert rig.store.references.waiting_for(FLOWS, Key("default", "odrers")) == (Key("default", "etl"),)
 
     on(api, reconcile, story)
 

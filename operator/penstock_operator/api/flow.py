@@ -14,6 +14,7 @@ from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
 
 _SCHEDULE_NAME = 40  # a run's name adds the time to the Flow's and to this
+CHANGES: Final = 10  # revisions that a Flow's status remembers
 MISSED_RUNS: Final = 100  # of a schedule, that are made up for at once
 
 
@@ -171,6 +172,21 @@ class ScheduleStatus(Model):
     """
 
 
+class Change(Model):
+    """A revision of the Flow, as runOnChange has met it."""
+
+    revision: Annotated[str, names.SUBDOMAIN.field(80)]
+    """Name of the revision's ConfigMap."""
+    digest: Annotated[str | None, Field(max_length=64, pattern="^[0-9a-f]{64}$")] = None
+    """SHA-256 of that ConfigMap's content."""
+    run_name: Annotated[str | None, names.LABEL.field()] = None
+    """Name of the run that was started for it last. Absent: none was, since nobody wanted one when it came."""
+    runs: Annotated[Int32, Field(ge=0)] = 0
+    """How many runs were started for it: one, and one more for each return to it."""
+    pending: bool | None = None
+    """True: that run is being made."""
+
+
 class LastOutcome(Model):
     """How a run of a Flow ended."""
 
@@ -195,6 +211,14 @@ class FlowStatus(Model):
     """Runs of this flow that hold a slot."""
     queued_runs: Annotated[Int32 | None, Field(ge=0)] = None
     """Runs of this flow that wait for a slot."""
+    changes: Annotated[
+        tuple[Change, ...] | None,
+        Field(
+            max_length=CHANGES,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["revision"]},
+        ),
+    ] = None
+    """The revisions that runOnChange has met, the newest 10, the present one last."""
     last_outcome: LastOutcome | None = None
     """How the run ended that ended last."""
     last_scheduled_time: Time | None = None

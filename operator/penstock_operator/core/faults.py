@@ -23,6 +23,10 @@ class Unusable(Exception):  # noqa: N818 - the flow is, its message says why
     of_run = False
 
 
+class Superseded(Exception):  # noqa: N818 - likewise
+    """A run was started for a revision that is not kept any more; the message says which."""
+
+
 class SourceMissing(Unusable):
     """The ConfigMap that a flow takes its source from is not there (yet).
 

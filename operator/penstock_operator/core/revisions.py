@@ -19,14 +19,15 @@ from pydantic import ValidationError
 
 from penstock_operator.api import constants as k
 from penstock_operator.api.execution import Execution
-from penstock_operator.api.flow import Flow
+from penstock_operator.api.flow import Change, Flow
 from penstock_operator.api.flowrun import FlowInfo
 
 from .canonical import DEEPEST, canonical_json, digest_files, too_deep
-from .faults import Need, SourceMissing, Unusable
+from .faults import Need, SourceMissing, Superseded, Unusable
 from .model import MISSING, UNKNOWN, Absence, ConfigMap, Look, Observed
 from .naming import misnamed_source
 from .policy import effective_parameters
+from .promised import promised
 from .spec_hash import deep_fields
 
 # etcd refuses objects beyond 1.5 MB, the API server ConfigMaps beyond 1 MiB; a revision is copied whole by every GET of it.
@@ -141,12 +142,41 @@ def _source(seen: Observed, flow: Flow) -> ConfigMap | Absence | None:
 
 
 def current_definition(seen: Observed) -> Definition | None:
-    """Return what a first attempt executes: the flowSpec, or the Flow as it is now. None: there is no such Flow (yet).
+    """Return what a first attempt executes: the flowSpec, the revision that the run was started for, or the Flow as it is now.
+
+    None: there is no such Flow (yet).
 
     Raises:
         Unusable: the Flow can't be run as it is; it may heal (SourceMissing: when its ConfigMap comes).
-        Need: its source is to be read.
+        Superseded: the revision that the run was started for is gone.
+        Need: its source, or that revision, is to be read.
     """
+    change = promised(seen)
+    if change is None:
+        return _definition_of_now(seen)
+    try:
+        now = _definition_of_now(seen)
+    except Unusable:
+        now = None
+    return now if now is not None and now.digest == change.digest else _as_promised(seen, change)
+
+
+def _as_promised(seen: Observed, change: Change) -> Definition:
+    """Return an earlier revision than the Flow's of now."""
+    found, name = seen.revision, change.revision
+    if found is MISSING:
+        raise Superseded(
+            f"the Flow has changed since this run was started for it, and revision {name} is not kept any more"
+        )
+    if not isinstance(found, ConfigMap) or found.name != name:
+        raise Need(Look.REVISION)
+    execution = _read(found) if content_digest(found.data, found.binary) == change.digest else None
+    if execution is None:
+        raise Unusable(f"ConfigMap {name!r} does not hold the revision that this run was started for")
+    return Definition(execution, name, change.digest)
+
+
+def _definition_of_now(seen: Observed) -> Definition | None:
     if seen.run.spec.flow_spec is not None:
         return Definition(seen.run.spec.flow_spec)
     if not isinstance(seen.flow, Flow):
@@ -234,6 +264,9 @@ def revision_name(seen: Observed) -> str | None:
     """Return the name of the ConfigMap that `Look.REVISION` means: the recorded one, else the one that the Flow makes now."""
     if seen.run.status.flow is not None and seen.run.status.flow.revision is not None:
         return seen.run.status.flow.revision
+    change = promised(seen)
+    if change is not None:
+        return change.revision
     try:
         definition = current_definition(seen)
     except (Need, Unusable):
@@ -274,7 +307,7 @@ def to_check(seen: Observed) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return what `Look.PARAMETERS` means: the schema of a first attempt, and the effective parameters. None: there is no schema."""
     try:
         definition = current_definition(seen)
-    except (Need, Unusable):
+    except (Need, Unusable, Superseded):
         return None
     if definition is None or definition.execution.parameters_schema is None:
         return None

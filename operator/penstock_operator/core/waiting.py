@@ -19,7 +19,7 @@ from .cancel import cancelled
 from .canonical import DEEPEST
 from .deadlines import pending_deadline
 from .facts import has_ended
-from .faults import Need, SourceMissing, Unusable
+from .faults import Need, SourceMissing, Superseded, Unusable
 from .model import UNKNOWN, Checked, Look
 from .naming import misnamed
 from .nearnames import meant
@@ -136,6 +136,8 @@ def _begin_first(s: Situation) -> Plan:
             info = FlowInfo(name=flow_name(run), retention=retention_of(definition))
             return _end(s, Verdict(StateType.FAILED, "InvalidParameters", checked.bad), {**waits, "flow": info})
         return submit(s, definition, 1)
+    except Superseded as e:
+        return _end(s, Verdict(StateType.CANCELLED, "Superseded", str(e)), waits)
     except SourceMissing as e:
         return awaits_source(s, e.name, waits)
     except Unusable as e:

@@ -134,6 +134,7 @@ class Operator:
             self._checker,
             now=now,
             clock=clock,
+            complete=lambda: self._sync.complete.is_set(),
         )
         self._sync = Sync(self._client, self.store, config.namespaces, self.metrics, clock=clock)
         self._beats = Beats(clock)
@@ -286,6 +287,7 @@ class Operator:
     async def _sweep(self) -> None:
         """End pods whose runs are gone, once everything has been listed."""
         await self._sync.complete.wait()
+        self._flows.concern(Key(*name) for name in self.store.references.history.flows())
         while True:
             await self._orphans.sweep()
             await asyncio.sleep(ORPHAN_SECONDS)
@@ -336,7 +338,7 @@ class Operator:
     def _flow_changed(self, key: Key) -> None:
         self._flows.concern((key,))
         for missing in self._nearby.changed(key, there=self.store.seen(FLOWS, key) > 0):
-            self._concerned(self.store.waiting_for(FLOWS, missing))
+            self._concerned(self.store.references.waiting_for(FLOWS, missing))
 
     def _flow_counted(self, key: Key) -> None:
         self._flows.counted(key)

@@ -12,9 +12,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any, assert_never
 
-from penstock_operator.api.constants import LABEL_FLOW
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.api.metadata import ObjectMeta
 from penstock_operator.core.model import (
     CreatePod,
     CreateRevision,
@@ -27,7 +25,7 @@ from penstock_operator.core.model import (
     TidyRevisions,
 )
 from penstock_operator.core.observe import parse_pod
-from penstock_operator.core.revisions import Stored, content_digest, parse_config_map, superseded
+from penstock_operator.core.revisions import content_digest, parse_config_map
 
 from . import errors
 from .client import ApiClient
@@ -35,6 +33,7 @@ from .errors import ApiError
 from .gather import key_of_run
 from .gist import urgent
 from .memory import Memory
+from .past import Tidying
 from .recorder import Recorder
 from .resources import CONFIGMAPS, FLOWRUNS, PODS, Key
 from .store import Store
@@ -66,6 +65,7 @@ class Effects:
         self._client = client
         self._store = store
         self._recorder = recorder
+        self._tidying = Tidying(client, store)
         self._now = now
 
     async def perform(self, effect: Effect, run: FlowRun, memory: Memory) -> Outcome:
@@ -83,7 +83,9 @@ class Effects:
             case CreateRevision():
                 return await self._create_revision(effect, run, memory)
             case TidyRevisions():
-                return await self._tidy_revisions(effect, run)
+                flow = Key(run.metadata.namespace, effect.flow)
+                await self._tidying.tidy_revisions(flow, effect.flow_uid)
+                return Outcome.TOLD
             case PatchPod():
                 return await self._patch_pod(effect, run, memory)
             case DeletePod():
@@ -164,22 +166,6 @@ class Effects:
         wanted = content_digest(manifest["data"], manifest.get("binaryData") or {})
         return content_digest(found.data, found.binary) == wanted
 
-    async def _tidy_revisions(self, effect: TidyRevisions, run: FlowRun) -> Outcome:
-        namespace = run.metadata.namespace
-        try:
-            listing = await self._client.list(
-                CONFIGMAPS, namespace, label_selector=f"{LABEL_FLOW}={effect.flow}", metadata_only=True
-            )
-            stored = [_stored(raw) for raw in listing.items]
-            in_use = self._store.revisions_in_use(Key(namespace, effect.flow))
-            for old in superseded(stored, effect.flow, effect.flow_uid, in_use):
-                await self._client.delete(CONFIGMAPS, namespace, old.name, {"preconditions": {"uid": old.uid}})
-        except ApiError as error:
-            # They are in nobody's way, and the next new revision finds them again.
-            if error.code not in (errors.NOT_FOUND, errors.CONFLICT):
-                log.info("old revisions of Flow %s/%s stay: %s", namespace, effect.flow, error)
-        return Outcome.TOLD
-
     async def _patch_pod(self, effect: PatchPod, run: FlowRun, memory: Memory) -> Outcome:
         key = Key(run.metadata.namespace, effect.name)
         if "activeDeadlineSeconds" in (effect.patch.get("spec") or {}) and memory.stopped_at is None:
@@ -246,9 +232,3 @@ class Effects:
             return True
         self._store.apply(PODS, raw, own=key_of_run(run))
         return bool(raw["metadata"].get("uid") != uid)
-
-
-def _stored(raw: Mapping[str, Any]) -> Stored:
-    meta = ObjectMeta.model_validate(raw["metadata"])
-    owner = next((o.uid for o in meta.owner_references if o.controller), "")
-    return Stored(meta.name, meta.uid, owner, meta.creation_timestamp)

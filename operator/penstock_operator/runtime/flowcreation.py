@@ -19,7 +19,8 @@ from . import errors
 from .client import ApiClient
 from .errors import ApiError, UnreadableError
 from .flowmemory import FlowMemory
-from .resources import FLOWRUNS, Key
+from .past import Tidying
+from .resources import CONFIGMAPS, FLOWRUNS, Key
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class FlowCreation:
     def __init__(self, client: ApiClient, store: Store, *, now: Callable[[], datetime]) -> None:
         self._client = client
         self._store = store
+        self._tidying = Tidying(client, store)
         self._now = now
 
     async def create(self, runs: Iterable[CreateRun], flow: Flow, memory: FlowMemory) -> None:
@@ -66,6 +68,10 @@ class FlowCreation:
         key = Key(flow.metadata.namespace, run.name)
         if self._known(key, flow):
             return None
+        if run.revision is not None:
+            refused = await self._revision(run.revision, flow)
+            if refused is not None:
+                return refused
         try:
             # One try: how a refusal is met is the core's decision.
             raw = await self._client.create(FLOWRUNS, key.namespace, run.manifest, tries=1)
@@ -77,6 +83,18 @@ class FlowCreation:
                 words = f"there is another FlowRun {run.name!r} already, which is not of this Flow"
                 return ApiError(error.code, error.reason, words)
         self._store.apply(FLOWRUNS, raw)
+        return None
+
+    async def _revision(self, manifest: Mapping[str, Any], flow: Flow) -> ApiError | None:
+        """Make the revision that a run is to find; what stands there already proves itself before it is used."""
+        try:
+            await self._client.create(CONFIGMAPS, flow.metadata.namespace, manifest, tries=1)
+        except ApiError as error:
+            if error.code != errors.CONFLICT or error.reason != "AlreadyExists":
+                return error
+        else:
+            mine = Key(flow.metadata.namespace, flow.metadata.name)
+            await self._tidying.tidy_revisions(mine, flow.metadata.uid)
         return None
 
     def _known(self, key: Key, flow: Flow) -> bool:

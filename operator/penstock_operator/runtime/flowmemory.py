@@ -38,11 +38,12 @@ class FlowMemory:
     def settled(self, status: FlowStatus) -> None:
         """Forget what a status that stands tells."""
         self.made.clear()
+        promised = {change.run_name for change in status.changes or () if change.pending}
         open_ = {(row.name, time) for row in status.schedules or () for time in row.overdue_times or ()}
         self.refused = {
             name: kept
             for name, kept in self.refused.items()
-            if kept[0].time is None or (kept[0].schedule, kept[0].time) in open_
+            if name in promised or (kept[0].schedule, kept[0].time) in open_
         }
 
 

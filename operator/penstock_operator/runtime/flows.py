@@ -15,7 +15,14 @@ from datetime import datetime
 from penstock_operator.api.flow import Flow, FlowStatus
 from penstock_operator.core.flows.counts import counted
 from penstock_operator.core.flows.decide import decide
-from penstock_operator.core.flows.model import Crowd, FlowDecision, FlowObserved
+from penstock_operator.core.flows.model import (
+    NOTHING_PAST,
+    Crowd,
+    DeletePast,
+    FlowDecision,
+    FlowEffect,
+    FlowObserved,
+)
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap, Look
 from penstock_operator.core.revisions import parse_config_map
 
@@ -26,6 +33,7 @@ from .crew import Crew
 from .errors import ApiError, UnreadableError
 from .flowcreation import FlowCreation
 from .flowmemory import FlowMemories, FlowMemory
+from .past import Tidying
 from .patch import merge_patch
 from .queue import WorkQueue
 from .recorder import Recorder
@@ -53,6 +61,7 @@ class Flows:
         checker: of schemas.
         now: the wall clock, UTC.
         clock: monotonic seconds, the queue's.
+        complete: whether the store has been told of all runs, those that have ended among them.
     """
 
     def __init__(
@@ -65,6 +74,7 @@ class Flows:
         *,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        complete: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client = client
         self._store = store
@@ -73,6 +83,8 @@ class Flows:
         self._checker = checker
         self._now = now
         self._clock = clock
+        self._complete = complete
+        self._tidying = Tidying(client, store)
         self._creation = FlowCreation(client, store, now=now)
         self._memories = FlowMemories()
         self._crew = Crew(queue, self._one, WORKERS, urgent=1)
@@ -157,7 +169,7 @@ class Flows:
                     flow, source, live = await self._read(key), UNKNOWN, True
                     continue
                 for effect in decision.effects:
-                    self._recorder.emit(flow.metadata, effect, "Flow")
+                    await self._act(effect, flow)
                 if answer is None:
                     self._schedule(key, flow, decision, memory)
                     return
@@ -177,7 +189,7 @@ class Flows:
     def _observed(
         self, key: Key, flow: Flow, memory: FlowMemory, source: ConfigMap | Absence, *, live: bool
     ) -> FlowObserved:
-        crowd = self._store.slots.crowd(key)
+        crowd, history = self._store.slots.crowd(key), self._store.references.history
         return FlowObserved(
             flow,
             self._now(),
@@ -186,6 +198,9 @@ class Flows:
             checked=_of_generation(memory, flow),
             made=memory.made,
             refused={name: refusal for name, (_, refusal) in memory.refused.items()},
+            changed=history.changed(flow.metadata.uid),
+            # A run of which nobody has told yet may need one of these.
+            past=history.past(flow.metadata.uid) if self._complete() else NOTHING_PAST,
             crowd=crowd,
             outcome=self._store.outcomes.of(key),
             counts_wait=self._counts_wait(crowd, memory),
@@ -196,6 +211,12 @@ class Flows:
         wait = memory.pace.wait(crowd, self._clock())
         busy = len(self._queue) > 0 or self._client.at_its_limit
         return max(wait, GIVE_WAY_SECONDS) if busy and memory.pace.patient(self._clock()) else wait
+
+    async def _act(self, effect: FlowEffect, flow: Flow) -> None:
+        if isinstance(effect, DeletePast):
+            await self._tidying.delete_run(effect, flow.metadata.namespace)
+        else:
+            self._recorder.emit(flow.metadata, effect, "Flow")
 
     async def _write(self, key: Key, flow: Flow, wanted: FlowStatus | None, memory: FlowMemory) -> Flow | None:
         """Make the status what is wanted; return the Flow as the server answered, None where there was nothing to write.

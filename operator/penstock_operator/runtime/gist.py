@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from penstock_operator.api.constants import KUEUE_PREFIX, LABEL_FLOW_RUN, LABEL_FLOW_RUN_UID, OWN_PREFIX
 from penstock_operator.api.flowrun import DesiredState, FlowRun, StateType
+from penstock_operator.core.flows.history import Kin
 from penstock_operator.core.observe import Pod
 
+from .kin import kin_of, kin_of_run
 from .resources import FLOWRUNS, FLOWS, Key, Resource
 
 NEW: Final = "New"
@@ -30,6 +32,7 @@ class Gist:
         urgent: it is to end: its requests don't wait behind those of runs that begin.
         large: so large that few of its kind are to be in memory at the same time.
         refers: the objects that it waits for by name; none where it has what it needs.
+        kin: what it is to its Flow and to other runs; None: nothing.
     """
 
     state: str
@@ -37,6 +40,7 @@ class Gist:
     urgent: bool = False
     large: bool = False
     refers: tuple[tuple[Resource, Key], ...] = ()
+    kin: Kin | None = None
 
 
 @cache
@@ -47,19 +51,24 @@ def _ended(state: str) -> Gist:
 def of_finished(raw: Mapping[str, Any]) -> Gist | None:
     """Return the gist of a raw run that has ended, None of any other."""
     state = ((raw.get("status") or {}).get("state") or {}).get("type")
-    return _ended(state) if isinstance(state, str) and state in _TERMINAL else None
+    if not isinstance(state, str) or state not in _TERMINAL:
+        return None
+    kin = kin_of(raw)
+    return _ended(state) if kin is None else Gist(state, finished=True, kin=kin)
 
 
 def of_run(key: Key, run: FlowRun, *, large: bool) -> Gist:
     """Return the gist of a run."""
     state = run.status.state
     if state is not None and state.type.terminal:
-        return _ended(state.type.value)
+        kin = kin_of_run(run)
+        return _ended(state.type.value) if kin is None else Gist(state.type.value, finished=True, kin=kin)
     return Gist(
         state.type.value if state is not None else NEW,
         urgent=urgent(run),
         large=large,
         refers=tuple(_references(key, run)),
+        kin=kin_of_run(run),
     )
 
 

@@ -36,7 +36,12 @@ OPERATOR: Final = (
         ("get", "list", "watch"),
         "what users ask for; get: nothing is concluded from a cache alone",
     ),
-    Right(GROUP, FLOWRUN_PLURAL, ("create", "delete"), "create: the schedules of Flows; delete: retention.runSeconds"),
+    Right(
+        GROUP,
+        FLOWRUN_PLURAL,
+        ("create", "delete"),
+        "create: the schedules and changes of Flows; delete: their history, and retention.runSeconds",
+    ),
     Right(
         GROUP,
         FLOWRUN_PLURAL,

@@ -25,6 +25,7 @@ from .noted import Unreadable, has_state, why_of
 from .outcomes import Outcomes
 from .packing import Packing, pack
 from .podindex import PodIndex, run_of
+from .references import References
 from .resources import FLOWRUNS, FLOWS, PODS, Key, Resource
 from .slots import Slots
 from .table import LARGE_BYTES, Entry, Table, key_of, version
@@ -34,7 +35,6 @@ LARGE_FLOW_BYTES = 300_000  # a Flow may bring its source along, and each decisi
 log = logging.getLogger(__name__)
 
 V = TypeVar("V")
-H = TypeVar("H")
 
 
 class Store:
@@ -58,15 +58,14 @@ class Store:
         self.flows: Table[Flow] = Table(Packing(read_flow), large=LARGE_FLOW_BYTES)
         self.pods: Table[Pod] = Table()
         self._unreadable: dict[tuple[Resource, Key], Unreadable] = {}
-        self._waiting: dict[tuple[Resource, Key], set[Key]] = {}  # what unfinished runs refer to -> these runs
         self._pods = PodIndex()
-        self._states: Counter[str] = Counter()
+        self.references = References(flow_counted)
         self.slots = Slots(flow_counted)
         self.outcomes = Outcomes(flow_counted)
 
     def states(self) -> list[tuple[str, float]]:
         """Return how many runs are in each type of state; safe to call from another thread."""
-        return [(kind, float(number)) for kind, number in tuple(self._states.items())]
+        return self.references.states()
 
     def unreadables(self) -> list[tuple[str, float]]:
         """Return how many objects of each kind can't be read; safe to call from another thread."""
@@ -165,13 +164,9 @@ class Store:
 
     def revisions_in_use(self, flow: Key) -> set[str]:
         """Return the revisions of a Flow that its unfinished runs have recorded."""
-        runs = (self.runs.get(key) for key in self._waiting.get((FLOWS, flow), ()))
+        runs = (self.runs.get(key) for key in self.references.waiting_for(FLOWS, flow))
         infos = (run.status.flow for run in runs if run is not None)
         return {info.revision for info in infos if info is not None and info.revision is not None}
-
-    def waiting_for(self, resource: Resource, key: Key) -> tuple[Key, ...]:
-        """Return the unfinished runs that refer to an object by name, whether it is there or not."""
-        return tuple(self._waiting.get((resource, key), ()))
 
     def last_pod(self, key: Key) -> Pod | None:
         """Return a pod that is gone as it was last seen: a deletion's event carries how it ended."""
@@ -214,7 +209,7 @@ class Store:
             stateless = resource == FLOWRUNS and not has_state(raw)
             uid = str(raw["metadata"].get("uid", ""))
             self._note(resource, key, Unreadable(uid, at, why_of(error), stateless))
-            concerned = self._concerned_by_name(resource, key)
+            concerned = self.references.concerned(resource, key)
         others = [key for key in concerned if key != own]
         if others:
             self._notify(others)
@@ -273,7 +268,7 @@ class Store:
             # What is left out by reading is not in the model: the text tells it again.
             self.runs.put(key, Entry(uid, at, run if not run.unreadable else pack(raw), gist), size)
             self._wake(key, run)
-        self._index_run(key, before, gist)
+        self.references.note(key, before, gist)
 
     def _take_pod(self, key: Key, uid: str, at: int, raw: Mapping[str, Any]) -> bool:
         if not watched(raw):
@@ -358,7 +353,7 @@ class Store:
         entry = self._table(resource).drop(key, at)
         if resource == FLOWRUNS:
             self._wake(key, None)
-            self._index_run(key, entry.gist if entry is not None else None, None)
+            self.references.note(key, entry.gist if entry is not None else None, None)
         elif resource == FLOWS:
             self.slots.learn_flow(key, None)
             self.outcomes.forget(key)
@@ -373,28 +368,7 @@ class Store:
     def _concerned(self, resource: Resource, key: Key) -> tuple[Key, ...]:
         """Return the runs that a change of a known object may concern."""
         if resource != PODS:
-            return self._concerned_by_name(resource, key)
+            return self.references.concerned(resource, key)
         pod = self.pods.get(key) or self._pods.last(key)
         run = run_of(key, pod) if pod is not None else None
         return (run,) if run is not None and run.name else ()
-
-    def _concerned_by_name(self, resource: Resource, key: Key) -> tuple[Key, ...]:
-        if resource == PODS:
-            return ()
-        return ((key,) if resource == FLOWRUNS else ()) + tuple(sorted(self._waiting.get((resource, key), ())))
-
-    def _index_run(self, key: Key, before: Gist | None, after: Gist | None) -> None:
-        for gist, step in ((before, -1), (after, 1)):
-            if gist is not None:
-                self._states[gist.state] += step
-                for reference in gist.refers:
-                    _link(self._waiting, reference, key, step)
-
-
-def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:
-    if step > 0:
-        index.setdefault(owner, set()).add(key)
-    elif owner in index:
-        index[owner].discard(key)
-        if not index[owner]:
-            del index[owner]

@@ -7,6 +7,7 @@ Neighbours: `names` names it, `schedules` decides when.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +26,19 @@ def scheduled_run(flow: Flow, schedule: Schedule, time: datetime) -> CreateRun:
     if schedule.parameters is not None:
         spec["parameters"] = dict(schedule.parameters)
     return CreateRun(name, manifest(flow, name, {k.LABEL_SCHEDULE: schedule.name}, spec), schedule.name, time)
+
+
+def changed_run(flow: Flow, name: str, revision: str, holding: Mapping[str, Any] | None) -> CreateRun:
+    """Return the run of a change.
+
+    Args:
+        flow: that was changed.
+        name: of the run.
+        revision: name of the revision that it is for.
+        holding: the ConfigMap of that revision.
+    """
+    spec = {"displayName": f"change to {revision}"}
+    return CreateRun(name, manifest(flow, name, {k.LABEL_REVISION: revision}, spec), revision=holding)
 
 
 def manifest(flow: Flow, name: str, labels: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:

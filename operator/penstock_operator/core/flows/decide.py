@@ -16,13 +16,15 @@ from ..model import Look
 from ..plan import earliest
 from .conditions import conditions, news
 from .counts import counted
+from .history import history
 from .model import FlowDecision, FlowObserved, Part, Readiness
+from .onchange import on_change
 from .readiness import readiness
 from .schedules import schedules
 
 Policy = Callable[[FlowObserved, Readiness], Part]
 
-POLICIES: Final[tuple[Policy, ...]] = (schedules,)
+POLICIES: Final[tuple[Policy, ...]] = (schedules, on_change, history)
 SOURCE_SECONDS = 15  # between two looks for a ConfigMap that is not there yet
 
 

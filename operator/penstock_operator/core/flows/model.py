@@ -7,14 +7,15 @@ is done, and what is said of it is said once. Neighbours: `decide` is the door, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from penstock_operator.api.flow import Flow, FlowStatus, LastOutcome
 
 from ..model import UNKNOWN, Absence, Checked, ConfigMap, Emit, Look, Refusal
+from ..revisions import Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,26 @@ class Crowd:
 
     active: int = 0
     queued: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finished:
+    """A finished run that a Flow owns; in the order in which its history loses them."""
+
+    ended: datetime
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The finished runs of a Flow that nobody needs: those that completed, and those that did not; the oldest first. Not to be changed."""
+
+    completed: Sequence[Finished] = ()
+    failed: Sequence[Finished] = ()
+
+
+NOTHING_PAST: Final = Past()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +55,26 @@ class CreateRun:
         manifest: the run.
         schedule: which schedule it is for; empty: none.
         time: which time of the schedule.
+        revision: the ConfigMap of the Flow's revision that the run is to find, whatever becomes of the Flow meanwhile; None: it takes the
+            Flow as it is when it begins.
     """
 
     name: str
     manifest: Mapping[str, Any]
     schedule: str = ""
     time: datetime | None = None
+    revision: Mapping[str, Any] | None = None
 
 
-FlowEffect = Emit
+@dataclass(frozen=True, slots=True)
+class DeletePast:
+    """DELETE a finished run, with UID and resourceVersion preconditions; 404 and 409 are success: it is gone, or is looked at anew."""
+
+    name: str
+    uid: str
+
+
+FlowEffect = Emit | DeletePast
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +89,8 @@ class FlowObserved:
         checked: the Flow's own parameters against its `parametersSchema` (kept in memory).
         made: by name the runs that were made, or found to be made, and of which the status may not tell yet (kept in memory).
         refused: by name the last refusal of runs that the API server did not take (kept in memory).
+        changed: by name the runs that there are of the Flow's changes, with their revisions.
+        past: the finished runs that its history may lose.
         crowd: its runs, as the store counts them.
         outcome: the last end of a run that the store knows of.
         counts_wait: seconds until counts may be written again.
@@ -69,6 +103,8 @@ class FlowObserved:
     checked: Checked | Absence = UNKNOWN
     made: Mapping[str, CreateRun] = field(default_factory=dict)
     refused: Mapping[str, Refusal] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
+    past: Past = NOTHING_PAST
     crowd: Crowd = Crowd()
     outcome: LastOutcome | None = None
     counts_wait: float = 0.0
@@ -102,12 +138,14 @@ class Readiness:
         message: why not; empty: they can.
         waits: it may come right by itself.
         revision: the name of the revision that they would use; None: not known.
+        definition: what they would execute now; None: they can't be made.
     """
 
     reason: str
     message: str = ""
     waits: bool = False
     revision: str | None = None
+    definition: Definition | None = None
 
     @property
     def usable(self) -> bool:

@@ -1,7 +1,8 @@
 """Names of a Flow's runs: the same for every operator, and for one that starts again, so that a run is made once.
 
 Rule: Flow, schedule and time (UTC, seconds only where there are any), at most 52 characters, the bound of a FlowRun's name. Where dashes
-could make two pairs of Flow and schedule alike, or where a name had to be cut, a hash of the pair tells them apart.
+could make two pairs of Flow and schedule alike, or where a name had to be cut, a hash of the pair tells them apart. The run of a change has
+the name of the revision, and a number from its second run on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,21 @@ from ..canonical import digest_text
 
 LONGEST = 52
 _HASH = 8  # digits
+
+
+def changed_name(flow: str, revision: str, number: int) -> str:
+    """Return the name of a revision's run.
+
+    Args:
+        flow: name of the Flow.
+        revision: name of its revision, which ends in a hash.
+        number: the how-manieth run of this revision, from 1.
+    """
+    again = f"-{number}" if number > 1 else ""
+    if len(revision) + len(again) <= LONGEST:
+        return revision + again
+    tail = f"-{digest_text(flow)[:_HASH]}-{revision.rpartition('-')[2]}{again}"
+    return flow[: LONGEST - len(tail)].rstrip("-") + tail
 
 
 def scheduled_name(flow: str, schedule: str, time: datetime) -> str:

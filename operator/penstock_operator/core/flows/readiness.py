@@ -41,8 +41,8 @@ def readiness(flow: Flow, source: ConfigMap | Absence, checked: Checked | Absenc
             return Readiness("SourceMissing", f"source.configMap {named.name!r} does not exist", waits=True)
         held = source
     try:
-        revision = of_flow(flow, held).revision
+        definition = of_flow(flow, held)
     except Unusable as why:
         return Readiness("Unusable", str(why))
     # A ConfigMap that the Flow names may change unseen; what was made of it is known only when a run starts.
-    return Readiness("Usable", revision=revision if named is None else None)
+    return Readiness("Usable", revision=definition.revision if named is None else None, definition=definition)

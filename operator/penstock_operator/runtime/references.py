@@ -1,0 +1,56 @@
+"""What the runs that are known refer to, and how many there are: kept as they change, so that nobody looks through all of them.
+
+Neighbours: `store` notes each change of a run's gist here; `core.flows.history` knows who needs whom.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from penstock_operator.core.flows.history import History
+
+from .gist import Gist
+from .resources import FLOWRUNS, Key, Resource
+
+
+class References:
+    """Indexes of runs.
+
+    Args:
+        counted: is told each Flow that has one more finished run which its history may lose.
+    """
+
+    def __init__(self, counted: Callable[[Key], None]) -> None:
+        self._waiting: dict[tuple[Resource, Key], set[Key]] = {}
+        self._states: Counter[str] = Counter()
+        self.history = History(lambda name: counted(Key(*name)))
+
+    def states(self) -> list[tuple[str, float]]:
+        """Return how many runs are in each type of state; safe to call from another thread."""
+        return [(kind, float(number)) for kind, number in tuple(self._states.items())]
+
+    def waiting_for(self, resource: Resource, key: Key) -> tuple[Key, ...]:
+        """Return the unfinished runs that refer to an object by name, in order, whether it is there or not."""
+        return tuple(sorted(self._waiting.get((resource, key), ())))
+
+    def concerned(self, resource: Resource, key: Key) -> tuple[Key, ...]:
+        """Return the runs that a change of an object may concern: itself, and those that wait for it."""
+        return ((key,) if resource == FLOWRUNS else ()) + self.waiting_for(resource, key)
+
+    def note(self, key: Key, before: Gist | None, after: Gist | None) -> None:
+        """Take note of a run: as it was known, and as it is; None: it was not, or is gone."""
+        for gist, step in ((before, -1), (after, 1)):
+            if gist is not None:
+                self._states[gist.state] += step
+                for reference in gist.refers:
+                    self._link(reference, key, step)
+        self.history.note(key, after.kin if after is not None else None)
+
+    def _link(self, reference: tuple[Resource, Key], key: Key, step: int) -> None:
+        if step > 0:
+            self._waiting.setdefault(reference, set()).add(key)
+        elif reference in self._waiting:
+            self._waiting[reference].discard(key)
+            if not self._waiting[reference]:
+                del self._waiting[reference]
