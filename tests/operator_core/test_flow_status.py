@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.api.flow import Flow
+from penstock_operator.api.flow import Flow, FlowStatus
 from penstock_operator.core.conclude import shown
 from penstock_operator.core.faults import Unusable
+from penstock_operator.core.flows.counts import counted
 from penstock_operator.core.flows.decide import decide
-from penstock_operator.core.flows.model import FlowObserved
+from penstock_operator.core.flows.model import Crowd, FlowObserved
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap
 from penstock_operator.core.parameters import bad_parameter
 from tests.support.builders import NOW, files, flow, flow_spec
@@ -78,3 +79,8 @@ def test_flow(spec: dict[str, Any], source: ConfigMap | Absence, ready: str, sta
 def test_duration(seconds: float, text: str) -> None:
     """Two units at most, as kubectl writes ages."""
     assert shown(timedelta(seconds=seconds)) == text
+
+
+def test_the_runs_that_hold_a_slot_and_those_that_wait_are_counted() -> None:
+    status = counted(FlowStatus(), Crowd(active=2, queued=3), None).to_json()
+    assert (status["activeRuns"], status["queuedRuns"]) == (2, 3)

@@ -13,10 +13,12 @@ import pytest
 
 from penstock_operator.api.execution import Template
 from penstock_operator.core.faults import Unusable
+from penstock_operator.core.model import CreatePod
 from penstock_operator.core.pod import pod_manifest
 from penstock_operator.core.policy import Policy, policy_of
 from penstock_operator.core.revisions import Definition, of_flow
-from tests.support.builders import ENGINE_IMAGE, RUN_UID, flow, flow_spec, pod_name, run
+from tests.support.builders import ENGINE_IMAGE, RUN_UID, flow, flow_spec, observed, pod_name, run
+from tests.support.cases import decide
 
 JSON = dict[str, Any]
 
@@ -155,6 +157,28 @@ def test_results_and_grace_reach_the_engine() -> None:
         "PENSTOCK_RESULTS_PREVIEW": "Never",
         "PENSTOCK_GRACE_SECONDS": "7",
     }
+
+
+def test_the_policy_of_a_run_reaches_its_pod() -> None:
+    flow_policy = {"gracePeriodSeconds": 7, "livenessSeconds": 90}
+    seen = observed(run({"flowSpec": flow_spec(runPolicy=flow_policy), "runPolicy": {"gracePeriodSeconds": 9}}))
+    (made,) = (effect for effect in decide(seen).effects if isinstance(effect, CreatePod))
+    assert made.manifest["spec"]["terminationGracePeriodSeconds"] == 9
+    probe = made.manifest["spec"]["containers"][0]["livenessProbe"]
+    assert "90" in " ".join(probe["exec"]["command"])
+
+
+@pytest.mark.parametrize("of_run", [False, True])
+def test_references_of_variables_reach_the_engine_as_they_are(of_run: bool) -> None:
+    references: list[JSON] = [
+        {"configMapKeyRef": {"name": "settings", "key": "a", "optional": True}},
+        {"secretKeyRef": {"name": "db", "key": "password", "optional": False}},
+        {"fieldRef": {"fieldPath": "status.podIP"}},
+        {"resourceFieldRef": {"containerName": "engine", "resource": "limits.memory"}},
+    ]
+    variables = [{"name": f"V{number}", "valueFrom": reference} for number, reference in enumerate(references)]
+    spec = {"flowSpec": flow_spec(), "env": variables} if of_run else {"flowSpec": flow_spec(env=variables)}
+    assert [env(manifest(spec))[f"V{number}"] for number in range(4)] == references
 
 
 def test_the_intent_is_what_is_wanted_when_the_pod_is_made() -> None:

@@ -15,6 +15,7 @@ from tests.support.builders import (
     flow_spec,
     observed,
     pod,
+    pod_name,
     report,
     run,
     running,
@@ -1143,6 +1144,24 @@ def test_judging_switches_to_the_next_attempt_in_one_patch() -> None:
     assert status.scheduled_time is not None
     assert (status.scheduled_time - observed().now).total_seconds() == 10
     assert status.completion_time is None
+
+
+def test_an_attempt_that_was_judged_is_written_down() -> None:
+    status = decide(claimed(pod(terminated(137)))).status
+    assert status is not None
+    (written,) = (attempt.to_json() for attempt in status.attempts or ())
+    message = written.pop("message")
+    assert "137" in message or "SIGKILL" in message
+    assert written == {
+        "number": 1,
+        "podName": pod_name(),
+        "state": "Crashed",
+        "reason": "Killed",
+        "startTime": at(2),
+        "endTime": at(10),
+        "exitCode": 137,
+        "budget": "infrastructure",
+    }
 
 
 def test_ten_attempts_are_kept() -> None:

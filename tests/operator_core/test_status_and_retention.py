@@ -190,6 +190,15 @@ def test_times_are_the_operators_own() -> None:
     assert status.start_time == status.attempt.start_time == seen.now
 
 
+def test_how_long_a_run_took_is_written_when_it_ends() -> None:
+    before = status_json("Running", pod_uid=POD_UID, started=2, report=report("Completed"))
+    status = decide(observed(run(None, before), pod=pod(running()), run_is_live=True, seconds=10)).status
+    assert status is not None
+    assert status.start_time is not None
+    assert status.completion_time is not None
+    assert status.duration == "8s"
+
+
 def test_the_runs_start_is_the_first_attempts() -> None:
     before = status_json("Pending", "Submitting", attempt=2, report=report(attempt=2), startTime=at(-100))
     status = decide(observed(run(status=before), pod=pod(running(), attempt=2))).status
