@@ -257,13 +257,15 @@ def test_a_status_without_a_revision_that_has_begun_is_not_open() -> None:
 # --- a run that was started for a change executes that revision ---------------------------------------------------------------------------
 
 
+OWNER = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "name": "etl", "uid": "flow-1", "controller": True}
+
+
 def of_change(*, current: Flow, digest: str | None = None, **more: Any) -> Observed:
     """A run that the Flow has started for what it was; the Flow is another by now."""
     was = of_flow(WAS, None)
     change = {"revision": was.revision, "digest": digest or was.digest, "runName": "etl", "runs": 1}
     status = current.status.model_validate({"changes": [change]})
-    owner = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "name": "etl", "uid": "flow-1", "controller": True}
-    made = run(REF, **{"ownerReferences": [owner], **more.pop("meta", {})})
+    made = run(REF, **{"ownerReferences": [OWNER], **more.pop("meta", {})})
     return observed(made, flow=current.model_copy(update={"status": status}), **more)
 
 
@@ -300,11 +302,14 @@ OF_A_CHANGE = [
         says=("does not hold the revision",),
         degraded="AwaitingFlow",
     ),
-    Case(
-        "of another owner: no promise is made to it, and it takes the Flow as it is",
-        of_change(current=IS, revision=MISSING, meta={"ownerReferences": []}),
-        "Pending/Submitting",
-        ("create-revision", "create-pod"),
+    *(
+        Case(
+            f"of another owner ({whose}): no promise is made to it, and it takes the Flow as it is",
+            of_change(current=IS, revision=MISSING, meta={"ownerReferences": owners}),
+            "Pending/Submitting",
+            ("create-revision", "create-pod"),
+        )
+        for whose, owners in (("nobody", []), ("the Flow before", [{**OWNER, "uid": "flow-0"}]))
     ),
 ]
 
