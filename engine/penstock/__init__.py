@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from penstock import runtime
     from penstock.base.annotations import allow_failure, unmapped
     from penstock.base.version import __version__
-    from penstock.core.state import State
-    from penstock.definitions.flow import Flow, flow
-    from penstock.definitions.task import Task, task
-    from penstock.inside.pausing import (
+    from penstock.clusterruns.pausing import (
         apause_flow_run,
         aresume_flow_run,
         asuspend_flow_run,
@@ -24,6 +21,9 @@ if TYPE_CHECKING:
         resume_flow_run,
         suspend_flow_run,
     )
+    from penstock.core.state import State
+    from penstock.definitions.flow import Flow, flow
+    from penstock.definitions.task import Task, task
     from penstock.inside.views import tags
     from penstock.logging.loggers import get_run_logger
     from penstock.storage.transactions import Transaction

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from penstock.base.exceptions import (
     Abort,
+    BadRequestError,
     CancelledRun,
+    ClusterError,
     ConfigurationError,
     CrashedRun,
     ExternalSignal,
@@ -20,6 +22,8 @@ from penstock.base.exceptions import (
     MissingContextError,
     MissingFlowError,
     MissingResult,
+    NotAllowedError,
+    NotJsonError,
     NotPausedError,
     ObjectAlreadyExists,
     ObjectNotFound,
@@ -37,6 +41,7 @@ from penstock.base.exceptions import (
     SerializationError,
     SignatureMismatchError,
     TerminationSignal,
+    TooLargeError,
     UnfinishedRun,
     UnspecifiedFlowError,
     UpstreamTaskError,
@@ -45,7 +50,9 @@ from penstock.base.exceptions import (
 
 __all__ = [
     "Abort",
+    "BadRequestError",
     "CancelledRun",
+    "ClusterError",
     "ConfigurationError",
     "CrashedRun",
     "ExternalSignal",
@@ -61,6 +68,8 @@ __all__ = [
     "MissingContextError",
     "MissingFlowError",
     "MissingResult",
+    "NotAllowedError",
+    "NotJsonError",
     "NotPausedError",
     "ObjectAlreadyExists",
     "ObjectNotFound",
@@ -78,6 +87,7 @@ __all__ = [
     "SerializationError",
     "SignatureMismatchError",
     "TerminationSignal",
+    "TooLargeError",
     "UnfinishedRun",
     "UnspecifiedFlowError",
     "UpstreamTaskError",

@@ -2,10 +2,7 @@
 
 from penstock import runtime
 from penstock.base.annotations import allow_failure, unmapped
-from penstock.core.state import State
-from penstock.definitions.flow import Flow, flow
-from penstock.definitions.task import Task, task
-from penstock.inside.pausing import (
+from penstock.clusterruns.pausing import (
     apause_flow_run,
     aresume_flow_run,
     asuspend_flow_run,
@@ -13,6 +10,9 @@ from penstock.inside.pausing import (
     resume_flow_run,
     suspend_flow_run,
 )
+from penstock.core.state import State
+from penstock.definitions.flow import Flow, flow
+from penstock.definitions.task import Task, task
 from penstock.inside.views import tags
 from penstock.logging.loggers import get_run_logger
 from penstock.storage.transactions import Transaction

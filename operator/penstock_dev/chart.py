@@ -81,7 +81,7 @@ VALUES: Final = (
     Value("engine.serviceAccount.name", "", STRING, "The ServiceAccount of engine pods, unless a template names one. Default: the namespace's `default`."),
     Value("engine.serviceAccount.create", False, FLAG, "Create it, in engine.namespaces (or `namespaces`)."),
     Value("engine.serviceAccount.annotations", {}, TEXTS, "Annotations of the created ones (a cloud's identity)."),
-    Value("engine.serviceAccount.startRuns", False, FLAG, "Let the created ones start FlowRuns and wait for them: for flows that start other runs."),
+    Value("engine.serviceAccount.startRuns", False, FLAG, "Let the created ones start FlowRuns, wait for them, read their logs and stop them: for flows that start other runs."),
     Value("crds.enabled", True, FLAG, "Install and upgrade the CRDs with the chart. One release in a cluster does."),
     Value("crds.keep", True, FLAG, "Keep them, and all FlowRuns, when the chart is uninstalled."),
     Value("admissionPolicies.enabled", True, FLAG, "Who may write which field, and that nobody has done through a FlowRun what they may not do themselves (docs/security.md). One release in a cluster installs them. Without them whoever may patch flowruns/status in a namespace writes any state there, and whoever may edit Flows and FlowRuns uses the Secrets of others'."),

@@ -20,7 +20,7 @@ from penstock_dev.fields import fields
 from penstock_dev.reference import reference
 from penstock_operator.api.admission import images_policy, policies
 from penstock_operator.api.crd import FLOW, FLOW_RUN, crd
-from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules
+from penstock_operator.runtime.rights import engine_rules, lease_rules, operator_rules, starter_rules
 
 HEADER = "# Generated from penstock_operator by `make generate`; do not edit.\n"
 
@@ -47,7 +47,12 @@ def generated() -> dict[str, str]:
     policy, binding = images_policy("[]")  # the chart puts the patterns of its value restrict.images in
     files["charts/penstock/files/images.yaml"] = _yaml({"policy": policy, "binding": binding})
     files["charts/penstock/files/rights.yaml"] = _yaml(
-        {"operator": operator_rules(), "lease": lease_rules(), "engine": engine_rules()}
+        {
+            "operator": operator_rules(),
+            "lease": lease_rules(),
+            "engine": engine_rules(),
+            "starter": starter_rules(),
+        }
     )
     files["docs/names.md"] = (
         "<!-- Generated from penstock.base.public_names by `make generate`; do not edit. -->\n" + names_table()

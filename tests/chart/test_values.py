@@ -16,6 +16,7 @@ from penstock_dev.generate import RENDERED, rendered
 from penstock_operator.runtime.app import Operator
 from penstock_operator.runtime.config import Config
 from penstock_operator.runtime.credentials import Credentials, Endpoint
+from penstock_operator.runtime.rights import starter_rules
 from penstock_operator.settings import parse
 from tests.chart.test_render import of, render
 from tests.support.cluster import program
@@ -142,9 +143,8 @@ def test_the_engines_account() -> None:
     assert {"a/runner", "b/runner"} <= of(render(*where), "ServiceAccount").keys()
     assert "a/penstock-start-runs" not in of(render(*where), "Role")
     documents = render(*where, "--set", "engine.serviceAccount.startRuns=true")
-    assert of(documents, "Role")["a/penstock-start-runs"]["rules"] == [
-        {"apiGroups": ["penstock.dev"], "resources": ["flowruns"], "verbs": ["create", "get", "list", "watch"]}
-    ]
+    assert of(documents, "Role")["a/penstock-start-runs"]["rules"] == starter_rules()
+    assert {verb for rule in starter_rules() for verb in rule["verbs"]} == {"create", "get", "list", "watch", "patch"}
 
 
 def test_monitoring() -> None:

@@ -35,7 +35,7 @@ def test_absent_modules_say_what_to_use(module: str) -> None:
     [
         "import penstock.blocks.system",
         "from penstock.blocks.system import Secret",
-        "from penstock import deployments",
+        "from penstock import runner",
         "from penstock.client import orchestration",
         "from penstock.utilities import urls",
         "from penstock.settings.models.root import Settings",

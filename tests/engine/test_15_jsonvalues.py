@@ -17,10 +17,9 @@ from typing import Any
 import pydantic
 import pytest
 
+from penstock.base.exceptions import NotJsonError, TooLargeError
 from penstock.base.jsonvalues import (
     LARGEST_BYTES,
-    NotJsonError,
-    TooLargeError,
     json_size,
     parameters_to_json,
     step,

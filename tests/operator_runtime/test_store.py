@@ -384,3 +384,27 @@ def test_any_order_of_messages_ends_where_the_right_order_does(messages: list[tu
     expected = None if newest is None or newest[1] else str(newest[0])
     found = store.pods.get(POD)
     assert (found.resource_version if found is not None else None) == expected
+
+
+def test_children_are_looked_at_when_their_parent_ends_them_and_only_then() -> None:
+    told: list[Key] = []
+    store = Store(lambda keys: told.extend(keys))
+    owner = {"kind": "FlowRun", "name": "etl", "uid": "u", "controller": True}
+    for name in ("b", "a"):
+        raw = flowrun(name, version=1, uid=name)
+        raw["metadata"]["ownerReferences"] = [owner]
+        store.apply(FLOWRUNS, raw)
+    told.clear()
+    store.apply(FLOWRUNS, flowrun(version=2, uid="u", status={"state": state("Running")}))
+    assert told == [RUN]
+    told.clear()
+    cancelled = flowrun(version=3, uid="u", status={"state": state("Cancelled")})
+    cancelled["spec"]["desiredState"] = "Cancelled"
+    store.apply(FLOWRUNS, cancelled, own=RUN)
+    assert told == [Key("default", "a"), Key("default", "b")]
+    told.clear()
+    ended = flowrun("a", version=4, uid="a", status={"state": state("Cancelled")})
+    ended["metadata"]["ownerReferences"] = [owner]
+    store.apply(FLOWRUNS, ended)
+    store.apply(FLOWRUNS, {**cancelled, "metadata": {**cancelled["metadata"], "resourceVersion": "5"}}, own=RUN)
+    assert told == [Key("default", "a"), Key("default", "b")]

@@ -47,7 +47,7 @@ def test_the_architecture_names_what_there_is() -> None:
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     for name, path in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
         assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"
-    faces = {"client", "input", "locking", "runtime", "settings", "testing", "utilities"}
+    faces = {"client", "deployments", "input", "locking", "runtime", "settings", "tasks", "testing", "utilities"}
     rooms = {init.parent.name for init in (ROOT / "engine/penstock").glob("*/__init__.py")} - faces
     assert [room for room in sorted(rooms) if f"`engine/penstock/{room}`" not in text] == []
 

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 _FLOW = "`penstock build FILE.py:flow`, which writes a `Flow` resource, and `kubectl apply`"
 _TO_FLOW = "`to_flow`, which says the same of a `Flow` resource, and `penstock build FILE.py:flow`"
-_RUN = "a FlowRun that refers to a `Flow` (`kubectl create`)"
 _SUBMIT = "`.submit`, or a FlowRun of its own"
-_CLUSTER = "the cluster's own API, by kubectl or any Kubernetes client"
+_CLUSTER = "`penstock.flow_runs`, or the cluster's own API by kubectl or any Kubernetes client"
 _WHAT_HAPPENED = "an observer (`penstock.observers`), or the lines of state changes in the log"
 _NO_ASSETS = "results: assets do not exist here"
 _POD = "the pod template of the resource"
@@ -41,8 +40,12 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.tasks": {"MaterializingTask": _NO_ASSETS},
     "penstock.futures": {"PrefectDistributedFuture": _SUBMIT, "PrefectFlowRunFuture": _SUBMIT},
     "penstock.task_runners": {"PrefectTaskRunner": _SUBMIT},
-    "penstock.flow_runs": {"wait_for_flow_run": "`kubectl wait --for=condition=Finished`"},
     "penstock.schedules": {"RRule": "`Cron`, or several of them in `schedules`: together they say most of what an RRule says"},
+    "penstock.deployments": {
+        "deploy": _FLOW, "initialize_project": _FLOW, "base": _FLOW, "steps": _IMAGE, "runner": _FLOW, "schedules": _SCHEDULED,
+        "DeploymentImage": _IMAGE, "RunnerDeployment": _FLOW, "EntrypointType": _FLOW,
+    },
+    "penstock.deployments.flow_runs": {"get_client": _CLUSTER},
     "penstock.context": {"use_profile": _PROFILE},
     "penstock.logging.handlers": {
         "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
@@ -62,7 +65,10 @@ ABSENT_METHODS: dict[str, dict[str, str]] = {
 
 # By the module; what lies below one of these is refused with it.
 ABSENT_MODULES: dict[str, str] = {
-    "deployments": _RUN,
+    "deployments.base": _FLOW,
+    "deployments.runner": _FLOW,
+    "deployments.schedules": _SCHEDULED,
+    "deployments.steps": _IMAGE,
     "runner": _FLOW,
     "workers": _FLOW,
     "agent": _FLOW,

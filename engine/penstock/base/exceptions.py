@@ -200,12 +200,55 @@ class SerializationError(PrefectException):
     """An object could not be serialised or read back."""
 
 
+class NotJsonError(SerializationError, ValueError):
+    """A value would arrive as something else than it is.
+
+    Attributes:
+        path: Where it is, as `parameters.rows[3].id`.
+        reason: What is wrong with it, and what to do.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class TooLargeError(NotJsonError):
+    """Values are larger than an object in a cluster can be."""
+
+
 class HashError(PrefectException):
     """An object could not be hashed."""
 
 
 class InfrastructureError(PrefectException):
     """The environment of a run failed."""
+
+
+class ClusterError(InfrastructureError):
+    """The cluster cannot be asked, or refuses.
+
+    Attributes:
+        code: HTTP status; 0: no answer.
+        reason: The server's word.
+    """
+
+    def __init__(self, message: str, code: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class NotAllowedError(ClusterError, PermissionError):
+    """A right is missing; the text names the rule, whose it must be, and what grants it."""
+
+
+class BadRequestError(ClusterError, ValueError):
+    """The API server finds something wrong with what was asked."""
 
 
 class InvalidTransition(PrefectException):

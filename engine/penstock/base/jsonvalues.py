@@ -25,10 +25,24 @@ import re
 from collections.abc import ItemsView, KeysView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.exceptions import SerializationError
+from penstock.base.exceptions import NotJsonError, TooLargeError
 
 if TYPE_CHECKING:
     from typing import Final
+
+__all__ = [
+    "DEEPEST",
+    "INTEGER_LEAST",
+    "INTEGER_MOST",
+    "LARGEST_BYTES",
+    "NotJsonError",
+    "TooLargeError",
+    "check_json",
+    "json_size",
+    "parameters_to_json",
+    "step",
+    "to_json",
+]
 
 INTEGER_LEAST: Final = -(2**63)
 INTEGER_MOST: Final = 2**63 - 1
@@ -37,33 +51,12 @@ LARGEST_BYTES: Final = 1_000_000  # an API server takes 1.5 MiB for a whole obje
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
-class NotJsonError(SerializationError, ValueError):
-    """A value would arrive as something else than it is.
-
-    Attributes:
-        path: Where it is, as `parameters.rows[3].id`.
-        reason: What is wrong with it, and what to do.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-
 class _LossyError(NotJsonError):
     """JSON has no such thing, but a type may make it again from what JSON has."""
 
 
 class _StrangerError(NotJsonError):
     """A value of a type that nothing here knows to write."""
-
-
-class TooLargeError(NotJsonError):
-    """Values are larger than an object in a cluster can be."""
 
 
 def to_json(value: Any, path: str = "value") -> Any:

@@ -28,6 +28,9 @@ OURS: dict[str, tuple[str, ...]] = {
     "penstock.tasks": _names(
         "Task, task, TaskOptions, TaskRunNameCallbackWithParameters, exponential_backoff, task_input_hash"
     ),
+    "penstock.tasks.flow_runs": _names(
+        "StartFlowRun, RenameFlowRun, CancelFlowRun, create_flow_run, wait_for_flow_run, get_task_run_result"
+    ),
     "penstock.states": _names(
         "Scheduled, Late, AwaitingRetry, AwaitingConcurrencySlot, Pending, Submitting, InfrastructurePending, Running, "
         "Retrying, Completed, Failed, Crashed, Cancelling, Cancelled, Paused, Suspended, State, StateGroup, StateType, "
@@ -77,7 +80,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "ParameterTypeError, SignatureMismatchError, ReservedArgumentError, InvalidNameError, MappingLengthMismatch, "
         "MappingMissingIterable, FlowPauseTimeout, FlowRunWaitTimeout, NotPausedError, ObjectNotFound, "
         "ObjectAlreadyExists, ConfigurationError, SerializationError, HashError, ScriptError, InfrastructureError, "
-        "exception_traceback, InvalidTransition"
+        "exception_traceback, InvalidTransition, NotJsonError, TooLargeError, ClusterError, NotAllowedError, "
+        "BadRequestError"
     ),
     "penstock.context": _names(
         "ContextModel, RunContext, EngineContext, FlowRunContext, TaskRunContext, TagsContext, SettingsContext, "
@@ -127,8 +131,15 @@ OURS: dict[str, tuple[str, ...]] = {
         "run_task_async, run_generator_task_sync, run_generator_task_async"
     ),
     "penstock.flow_runs": _names(
-        "pause_flow_run, apause_flow_run, resume_flow_run, aresume_flow_run, suspend_flow_run, asuspend_flow_run"
+        "pause_flow_run, apause_flow_run, resume_flow_run, aresume_flow_run, suspend_flow_run, asuspend_flow_run, "
+        "wait_for_flow_run, await_for_flow_run, create_flow_run, acreate_flow_run, run_flow_run, arun_flow_run, "
+        "run_deployment, arun_deployment, read_flow_run, aread_flow_run, list_flow_runs, alist_flow_runs, "
+        "cancel_flow_run, acancel_flow_run, rename_flow_run, arename_flow_run, get_result, aget_result, "
+        "get_task_result, aget_task_result, FlowRunView, ClusterError, NotAllowedError, BadRequestError, NotJsonError, "
+        "TooLargeError"
     ),
+    "penstock.deployments": _names("run_deployment, arun_deployment"),
+    "penstock.deployments.flow_runs": _names("run_deployment, arun_deployment"),
     "penstock.input": _names(
         "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
     ),
@@ -150,7 +161,10 @@ OURS: dict[str, tuple[str, ...]] = {
 ONLY_OURS = frozenset(
     _names(
         "TERMINAL_STATES, PrefectFutureIterator, PenstockFutureIterator, Call, InvalidTransition, request_cancellation, "
-        "shield, subscribe, subscribe_heartbeat"
+        "shield, subscribe, subscribe_heartbeat, create_flow_run, acreate_flow_run, run_flow_run, arun_flow_run, "
+        "read_flow_run, aread_flow_run, list_flow_runs, alist_flow_runs, cancel_flow_run, acancel_flow_run, "
+        "rename_flow_run, arename_flow_run, get_result, aget_result, get_task_result, aget_task_result, FlowRunView, "
+        "ClusterError, NotAllowedError, BadRequestError, NotJsonError, TooLargeError, await_for_flow_run"
     )
 )
 

@@ -1,7 +1,8 @@
 """One request to the Kubernetes API, and its answer as a value: also when no answer came.
 
-The one home of httpx in the engine. Nothing is repeated here: whoever asks decides what an answer means.
-Times are bounded: one second to connect, a total for the rest.
+The one home of httpx in the engine. Nothing is repeated here: whoever asks decides what an answer means (a pod's reporter,
+or `cluster`). Times are bounded: a second or two to connect, a total for the rest; of a stream, the quiet between two lines.
+Threads may share a client.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from penstock.kube import jsontext
-from penstock.kube.credentials import TokenFile
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
+    from penstock.kube.credentials import TokenSource
+
 CONNECT_SECONDS = 1.0
+JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +56,66 @@ class Answer:
         return said if isinstance(said, str) and said else f"HTTP {self.status}"
 
 
+class Refused(Exception):  # noqa: N818  (an answer, not a fault of this program)
+    """A stream was not opened, or the server put an end to it with a status.
+
+    Attributes:
+        answer: What was said instead.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.message)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How a server proves who it is, and this client who it is.
+
+    Attributes:
+        ca_file: Certificates to trust; empty: those of the machine.
+        ca_data: The same as PEM; goes before the file.
+        insecure: Whether any certificate will do.
+        server_name: The name that the certificate is for, if not the URL's.
+        context: Made by the caller, with a client's certificate; None: made from the others.
+    """
+
+    ca_file: str = ""
+    ca_data: str = ""
+    insecure: bool = False
+    server_name: str = ""
+    context: ssl.SSLContext | None = None
+
+
 class KubeClient:
-    """Send patches to one API server.
+    """Ask one API server.
 
     Args:
         server: Base URL, ``https://10.0.0.1:443``; plain http carries no certificates.
         token: Where the bearer token comes from; it is put on each request, since it changes while connections live.
-        ca_file: Certificates to trust for https.
+        trust: Certificates; a text is the file with those to trust.
         proxy: URL of the proxy that leads there; None: it is reached directly, whatever the environment says.
     """
 
-    def __init__(self, server: str, token: TokenFile, ca_file: str, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        token: TokenSource,
+        trust: Trust | str,
+        proxy: str | None = None,
+    ) -> None:
         self._proxy = proxy
         self._server = server.rstrip("/")
         self._token = token
-        self._ca_file = ca_file
+        self._trust = trust if isinstance(trust, Trust) else Trust(ca_file=trust)
         self._client: httpx.Client | None = None
+        self._lock = threading.Lock()
+        self._streams: set[int] = set()
+
+    @property
+    def server(self) -> str:
+        """The base URL."""
+        return self._server
 
     def prepare(self) -> None:
         """Do what the first request would do before anything is sent: import httpx, read the certificates."""
@@ -72,41 +123,129 @@ class KubeClient:
             self._connected(_httpx())
 
     def patch(self, path: str, operations: Sequence[Mapping[str, Any]], seconds: float) -> Answer:
-        """Send a JSON patch.
+        """Send a JSON patch; see ``request``."""
+        return self.request("PATCH", path, seconds, body=operations, content_type=JSON_PATCH)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = JSON,
+        connect: float = CONNECT_SECONDS,
+    ) -> Answer:
+        """Send a request.
 
         Args:
-            path: The resource's path, from ``/apis`` on.
-            operations: The patch.
+            method: GET, POST, PATCH, DELETE.
+            path: The resource's path, from ``/api`` or ``/apis`` on.
             seconds: How long the request may take in all.
+            query: What stands behind the path.
+            body: A JSON value.
+            content_type: What kind of it.
+            connect: How long connecting may take, seconds.
 
         Returns:
             The answer; status 0 and the reason when the server could not be reached, or was too slow.
         """
-        httpx = _httpx()
-        headers = {"Content-Type": JSON_PATCH, "Accept": "application/json"}
-        token = self._token.read()
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
         end = time.monotonic() + seconds
+        content = None if body is None else json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
         try:
-            client = self._connected(httpx)
-            with client.stream(
-                "PATCH",
-                self._server + path,
-                content=json.dumps(operations, separators=(",", ":")).encode(),
-                headers=headers,
-                timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
-            ) as response:
-                content = bytearray()
+            with self._open(method, path, query, content, content_type, seconds, min(connect, seconds)) as response:
+                received = bytearray()
                 for chunk in response.iter_bytes():
-                    content += chunk
+                    received += chunk
                     # httpx bounds each read, not their sum: a server that trickles must not hold a report.
                     if time.monotonic() > end:
                         return Answer(0, problem=f"no whole answer within {seconds:g} s")
-                return Answer(response.status_code, _parse(content), _retry_after(response.headers.get("Retry-After")))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError) as error:
-            # The last two: a proxy whose URL is none, or of a kind that needs a library.
-            return Answer(0, problem=f"{type(error).__name__}: {error}".rstrip(": ") + self._way)
+                return _answer(response, received)
+        except self._failures() as error:
+            return Answer(0, problem=self._worded(error))
+
+    @contextlib.contextmanager
+    def lines(
+        self, path: str, query: Mapping[str, str], *, quiet: float, connect: float = CONNECT_SECONDS
+    ) -> Iterator[Iterator[bytes]]:
+        """Open an answer that goes on, and give its lines as they come.
+
+        Args:
+            path: The resource's path.
+            query: What stands behind the path.
+            quiet: How many seconds may pass between two lines.
+            connect: How long connecting may take, seconds.
+
+        Raises:
+            Refused: It could not be opened, or broke; the answer's status is 0 where the connection did.
+        """
+        try:
+            with self._open("GET", path, query, None, JSON, quiet, connect) as response:
+                if response.status_code != 200:
+                    raise Refused(_answer(response, response.read()))
+                with self._listed(response):
+                    yield _lines(response)
+        except self._failures() as error:
+            raise Refused(Answer(0, problem=self._worded(error))) from error
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        content: bytes | None,
+        content_type: str,
+        seconds: float,
+        connect: float,
+    ) -> contextlib.AbstractContextManager[httpx.Response]:
+        httpx = _httpx()
+        headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content is not None else {})
+        token = self._token.read()
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        name = self._trust.server_name
+        return self._connected(httpx).stream(
+            method,
+            self._server + path,
+            params=query,
+            content=content,
+            headers=headers,
+            timeout=httpx.Timeout(seconds, connect=connect),
+            extensions={"sni_hostname": name} if name else {},
+        )
+
+    @staticmethod
+    def _failures() -> tuple[type[Exception], ...]:
+        # A broken installation of httpx counts as an answer that did not come. The last two: a proxy whose URL is none, or of
+        # a kind that needs a library.
+        with contextlib.suppress(ImportError):
+            httpx = _httpx()
+            return (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
+        return (OSError, ImportError, ValueError)
+
+    def _worded(self, error: Exception) -> str:
+        return f"{type(error).__name__}: {error}".rstrip(": ") + self._way
+
+    def end_streams(self) -> None:
+        """End what other threads read with ``lines`` just now; it looks to them as if the connection broke."""
+        import os
+        import socket
+
+        for descriptor in list(self._streams):
+            # A descriptor of our own: theirs may be closed at any moment, and stand for another connection then.
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def _listed(self, response: httpx.Response) -> Iterator[None]:
+        """Let ``end_streams`` find a connection while its answer is read."""
+        descriptor = response.extensions["network_stream"].get_extra_info("socket").fileno()
+        self._streams.add(descriptor)
+        try:
+            yield
+        finally:
+            self._streams.discard(descriptor)
 
     def forget_token(self) -> None:
         """Read the token file again before the next request."""
@@ -114,22 +253,23 @@ class KubeClient:
 
     def close(self) -> None:
         """Close the connections; a request after that opens new ones."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _connected(self, httpx: Any) -> httpx.Client:
-        if self._client is None:
-            verify: Any = False
-            if self._server.startswith("https:"):
-                import ssl
+        with self._lock:
+            if self._client is None:
+                self._client = self._made(httpx)
+            return self._client
 
-                verify = ssl.create_default_context(cafile=self._ca_file)
-                # Python 3.13 refuses certificates without an authority key identifier, as many clusters have them;
-                # client-go does not.
-                verify.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            self._client = httpx.Client(verify=verify, trust_env=False, proxy=self._proxy)
-        return self._client
+    def _made(self, httpx_: Any) -> httpx.Client:
+        verify: Any = False
+        if self._server.startswith("https:"):
+            verify = self._trust.context or tls_context(self._trust)
+        made: httpx.Client = httpx_.Client(verify=verify, trust_env=False, proxy=self._proxy)
+        return made
 
     @property
     def _way(self) -> str:
@@ -152,6 +292,34 @@ def _httpx() -> Any:
         if absent:
             sys.modules.pop("httpx._main", None)
     return httpx
+
+
+def tls_context(trust: Trust) -> ssl.SSLContext:
+    """Make what TLS needs."""
+    import ssl
+
+    context = ssl.create_default_context(
+        cafile=None if trust.ca_data else trust.ca_file or None, cadata=trust.ca_data or None
+    )
+    # Python 3.13 refuses certificates without an authority key identifier, as many clusters have them; client-go does not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if trust.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes]:
+    rest = b""
+    for chunk in response.iter_bytes():
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _answer(response: httpx.Response, content: bytes | bytearray) -> Answer:
+    return Answer(response.status_code, _parse(content), _retry_after(response.headers.get("Retry-After")))
 
 
 def _parse(content: bytes | bytearray) -> Mapping[str, Any]:

@@ -1,12 +1,40 @@
-"""The service account's token, read again when it changes.
+"""Bearer tokens: where they come from, and that they change.
 
-A projected token is replaced while a pod runs (at 80 % of its life), by a swap of the folder that its path leads
-through: so the path is looked up anew each time, and no descriptor is kept.
+A service account's token is replaced while a pod runs (at 80 % of its life), by a swap of the folder that its path leads
+through: so the path is looked up anew each time, and no descriptor is kept. A token of a program expires, and is asked for
+again (`execplugin`).
 """
 
 from __future__ import annotations
 
 import os
+from typing import Protocol
+
+
+class TokenSource(Protocol):
+    """Gives the token for the next request."""
+
+    def read(self) -> str | None:
+        """Give the token; None: requests go without one."""
+
+    def forget(self) -> None:
+        """The server refused the token: get a new one the next time."""
+
+
+class FixedToken:
+    """A token that does not change, or none."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def read(self) -> str | None:
+        """Give it."""
+        return self._token
+
+    def forget(self) -> None:
+        """There is no other."""
 
 
 class TokenFile:

@@ -25,10 +25,45 @@ def segment(name: str) -> str:
     return quote(name.encode("utf-8", "surrogatepass"), safe="")
 
 
+GROUP_VERSION = "penstock.dev/v1alpha1"
+
+
+def flow_runs(namespace: str, name: str | None = None) -> str:
+    """Give the path of a namespace's FlowRuns, or of one.
+
+    Raises:
+        NotANameError: One of them is no name.
+    """
+    return _of("flowruns", namespace, name)
+
+
+def flows(namespace: str, name: str | None = None) -> str:
+    """Give the path of a namespace's Flows, or of one.
+
+    Raises:
+        NotANameError: One of them is no name.
+    """
+    return _of("flows", namespace, name)
+
+
+def pod_log(namespace: str, name: str) -> str:
+    """Give the path of a pod's log.
+
+    Raises:
+        NotANameError: One of them is no name.
+    """
+    return f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(name)}/log"
+
+
+def _of(plural: str, namespace: str, name: str | None) -> str:
+    path = f"/apis/{GROUP_VERSION}/namespaces/{segment(namespace)}/{plural}"
+    return path if name is None else f"{path}/{segment(name)}"
+
+
 def flow_run_status(namespace: str, name: str) -> str:
     """Give the path of a FlowRun's status.
 
     Raises:
         NotANameError: One of them is no name.
     """
-    return f"/apis/penstock.dev/v1alpha1/namespaces/{segment(namespace)}/flowruns/{segment(name)}/status"
+    return f"{flow_runs(namespace, name)}/status"

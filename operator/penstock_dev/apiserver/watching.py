@@ -157,7 +157,8 @@ class Watch:
                     async with asyncio.timeout(wait):
                         change = await self._queue.get()
                 except TimeoutError:
-                    if self._options.bookmarks:
+                    # A bookmark says that all before it was told: what came in this very moment is not yet.
+                    if self._options.bookmarks and self._queue.empty():
                         yield self._bookmark()
                     continue
                 if change is None:

@@ -79,6 +79,8 @@ def finish(s: Situation, verdict: Verdict) -> Plan:
     """Return the end of the run. A terminal state never leaves a pod behind that may still start user code."""
     if verdict.type is StateType.CANCELLED and s.displaced is not None:
         verdict = replace(verdict, name="Replaced", message=f"{s.displaced}; {verdict.message}")
+    elif verdict.type is StateType.CANCELLED and s.with_parent is not None:
+        verdict = replace(verdict, message=f"{s.with_parent}; {verdict.message}")
     changes: dict[str, Any] = {
         "completion_time": s.status.completion_time or s.now,
         "pause": None,

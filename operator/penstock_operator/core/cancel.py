@@ -62,7 +62,7 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
         return Plan(
             StateType.CANCELLING,
             "Cancelling",
-            f"{s.displaced or 'cancelled'} before it ran; its pod is being deleted",
+            f"{s.with_parent or s.displaced or 'cancelled'} before it ran; its pod is being deleted",
             effects=delete(pod),
             again_at=hard,
         )
@@ -76,7 +76,7 @@ def _enforce(s: Situation, pod: Pod) -> Plan:
     return Plan(
         StateType.CANCELLING,
         "Cancelling",
-        f"{s.displaced or 'cancelling'}: SIGTERM in at most {CANCEL_AHEAD} s, then {pod.grace_seconds} s to end",
+        f"{s.with_parent or s.displaced or 'cancelling'}: SIGTERM in at most {CANCEL_AHEAD} s, then {pod.grace_seconds} s to end",
         effects=effects,
         again_at=earliest(late if s.now < late else None, hard),
     )

@@ -110,6 +110,7 @@ class Observed:
     previous_pod_is_live: bool = False  # `previous_pod` came from a live GET for this decision
     older_pods: tuple[Pod, ...] = ()  # this run's other pods in the store: only retention looks at them
     rerun_of: FlowRun | Absence = UNKNOWN  # of spec.rerunOf, from the store
+    parent: FlowRun | Absence = UNKNOWN  # the run that is its controller, from the store
     revision: ConfigMap | Absence = UNKNOWN
     source: ConfigMap | Absence = UNKNOWN  # source.configMap, of the Flow or of flowSpec
     events: tuple[PodEvent, ...] | None = None  # None: not looked

@@ -16,6 +16,7 @@ from .clock import own_clock
 from .concurrency import holds, open_yet, replaced
 from .conditions import degraded_by
 from .facts import Facts
+from .family import ended_with_parent, parent_of
 from .faults import Need
 from .intent import pod_intent
 from .model import MISSING, UNKNOWN, Look, Observed
@@ -88,8 +89,17 @@ class Situation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run is to end: by its user, for whom deleting the FlowRun is asking, or for a newer run."""
-        return self._asked or self.displaced is not None
+        """Whether the run is to end: by its user, for whom deleting the FlowRun is asking, with its parent, or for a newer run."""
+        return self._asked or self.displaced is not None or self.with_parent is not None
+
+    @property
+    def with_parent(self) -> str | None:
+        """Why the run ends with the one that started it, if it does. What was begun is carried out, also where that one is gone by then."""
+        if self._asked:
+            return None
+        state = self.status.state
+        begun = state is not None and state.type is StateType.CANCELLING and parent_of(self.run) is not None
+        return ended_with_parent(self.run, self.seen.parent) or ("cancelled with its parent" if begun else None)
 
     @property
     def _asked(self) -> bool:
@@ -99,7 +109,7 @@ class Situation:
     def displaced(self) -> str | None:
         """Why the run goes for a newer one, if it does. What was begun is carried out: a cancellation that nobody asked for is one."""
         state, flow = self.status.state, self.seen.flow
-        if self._asked or state is None or not holds(self.run):
+        if self._asked or state is None or not holds(self.run) or self.with_parent is not None:
             return None
         if state.type is StateType.CANCELLING:
             return "replaced by a newer run of its Flow"

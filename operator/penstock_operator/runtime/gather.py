@@ -18,6 +18,7 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow
 from penstock_operator.core.concurrency import UNCONTENDED, open_yet
+from penstock_operator.core.family import parent_of
 from penstock_operator.core.model import MISSING, UNKNOWN, Absence, Checked, ConfigMap, Look, Observed, Refusal
 from penstock_operator.core.observe import Pod, PodEvent, parse_event, parse_pod
 from penstock_operator.core.pod import pod_name
@@ -148,6 +149,7 @@ class Gatherer:
             previous_pod_is_live=previous_pod(run) in facts.pods,
             older_pods=self._older_pods(run, name),
             rerun_of=self._rerun_of(run),
+            parent=self._run(run, parent_of(run)),
             events=facts.events.get(pod.uid) if isinstance(pod, Pod) else None,
             contention=self._store.contention(run, flow) if isinstance(flow, Flow) else UNCONTENDED,
             limits=limits.data if isinstance(limits, ConfigMap) else limits,
@@ -338,10 +340,14 @@ class Gatherer:
         return self.nearby.near(Key(run.metadata.namespace, run.spec.flow_ref.name))
 
     def _rerun_of(self, run: FlowRun) -> FlowRun | Absence:
-        if run.spec.rerun_of is None:
+        return self._run(run, run.spec.rerun_of.name if run.spec.rerun_of is not None else None)
+
+    def _run(self, run: FlowRun, name: str | None) -> FlowRun | Absence:
+        """Another run of its namespace, as the store knows it."""
+        if name is None:
             return UNKNOWN
         with contextlib.suppress(UnreadableError):
-            known = self._store.run(Key(run.metadata.namespace, run.spec.rerun_of.name))
+            known = self._store.run(Key(run.metadata.namespace, name))
             return known if known is not None else UNKNOWN
         return UNKNOWN
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from penstock_operator.api.constants import KUEUE_PREFIX, LABEL_FLOW_RUN, LABEL_FLOW_RUN_UID, OWN_PREFIX
 from penstock_operator.api.flowrun import DesiredState, FlowRun, StateType
+from penstock_operator.core.family import parent_of
 from penstock_operator.core.flows.history import Kin
 from penstock_operator.core.observe import Pod
 
@@ -33,6 +34,7 @@ class Gist:
         large: so large that few of its kind are to be in memory at the same time.
         refers: the objects that it waits for by name; none where it has what it needs.
         kin: what it is to its Flow and to other runs; None: nothing.
+        parent: the run that it ends with.
     """
 
     state: str
@@ -41,6 +43,7 @@ class Gist:
     large: bool = False
     refers: tuple[tuple[Resource, Key], ...] = ()
     kin: Kin | None = None
+    parent: Key | None = None
 
 
 @cache
@@ -69,6 +72,7 @@ def of_run(key: Key, run: FlowRun, *, large: bool) -> Gist:
         large=large,
         refers=tuple(_references(key, run)),
         kin=kin_of_run(run),
+        parent=Key(key.namespace, parent) if (parent := parent_of(run)) is not None else None,
     )
 
 

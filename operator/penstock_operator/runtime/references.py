@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 from penstock_operator.core.flows.history import History
 
 from .gist import Gist
 from .resources import FLOWRUNS, Key, Resource
+
+H = TypeVar("H")
 
 
 class References:
@@ -23,6 +26,7 @@ class References:
 
     def __init__(self, counted: Callable[[Key], None]) -> None:
         self._waiting: dict[tuple[Resource, Key], set[Key]] = {}
+        self._children: dict[Key, set[Key]] = {}  # a run -> the unfinished runs that it has started
         self._states: Counter[str] = Counter()
         self.history = History(lambda name: counted(Key(*name)))
 
@@ -34,6 +38,10 @@ class References:
         """Return the unfinished runs that refer to an object by name, in order, whether it is there or not."""
         return tuple(sorted(self._waiting.get((resource, key), ())))
 
+    def children(self, key: Key) -> tuple[Key, ...]:
+        """Return the unfinished runs that a run has started, in order."""
+        return tuple(sorted(self._children.get(key, ())))
+
     def concerned(self, resource: Resource, key: Key) -> tuple[Key, ...]:
         """Return the runs that a change of an object may concern: itself, and those that wait for it."""
         return ((key,) if resource == FLOWRUNS else ()) + self.waiting_for(resource, key)
@@ -44,13 +52,16 @@ class References:
             if gist is not None:
                 self._states[gist.state] += step
                 for reference in gist.refers:
-                    self._link(reference, key, step)
+                    _link(self._waiting, reference, key, step)
+                if gist.parent is not None:
+                    _link(self._children, gist.parent, key, step)
         self.history.note(key, after.kin if after is not None else None)
 
-    def _link(self, reference: tuple[Resource, Key], key: Key, step: int) -> None:
-        if step > 0:
-            self._waiting.setdefault(reference, set()).add(key)
-        elif reference in self._waiting:
-            self._waiting[reference].discard(key)
-            if not self._waiting[reference]:
-                del self._waiting[reference]
+
+def _link(index: dict[H, set[Key]], owner: H, key: Key, step: int) -> None:
+    if step > 0:
+        index.setdefault(owner, set()).add(key)
+    elif owner in index:
+        index[owner].discard(key)
+        if not index[owner]:
+            del index[owner]

@@ -105,6 +105,21 @@ ENGINE: Final = (
 )
 
 
+# For flows that start other runs, where an administrator opts in: in the namespace of the runs.
+STARTER: Final = (
+    Right(GROUP, FLOWRUN_PLURAL, ("create",), "create_flow_run: a run of its own"),
+    Right(GROUP, FLOWRUN_PLURAL, ("get", "list", "watch"), "wait_for_flow_run: how runs end; list_flow_runs"),
+    Right(GROUP, FLOWRUN_PLURAL, ("patch",), "cancel, rename, pause, suspend and resume other runs: their spec"),
+    Right(GROUP, FLOW_PLURAL, ("get", "list"), "whether there is such a Flow, and which names are near"),
+    Right("", "pods/log", ("get",), "stream_logs"),
+)
+
+
+def starter_rules() -> list[dict[str, Any]]:
+    """Return the PolicyRules of a ServiceAccount whose flows start other runs."""
+    return _rules(STARTER)
+
+
 def operator_rules() -> list[dict[str, Any]]:
     """Return the PolicyRules of the operator's Role (or ClusterRole), one per resource."""
     return _rules(OPERATOR)

@@ -17,6 +17,7 @@ from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow, read_run
 from penstock_operator.core.concurrency import Contention, holds
+from penstock_operator.core.family import ends_children
 from penstock_operator.core.observe import Pod, parse_pod
 
 from .errors import UnreadableError
@@ -250,7 +251,13 @@ class Store:
         elif not self._take_pod(key, uid, at, raw):
             return ()
         self._unreadable.pop((resource, key), None)
-        return self._concerned(resource, key)
+        return self._concerned(resource, key) + (self._ended_with(key) if resource == FLOWRUNS else ())
+
+    def _ended_with(self, key: Key) -> tuple[Key, ...]:
+        """Return the runs that end with this one, now that it does; its other changes do not concern them."""
+        children = self.references.children(key)
+        run = self.runs.get(key) if children else None
+        return children if run is not None and ends_children(run) else ()
 
     def _take_run(self, key: Key, uid: str, at: int, raw: Mapping[str, Any], size: int) -> None:
         before = self.gist(key)

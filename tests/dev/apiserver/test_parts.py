@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
-from penstock_dev.apiserver import managed, patches, protobuf
+from penstock_dev.apiserver import managed, patches, protobuf, watching
 from penstock_dev.apiserver.builtin import Builtin
 from penstock_dev.apiserver.columns import duration, pod_status
 from penstock_dev.apiserver.rules import ABSENT, check_rules, compile_rules
 from penstock_dev.apiserver.schema import Schema, python_pattern
 from penstock_dev.apiserver.selectors import labels
 from penstock_dev.apiserver.status import ApiError, FieldError
+from penstock_dev.apiserver.store import Store
 from penstock_dev.apiserver.tables import custom_columns, json_path
 
 
@@ -252,3 +254,23 @@ def test_a_column_without_a_value_is_null(kind: str, obj: dict[str, Any]) -> Non
     """As a real API server has it; kubectl shows nothing then, of dates too."""
     (_, column) = custom_columns([{"name": "C", "type": kind, "jsonPath": ".a.b"}])
     assert column.cell(obj, 0.0) is None
+
+
+def test_a_bookmark_is_never_ahead_of_what_the_watch_has_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that comes in the moment of a time out is told, or is behind no bookmark: who goes on from there must hear of it."""
+    pods = next(resource for resource in Builtin().resources() if resource.plural == "pods")
+    store = Store()
+    options = watching.WatchOptions(version=0, timeout=0.01, bookmarks=True)
+    watch = watching.Watch(store, pods, "", None, options, lambda: 0.0)
+
+    async def late() -> None:
+        store.put(pods.storage, {"metadata": {"name": "x", "namespace": "n"}})
+        await asyncio.sleep(0.02)
+        raise TimeoutError
+
+    monkeypatch.setattr(watch._queue, "get", late)
+
+    async def told() -> list[bytes]:
+        return [line async for line in watch.lines()]
+
+    assert asyncio.run(told()) == []

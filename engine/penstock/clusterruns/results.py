@@ -1,0 +1,173 @@
+"""Results of other runs: what their state tells, and what their tasks have stored.
+
+A run's status holds a small result itself, or says where it is stored. A task's is found in the store of its run by the header of
+its record: the lineage and the address. The process that asks must reach the store. Neighbours: `stored` reads one location.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from penstock.base.exceptions import MissingResult
+from penstock.clusterruns.connection import connection
+from penstock.clusterruns.reading import located, read
+from penstock.clusterruns.refusals import told
+from penstock.clusterruns.steps import Steps, until
+from penstock.clusterruns.view import FlowRunView
+from penstock.core.address import Pattern, parse, parse_segment
+from penstock.core.state_result import is_stored
+from penstock.kube import paths
+from penstock.kube.errors import ApiError
+
+
+def get_result(flow_run_id: Any, raise_on_failure: bool = True, *, namespace: str | None = None) -> Steps[Any]:
+    """Give what a run of the cluster returned.
+
+    Args:
+        flow_run_id: Its name, `namespace/name`, its id, or a view of it.
+        raise_on_failure: Raise what its state stands for; False returns that.
+        namespace: Where a name is looked for; default: this pod's, or the kubeconfig's.
+
+    Raises:
+        MissingResult: It has ended, and its result was not kept, or cannot be read from here; says how to keep it.
+        UnfinishedRun: It has not ended.
+        FailedRun, CrashedRun, CancelledRun: It did not complete.
+        ObjectNotFound: There is no such run.
+    """
+    place = yield from located(flow_run_id, namespace)
+    view = yield from read(place)
+    state = view.state
+    if is_stored(state.data):
+        return (yield from until(connection().ask(lambda _: state.data.read_value())))
+    if state.is_completed() and state.data is None and not state.ended:
+        kind = ((view.body.get("status") or {}).get("result") or {}).get("type")
+        raise MissingResult(
+            f"the result of the flow run {view.name} was not kept{f' (a {kind})' if kind else ''}: set results.storage of its Flow to "
+            "a volume or a bucket, and persist_result=True on the flow; its status holds results of up to 1 KiB only."
+        )
+    return state.result(raise_on_failure, _sync=True)
+
+
+def get_task_result(
+    flow_run_id: Any, task: Any, map_index: int | None = None, *, storage: Any = None, namespace: str | None = None
+) -> Steps[Any]:
+    """Give what a task run of a run of the cluster returned, from the results' store.
+
+    Args:
+        flow_run_id: The run: its name, `namespace/name`, its id, or a view of it.
+        task: The task: its name or the address of one of its runs (`load:0`, `load:1/fit:0`), or a task in code.
+        map_index: Which child of a map; None: the task run itself, or, of a map, the list of all its children's results.
+        storage: The store; default: that of the run or its Flow, else this process's setting.
+        namespace: Where a name is looked for; default: this pod's, or the kubeconfig's.
+
+    Raises:
+        MissingResult: Nothing is stored for that task run; says where was looked.
+        ObjectNotFound: There is no such run.
+        ValueError: The address is none.
+    """
+    pattern = parse(str(getattr(task, "name", task)))
+    place = yield from located(flow_run_id, namespace)
+    view = yield from read(place)
+    chosen = storage if storage is not None else (yield from _storage(view))
+    lineage = str((view.body.get("status") or {}).get("lineage") or view.id)
+    return (yield from until(connection().ask(lambda _: _found(chosen, lineage, pattern, map_index, view.name))))
+
+
+def _storage(view: FlowRunView) -> Steps[Any]:
+    """Where a run keeps its results, as its spec or its Flow's says."""
+    spec = view.body.get("spec") or {}
+    own = ((spec.get("flowSpec") or {}).get("results") or {}).get("storage")
+    if own or view.flow_name is None or "flowRef" not in spec:
+        return own
+    path = paths.flows(view.namespace, view.flow_name)
+    with told(f"find the results of the flow run {view.name}"):
+        try:
+            flow = yield from until(connection().ask(lambda cluster: cluster.get(path)))
+        except ApiError as error:
+            if error.code in (403, 404):
+                return None
+            raise
+    return ((flow.get("spec") or {}).get("results") or {}).get("storage")
+
+
+def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
+    from penstock.storage.records import ResultRecord
+    from penstock.storage.resolving import default_storage, storage_of
+
+    store = default_storage() if storage is None else storage_of(storage)
+    newest: dict[str, tuple[str, str]] = {}
+    for key, header in _headers(store):
+        who = header.get("run") or {}
+        address = str(who.get("address") or "")
+        if who.get("lineage") != lineage or not who.get("task") or not _meant(pattern, address):
+            continue
+        if header.get("kind") == "value":
+            newest[address] = max(newest.get(address, ("", "")), (str(header.get("created")), key))
+    children = {
+        i: key
+        for address, (_, key) in newest.items()
+        if (i := parse_segment(address.rpartition("/")[2]).map_index) is not None
+    }
+    alone = [key for address, (_, key) in newest.items() if parse_segment(address.rpartition("/")[2]).map_index is None]
+    wanted = (
+        [children[map_index]] if map_index is not None and map_index in children else alone if map_index is None else []
+    )
+    if not wanted and map_index is None and children:
+        return [ResultRecord.deserialize(_content(store, key)).result for _, key in sorted(children.items())]
+    if not wanted:
+        name = ".".join(str(part.name) for part in pattern.segments)
+        index = f"[{map_index}]" if map_index is not None else ""
+        known = f"; stored are {', '.join(sorted(newest)[:10])}" if newest else ""
+        raise MissingResult(
+            f"no result of the task {name}{index} of the flow run {run} is stored at {getattr(store, 'basepath', store)}{known}: "
+            "persist_result=True on the task, or results.persist of the Flow, keeps them."
+        )
+    return ResultRecord.deserialize(_content(store, wanted[0])).result
+
+
+def _meant(pattern: Pattern, address: str) -> bool:
+    *above, last = pattern.segments
+    parts = address.split("/")
+    got = parse_segment(parts[-1])
+    # A name or `name:0` means the children of a map too.
+    same = got.name == last.name and last.number in (None, got.number) and last.map_index in (None, -1, got.map_index)
+    if not same:
+        return False
+    if pattern.any_depth and not above:
+        return True
+    if len(parts) == 1 or not above:
+        return len(parts) == 1 and not above
+    return Pattern(tuple(above), pattern.any_depth).matches("/".join(parts[:-1]))
+
+
+def _headers(store: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Key and header of every record of a store; what is none is passed over."""
+    import json
+
+    for key in _keys(store):
+        try:
+            header = json.loads(_content(store, key).partition(b"\n")[0])
+        except (ValueError, OSError):
+            continue
+        if isinstance(header, dict) and header.get("penstock"):
+            yield key, header
+
+
+def _keys(store: Any) -> Iterable[str]:
+    root = getattr(store, "_root", None)
+    if root is not None:
+        for folder, _, files in os.walk(root):
+            for name in files:
+                if not name.startswith("."):
+                    yield os.path.relpath(os.path.join(folder, name), root)
+        return
+    for listed in store.store.list(None):
+        for entry in listed if isinstance(listed, list) else [listed]:
+            yield str(entry["path"])
+
+
+def _content(store: Any, key: str) -> bytes:
+    content: bytes = store.read_path(key, _sync=True)
+    return content
