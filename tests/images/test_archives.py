@@ -1,6 +1,7 @@
 """What `make images` built: read from the archives, so that no container tool and no root is needed.
 
-PENSTOCK_IMAGES is the folder of the archives (`build/images`); PENSTOCK_IMAGES_OTHER that of a second build, on another base or of the same.
+PENSTOCK_IMAGES is the folder of the archives (`build/images`), PENSTOCK_IMAGES_OTHER that of a build of the same source on another base, and
+PENSTOCK_IMAGES_AGAIN that of a second build on the same base (NO_CACHE=1, with the SOURCE_DATE_EPOCH of the first).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.support.archive import Image, read
 
 FOLDER = "PENSTOCK_IMAGES"
 OTHER = "PENSTOCK_IMAGES_OTHER"
+AGAIN = "PENSTOCK_IMAGES_AGAIN"
 TARGETS = ("engine", "operator")
 # The whole image, unpacked: as built on Debian 12's own packages, and a tenth more.
 MEGABYTES = {"engine": 180, "operator": 270}
@@ -29,7 +31,7 @@ PROJECT = {
 def image(target: str, variable: str = FOLDER) -> Image:
     folder = os.environ.get(variable)
     if not folder:
-        pytest.skip(f"no images: `make images`, then set {variable} to build/images")
+        pytest.skip(f"no images: `make images`, and set {variable} to the folder of what it built")
     return read(Path(folder) / f"{target}.tar")
 
 
@@ -106,10 +108,33 @@ def test_the_same_on_another_base(target: str) -> None:
         assert {p for p in here.keys() | there.keys() if here.get(p) != there.get(p)} == set()
         return
 
-    # Byte code, compiled modules and what records them carry the version in name or content.
+    # Byte code, compiled modules and what records them carry the version in name or content; so does the bill of materials of a compiled package.
     def pure(files: dict[str, bytes]) -> dict[str, bytes]:
-        own = re.compile(r"\.pyc$|\.so$|\.dist-info/(RECORD|WHEEL)$")
+        own = re.compile(r"\.pyc$|\.so$|\.dist-info/(RECORD$|WHEEL$|sboms/)")
         return {path: body for path, body in files.items() if not own.search(path)}
 
     left, right = pure(here), pure(there)
     assert {p for p in left.keys() | right.keys() if left.get(p) != right.get(p)} == set()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_built_again_it_is_the_same(target: str) -> None:
+    """Layer by layer, to the last bit: files, their order, times, owners and modes."""
+    here, there = image(target), image(target, AGAIN)
+    differing = [p for p in here.tree.keys() | there.tree.keys() if digest(here, p) != digest(there, p)]
+    assert sorted(differing) == []
+    assert here.layers == there.layers
+    assert here.created == there.created
+
+
+def digest(found: Image, path: str) -> object:
+    """Everything of a file that a layer holds."""
+    entry = found.tree.get(path)
+    return entry and (
+        entry.body,
+        entry.info.mtime,
+        entry.info.mode,
+        entry.info.uid,
+        entry.info.gid,
+        entry.info.linkname,
+    )

@@ -25,12 +25,14 @@ class Image:
     Attributes:
         config: of the container: User, Env, Cmd, Labels …
         created: when, as the image says.
+        layers: digests of the uncompressed layers, the base's first.
         tree: by path without a leading slash, the layers laid over each other.
         size: bytes of all files in the tree.
     """
 
     config: dict[str, Any]
     created: str
+    layers: tuple[str, ...]
     tree: dict[str, Entry]
 
     @property
@@ -69,7 +71,7 @@ def read(path: Path) -> Image:
             with tarfile.open(fileobj=io.BytesIO(member(layer))) as inner:
                 for info in inner:
                     _lay(tree, inner, info)
-    return Image(document["config"], document["created"], tree)
+    return Image(document["config"], document["created"], tuple(document["rootfs"]["diff_ids"]), tree)
 
 
 def _lay(tree: dict[str, Entry], layer: tarfile.TarFile, info: tarfile.TarInfo) -> None:
