@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,8 @@ from penstock_operator.runtime.kin import kin_of, kin_of_run
 from tests.support.builders import NOW, flow, flow_spec, run, run_json, status_json
 
 FLOW = "flow-1"
-COMPLETED, FAILED = "completed", "failed"
+COMPLETED: Final = "completed"
+FAILED: Final = "failed"
 LIVE: dict[str, Any] = {"outcome": None, "ended": None}
 
 
