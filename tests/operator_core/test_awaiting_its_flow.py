@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 import pytest
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
-from penstock_operator.core import MISSING, UNKNOWN, CreatePod, Look, Observed, Refusal, reconcile
+from penstock_operator.core import MISSING, UNKNOWN, CreatePod, Look, Observed, Refusal, nearnames, reconcile
 from penstock_operator.core.concurrency import holds
 from penstock_operator.core.nearnames import meant, near_names
 from penstock_operator.core.revisions import of_flow
@@ -236,6 +237,20 @@ def test_near_names(wanted: str, near: tuple[str, ...]) -> None:
     assert bool(found) == bool(near)
     assert len(found) <= 3
     assert found == near_names(wanted, reversed(NAMES)), "the order in which they are known plays no part"
+
+
+def test_of_many_names_few_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def counting(wanted: str, names: list[str], n: int) -> list[str]:
+        looked.append(len(names))
+        return get_close_matches(wanted, names, n)
+
+    monkeypatch.setattr(nearnames, "get_close_matches", counting)
+    many = [f"flow-{number:04}-etl" for number in range(2000)]
+    assert near_names("flow-0012-elt", many)[0] == "flow-0012-etl"
+    assert near_names("etl", [*many, "elt"]) == ("elt",)
+    assert max(looked) <= 50
 
 
 def test_the_question_quotes_names_and_stays_short() -> None:
