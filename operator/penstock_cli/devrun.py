@@ -145,7 +145,8 @@ def _welcome(cluster: DevCluster) -> str:
         f"penstock dev is ready: a control plane for development, on {cluster.url}\n"
         "It runs pods as processes of this machine and ignores their images. In another terminal:\n\n"
         f"  export KUBECONFIG={cluster.kubeconfig}\n"
-        "  kubectl get flowruns        # or, without kubectl: penstock get flowruns\n\n"
+        "  kubectl get flowruns\n\n"
+        "Without kubectl, and in this folder without the export: penstock get flowruns\n"
         f"Its own logs: {cluster.folder / 'dev.log'}, {cluster.operator_log}. Ctrl-C ends everything.\n"
     )
 
