@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from rich.console import Console
 
-from penstock_cli.api import Api
+from penstock_cli.api import Api, ServerError
+from penstock_cli.errors import CliError
 from penstock_cli.follow import LogLine, StateChange, follow
+from penstock_cli.logstream import LogStream
 from penstock_cli.runs import Run
 from penstock_cli.story import summary, tell
 from penstock_operator.runtime.credentials import load
@@ -166,3 +168,37 @@ def test_the_story_and_its_summary(at: Stage, api: Api) -> None:
     assert "==> bad  Failed  ValueError: no [rows]" in told
     assert '\ngood: returned {"rows": 3}\n' in told
     assert "\nbad: Failed, ValueError: no [rows] (etl.py:3 in load)\n" in told
+
+
+class CutOff:
+    """An API server whose answers break off: a log of five lines, read over and over, and then the pod has ended."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+
+    def lines(self, path: str, query: dict[str, str]) -> Iterator[str]:
+        self.asked.append(query)
+        count = len(self.asked)
+        if count == 2:
+            raise ServerError(500, "InternalError", "the node is away")
+        since = query.get("sinceTime", "")
+        for number in range(count if query.get("follow") else 5):
+            stamp = f"2026-11-21T12:00:0{number // 2}"
+            if f"{stamp}Z" >= since:
+                yield f"{stamp}.{number}Z line {number}"
+        if count % 2 and query.get("follow"):
+            raise CliError("The connection broke")
+
+    def find(self, path: str) -> dict[str, object] | None:
+        return {"status": {"phase": "Succeeded"}}
+
+
+def test_a_log_is_read_over_cut_offs() -> None:
+    """Each line once, and those that came behind the last end of a request too."""
+    run = Run({"metadata": {"name": "a", "namespace": "default", "uid": "u"}})
+    server, told = CutOff(), list[str]()
+    stream = LogStream(server, run, "a-1", lambda _, text: told.append(text), threading.Event(), None)  # type: ignore[arg-type]
+    stream.run()
+    assert told == [f"line {number}" for number in range(5)]
+    assert "follow" not in server.asked[-1], "once more when nothing can come any more"
+    assert server.asked[-1]["sinceTime"] == "2026-11-21T12:00:01Z"
