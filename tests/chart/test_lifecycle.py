@@ -19,6 +19,7 @@ from tests.support.world import until
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/penstock"
+SETTINGS = Path(__file__).with_name("settings.yaml")
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300), pytest.mark.xdist_group("chart-lifecycle")]
 
 
@@ -93,8 +94,12 @@ def test_a_life(admin: Admin) -> None:
     admin.helm("install", "other", str(CHART), "-n", "other", "--create-namespace", "--set", apart, "--set", spaces)
     admin.helm("uninstall", "other", "-n", "other")
 
-    admin.helm("upgrade", "penstock", str(CHART), *WHERE[:2], "--set", "replicas=2,metrics.service.enabled=true")
-    assert "penstock-metrics" in admin.kubectl("-n", "penstock-system", "get", "service")
+    # There is no Prometheus operator here, and so no kind ServiceMonitor.
+    more = ("--set", "metrics.service.enabled=true,metrics.serviceMonitor.enabled=false")
+    admin.helm("upgrade", "penstock", str(CHART), *WHERE[:2], "--values", str(SETTINGS), *more)
+    assert "penstock-metrics" in admin.kubectl(
+        "-n", "penstock-system", "get", "service", "-l", "team=platform,scrape=yes"
+    )
     admin.helm("rollback", "penstock", "1", *WHERE[:2])
     assert "penstock-metrics" not in admin.kubectl("-n", "penstock-system", "get", "service")
 

@@ -24,6 +24,7 @@ from tests.support.helms import HELMS, helm_program
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/penstock"
+SETTINGS = Path(__file__).with_name("settings.yaml")
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,49 @@ def test_several_replicas_are_spread_and_drained_one_by_one() -> None:
     for selector in (budget["spec"]["selector"], constraint["labelSelector"]):
         assert selector["matchLabels"].items() <= labels.items()
     assert of(render(), "PodDisruptionBudget") == {}
+
+
+def test_what_users_of_other_charts_set() -> None:
+    """Each at its place; what the chart relies on (selectors, what probes ask, /tmp) stays the chart's."""
+    documents = render("--values", str(SETTINGS))
+    deployment = of(documents, "Deployment")["penstock-system/penstock-operator"]
+    template = deployment["spec"]["template"]
+    pod, (container,) = template["spec"], template["spec"]["containers"]
+    given = yaml.safe_load(SETTINGS.read_text())
+    for name in ("hostUsers", "dnsPolicy", "dnsConfig", "hostAliases", "automountServiceAccountToken"):
+        assert pod[name] == given[name], name
+    assert deployment["spec"]["revisionHistoryLimit"] == 0
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["metadata"]["annotations"] == given["deploymentAnnotations"]
+    assert container["livenessProbe"] == {
+        "httpGet": {"path": "/livez", "port": "health"},
+        "periodSeconds": 20,
+        "timeoutSeconds": 5,
+        "failureThreshold": 7,
+    }
+    assert (
+        [v["name"] for v in pod["volumes"]] == [m["name"] for m in container["volumeMounts"]] == ["tmp", "certificates"]
+    )
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    once = {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Secret"}
+    for document in [*documents, template]:
+        if document.get("kind") not in once:
+            assert document["metadata"]["labels"]["team"] == "platform", document
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/name"] == "penstock", (
+        "the chart's own label goes over it"
+    )
+    account = of(documents, "ServiceAccount")["penstock-system/penstock"]
+    assert (account["metadata"]["labels"]["tier"], account["automountServiceAccountToken"]) == ("system", False)
+    assert of(documents, "PodDisruptionBudget")["penstock-system/penstock-operator"]["spec"]["minAvailable"] == "50%"
+    (endpoint,) = of(documents, "ServiceMonitor")["penstock-system/penstock-operator"]["spec"]["endpoints"]
+    assert (endpoint["scrapeTimeout"], endpoint["metricRelabelings"]) == ("5s", [{"action": "labeldrop", "regex": "x"}])
+    assert "penstock-system/of-mine" in of(documents, "Secret")
+
+
+def test_without_roles() -> None:
+    """Nothing of RBAC but what `helm test` brings for itself."""
+    kinds = [d["kind"] for d in render("--no-hooks", "--set", "rbac.create=false")]
+    assert not [kind for kind in kinds if "Role" in kind]
 
 
 def test_names_can_be_given() -> None:

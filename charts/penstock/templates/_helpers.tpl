@@ -11,12 +11,13 @@
 {{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "penstock.name" .) "default") -}}
 {{- end -}}
 
+{{- /* The chart's own labels go over commonLabels: selectors and Helm rely on them. */}}
 {{- define "penstock.labels" -}}
-app.kubernetes.io/name: {{ include "penstock.app" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- $own := dict "app.kubernetes.io/name" (include "penstock.app" .) "app.kubernetes.io/instance" .Release.Name }}
+{{- $_ := set $own "app.kubernetes.io/version" .Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version) }}
+{{- merge $own .Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{- define "penstock.selector" -}}
