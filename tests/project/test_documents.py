@@ -52,10 +52,10 @@ def test_the_architecture_names_what_there_is() -> None:
     assert [room for room in sorted(rooms) if f"`engine/penstock/{room}`" not in text] == []
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
 def test_blocks_can_be_pasted_as_a_whole(page: str) -> None:
     """Into bash and zsh, which takes no comments at its prompt; and what goes on until Ctrl-C is the last line of its block."""
-    text = (ROOT / "docs" / page).read_text()
+    text = (ROOT / page).read_text()
     endless = re.compile(r"^\S*(kubectl|penstock) get .*(-w|--watch)\b|^\S*penstock dev$")
     for block in re.findall(r"^```(?:sh|bash|shell)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         lines = block.splitlines()
