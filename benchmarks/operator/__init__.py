@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..measure import Figure
 from .audit import writes
+from .children import children
 from .crowds import fair, finished, large
 from .latencies import cancel, latency, pod_event
 from .schedules import schedules
@@ -33,4 +34,5 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "fair": fair,
     "large": large,
     "schedules": schedules,
+    "children": children,
 }
