@@ -169,25 +169,13 @@ def test_a_hook_that_is_waited_for(helm: Any, stage: Stage, plane: RealCluster) 
             job = _pod_of_job(now, known)
             with _played_job(now, plane, job):
                 name = now.adopt(now.send("GET", f"{now.runs}/r-hook"))
-                _await_own_pod(now, name)
+                now.await_pods([name])
                 assert not releasing.done(), releasing.result()[1]
                 begin(now, name)
                 play(now, name)
             codes.append(releasing.result()[0])
     assert codes[0] == 0
     assert codes[1] != 0
-
-
-def _await_own_pod(stage: Stage, name: str) -> None:
-    """Wait for the run's pod, and for the end of the pod that a run of the same name had before."""
-    uid = stage.send("GET", f"{stage.runs}/{name}")["metadata"]["uid"]
-
-    def owners() -> list[str]:
-        items = stage.send("GET", f"{stage.core}/pods?labelSelector=penstock.dev%2Fflow-run%3D{name}")["items"]
-        return [item["metadata"]["labels"]["penstock.dev/flow-run-uid"] for item in items]
-
-    until("the run has a pod of its own", lambda: owners() == [uid])
-    stage.await_pods([name])
 
 
 def _pod_of_job(stage: Stage, known: set[str]) -> str:

@@ -151,7 +151,11 @@ class Stage:
 
         def there() -> bool:
             for item in self.send("GET", f"{self.core}/pods")["items"]:
-                self._pods[item["metadata"].get("labels", {}).get(k.LABEL_FLOW_RUN, "")] = item
+                labels = item["metadata"].get("labels", {})
+                name = labels.get(k.LABEL_FLOW_RUN, "")
+                # Of a run that had the name before a pod may still be there.
+                if name in self._runs and labels[k.LABEL_FLOW_RUN_UID] == self._runs[name]["metadata"]["uid"]:
+                    self._pods[name] = item
             return wanted <= set(self._pods)
 
         until(f"pods of {len(wanted)} runs", there, 60)
