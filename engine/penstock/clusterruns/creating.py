@@ -162,7 +162,7 @@ def _created(reach: Connection, what: Order) -> Steps[tuple[Object, bool]]:
     else:
         return body, True
     try:
-        there = yield from until(reach.ask(lambda cluster: cluster.get(f"{path}/{what.name}")))
+        there = yield from until(reach.ask(lambda cluster: cluster.get(paths.flow_runs(what.namespace, what.name))))
     except ApiError as error:
         if error.code != 404:
             raise
