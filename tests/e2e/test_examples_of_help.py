@@ -75,6 +75,7 @@ def examples(name: str, penstock: str) -> list[str]:
 
 
 @pytest.mark.parametrize("cluster", ["dev"], indirect=True)
+@pytest.mark.timeout(300)
 def test_examples_can_be_pasted(cluster: Cluster, space: Space, tmp_path: Path) -> None:
     assert {name for names in COMMANDS.values() for name in names} <= {*ORDER, *ELSEWHERE}
     bin_folder = Path(sys.executable).parent

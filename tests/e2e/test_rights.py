@@ -15,15 +15,27 @@ from penstock_operator.api.constants import ADMINISTER_VERB
 from tests.support.audit import GRANTED, Right, check_all_granted
 from tests.support.cluster import RealCluster
 from tests.support.played import open_stage, seen
+from tests.support.world import until
 
 # What no story shows, and why it is needed all the same.
 UNSEEN: dict[Right, str] = {
     (ADMINISTER_VERB, "penstock.dev", "flowruns"): "no request: an admission policy asks whether the operator has it",
     ("patch", "events.k8s.io", "events"): "for an Event that comes again within minutes; no story waits for that",
 }
+TYPE = {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow"}
 STORIES = {"test_played", "test_refusals", "test_answers"}
 
 pytestmark = pytest.mark.real
+
+
+def test_a_flow_starts_a_run(plane: RealCluster) -> None:
+    """The one thing that no other of these stories has the operator do."""
+    with plane.client() as admin:
+        stage = open_stage(admin, "starting")
+        flows = "/apis/penstock.dev/v1alpha1/namespaces/starting/flows"
+        spec = {"entrypoint": "a.py:f", "runOnChange": "Always"}
+        stage.send("POST", flows, {**TYPE, "metadata": {"name": "etl"}, "spec": spec})
+        until("its run is there", lambda: bool(stage.send("GET", stage.runs)["items"]))
 
 
 def test_every_right_is_used(plane: RealCluster, request: pytest.FixtureRequest) -> None:
