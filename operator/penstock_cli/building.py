@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import unified_diff
 from hashlib import sha256
@@ -23,6 +24,7 @@ from .building_sources import Sources, read_sources
 from .building_survey import Found, Target, choose, survey
 from .building_yaml import dump
 from .errors import CliError
+from .exits import Exit
 
 if TYPE_CHECKING:
     from .api import Json
@@ -204,6 +206,8 @@ def difference(text: str, file: Path) -> str | None:
         CliError: the file cannot be read.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise CliError(f"error: --check compares with a file, and {file} is none", Exit.USAGE)
         committed = file.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         committed = ""
@@ -220,17 +224,31 @@ def difference(text: str, file: Path) -> str | None:
 def write(text: str, file: Path) -> bool:
     """Write a file, whole or not at all; returns whether it has changed.
 
+    What is no regular file (`/dev/stdout`, a pipe) is written to as it is: it may have no end to read to, and is not to be replaced.
+    A link stays one.
+
     Raises:
         CliError: it cannot be written.
     """
     content = text.encode("utf-8")
-    beside = file.with_name(f".{file.name}.new")
     try:
+        if file.exists() and not file.is_file():
+            file.write_bytes(content)
+            return True
         if file.exists() and file.read_bytes() == content:
             return False
-        beside.write_bytes(content)
-        beside.replace(file)
+        _replace(file.resolve(), content)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise CliError(f"error: {file} cannot be written: {error.strerror}") from error
     return True
+
+
+def _replace(file: Path, content: bytes) -> None:
+    beside = file.with_name(f".{file.name}.new")
+    try:
+        beside.write_bytes(content)
+        beside.replace(file)
+    except OSError:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

@@ -58,6 +58,8 @@ class Target:
             place, name = text, ""
         if place.endswith(".py") or "/" in place:
             file = Path(place)
+            if file.is_dir():
+                raise CliError(f"error: {place} is a folder: name the file in it, FILE.py:flow", Exit.USAGE)
             if not file.is_file():
                 beside = [str(each) for each in sorted(file.parent.glob("*.py"))] if file.parent.is_dir() else []
                 raise CliError(f"error: the file {place} does not exist.{near(place, beside)}", Exit.NOT_FOUND)
@@ -154,6 +156,11 @@ def choose(target: Target, found: Json) -> Found:
     flows: dict[str, Any] = found["flows"]
     definitions: list[Json] = found["definitions"]
     notes = tuple(found["notes"])
+    if target.name is not None and flows.get(target.name, {}).get("method"):
+        raise CliError(
+            f"error: {target}:{target.name} is a method, and a pod has no object to call it on: "
+            "make one at module level, and build what it holds (`report = Report().run`, and FILE.py:report)"
+        )
     named = {each["variable"]: each for each in definitions if each["variable"]}
     if target.name is None:
         return _only(target, flows, definitions, notes)

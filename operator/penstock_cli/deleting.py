@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .api import ServerError
 from .errors import CliError
+from .exits import Exit
 from .kinds import Target, kind_of, targets
 from .manifests import read
 from .terminal import say
@@ -36,7 +37,8 @@ def delete(
         wanted = [(target, namespace) for target in targets(api, words)]
     if not wanted or not all(target.name for target, _ in wanted):
         raise CliError(
-            "error: resource(s) were provided, but no name was specified; use TYPE NAME, TYPE/NAME or -f FILE"
+            "error: resource(s) were provided, but no name was specified; use TYPE NAME, TYPE/NAME or -f FILE",
+            Exit.USAGE,
         )
     gone = []
     for target, where in wanted:

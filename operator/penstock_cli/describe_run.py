@@ -42,7 +42,7 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _times(run)
     yield from _values(run)
     yield from _attempts(run)
-    yield from _tasks(api, run)
+    yield from _tasks(api, run, program)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
     yield from mapping("Annotations", run.body["metadata"].get("annotations"))
@@ -135,9 +135,9 @@ def _attempts(run: Run) -> Iterator[str]:
         )
 
 
-def _tasks(api: Api, run: Run) -> Iterator[str]:
+def _tasks(api: Api, run: Run, program: str) -> Iterator[str]:
     try:
-        shown = overview(api, run, _TASKS) if run.attempt else []
+        shown = overview(api, run, _TASKS, program) if run.attempt else []
     except ServerError as error:
         yield field("Tasks", f"<{error.message}>")  # who may not read pods still wants the rest
         return

@@ -10,7 +10,7 @@ from .exits import Exit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CliError", "OutputClosedError", "outcome_unknown"]
+__all__ = ["CliError", "OutputClosedError", "OutputLostError", "outcome_unknown", "writing"]
 
 
 class CliError(Exception):
@@ -25,8 +25,23 @@ class CliError(Exception):
         self.code = code
 
 
+class OutputLostError(CliError):
+    """What is said on standard output does not arrive: its disk is full, for one."""
+
+
 class OutputClosedError(Exception):
     """Whoever read the output has seen enough (`| head`); nothing is to be said."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """While standard output is written: why it cannot be is said. That nobody reads it is another thing, see `OutputClosedError`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLostError(f"error: standard output cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from penstock_operator.api import constants, paths
 
 from .api import ServerError
 from .errors import CliError
+from .exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,7 +158,8 @@ def targets(api: Api, words: Sequence[str]) -> list[Target]:
     if any("/" in word for word in words):
         if not all("/" in word for word in words):
             raise CliError(
-                "error: there is no need to specify a resource type as a separate argument when passing TYPE/NAME"
+                "error: there is no need to specify a resource type as a separate argument when passing TYPE/NAME",
+                Exit.USAGE,
             )
         pairs = [word.split("/", 1) for word in words]
         return [Target(resolve(api, kind), _named(name)) for kind, name in pairs]
@@ -179,7 +181,7 @@ def run_names(words: Sequence[str]) -> list[str]:
     for word in words:
         kind, slash, name = word.partition("/")
         if slash and kind.lower() not in FLOWRUN.words:
-            raise CliError(f"error: {word} is no FlowRun; this command is for FlowRuns only")
+            raise CliError(f"error: {word} is no FlowRun; this command is for FlowRuns only", Exit.USAGE)
         names.append(_named(name if slash else word))
     return names
 

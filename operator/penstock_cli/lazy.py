@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands import COMMANDS
-from .errors import OutputClosedError
+from .errors import OutputClosedError, writing
 from .helping import PLAIN, HelpfulCommand
 from .nearness import near
 from .options import HELP, cluster_options
@@ -45,7 +45,8 @@ class Commands(TyperGroup):
         """Run the command; its output is out when it returns, or it is told that nobody reads it."""
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            with writing():
+                sys.stdout.flush()
         except BrokenPipeError as error:
             raise OutputClosedError from error
         return result

@@ -9,7 +9,7 @@ import typer
 
 from penstock_operator.api.paths import NotANameError
 
-from .errors import CliError, OutputClosedError
+from .errors import CliError, OutputClosedError, OutputLostError
 from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
@@ -70,6 +70,9 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
         code = app(args=list(arguments), prog_name=name, standalone_mode=False)
     except CliError as error:
         say(error, error=True)
+        if isinstance(error, OutputLostError):
+            # Python would try, and complain, once more at the end.
+            sys.stdout = None
         return error.code
     except NotANameError as error:
         say(f"error: {error}", error=True)

@@ -24,7 +24,7 @@ def seconds(text: str) -> float:
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise CliError(f'error: invalid duration "{text}": write it as 30s, 5m or 1h30m')
+        raise CliError(f'error: invalid duration "{text}": write it as 30s, 5m or 1h30m', Exit.USAGE)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 

@@ -90,9 +90,15 @@ def next_steps(run: Run, program: str) -> list[str]:
     again = "{program} retry {name}{where}".format_map(known)
     if kind == "Cancelled":
         return [again]
-    advice = _ENDED.get(name)
-    steps = [advice.format_map(known)] if advice else ["{program} logs {name}{where}".format_map(known)]
+    advice = _ENDED.get(name) or _overdue(name) or ("{program} logs {name}{where}" if run.attempt else None)
+    steps = [advice.format_map(known)] if advice else []
     return steps if name in _ANEW else [*steps, again]
+
+
+def _overdue(name: str) -> str | None:
+    """What it waited for too long (pendingDeadlineSeconds) is still to be done."""
+    advice = _WAITING.get(name)
+    return None if advice is None or advice.startswith("nothing") else advice
 
 
 def _held(run: Run, program: str, known: dict[str, str]) -> list[str]:

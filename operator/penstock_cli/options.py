@@ -103,7 +103,7 @@ def _cluster(
         typer.Option(
             "--kubeconfig",
             metavar="FILE",
-            help="The kubeconfig; default: $KUBECONFIG, else ~/.kube/config.",
+            help="The kubeconfig; default: $KUBECONFIG, a penstock dev in this folder, ~/.kube/config.",
             expose_value=False,
             callback=_keep,
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from .errors import CliError
+from .exits import Exit
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -77,15 +78,16 @@ def output(text: str, allowed: Sequence[str] = ("json", "yaml", "name", "jsonpat
     if kind not in ("", *allowed) or (equals and kind != "jsonpath"):
         shown = ",".join("jsonpath=TEMPLATE" if each == "jsonpath" else each for each in sorted(allowed))
         raise CliError(
-            f'error: unable to match a printer suitable for the output format "{text}", allowed formats are: {shown}'
+            f'error: unable to match a printer suitable for the output format "{text}", allowed formats are: {shown}',
+            Exit.USAGE,
         )
     if kind != "jsonpath":
         return next(Output(each) for each in get_args(Kind) if each == kind)
     from .jsonpath import JsonPathError, parse
 
     if not template:
-        raise CliError("error: jsonpath needs a template: -o jsonpath='{.status.state.type}'")
+        raise CliError("error: jsonpath needs a template: -o jsonpath='{.status.state.type}'", Exit.USAGE)
     try:
         return Output("jsonpath", parse(template))
     except JsonPathError as error:
-        raise CliError(f"error: the jsonpath template cannot be read: {error}") from error
+        raise CliError(f"error: the jsonpath template cannot be read: {error}", Exit.USAGE) from error

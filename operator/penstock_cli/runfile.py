@@ -72,7 +72,15 @@ def run_file(api: Api, place: str, options: Options, wish: Wish, *, timeout: flo
 def _with_files(api: Api, body: Json, files: Json, wish: Wish) -> Exit:
     path = CONFIGMAP.path(api.namespace, files["metadata"]["name"])
     dry: dict[str, str] = {"dryRun": "All"} if wish.dry_run else {}
-    api.request("POST", CONFIGMAP.path(api.namespace), params=dry, body=files)
+    try:
+        api.request("POST", CONFIGMAP.path(api.namespace), params=dry, body=files)
+    except ServerError as error:
+        if error.reason != "AlreadyExists":
+            raise
+        run, taken = body["metadata"]["name"], files["metadata"]["name"]
+        raise CliError(
+            f"error: the run's files would go into ConfigMap {taken}, and there is one (of an earlier run {run}?): choose another --name"
+        ) from error
     try:
         return start(api, body, wish, made=lambda run: None if wish.dry_run else _own(api, path, run))
     except CliError:

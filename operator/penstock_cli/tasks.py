@@ -59,10 +59,20 @@ def tasks(api: Api, word: str, namespace: str, form: Output, *, attempt: int | N
     return Exit.OK
 
 
-def overview(api: Api, run: Run, limit: int) -> list[str]:
-    """Return the lines of a table of the last attempt's task runs: from its end report, else from its log; empty: it has none."""
+def overview(api: Api, run: Run, limit: int, program: str) -> list[str]:
+    """Return the lines of a table of the last attempt's task runs: from its end report, else from its log; empty: it has none.
+
+    Args:
+        api: the API server.
+        run: which.
+        limit: so many, and the command that shows the others.
+        program: what the user called this program.
+    """
     seen = _reported(run, run.attempt) or _seen(api, run, run.attempt)
-    return _lines(run, seen, limit, over=run.finished)[:-1] if seen.runs else []
+    if not seen.runs:
+        return []
+    where = "" if run.namespace == "default" else f" -n {run.namespace}"
+    return _lines(run, seen, limit, over=run.finished, more=f"{program} tasks {run.name}{where}")[:-1]
 
 
 def watch(api: Api, word: str, namespace: str, *, limit: int) -> Exit:
@@ -136,7 +146,7 @@ def _document(run: Run, seen: _Seen) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lines(run: Run, seen: _Seen, limit: int, *, over: bool) -> list[str]:
+def _lines(run: Run, seen: _Seen, limit: int, *, over: bool, more: str | None = None) -> list[str]:
     shown = chosen(seen.runs, limit, over=over)
     if not shown:
         return (
@@ -149,8 +159,11 @@ def _lines(run: Run, seen: _Seen, limit: int, *, over: bool) -> list[str]:
     left = [each for each in seen.runs if each.address not in {row.run.address for row in made}]
     if left:
         counts = ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in left).most_common(5))
-        told.append(f"... and {len(left)} more: {counts}; --limit 0 shows all")
-    if seen.omitted:
+        told.append(f"... and {len(left)} more: {counts}; {f'{more} --limit 0' if more else '--limit 0'} shows all")
+    if seen.omitted and more and seen.source == "report":
+        # Nobody has looked into the log yet.
+        told.append(f"... and {seen.omitted} that are not in the report: {more} looks for them in the log")
+    elif seen.omitted:
         why = "the log begins later" if seen.source == "log" else "the report has room for so many, and the log is gone"
         told.append(f"... and {seen.omitted} that are not known any more: {why}")
     return [*(text.rstrip() for text in told), str(end(run.status))]

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import nullcontext
+
+from .errors import writing
 
 __all__ = ["escaped", "line", "pass_on", "say", "unsafe"]
 
@@ -50,9 +53,11 @@ def say(text: object = "", *, error: bool = False, flush: bool = False, end: str
         flush: at once, for whoever follows.
         end: what stands behind it.
     """
-    print(escaped(str(text)), file=sys.stderr if error else sys.stdout, flush=flush, end=end)
+    with nullcontext() if error else writing():
+        print(escaped(str(text)), file=sys.stderr if error else sys.stdout, flush=flush, end=end)
 
 
 def pass_on(text: str) -> None:
     """Write a line of a log as the pod wrote it, at once."""
-    print(text.encode("utf-8", "replace").decode(), flush=True)
+    with writing():
+        print(text.encode("utf-8", "replace").decode(), flush=True)

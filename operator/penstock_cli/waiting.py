@@ -85,10 +85,11 @@ def _test(condition: str | None) -> Callable[[Run], bool]:
         try:
             template = parse(path)
         except JsonPathError as error:
-            raise CliError(f"error: --for={condition}: {error}") from error
+            raise CliError(f"error: --for={condition}: {error}", Exit.USAGE) from error
         return lambda run: template.render(run.body) == value if value else bool(template.render(run.body))
     raise CliError(
-        f"error: --for={condition} is not understood: use delete, condition=NAME, condition=NAME=STATUS or jsonpath={{.status.state.name}}=VALUE"
+        f"error: --for={condition} is not understood: use delete, condition=NAME, condition=NAME=STATUS or jsonpath={{.status.state.name}}=VALUE",
+        Exit.USAGE,
     )
 
 

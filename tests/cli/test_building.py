@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -244,6 +245,7 @@ TWO = (
         (HEAD + "import pydantic\n@flow\ndef f(key: pydantic.SecretStr): ...\na = f.to_flow(parameters={'key': 'x'})\n", "a", "parameters: key", 1),
         (HEAD + "@flow(name='分析')\ndef f(): ...\n", None, "no name for Kubernetes can be made of '分析': say one with --name", 1),
         ("def f(:\n", None, "flows.py:1: SyntaxError", 1),
+        (HEAD + "class R:\n  @flow\n  def run(self): ...\n", "R.run", "flows.py:R.run is a method, and a pod has no object to call it on", 1),
     ],
 )  # fmt: skip
 def test_what_cannot_be_built(write: Callable[..., Path], text: str, name: str | None, words: str, code: int) -> None:
@@ -297,6 +299,9 @@ def test_packages_that_are_not_installed(write: Callable[..., Path]) -> None:
     assert made.flow["metadata"]["name"] == "etl-it"
     assert made.flow["spec"]["suspend"] is True
     assert made.flow["spec"]["parametersSchema"]["properties"]["a"] == {"title": "a", "position": 0}
+    with pytest.raises(CliError, match=r"has no flow 'elt'\. Did you mean 'etl'\?") as caught:
+        built(f"{file}:elt")
+    assert caught.value.code == 4
 
 
 def test_the_page_says_what_is_so(write: Callable[..., Path]) -> None:
@@ -377,6 +382,21 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     assert done.err == f"error: {out} is stale: write it again with `penstock build etl.py:etl -o {out}`\n"
     done = penstock("build", "etl.py:etl", "-o", str(tmp_path / "none" / "flow.yaml"))
     assert (done.code, "cannot be written" in done.err) == (1, True)
+
+
+def test_what_is_written_to_is_not_always_a_file(tmp_path: Path) -> None:
+    """A device has no end to read to, and is not replaced; a link stays one."""
+    with pytest.raises(CliError, match="/dev/full cannot be written: No space left on device"):
+        building.write("a", Path("/dev/full"))
+    with pytest.raises(CliError, match="compares with a file, and /dev/full is none"):
+        building.difference("a", Path("/dev/full"))
+    assert building.write("a", Path(os.devnull))
+    assert Path(os.devnull).is_char_device()
+    (tmp_path / "link.yaml").symlink_to(tmp_path / "flow.yaml")
+    assert building.write("a", tmp_path / "link.yaml")
+    assert (tmp_path / "link.yaml").is_symlink()
+    assert (tmp_path / "flow.yaml").read_text() == "a"
+    assert not building.write("a", tmp_path / "link.yaml")
 
 
 def test_the_file_is_imported_in_a_process_that_may_be_ended(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

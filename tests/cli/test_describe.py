@@ -24,7 +24,7 @@ def steps(kind: str, name: str = "", spec: dict[str, Any] | None = None, **statu
     body = {
         "metadata": {"name": "one", "namespace": "default", "uid": "u"},
         "spec": {"flowRef": {"name": "etl"}, **(spec or {})},
-        "status": {"state": {"type": kind, "name": name or kind}, **status},
+        "status": {"state": {"type": kind, "name": name or kind}, "attempt": {"number": 1}, **status},
     }
     return next_steps(Run(body), "penstock")
 
@@ -41,6 +41,12 @@ def steps(kind: str, name: str = "", spec: dict[str, Any] | None = None, **statu
         (["raise the memory limit: resources.limits.memory", "penstock retry one"], steps("Crashed", "OOMKilled")),
         (["run it with parameters that fit: penstock run etl -p key=value"], steps("Failed", "InvalidParameters")),
         (["penstock retry one"], steps("Cancelled", "Skipped")),
+        # pendingDeadlineSeconds: no pod, no log; what it waited for is still to be done.
+        (
+            ["apply the Flow etl, or make a run of another one: penstock get flows", "penstock retry one"],
+            steps("Crashed", "AwaitingFlow", attempt=None),
+        ),
+        (["penstock retry one"], steps("Crashed", "Submitting", attempt=None)),
         (["nothing: the next attempt begins at T"], steps("Scheduled", "AwaitingRetry", scheduledTime="T")),
         (["nothing: it begins at T"], steps("Scheduled", spec={"scheduledTime": "T"})),
         (["penstock resume one"], steps("Paused", spec={"desiredState": "Paused"})),
@@ -76,7 +82,7 @@ def test_commands_name_another_namespace() -> None:
         "spec": {},
         "status": {"state": {"type": "Failed", "name": "Failed"}},
     }
-    assert next_steps(Run(body), "kubectl penstock")[1] == "kubectl penstock retry one -n n2"
+    assert next_steps(Run(body), "kubectl penstock")[-1] == "kubectl penstock retry one -n n2"
 
 
 def test_a_question_and_the_command_that_answers(at: Stage, penstock: Penstock) -> None:

@@ -158,6 +158,14 @@ def test_a_reader_that_has_seen_enough(at: Stage, words: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
 
 
+@pytest.mark.parametrize("words", ["version --client", "version --client -o json"])
+def test_an_output_that_is_full(words: str) -> None:
+    """Whether it is noticed while something is said, or at the end: one line, and no traceback."""
+    command = f"{sys.executable} -m penstock_cli {words} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: standard output cannot be written: No space left on device\n")
+
+
 def test_get_does_not_load_what_it_does_not_need() -> None:
     """The heavy packages cost half a second each."""
     code = "import sys, penstock_cli.main, penstock_cli.getting; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"

@@ -192,6 +192,8 @@ def test_task_runs_of_a_log_and_of_a_report(at: Stage, penstock: Penstock) -> No
         "... and 3 that are not known any more: the report has room for so many, and the log is gone",
         "--- Failed: no",
     ]
+    described = penstock("describe", "fr", "one").out
+    assert "  ... and 3 that are not in the report: penstock tasks one looks for them in the log\n" in described
     document = json.loads(penstock("tasks", "one", "-o", "json").out)
     assert (document["source"], document["omitted"]) == ("report", 3)
     assert [each["name"] for each in document["taskRuns"]] == ["load-3c7", "add-c64"]

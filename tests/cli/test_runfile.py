@@ -47,6 +47,9 @@ def test_several_files_go_with_the_run(at: Stage, penstock: Penstock, script: st
     found = at.get(f"{config_maps}/mine-source")
     assert set(found["data"]) == {"etl.py", "helper.py"}
     assert [owner["uid"] for owner in found["metadata"]["ownerReferences"]] == [body["metadata"]["uid"]]
+    done = penstock("run-file", script, "-p", "rows=5", "--name", "mine")
+    assert (done.code, done.out) == (1, "")
+    assert "ConfigMap mine-source, and there is one (of an earlier run mine?): choose another --name" in done.err
     # What is refused leaves nothing behind.
     done = penstock("run-file", script, "-p", "rows=5", "--name", "other", "-l", "no label=b")
     assert (done.code, names(at)) == (1, ["mine"])
@@ -62,6 +65,9 @@ def test_what_is_refused(at: Stage, penstock: Penstock, script: str, tmp_path: P
         ([script], 2, "flow etl needs rows (integer)"),
         ([script, "-p", "rowz=5"], 2, "has no parameter 'rowz'. Did you mean 'rows'?"),
         ([f"{tmp_path}/none.py:etl"], 4, "does not exist"),
+        ([str(tmp_path)], 2, "is a folder: name the file in it"),
+        ([script, "-p", "rows=5", "--at", "+10x"], 2, "invalid duration"),
+        ([script, "-p", "rows=5", "-o", "xml"], 2, "allowed formats are"),
     ]
     for words, code, why in cases:
         done = penstock("run-file", *words)

@@ -235,7 +235,7 @@ def _integer(value: int, path: str) -> int:
     if not INTEGER_LEAST <= value <= INTEGER_MOST:
         raise NotJsonError(
             path,
-            f"an integer of {value.bit_length()} bits: the API server rounds what is beyond 64 bits without a word; pass it as text",
+            f"an integer of {value.bit_length()} bits and a sign: the API server rounds what is beyond 64 bits in all without a word: pass a text",
         )
     return value
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.exceptions import PenstockException, ScriptError
+from penstock.base.exceptions import MissingFlowError, PenstockException, ScriptError
 from penstock.definitions.entrypoints import function_in, module_for, source_of
 from penstock.definitions.flow import Flow
 from penstock.definitions.loading import compile_entrypoint
@@ -65,7 +66,9 @@ def _surveyed_tolerantly(target: str, name: str | None, collected: list[FlowDefi
         with module_for(path) as module:
             known = known_of(source, str(path), module)
             if name is not None and "." not in name and known.names.get(name) is None:
-                known.names[name] = function_in(known, name, source, str(path))
+                # No function either: whoever asked is told what there is.
+                with suppress(MissingFlowError):
+                    known.names[name] = function_in(known, name, source, str(path))
             return _described(known.names, module, name, collected) | {"notes": list(_notes(known))}
     finally:
         COLLECTED.reset(token)
@@ -117,6 +120,8 @@ def _flow(flow: Flow[..., Any], module: ModuleType) -> Json:
         "schema": _schema(flow),
         "own": getattr(flow.fn, "__module__", None) == module.__name__,
         "line": getattr(code, "co_firstlineno", None),
+        # Nobody makes the instance that a pod would call it on.
+        "method": next(iter(flow.binder.signature.parameters), None) == "self",
     }
 
 

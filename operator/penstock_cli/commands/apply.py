@@ -6,6 +6,7 @@ import typer
 
 from ..connection import asked_namespace, connect
 from ..errors import CliError
+from ..exits import Exit
 from ..options import Files, OutputFormat
 
 EXAMPLES = """
@@ -17,7 +18,7 @@ penstock apply -f manifests/ -f more.yaml
 def command(context: typer.Context, files: Files = None, output: OutputFormat = "") -> None:
     """Create or change what manifests describe."""
     if not files:
-        raise CliError("error: must specify -f FILE")
+        raise CliError("error: must specify -f FILE", Exit.USAGE)
     from ..applying import apply
     from ..manifests import read
     from ..outputs import output as read_output

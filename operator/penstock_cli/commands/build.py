@@ -68,5 +68,6 @@ def command(
         say(stale, end="")
         raise CliError(f"error: {output} is stale: write it again with `penstock build {target} -o {output}`")
     said = "written" if write(text, output) else "unchanged"
-    say(f"{output} {said}")
+    if output.is_file():
+        say(f"{output} {said}")
     return Exit.OK
