@@ -16,13 +16,15 @@ import pytest
 from penstock import flow, runtime, task
 from penstock.cache_policies import Inputs
 from penstock.context import FlowRunContext, TaskRunContext
-from penstock.exceptions import MappingLengthMismatch, MissingFlowError
+from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
+from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
 from penstock.flows import load_flow_from_entrypoint
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
-from penstock.states import (
-    Failed,
-)
-from penstock.task_runners import ThreadPoolTaskRunner
+from penstock.results import ResultRecord, ResultStore
+from penstock.serializers import Serializer
+from penstock.states import Completed, Failed, State
+from penstock.task_engine import AsyncTaskRunEngine, SyncTaskRunEngine
+from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
 from penstock.utilities.annotations import freeze
 from penstock.utilities.callables import call_with_parameters, parameter_schema, parameters_to_args_kwargs
 from penstock.utilities.collections import quote, visit_collection
@@ -385,3 +387,26 @@ def test_an_argument_given_twice() -> None:
     with pytest.raises(TypeError, match=r"takes\(\) got multiple values for argument\(s\): b"):
         parameters_to_args_kwargs(takes, {"a": 1, "b": 2, "others": {"b": 3}})
     assert call_with_parameters(takes, {"a": 1, "b": 2, "others": {"a": 3}}) == (1, 2, {"a": 3})
+
+
+# Types
+
+
+def test_types_that_are_written_with_what_they_are_of() -> None:
+    class Own(TaskRunner[PrefectWrappedFuture[int, Any]]):
+        pass
+
+    class Plain(Serializer[bytes]):
+        type = "written-with-what-it-is-of"
+
+    @flow
+    def f(record: ResultRecord[str]) -> State[str]:
+        return Completed(data=record.result)
+
+    assert f(ResultStore().create_result_record("kept")) == "kept"
+    with pytest.raises(ParameterTypeError):
+        f(5)
+    assert issubclass(Own, TaskRunner)
+    assert Plain().type == "written-with-what-it-is-of"
+    for engine in (SyncTaskRunEngine, AsyncTaskRunEngine, FlowRunEngine, AsyncFlowRunEngine):
+        assert engine[[int], str].__origin__ is engine

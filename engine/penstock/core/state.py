@@ -7,6 +7,7 @@ All logic keys on `type`; `name` refines it for people. Neighbours: `state_resul
 
 from __future__ import annotations
 
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
@@ -138,6 +139,7 @@ class State(StateResult):
         id: default: made when first read.
     """
 
+    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     __slots__ = (
         "__weakref__", "_details", "_extra", "_id", "_of", "_time", "_traceback", "data", "ended", "message", "name", "type",
     )  # fmt: skip

@@ -243,10 +243,16 @@ class Definition:
         from penstock.inside.views import TaskRunContext
 
         if self.result_storage_key is not None:
-            from penstock.inside import flow_run_values, task_run_values
+            from types import SimpleNamespace
 
+            from penstock.inside import deployment_values, flow_run_values, task_run_values
+
+            surroundings = {
+                "deployment": deployment_values, "flow_run": flow_run_values, "task_run": task_run_values,
+            }  # fmt: skip
+            package = SimpleNamespace(runtime=SimpleNamespace(**surroundings))
             return self.result_storage_key.format(
-                flow_run=flow_run_values, parameters=run.parameters, task_run=task_run_values
+                parameters=run.parameters, penstock=package, prefect=package, **surroundings
             )
         flow_parameters = run.flow.parameters if run.flow is not None else None
         return policy.compute_key(TaskRunContext(run), run.parameters or {}, flow_parameters or {})

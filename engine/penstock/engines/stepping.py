@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
@@ -33,6 +34,8 @@ class BaseRunEngine:
         wait_for: upstreams that must be completed first.
         state: given first state.
     """
+
+    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
 
     def __init__(self, definition: Any, parameters: Any, run: Any, wait_for: Any, state: State | None) -> None:
         self._definition = definition

@@ -7,6 +7,7 @@ A runner of one's own needs only `run(call)`. Neighbours: `submitting` makes run
 from __future__ import annotations
 
 import contextvars
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_runner
@@ -28,6 +29,7 @@ class TaskRunner:
     context, tags and settings; what comes back is the final state.
     """
 
+    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     remote = False
     owned = False
     _started = False

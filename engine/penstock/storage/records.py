@@ -7,6 +7,7 @@ as absent. Neighbours: `record_metadata` is the header; stores read and write re
 from __future__ import annotations
 
 import hashlib
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
@@ -33,6 +34,7 @@ class ResultRecord:
         metadata: what is known of it.
     """
 
+    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     __penstock_stored__ = True
     __slots__ = ("_persisted", "_store", "_value", "metadata")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
@@ -39,6 +40,8 @@ class Serializer:
     Raises:
         ValueError: no serializer has that name, or an option is unknown, missing or of the wrong type.
     """
+
+    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
 
     type: str = ""
     _options: ClassVar[dict[str, Any]] = {}
