@@ -409,4 +409,4 @@ def test_types_that_are_written_with_what_they_are_of() -> None:
     assert issubclass(Own, TaskRunner)
     assert Plain().type == "written-with-what-it-is-of"
     for engine in (SyncTaskRunEngine, AsyncTaskRunEngine, FlowRunEngine, AsyncFlowRunEngine):
-        assert engine[[int], str].__origin__ is engine
+        assert engine[[int], str].__origin__ is engine  # type: ignore[index]

@@ -7,10 +7,10 @@ All logic keys on `type`; `name` refines it for people. Neighbours: `state_resul
 
 from __future__ import annotations
 
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
+from penstock.base.subscripted import Of, Subscripted
 from penstock.base.texts import repr_of
 from penstock.core.state_parts import (
     CANCELLED,
@@ -126,7 +126,7 @@ def aware(when: datetime | str | None) -> datetime | None:
     return when
 
 
-class State(StateResult):
+class State(StateResult, Subscripted[Of]):
     """What a run is in: a type, a name that refines it, a message, the data of its result.
 
     Args:
@@ -139,7 +139,6 @@ class State(StateResult):
         id: default: made when first read.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     __slots__ = (
         "__weakref__", "_details", "_extra", "_id", "_of", "_time", "_traceback", "data", "ended", "message", "name", "type",
     )  # fmt: skip

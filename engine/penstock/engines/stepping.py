@@ -35,7 +35,8 @@ class BaseRunEngine:
         state: given first state.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
+    if not TYPE_CHECKING:
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, definition: Any, parameters: Any, run: Any, wait_for: Any, state: State | None) -> None:
         self._definition = definition

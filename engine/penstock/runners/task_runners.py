@@ -7,10 +7,10 @@ A runner of one's own needs only `run(call)`. Neighbours: `submitting` makes run
 from __future__ import annotations
 
 import contextvars
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_runner
+from penstock.base.subscripted import Of, Subscripted
 
 if TYPE_CHECKING:
     from typing import Self
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from penstock.runners.pool import Pool
 
 
-class TaskRunner:
+class TaskRunner(Subscripted[Of]):
     """Base class. A subclass gives `run`, and optionally `start`, `stop`, `duplicate`.
 
     Use as a context manager to submit outside flows; inside, each flow run starts a duplicate at its first submit.
@@ -29,7 +29,6 @@ class TaskRunner:
     context, tags and settings; what comes back is the final state.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     remote = False
     owned = False
     _started = False

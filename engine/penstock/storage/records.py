@@ -7,10 +7,10 @@ as absent. Neighbours: `record_metadata` is the header; stores read and write re
 from __future__ import annotations
 
 import hashlib
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
+from penstock.base.subscripted import Of, Subscripted
 from penstock.base.texts import text_of
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
@@ -26,7 +26,7 @@ class _Absent:
 ABSENT = _Absent()
 
 
-class ResultRecord:
+class ResultRecord(Subscripted[Of]):
     """A stored result: metadata, and the value as long as it is kept in memory.
 
     Args:
@@ -34,7 +34,6 @@ class ResultRecord:
         metadata: what is known of it.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
     __penstock_stored__ = True
     __slots__ = ("_persisted", "_store", "_value", "metadata")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import io
 import json
-from types import GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
 from penstock.base.importtools import from_qualified_name, to_qualified_name
+from penstock.base.subscripted import Of, Subscripted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ __all__ = [
 _known: dict[str, type[Serializer]] = {}
 
 
-class Serializer:
+class Serializer(Subscripted[Of]):
     """Base class: give `type`, `dumps` and `loads`; annotated members are options.
 
     `Serializer(type="json")` makes the one of that name.
@@ -40,8 +40,6 @@ class Serializer:
     Raises:
         ValueError: no serializer has that name, or an option is unknown, missing or of the wrong type.
     """
-
-    __class_getitem__ = classmethod(GenericAlias)  # annotations and bases say what it is of
 
     type: str = ""
     _options: ClassVar[dict[str, Any]] = {}
