@@ -215,6 +215,43 @@ def test_what_records_of_runs_tell() -> None:
     assert [each.input_type for each in third.task_inputs["__parents__"]] == ["task_run"]
 
 
+def test_sources_of_inputs_are_told_when_the_values_are_gone() -> None:
+    @task
+    def takes(x: Any, *rest: Any, k: int = 1, **others: Any) -> Any:
+        context = TaskRunContext.get()
+        assert context is not None
+        return context.task_run
+
+    @flow
+    def child(x: Any) -> Any:
+        context = FlowRunContext.get()
+        assert context is not None
+        return context.flow_run
+
+    def body() -> Any:
+        future = takes.submit(1)
+        state = child(future, return_state=True)
+        return future.result(), state, takes(state)
+
+    first, state, last = in_flow(body)
+    tracking = state.result().parent_task_run
+    assert first.task_inputs == {"x": [], "rest": [], "k": [], "others": []}
+    assert [each.id for each in tracking.task_inputs["x"]] == [first.id]
+    assert state.state_details.task_run_id == tracking.id
+    assert state.state_details.flow_run_id == state.result().id
+    assert [each.id for each in last.task_inputs["x"]] == [tracking.id]
+
+
+@pytest.mark.parametrize("make", [flow, task])
+def test_a_generator_gives_results_alone(make: Any) -> None:
+    @make
+    def pieces() -> Any:
+        yield 1
+
+    with pytest.raises(ValueError, match=f"return_type for a generator {pieces.kind} must be 'result'"):
+        pieces(return_state=True)
+
+
 @pytest.mark.parametrize("options", [{}, {"retries": 1}, {"retries": 1, "retry_condition_fn": lambda *_: False}])
 def test_a_failure_that_is_final_is_not_retriable(options: dict[str, Any]) -> None:
     @task(**options)

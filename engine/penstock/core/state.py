@@ -203,7 +203,8 @@ class State(StateResult, Subscripted[Of]):
         of = self._of
         if of is not None:
             flow = of if of.is_flow else of.flow
-            details.task_run_id = None if of.is_flow else of.id
+            task = of.task if of.is_flow else of
+            details.task_run_id = task.id if task is not None else None
             details.flow_run_id = flow.id if flow is not None else None
         return details
 

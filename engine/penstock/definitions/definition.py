@@ -14,7 +14,7 @@ from penstock.base.exceptions import ReservedArgumentError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import code_of
 from penstock.core.effects import Call
-from penstock.definitions.binding import Binder, MethodBinder, binder_of
+from penstock.definitions.binding import Binder, MethodBinder, binder_of, signature_of
 from penstock.definitions.changeable import Checked, Function
 from penstock.definitions.hints import annotations_of
 from penstock.definitions.task_options import checked_delays
@@ -145,6 +145,11 @@ class Definition:
         if self._binder is None:
             self._binder = MethodBinder(self.fn) if self._unbound is not None else binder_of(self.fn)
         return self._binder
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of what the function takes."""
+        return list(signature_of(self.fn).parameters)
 
     def rebind(self, run: Run) -> None:
         """Make the arguments of the call from the run's parameters."""
