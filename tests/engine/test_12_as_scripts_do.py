@@ -244,7 +244,7 @@ def test_sources_of_inputs_are_told_when_the_values_are_gone() -> None:
 
 @pytest.mark.parametrize("make", [flow, task])
 def test_a_generator_gives_results_alone(make: Any) -> None:
-    @make
+    @make  # type: ignore[untyped-decorator]
     def pieces() -> Any:
         yield 1
 
