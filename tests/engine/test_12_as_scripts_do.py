@@ -390,8 +390,22 @@ def test_frozen_fields_of_models() -> None:
         x: freeze[int]
 
     assert Model(x=freeze(3)).x == Model(x=3).x == freeze(3)
-    assert Model(x=3).model_dump_json() == '{"x":3}'
+    assert (Model(x=3).model_dump_json(), Model(x=3).model_dump()) == ('{"x":3}', {"x": 3})
+    assert pydantic.TypeAdapter(freeze).dump_python(freeze([1])) == [1]
     assert visit_collection(quote([1]), lambda x: x, return_data=True) == quote([1])
+
+
+def test_one_object_at_two_places_stays_one_when_visited() -> None:
+    def doubled(item: Any, *context: Any) -> Any:
+        return item * 2 if isinstance(item, int) else item
+
+    shared = [1, {"x": 2}]
+    found = visit_collection({"a": shared, "b": (shared, [shared[1]])}, doubled, return_data=True)
+    assert found == {"a": [2, {"x": 4}], "b": ([2, {"x": 4}], [{"x": 4}])}
+    assert found["a"] is found["b"][0]
+    assert found["a"][1] is found["b"][1][0]
+    shallow = visit_collection([[[shared]], [shared]], doubled, return_data=True, max_depth=3)
+    assert shallow == [[[[1, {"x": 2}]]], [[2, {"x": 2}]]]  # the place decides how deep it is gone into
 
 
 def test_schemas_as_openapi_wants_them() -> None:
