@@ -13,6 +13,7 @@ from penstock import flow, pause_flow_run, resume_flow_run, runtime
 from penstock.exceptions import NotPausedError
 from penstock.input import RunInput, keyset_from_paused_state, receive_input, send_input
 from penstock.inside.messages import Boxes
+from penstock.inside.run_input import AutomaticRunInput, run_input_subclass_from_type
 from penstock.observers import subscribe
 
 
@@ -130,6 +131,33 @@ def test_async_code_receives_by_async_for() -> None:
         return found
 
     assert asyncio.run(f()) == ["late", "p"]
+
+
+def test_the_next_value_alone() -> None:
+    @flow
+    def plain() -> Any:
+        send_input("a", flow_run_id=runtime.flow_run.id)
+        receiver = receive_input(str, timeout=0)
+        first = receiver.next()
+        with pytest.raises(TimeoutError, match="nothing came within 0 seconds"):
+            receiver.next()
+        return first
+
+    @flow
+    async def awaited() -> Any:
+        receiver = receive_input(int, timeout=5)
+        await send_input(1, flow_run_id=runtime.flow_run.id)
+        found = [await receiver.next()]
+        await send_input(2, flow_run_id=runtime.flow_run.id)
+        found.append(await receiver.anext())
+        receiver.timeout = 0
+        with pytest.raises(TimeoutError):
+            await receiver.next()
+        return found
+
+    assert plain() == "a"
+    assert asyncio.run(awaited()) == [1, 2]
+    assert issubclass(run_input_subclass_from_type(str), AutomaticRunInput)
 
 
 def test_boxes_go_with_the_run() -> None:

@@ -153,6 +153,8 @@ HIT, MISS = 1, 2
         ({"cache_key_fn": lambda c, p: None}, (1,), (1,), MISS),
         ({"result_storage_key": "key-{parameters[x]}"}, (1,), (1,), HIT),
         ({"result_storage_key": "key-{parameters[x]}"}, (1,), (2,), MISS),
+        ({"result_storage_key": "{penstock.runtime.flow_run.flow_name}-{deployment.name}"}, (1,), (2,), HIT),
+        ({"result_storage_key": "{prefect.runtime.task_run.parameters[x]}"}, (1,), (2,), MISS),
         ({"persist_result": True, "refresh_cache": True}, (1,), (1,), MISS),
         ({"persist_result": True, "cache_expiration": datetime.timedelta(0)}, (1,), (1,), MISS),
     ],

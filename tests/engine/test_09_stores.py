@@ -315,6 +315,59 @@ def test_a_remote_file_system_in_memory() -> None:
     assert pickle.loads(pickle.dumps(system)) == system
 
 
+@pytest.mark.parametrize(
+    ("path", "match"),
+    [
+        ("memory://bucket/in/%2e%2e/x", "outside of the base path"),
+        ("memory://bucket/in/.%2E/x", "outside of the base path"),
+        ("memory://bucket/in/a\\..\\..\\x", "outside of the base path"),
+        ("memory://bucket/in%2f../x", "outside of the base path"),
+        ("memory://bucket/inside/x", "outside of the base path"),
+        ("a%2f..%2f..%2fx", "outside of the base path"),
+        ("file://bucket/in/x", "scheme 'file' must use the same scheme as the base path 'memory'"),
+    ],
+)
+def test_keys_that_lead_out_of_a_remote_file_system(path: str, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        RemoteFileSystem("memory://bucket/in").write_path(path, b"1")
+
+
+def test_names_of_a_remote_base() -> None:
+    system = RemoteFileSystem("memory://bucket/in/")
+    assert system.write_path("MEMORY://bucket/in/a", b"1") == "memory://bucket/in/a"
+    assert system._resolve_path("memory://bucket/in") == "memory://bucket/in/"
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        system.read_path("b")
+
+
+@pytest.mark.parametrize("make", [LocalFileSystem, lambda base: RemoteFileSystem(f"memory://async{base}")])
+def test_file_systems_are_awaited_in_async_code(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    for name in ("a.txt", "b.log", "ignored"):
+        (tmp_path / "from" / name).write_text(name)
+    (tmp_path / "from" / "ignored").write_text("*.log\nignored")
+
+    async def use() -> Any:
+        system = make(tmp_path / "base")
+        await system.save("awaited", overwrite=True)
+        await system.write_path("k", b"1")
+        await system.put_directory(tmp_path / "from", "up", ignore_file=tmp_path / "from" / "ignored")
+        await system.get_directory("up", tmp_path / "got")
+        await system.aput_directory(tmp_path / "from", "more")
+        await system.aget_directory("more", tmp_path / "got")
+        return await (await type(system).load("awaited")).read_path("k"), system.exists("up/b.log")
+
+    assert asyncio.run(use()) == (b"1", False)
+    assert {path.name for path in (tmp_path / "got").iterdir()} == {"a.txt", "b.log", "ignored"}
+
+    @flow
+    async def stores() -> Any:
+        t = task(lambda x: x, cache_policy=INPUTS, result_storage=make(tmp_path / "base"))
+        return [t(1, return_state=True).name for _ in range(2)]
+
+    assert asyncio.run(stores()) == ["Completed", "Cached"]
+
+
 @pytest.mark.parametrize(("url", "match"), [("foo", "scheme"), ("s3://", "location"), ("file:///x", "location")])
 def test_urls_that_are_refused(url: str, match: str) -> None:
     with pytest.raises(ValueError, match=match):

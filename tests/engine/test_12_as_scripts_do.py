@@ -16,13 +16,15 @@ import pytest
 from penstock import flow, runtime, task
 from penstock.cache_policies import Inputs
 from penstock.context import FlowRunContext, TaskRunContext
-from penstock.exceptions import MappingLengthMismatch, MissingFlowError
+from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
+from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
 from penstock.flows import load_flow_from_entrypoint
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
-from penstock.states import (
-    Failed,
-)
-from penstock.task_runners import ThreadPoolTaskRunner
+from penstock.results import ResultRecord, ResultStore
+from penstock.serializers import Serializer
+from penstock.states import Completed, Failed, State
+from penstock.task_engine import AsyncTaskRunEngine, SyncTaskRunEngine
+from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
 from penstock.utilities.annotations import freeze
 from penstock.utilities.callables import call_with_parameters, parameter_schema, parameters_to_args_kwargs
 from penstock.utilities.collections import quote, visit_collection
@@ -213,6 +215,43 @@ def test_what_records_of_runs_tell() -> None:
     assert [each.input_type for each in third.task_inputs["__parents__"]] == ["task_run"]
 
 
+def test_sources_of_inputs_are_told_when_the_values_are_gone() -> None:
+    @task
+    def takes(x: Any, *rest: Any, k: int = 1, **others: Any) -> Any:
+        context = TaskRunContext.get()
+        assert context is not None
+        return context.task_run
+
+    @flow
+    def child(x: Any) -> Any:
+        context = FlowRunContext.get()
+        assert context is not None
+        return context.flow_run
+
+    def body() -> Any:
+        future = takes.submit(1)
+        state = child(future, return_state=True)
+        return future.result(), state, takes(state)
+
+    first, state, last = in_flow(body)
+    tracking = state.result().parent_task_run
+    assert first.task_inputs == {"x": [], "rest": [], "k": [], "others": []}
+    assert [each.id for each in tracking.task_inputs["x"]] == [first.id]
+    assert state.state_details.task_run_id == tracking.id
+    assert state.state_details.flow_run_id == state.result().id
+    assert [each.id for each in last.task_inputs["x"]] == [tracking.id]
+
+
+@pytest.mark.parametrize("make", [flow, task])
+def test_a_generator_gives_results_alone(make: Any) -> None:
+    @make  # type: ignore[untyped-decorator]
+    def pieces() -> Any:
+        yield 1
+
+    with pytest.raises(ValueError, match=f"return_type for a generator {pieces.kind} must be 'result'"):
+        pieces(return_state=True)
+
+
 @pytest.mark.parametrize("options", [{}, {"retries": 1}, {"retries": 1, "retry_condition_fn": lambda *_: False}])
 def test_a_failure_that_is_final_is_not_retriable(options: dict[str, Any]) -> None:
     @task(**options)
@@ -351,8 +390,22 @@ def test_frozen_fields_of_models() -> None:
         x: freeze[int]
 
     assert Model(x=freeze(3)).x == Model(x=3).x == freeze(3)
-    assert Model(x=3).model_dump_json() == '{"x":3}'
+    assert (Model(x=3).model_dump_json(), Model(x=3).model_dump()) == ('{"x":3}', {"x": 3})
+    assert pydantic.TypeAdapter(freeze).dump_python(freeze([1])) == [1]
     assert visit_collection(quote([1]), lambda x: x, return_data=True) == quote([1])
+
+
+def test_one_object_at_two_places_stays_one_when_visited() -> None:
+    def doubled(item: Any, *context: Any) -> Any:
+        return item * 2 if isinstance(item, int) else item
+
+    shared = [1, {"x": 2}]
+    found = visit_collection({"a": shared, "b": (shared, [shared[1]])}, doubled, return_data=True)
+    assert found == {"a": [2, {"x": 4}], "b": ([2, {"x": 4}], [{"x": 4}])}
+    assert found["a"] is found["b"][0]
+    assert found["a"][1] is found["b"][1][0]
+    shallow = visit_collection([[[shared]], [shared]], doubled, return_data=True, max_depth=3)
+    assert shallow == [[[[1, {"x": 2}]]], [[2, {"x": 2}]]]  # the place decides how deep it is gone into
 
 
 def test_schemas_as_openapi_wants_them() -> None:
@@ -385,3 +438,26 @@ def test_an_argument_given_twice() -> None:
     with pytest.raises(TypeError, match=r"takes\(\) got multiple values for argument\(s\): b"):
         parameters_to_args_kwargs(takes, {"a": 1, "b": 2, "others": {"b": 3}})
     assert call_with_parameters(takes, {"a": 1, "b": 2, "others": {"a": 3}}) == (1, 2, {"a": 3})
+
+
+# Types
+
+
+def test_types_that_are_written_with_what_they_are_of() -> None:
+    class Own(TaskRunner[PrefectWrappedFuture[int, Any]]):
+        pass
+
+    class Plain(Serializer[bytes]):
+        type = "written-with-what-it-is-of"
+
+    @flow
+    def f(record: ResultRecord[str]) -> State[str]:
+        return Completed(data=record.result)
+
+    assert f(ResultStore().create_result_record("kept")) == "kept"
+    with pytest.raises(ParameterTypeError):
+        f(5)
+    assert issubclass(Own, TaskRunner)
+    assert Plain().type == "written-with-what-it-is-of"
+    for engine in (SyncTaskRunEngine, AsyncTaskRunEngine, FlowRunEngine, AsyncFlowRunEngine):
+        assert engine[[int], str].__origin__ is engine  # type: ignore[index]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from penstock.utilities.importtools import (
 )
 from penstock.utilities.names import generate_slug, obfuscate, obfuscate_string
 from penstock.utilities.text import fuzzy_match_string, truncated_to
+from penstock.utilities.timeout import timeout, timeout_async
 
 
 def test_names_and_what_they_mean() -> None:
@@ -111,3 +114,29 @@ def test_the_schema_of_a_method_leaves_out_its_instance() -> None:
         {"a": {"title": "a", "position": 1, "type": "integer"}},
         ["a"],
     )
+
+
+@pytest.mark.parametrize("scope", [timeout, timeout_async])
+@pytest.mark.parametrize("seconds", [None, 1])
+def test_a_timeout_raises_timeouts_alone(scope: Any, seconds: float | None) -> None:
+    with pytest.raises(ValueError, match="subclass of `TimeoutError`"), scope(seconds, OSError):
+        pass
+
+
+def test_a_timeout_beside_an_alarm_of_the_users() -> None:
+    class LateError(TimeoutError):
+        pass
+
+    def wait() -> None:
+        for watcher in set(threading.enumerate()) - running:
+            watcher.join()  # until time is up, and said so
+
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        running = set(threading.enumerate())
+        with pytest.raises(LateError), timeout(0.01, LateError):
+            wait()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -116,14 +116,12 @@ class freeze(BaseAnnotation[T]):  # noqa: N801
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """A field of this type freezes what it is given; in JSON it is the value inside."""
+        """A field of this type freezes what it is given; dumped, it is the value inside."""
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(
             lambda value: value if isinstance(value, cls) else cls(value),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda value: value.unfreeze(), when_used="json"
-            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.unfreeze()),
         )
 
     def unfreeze(self) -> T:

@@ -83,6 +83,19 @@ def takes_sync(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def serves_both(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`takes_sync` of a plain function that gives a coroutine where async code calls it."""
+
+    async def later(args: Any, kwargs: Any) -> Any:
+        return fn(*args, **kwargs)
+
+    @functools.wraps(fn)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        return later(args, kwargs) if in_async_run() else fn(*args, **kwargs)
+
+    return takes_sync(either)
+
+
 def in_async_code(run: Any) -> bool:
     """Whether the caller can await: the current run is async or there is none, or a loop was started in its sync body.
 

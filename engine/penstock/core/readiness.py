@@ -36,8 +36,9 @@ def settle_inputs(run: Run, world: World) -> Steps:
     if run.wait_for:
         scan(run.wait_for, order)
         sources["wait_for"] = [item for item, _ in order]
-    if isinstance(run, TaskRun):
-        run.sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}
+    tracked = run if isinstance(run, TaskRun) else run.parent_task_run  # type: ignore[attr-defined]
+    if tracked is not None:
+        tracked.sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}
     futures = [item for item, _ in found + order if is_future(item)]
     if futures:
         stopped: Any = yield Wait(futures)

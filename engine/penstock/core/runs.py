@@ -17,7 +17,7 @@ from penstock.core.state import State
 from penstock.core.state_parts import RunKey, StateType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
     from uuid import UUID
 
@@ -377,7 +377,10 @@ class TaskRun(Run):
         from penstock.core.inputs import as_task_inputs
 
         sources = getattr(self, "sources", {})
-        names = self.parameters or [name for name in sources if name != "wait_for"]  # after the end, those that had any
+        if self.parameters or self.definition is None:
+            names: Iterable[str] = self.parameters or [name for name in sources if name != "wait_for"]
+        else:  # after the end, when the values are gone
+            names = self.definition.parameter_names
         if self.parent is not None and not self.parent.is_flow:
             sources = {**sources, "__parents__": [self.parent.id]}
         return as_task_inputs(names, sources)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
+from penstock.base.subscripted import Of, Subscripted
 from penstock.base.texts import repr_of
 from penstock.core.state_parts import (
     CANCELLED,
@@ -125,7 +126,7 @@ def aware(when: datetime | str | None) -> datetime | None:
     return when
 
 
-class State(StateResult):
+class State(StateResult, Subscripted[Of]):
     """What a run is in: a type, a name that refines it, a message, the data of its result.
 
     Args:
@@ -202,7 +203,8 @@ class State(StateResult):
         of = self._of
         if of is not None:
             flow = of if of.is_flow else of.flow
-            details.task_run_id = None if of.is_flow else of.id
+            task = of.task if of.is_flow else of
+            details.task_run_id = task.id if task is not None else None
             details.flow_run_id = flow.id if flow is not None else None
         return details
 

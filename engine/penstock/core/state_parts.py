@@ -53,13 +53,17 @@ class RunKey:
         flow: identity of the flow run that it is part of; None for flow runs, and outside of them.
         is_flow: whether it is a flow run's.
         id: default: made when first read.
+
+    Attributes:
+        task: for the flow run of a subflow, identity of the task run that stands for it in the flow run above.
     """
 
-    __slots__ = ("_id", "flow", "is_flow")
+    __slots__ = ("_id", "flow", "is_flow", "task")
 
     def __init__(self, flow: RunKey | None, is_flow: bool, id: UUID | str | None = None) -> None:
         self.flow = flow
         self.is_flow = is_flow
+        self.task: RunKey | None = None
         self._id = id
 
     @property

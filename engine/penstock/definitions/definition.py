@@ -14,7 +14,7 @@ from penstock.base.exceptions import ReservedArgumentError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import code_of
 from penstock.core.effects import Call
-from penstock.definitions.binding import Binder, MethodBinder, binder_of
+from penstock.definitions.binding import Binder, MethodBinder, binder_of, signature_of
 from penstock.definitions.changeable import Checked, Function
 from penstock.definitions.hints import annotations_of
 from penstock.definitions.task_options import checked_delays
@@ -146,6 +146,11 @@ class Definition:
             self._binder = MethodBinder(self.fn) if self._unbound is not None else binder_of(self.fn)
         return self._binder
 
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of what the function takes."""
+        return list(signature_of(self.fn).parameters)
+
     def rebind(self, run: Run) -> None:
         """Make the arguments of the call from the run's parameters."""
         run.args, run.kwargs = self.binder.call_form(run.parameters or {})
@@ -243,10 +248,16 @@ class Definition:
         from penstock.inside.views import TaskRunContext
 
         if self.result_storage_key is not None:
-            from penstock.inside import flow_run_values, task_run_values
+            from types import SimpleNamespace
 
+            from penstock.inside import deployment_values, flow_run_values, task_run_values
+
+            surroundings = {
+                "deployment": deployment_values, "flow_run": flow_run_values, "task_run": task_run_values,
+            }  # fmt: skip
+            package = SimpleNamespace(runtime=SimpleNamespace(**surroundings))
             return self.result_storage_key.format(
-                flow_run=flow_run_values, parameters=run.parameters, task_run=task_run_values
+                parameters=run.parameters, penstock=package, prefect=package, **surroundings
             )
         flow_parameters = run.flow.parameters if run.flow is not None else None
         return policy.compute_key(TaskRunContext(run), run.parameters or {}, flow_parameters or {})

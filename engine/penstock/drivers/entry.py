@@ -169,6 +169,7 @@ def _track(run: FlowRun, parent: Run) -> None:
     TrackingRun.__init__(tracking, run.definition, parent)
     tracking._label, tracking._index = run._label, run._index
     run.parent_task_run = tracking
+    run.key.task = tracking.key
 
 
 class TrackingRun(TaskRun):

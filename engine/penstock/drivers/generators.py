@@ -34,8 +34,8 @@ def refuse_state(definition: Any, return_state: bool) -> None:
     """
     if return_state:
         raise ValueError(
-            f"return_state=True cannot be used with the generator {definition.kind} {definition.name!r}: "
-            "its state is known only when it is exhausted."
+            f"The return_type for a generator {definition.kind} must be 'result': return_state=True cannot be used with "
+            f"{definition.name!r}, whose state is known only when it is exhausted."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
@@ -33,6 +34,9 @@ class BaseRunEngine:
         wait_for: upstreams that must be completed first.
         state: given first state.
     """
+
+    if not TYPE_CHECKING:
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, definition: Any, parameters: Any, run: Any, wait_for: Any, state: State | None) -> None:
         self._definition = definition

@@ -11,6 +11,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from penstock.base.asyncutils import in_async_run, takes_sync
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -135,8 +137,32 @@ class Receiver:
                 break
             block(waiter, left)
         if self.raise_timeout_error:
-            raise TimeoutError(f"Timed out waiting for input: nothing came within {self.timeout} seconds.")
+            raise self._too_late()
         raise StopIteration
+
+    @takes_sync
+    def next(self) -> Any:
+        """The next value; an awaitable of it in async code.
+
+        Raises:
+            TimeoutError: nothing came in time.
+        """
+        if in_async_run():
+            return self.anext()
+        try:
+            return self.__next__()
+        except StopIteration:
+            raise self._too_late() from None
+
+    async def anext(self) -> Any:
+        """`next`, always as a coroutine."""
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise self._too_late() from None
+
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"Timed out waiting for input: nothing came within {self.timeout} seconds.")
 
     def __aiter__(self) -> Receiver:
         return self
@@ -155,5 +181,5 @@ class Receiver:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.05, self.poll_interval)
         if self.raise_timeout_error:
-            raise TimeoutError(f"Timed out waiting for input: nothing came within {self.timeout} seconds.")
+            raise self._too_late()
         raise StopAsyncIteration

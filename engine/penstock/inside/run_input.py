@@ -131,7 +131,9 @@ def run_input_subclass_from_type(kind: Any) -> type[pydantic.BaseModel]:
     """The model for what a pause asks for: models as they are, other types wrapped in a field `value`."""
     if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
         return kind
-    model = pydantic.create_model(f"{getattr(kind, '__name__', 'Value')}Input", __base__=RunInput, value=(kind, ...))
+    model = pydantic.create_model(
+        f"{getattr(kind, '__name__', 'Value')}Input", __base__=AutomaticRunInput, value=(kind, ...)
+    )
     model.__penstock_wrapped__ = True  # type: ignore[attr-defined]
     return model
 

@@ -10,6 +10,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_runner
+from penstock.base.subscripted import Of, Subscripted
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from penstock.runners.pool import Pool
 
 
-class TaskRunner:
+class TaskRunner(Subscripted[Of]):
     """Base class. A subclass gives `run`, and optionally `start`, `stop`, `duplicate`.
 
     Use as a context manager to submit outside flows; inside, each flow run starts a duplicate at its first submit.

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from penstock.base.asyncutils import takes_sync
+from penstock.base.asyncutils import serves_both
 from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
@@ -125,15 +125,15 @@ class LocalFileSystem(Named):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._file(path))
 
-    @takes_sync
+    @serves_both
     def read_path(self, path: str | Path) -> Any:
         """`read_now`; an awaitable of it in async code."""
-        return _either(self.read_now, path)
+        return self.read_now(path)
 
-    @takes_sync
+    @serves_both
     def write_path(self, path: str | Path, content: bytes) -> Any:
         """`write_now`; an awaitable of it in async code."""
-        return _either(self.write_now, path, content)
+        return self.write_now(path, content)
 
     def exists(self, path: str | Path) -> bool:
         """Whether the key has content."""
@@ -143,12 +143,12 @@ class LocalFileSystem(Named):
         """Remove the key, if it is there."""
         self.delete_now(path)
 
-    @takes_sync
+    @serves_both
     def get_directory(self, from_path: str | Path | None = None, local_path: str | Path | None = None) -> Any:
         """Copy a directory below the base to another place; default: everything, into the working directory."""
-        return _either(self._copy, from_path, local_path, False)
+        return self._copy(from_path, local_path, False)
 
-    @takes_sync
+    @serves_both
     def put_directory(
         self,
         local_path: str | Path | None = None,
@@ -162,7 +162,7 @@ class LocalFileSystem(Named):
             to_path: default: the base itself.
             ignore_file: patterns, as in a `.gitignore`, of what is not copied.
         """
-        return _either(self._copy, to_path, local_path, True, ignore_file)
+        return self._copy(to_path, local_path, True, ignore_file)
 
     async def aget_directory(self, from_path: str | Path | None = None, local_path: str | Path | None = None) -> None:
         """`get_directory`, always as a coroutine."""
@@ -215,23 +215,12 @@ class LocalFileSystem(Named):
         return f"LocalFileSystem(basepath={self.basepath!r})"
 
 
-def _either(fn: Any, *args: Any) -> Any:
-    from penstock.base.asyncutils import in_async_run
-
-    if not in_async_run():
-        return fn(*args)
-
-    async def later() -> Any:
-        return fn(*args)
-
-    return later()
-
-
 class NullFileSystem:
     """Keeps nothing. As the metadata storage of a result store: headers lie with the payloads."""
 
     keeps_nothing = True
 
+    @serves_both
     def read_path(self, path: str) -> bytes:
         """Nothing.
 
@@ -240,6 +229,7 @@ class NullFileSystem:
         """
         raise ValueError(f"Path {path} does not exist: nothing is kept.")
 
+    @serves_both
     def write_path(self, path: str, content: bytes) -> str:
         """Drop the content."""
         return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from penstock.base.asyncutils import takes_sync
+from penstock.base.asyncutils import serves_both
 
 
 class Named:
@@ -12,7 +12,7 @@ class Named:
 
     _saved: ClassVar[dict[tuple[type, str], Any]] = {}
 
-    @takes_sync
+    @serves_both
     def save(self, name: str, overwrite: bool = False) -> str:
         """Let `load` of this class give this object.
 
@@ -33,7 +33,7 @@ class Named:
         return name
 
     @classmethod
-    @takes_sync
+    @serves_both
     def load(cls, name: str) -> Any:
         """What was saved under the name in this process.
 

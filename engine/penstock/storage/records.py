@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
+from penstock.base.subscripted import Of, Subscripted
 from penstock.base.texts import text_of
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
@@ -25,7 +26,7 @@ class _Absent:
 ABSENT = _Absent()
 
 
-class ResultRecord:
+class ResultRecord(Subscripted[Of]):
     """A stored result: metadata, and the value as long as it is kept in memory.
 
     Args:

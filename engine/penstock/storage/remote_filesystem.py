@@ -6,11 +6,18 @@ it; paths are keys below the base, or whole URLs in it.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
-from penstock.base.asyncutils import takes_sync
+from penstock.base.asyncutils import run_sync_in_worker_thread, serves_both
+from penstock.storage.ignoring import Ignored
 from penstock.storage.named import Named
+
+
+class MissingKeyError(FileNotFoundError, ValueError):
+    """There is nothing under a key: what a missing file is to file systems, and a bad path to `read_path`."""
 
 
 class RemoteFileSystem(Named):
@@ -63,7 +70,7 @@ class RemoteFileSystem(Named):
         return self.store
 
     def _resolve_path(self, path: str) -> str:
-        """The URL of a key.
+        """The URL of a key; the base with a slash for the base itself.
 
         Raises:
             ValueError: it leads outside the base.
@@ -71,63 +78,116 @@ class RemoteFileSystem(Named):
         return f"{self.basepath}/{self._key(path)}"
 
     def _key(self, path: str) -> str:
-        if path.startswith(f"{self.basepath}/"):
-            path = path.removeprefix(f"{self.basepath}/")
-        if "://" in path or ".." in path.split("/") or path.startswith("/"):
+        scheme, separator, rest = path.partition("://")
+        if separator:
+            own, _, base = self.basepath.partition("://")
+            if scheme.lower() != own.lower():
+                raise ValueError(
+                    f"Path {path!r} with scheme {scheme!r} must use the same scheme as the base path {own!r}."
+                )
+            if rest.rstrip("/") != base and not rest.startswith(f"{base}/"):
+                raise ValueError(f"Path {path!r} is outside of the base path {self.basepath!r}.")
+            key = rest[len(base) + 1 :]
+        else:
+            key = path
+        # A service may take encoded dots and backslashes for what they stand for.
+        if ".." in unquote(key).replace("\\", "/").split("/") or (not separator and key.startswith("/")):
             raise ValueError(f"Path {path!r} is outside of the base path {self.basepath!r}.")
-        return path
+        return key
 
-    @takes_sync
-    def read_path(self, path: str) -> bytes:
-        """The content of a key.
+    def read_now(self, path: str) -> bytes:
+        """The content of a key, in plain blocking style.
 
         Raises:
-            ValueError: there is none.
+            MissingKeyError: there is none.
         """
         try:
             return bytes(self.store.get(self._key(path)).bytes())
         except FileNotFoundError:
-            raise ValueError(f"Path {self._resolve_path(path)} does not exist.") from None
+            raise MissingKeyError(f"Path {self._resolve_path(path)} does not exist.") from None
 
-    @takes_sync
-    def write_path(self, path: str, content: bytes) -> str:
-        """Store content under a key; its URL."""
+    def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
+        """Store content under a key; its URL. A store of objects has nothing to be synchronized."""
         self.store.put(self._key(path), content)
         return self._resolve_path(path)
 
+    @serves_both
+    def read_path(self, path: str) -> Any:
+        """`read_now`; an awaitable of it in async code."""
+        return self.read_now(path)
+
+    @serves_both
+    def write_path(self, path: str, content: bytes) -> Any:
+        """`write_now`; an awaitable of it in async code."""
+        return self.write_now(path, content)
+
     async def aread_path(self, path: str) -> bytes:
         """`read_path` in a thread."""
-        from penstock.base.asyncutils import run_sync_in_worker_thread
-
-        content: bytes = await run_sync_in_worker_thread(self.read_path, path)
-        return content
+        return bytes(await run_sync_in_worker_thread(self.read_now, path))
 
     async def awrite_path(self, path: str, content: bytes) -> str:
         """`write_path` in a thread."""
-        from penstock.base.asyncutils import run_sync_in_worker_thread
+        return str(await run_sync_in_worker_thread(self.write_now, path, content))
 
-        return str(await run_sync_in_worker_thread(self.write_path, path, content))
-
-    @takes_sync
-    def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
+    @serves_both
+    def get_directory(self, from_path: str | None = None, local_path: str | Path | None = None) -> Any:
         """Copy what lies below a prefix into a local directory; default: everything, into the working directory."""
-        prefix = self._key(from_path).rstrip("/") + "/" if from_path else ""
+        self._fetch(from_path, local_path)
+
+    async def aget_directory(self, from_path: str | None = None, local_path: str | Path | None = None) -> None:
+        """`get_directory` in a thread."""
+        await run_sync_in_worker_thread(self._fetch, from_path, local_path)
+
+    @serves_both
+    def put_directory(
+        self,
+        local_path: str | Path | None = None,
+        to_path: str | None = None,
+        ignore_file: str | Path | None = None,
+    ) -> Any:
+        """Copy a local directory below a prefix.
+
+        Args:
+            local_path: default: the working directory.
+            to_path: default: the base itself.
+            ignore_file: patterns, as in a `.gitignore`, of what is not copied.
+
+        Returns:
+            how many files there were.
+        """
+        return self._send(local_path, to_path, ignore_file)
+
+    async def aput_directory(
+        self,
+        local_path: str | Path | None = None,
+        to_path: str | None = None,
+        ignore_file: str | Path | None = None,
+    ) -> int:
+        """`put_directory` in a thread."""
+        return int(await run_sync_in_worker_thread(self._send, local_path, to_path, ignore_file))
+
+    def _fetch(self, from_path: str | None, local_path: str | Path | None) -> None:
+        key = self._key(from_path).rstrip("/") if from_path else ""
+        prefix = f"{key}/" if key else ""
         for listed in self.store.list(prefix or None):
             for entry in listed if isinstance(listed, list) else [listed]:
-                key = entry["path"]
-                target = Path(local_path or ".") / key.removeprefix(prefix)
+                name = entry["path"]
+                target = Path(local_path or ".") / name.removeprefix(prefix)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.read_path(key))
+                target.write_bytes(self.read_now(name))
 
-    @takes_sync
-    def put_directory(self, local_path: str | None = None, to_path: str | None = None) -> int:
-        """Copy a local directory below a prefix; how many files there were."""
-        base = Path(local_path or ".")
-        files = [path for path in sorted(base.rglob("*")) if path.is_file()]
-        for file in files:
-            name = file.relative_to(base).as_posix()
-            self.write_path(f"{to_path.rstrip('/')}/{name}" if to_path else name, file.read_bytes())
-        return len(files)
+    def _send(self, local_path: str | Path | None, to_path: str | None, ignore_file: str | Path | None) -> int:
+        base = Path(local_path or ".").expanduser()
+        prefix = f"{self._key(to_path).rstrip('/')}/" if to_path else ""
+        ignored = Ignored(base, [] if ignore_file is None else Path(ignore_file).expanduser().read_text().splitlines())
+        count = 0
+        for folder, folders, names in os.walk(base):
+            folders[:] = sorted(set(folders).difference(ignored.among(folder, folders)))
+            for name in sorted(set(names).difference(ignored.among(folder, names))):
+                file = Path(folder) / name
+                self.write_now(prefix + file.relative_to(base).as_posix(), file.read_bytes())
+                count += 1
+        return count
 
     def exists(self, path: str) -> bool:
         """Whether the key has content."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
 from penstock.base.importtools import from_qualified_name, to_qualified_name
+from penstock.base.subscripted import Of, Subscripted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ __all__ = [
 _known: dict[str, type[Serializer]] = {}
 
 
-class Serializer:
+class Serializer(Subscripted[Of]):
     """Base class: give `type`, `dumps` and `loads`; annotated members are options.
 
     `Serializer(type="json")` makes the one of that name.

@@ -87,8 +87,11 @@ def visit_collection(
     context: dict[str, Any] | None = None,
     remove_annotations: bool = False,
     _seen: frozenset[int] = frozenset(),
+    _made: dict[int, tuple[Any, Any]] | None = None,
 ) -> Any:
     """Call a function for every object in nested collections, the outer ones first.
+
+    An object at two places is visited at each, and what takes its place is one object too.
 
     Args:
         expr: where to begin.
@@ -98,6 +101,8 @@ def visit_collection(
         context: a copy of it is passed on each level; annotations met are put in it under "annotation".
         remove_annotations: take annotations off in what is returned.
     """
+    if _made is None:
+        _made = {}
 
     def visit(obj: Any) -> Any:
         if context is None:
@@ -106,7 +111,7 @@ def visit_collection(
 
     def inside(obj: Any, ctx: dict[str, Any] | None = context) -> Any:
         return visit_collection(obj, visit_fn, return_data, max_depth - 1, None if ctx is None else ctx.copy(),
-                                remove_annotations, _seen | {id(expr)})  # fmt: skip
+                                remove_annotations, _seen | {id(expr)}, _made)  # fmt: skip
 
     try:
         new = visit(expr)
@@ -120,7 +125,7 @@ def visit_collection(
         ctx = None if context is None else {**context, "annotation": below}
         value = visit_collection(
             below.value, visit_fn, return_data, max_depth if remove_annotations else max_depth - 1, ctx,
-            remove_annotations, _seen | {id(expr)},
+            remove_annotations, _seen | {id(expr)}, _made,
         )  # fmt: skip
         if return_data:
             if remove_annotations:
@@ -128,7 +133,11 @@ def visit_collection(
             return below if value is below.value else below.rewrap(value)
         return None
     changed = _inside(below, inside, return_data)
-    return changed if return_data else None
+    if not return_data:
+        return None
+    if changed is below or context is not None or max_depth > 0:  # what is made depends on where it is
+        return changed
+    return _made.setdefault(id(expr), (expr, changed))[1]
 
 
 def _inside(below: Any, inside: Callable[[Any], Any], return_data: bool) -> Any:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _error(kind: type[TimeoutError], seconds: float) -> TimeoutError:
+def _error(kind: type[TimeoutError], seconds: float | None) -> TimeoutError:
     if not issubclass(kind, TimeoutError):
         raise ValueError("The `timeout_exc_type` argument must be a subclass of `TimeoutError`.")  # noqa: TRY004  (as Prefect)
     return kind(f"Scope timed out after {seconds} second(s).")
@@ -22,14 +22,17 @@ def timeout(seconds: float | None = None, timeout_exc_type: type[TimeoutError] =
     Args:
         seconds: None: no limit.
         timeout_exc_type: what to raise.
+
+    Raises:
+        ValueError: it is no kind of TimeoutError.
     """
+    error = _error(timeout_exc_type, seconds)
     if seconds is None:
         yield
         return
     from penstock.interruption.deadline import MAIN_TIMER, Scope
     from penstock.interruption.section import current_section
 
-    error = _error(timeout_exc_type, seconds)
     section = current_section()
     scope = Scope(seconds, error)
     if not section.is_main or not MAIN_TIMER.available():
@@ -50,15 +53,19 @@ def _injected(section: Any, scope: Any) -> Iterator[None]:
     import threading
 
     ended = threading.Event()
+    told = threading.Event()
 
     def watch() -> None:
         if not ended.wait(max(0.0, scope.left())):
             section.deliver(scope.error)
+            told.set()
 
     threading.Thread(target=watch, daemon=True).start()
     was_open, section.open = section.open, True
     try:
         yield
+        if told.is_set():  # the block could not be interrupted where it was, and has ended since
+            raise scope.error
     except type(scope.error) as exc:
         if not exc.args:
             raise scope.error from None
@@ -79,13 +86,16 @@ def timeout_async(seconds: float | None = None, timeout_exc_type: type[TimeoutEr
     Args:
         seconds: None: no limit.
         timeout_exc_type: what to raise.
+
+    Raises:
+        ValueError: it is no kind of TimeoutError.
     """
+    error = _error(timeout_exc_type, seconds)
     if seconds is None:
         yield
         return
     import anyio
 
-    error = _error(timeout_exc_type, seconds)
     with anyio.move_on_after(seconds) as scope:
         yield
     if scope.cancelled_caught:
