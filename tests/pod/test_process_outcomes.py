@@ -106,7 +106,7 @@ def test_previews_can_be_switched_off(start: StartPod, server: PodServer) -> Non
     pod = start("@flow\ndef main():\n    return 'secret'\n", env={"PENSTOCK_RESULTS_PREVIEW": "Never"})
     assert pod.wait() == 0, pod.output
     assert server.report is not None
-    assert server.report["result"] == {"type": "str"}
+    assert server.report["result"] == {"type": "str", "size": "6 B", "kept": False}
 
 
 def test_a_persisted_result_has_its_location(start: StartPod, server: PodServer, tmp_path: Path) -> None:

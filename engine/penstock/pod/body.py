@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
 from penstock.base.settings import get_current_settings
-from penstock.base.texts import marked, text_of
+from penstock.base.texts import text_of
 from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
+from penstock.pod.keeping import advice, stored, tell
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
@@ -301,10 +302,12 @@ class Body:
             interrupted,
             previews=self._around.env.previews,
             describe=self._describe,
-            stored=_stored,
+            stored=stored,
         )
         if outcome.type is ReportType.SUSPENDED:
             outcome = replace(outcome, pause=self._suspensions.part)
+        if self.outcome is None and outcome.result is not None and (words := advice(outcome.result)) is not None:
+            tell(words)
         self.outcome = outcome
         self.unwound = True
         return outcome
@@ -339,19 +342,6 @@ class Body:
 async def _drain(generator: Any) -> None:
     async for _ in generator:
         pass
-
-
-def _stored(data: Any) -> tuple[object, str | None]:
-    """The value of a state, and where it is stored: by URL and key."""
-    if not marked(data, "__penstock_stored__"):
-        return data, None
-    base = str(getattr(data._store.result_storage, "basepath", ""))
-    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None
-    value = None
-    # It may have to be read again, and may be gone: the run is Completed all the same.
-    with contextlib.suppress(Exception):
-        value = data.result
-    return value, location
 
 
 def _hint(parameters: Mapping[str, object]) -> str:
