@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from penstock.filesystems import NullFileSystem
 from penstock.pod.keeping import advice
 from penstock.pod.report import ResultPart
 from penstock.pod.results import Stored, beginning, counted_bytes, result_part, shown_size, whole_json
+from penstock.results import ResultStore
+from penstock.storage.lasting import VARIABLE, lasts
 
 
 class Frame:
@@ -113,6 +116,33 @@ def test_counting_stops_at_its_limit_and_holds_nothing() -> None:
 )
 def test_sizes(count: int, want: str) -> None:
     assert shown_size(count) == want
+
+
+@pytest.mark.parametrize(
+    ("storage", "named", "want"),
+    [
+        ("/mnt/results", None, True),
+        ("/mnt/results", "", False),
+        ("/mnt/results", "/mnt", True),
+        ("/mnt/results", "/mnt/res", False),
+        ("/mnt/results/x", "/mnt:!/mnt/results", False),
+        ("/mnt/results/x", "/:/mnt/results:!/mnt", True),
+        ("s3://bucket/x", "", True),
+        ("memory://x", "", False),
+        ("memory://x", None, True),
+    ],
+)
+def test_a_storage_lasts_where_the_operator_says_so(
+    storage: str, named: str | None, want: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if named is None:
+        monkeypatch.delenv(VARIABLE, raising=False)
+    else:
+        monkeypatch.setenv(VARIABLE, named)
+    store = ResultStore(result_storage=storage)
+    assert lasts(store.result_storage) is want
+    assert store.durable is want
+    assert lasts(NullFileSystem()) is False
 
 
 def test_the_log_names_what_keeps_the_next_one() -> None:

@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
-from penstock.base.settings import get_current_settings
 from penstock.base.texts import text_of
 from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
-from penstock.pod.keeping import advice, stored, tell
+from penstock.pod.keeping import advice, durable, stored, tell
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
@@ -98,7 +97,6 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
-        self._durable = flow.result_storage is not None or bool(get_current_settings().results.storage)
         self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
@@ -196,7 +194,7 @@ class Body:
     @property
     def suspension_note(self) -> str | None:
         """What is to be known when this run is suspended from outside, if anything."""
-        return None if self._durable else NOT_DURABLE
+        return None if durable(self._flow) else NOT_DURABLE
 
     def _answers_a_signal(self) -> bool:
         """Whether the body crashes because a signal came, which its own handler was quicker to hear than the guard.

@@ -12,6 +12,7 @@ from typing import Any
 from penstock.base.texts import marked
 from penstock.pod.report import RESULT_JSON_BYTES, ResultPart
 from penstock.pod.results import Stored
+from penstock.storage.lasting import lasts
 
 
 def stored(data: Any) -> Stored:
@@ -23,11 +24,21 @@ def stored(data: Any) -> Stored:
     with contextlib.suppress(Exception):
         value = data.result
     storage = data._store.result_storage
-    if getattr(type(storage), "keeps_nothing", False):
-        return Stored(value)
+    if not lasts(storage):
+        return Stored(value)  # a link that is dead before anybody can follow it
     base = str(getattr(storage, "_root", None) or getattr(storage, "basepath", None) or "")
     location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None
     return Stored(value, kept=True, location=location, size=data.metadata.length or None)
+
+
+def durable(flow: Any) -> bool:
+    """Whether the results of a flow outlive the pod, if they are stored."""
+    from penstock.storage.store import ResultStore
+
+    try:
+        return ResultStore().for_flow(flow).durable
+    except (TypeError, ValueError):
+        return False  # a storage that is none: the run itself says so
 
 
 def advice(result: ResultPart) -> str | None:
