@@ -109,6 +109,7 @@ def test_the_pod_of_a_plain_run() -> None:
                         {"name": "PENSTOCK_ENTRYPOINT", "value": "etl.py:main"},
                         {"name": "PENSTOCK_GRACE_SECONDS", "value": "30"},
                         {"name": "PENSTOCK_RUN_DIR", "value": "/run/penstock/scratch"},
+                        {"name": "PENSTOCK_LASTING_PATHS", "value": ""},
                         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                         {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
                         {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},

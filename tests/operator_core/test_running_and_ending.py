@@ -1117,10 +1117,11 @@ def test_a_missing_pod_is_looked_for_live() -> None:
 
 
 def test_a_result_comes_with_its_state_and_an_error_with_its_own() -> None:
-    done = decide(reported("Completed", result={"json": "1", "location": "s3://x"})).status
+    result = {"type": "list", "preview": "[1, … 9 more]", "size": "12 MB", "kept": True, "location": "s3://x"}
+    done = decide(reported("Completed", result=result)).status
     assert done is not None
     assert done.result is not None
-    assert done.result.location == "s3://x"
+    assert done.result.to_json() == result
     failed = decide(reported("Failed", error={"type": "ValueError"}, retries=NONE)).status
     assert failed is not None
     assert failed.error is not None

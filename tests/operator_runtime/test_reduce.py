@@ -71,6 +71,8 @@ def test_first_the_details_go_and_then_all_but_the_state_is_left_as_it_is() -> N
     assert first["error"] == {"type": "ValueError", "message": "m" * 200}
     assert first["result"] == {"type": "dict", "location": "s3://x"}
     assert "pause" not in first
+    alone = reduced({**WANTED, "result": {"json": "{}", "type": "dict", "kept": True}}, PRESENT, 1, "no")
+    assert alone["result"] == {"type": "dict", "kept": False}, "no longer in the status, nor anywhere else"
     second = reduced(WANTED, PRESENT, 2, "no")
     assert second["error"] == PRESENT["error"]
     assert "result" not in second

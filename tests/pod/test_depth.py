@@ -116,4 +116,4 @@ def test_a_pause_tells_of_an_answer_that_is_too_deep(start: StartPod, server: Po
     server.change(lambda run: run["spec"].update(inputs={"approve": "yes"}))
     pod.intend("Running 12345678")
     assert pod.wait() == 0, pod.output
-    assert server.accepted[-1]["result"] == {"json": '"yes"', "type": "str"}
+    assert server.accepted[-1]["result"] == {"json": '"yes"', "type": "str", "kept": True}

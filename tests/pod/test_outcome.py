@@ -16,6 +16,7 @@ from penstock.exceptions import ParameterTypeError, TerminationSignal
 from penstock.pod.errors import describe, in_one_line
 from penstock.pod.outcome import CauseKind, Outcome, exit_code, from_state, provisional
 from penstock.pod.report import ErrorPart, ReportType, ResultPart
+from penstock.pod.results import Stored
 
 WHEN = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -35,18 +36,22 @@ def shown(error: BaseException) -> ErrorPart:
     return ErrorPart(type(error).__name__, str(error))
 
 
-def plain(data: object) -> tuple[object, str | None]:
-    return data, None
+def plain(data: object) -> Stored:
+    return Stored(data)
 
 
 R = ReportType
 CASES = [
-    Case("completed", State("COMPLETED", data=3), Outcome(R.COMPLETED, "Completed", result=ResultPart("3", "int"))),
+    Case(
+        "completed",
+        State("COMPLETED", data=3),
+        Outcome(R.COMPLETED, "Completed", result=ResultPart("3", "int", kept=True)),
+    ),
     Case("completed without a value", State("COMPLETED"), Outcome(R.COMPLETED, "Completed")),
     Case(
         "previews off",
         State("COMPLETED", data=3),
-        Outcome(R.COMPLETED, "Completed", result=ResultPart(None, "int")),
+        Outcome(R.COMPLETED, "Completed", result=ResultPart(None, "int", size="5 B", kept=False)),
         previews=False,
     ),
     Case("a name of the user's", State("COMPLETED", name="Skipped"), Outcome(R.COMPLETED, "Skipped")),

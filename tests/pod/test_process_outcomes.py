@@ -106,7 +106,7 @@ def test_previews_can_be_switched_off(start: StartPod, server: PodServer) -> Non
     pod = start("@flow\ndef main():\n    return 'secret'\n", env={"PENSTOCK_RESULTS_PREVIEW": "Never"})
     assert pod.wait() == 0, pod.output
     assert server.report is not None
-    assert server.report["result"] == {"type": "str"}
+    assert server.report["result"] == {"type": "str", "size": "6 B", "kept": False}
 
 
 def test_a_persisted_result_has_its_location(start: StartPod, server: PodServer, tmp_path: Path) -> None:
@@ -119,6 +119,19 @@ def test_a_persisted_result_has_its_location(start: StartPod, server: PodServer,
     result = server.report["result"]
     assert (result["json"], result["type"]) == ('{"rows": 3}', "dict")
     assert Path(result["location"].removeprefix("file://")).exists()
+
+
+def test_a_result_that_is_gone_with_the_pod_has_no_location(start: StartPod, server: PodServer, tmp_path: Path) -> None:
+    pod = start(
+        "@task\ndef one():\n    return 1\n\n\n@flow(persist_result=True)\ndef main():\n    one()\n    return ['x'] * 2000\n",
+        env={"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results", "PENSTOCK_LASTING_PATHS": "/mnt/elsewhere"},
+    )
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    result = server.report["result"]
+    assert (result["type"], result["kept"], "location" in result, "json" in result) == ("list", False, False, False)
+    assert pod.output.count("which is gone with this pod") == 1, pod.output
+    assert pod.output.count("is not kept") == 1, pod.output
 
 
 def test_hooks_run_after_the_outcome_was_reported(start: StartPod, server: PodServer) -> None:

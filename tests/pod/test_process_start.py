@@ -39,7 +39,7 @@ def test_a_flow_runs_and_its_outcome_is_reported(start: StartPod, server: PodSer
     assert "startTime" not in claim
     assert outcome["type"] == "Completed"
     assert outcome["name"] == "Completed"
-    assert outcome["result"] == {"json": '{"rows": 3}', "type": "dict"}
+    assert outcome["result"] == {"json": '{"rows": 3}', "type": "dict", "kept": True}
     assert outcome["startTime"] < outcome["time"]
     assert outcome["instance"] == claim["instance"]
     assert "ending" not in outcome

@@ -24,8 +24,8 @@ from penstock.pod.report import (
     cut_front,
     document,
     minimal,
-    preview,
 )
+from penstock.pod.results import whole_json
 from penstock.pod.termination import LIMIT_BYTES, render, write
 
 TIME = datetime(2026, 11, 21, 12, 0, 0, 5, UTC)
@@ -39,7 +39,7 @@ FULL = Report(
     message="it failed",
     start_time=TIME,
     error=ErrorPart("ValueError", "bad day", "etl.py:12 in load", "Traceback …"),
-    result=ResultPart('{"rows": 3}', "dict", "s3://bucket/key"),
+    result=ResultPart('{"rows": 3}', "dict", "s3://bucket/key", kept=True),
     signal="SIGTERM",
     intent="Cancelled",
     ending=True,
@@ -101,7 +101,7 @@ def test_a_full_report() -> None:
             "location": "etl.py:12 in load",
             "traceback": "Traceback …",
         },
-        "result": {"json": '{"rows": 3}', "type": "dict", "location": "s3://bucket/key"},
+        "result": {"json": '{"rows": 3}', "type": "dict", "kept": True, "location": "s3://bucket/key"},
     }
 
 
@@ -125,6 +125,8 @@ LIMITS = {
     ("error", "traceback"): 2048,
     ("result", "type"): 256,
     ("result", "location"): 2048,
+    ("result", "preview"): 512,
+    ("result", "size"): 32,
     ("pause", "key"): 253,
     ("pause", "input", "description"): 1024,
     ("pause", "input", "error"): 1024,
@@ -142,7 +144,7 @@ def test_every_text_is_cut_to_its_bound(text: str, times: int) -> None:
         message=long,
         waiting=long,
         error=ErrorPart(long, long, long, long),
-        result=ResultPart(None, long, long),
+        result=ResultPart(None, long, long, long, long, kept=False),
         pause=PausePart(long, TIME, description=long, error=long),
         progress=ProgressPart(1, 1, 1, 1, 1, long, long),
         hooks=HooksPart((long,) * 40),
@@ -208,7 +210,7 @@ def test_the_minimal_report() -> None:
     ],
 )
 def test_preview(value: object, want: str | None) -> None:
-    assert preview(value) == want
+    assert whole_json(value) == want
 
 
 def test_outcomes_are_those_that_end_an_attempt() -> None:
@@ -262,7 +264,7 @@ def test_the_message_always_fits_and_says_what_counts(text: str, times: int, hoo
         name="Failed",
         message=long,
         error=ErrorPart(long, long, long, long),
-        result=ResultPart(preview(long), long, long),
+        result=ResultPart(whole_json(long), long, long, long, long),
         hooks=HooksPart((long,) * hooks, (long,) * hooks, (long,) * hooks),
         pause=PausePart("k", TIME, schema={"x": long[:2000]}, error=long),
         waiting=long,

@@ -146,7 +146,8 @@ ROWS: list[tuple[tuple[str, ...], str, str, str]] = [
     (
         FR,
         "status.",
-        "result.json result.type result.location error.type error.message error.location error.traceback",
+        "result.json result.type result.preview result.size result.kept result.location error.type error.message error.location"
+        " error.traceback",
         f"{CORE}/test_running_and_ending.py::test_a_result_comes_with_its_state_and_an_error_with_its_own",
     ),
     (FR, "status.queue.", "position group", f"{CORE}/test_concurrency.py::test_the_group_is_told"),
@@ -163,12 +164,13 @@ ROWS: list[tuple[tuple[str, ...], str, str, str]] = [
         FR,
         "status.report.",
         "attempt instance type name message time startTime resumeTime waiting ending signal intent hooks.ran hooks.failed"
-        " hooks.notRun result.json result.type result.location error.type error.message error.location error.traceback"
+        " hooks.notRun result.json result.type result.kept result.location error.type error.message error.location error.traceback"
         " progress.summary progress.total progress.running progress.completed progress.failed progress.cached"
         " progress.activity pause.key pause.since pause.deadline pause.seen pause.input.schema pause.input.description"
         " pause.input.error",
         "tests/pod/test_report.py::test_a_full_report",
     ),
+    (FR, "status.report.result.", "preview size", "tests/pod/test_report.py::test_every_text_is_cut_to_its_bound"),
     (
         FR,
         "status.report.tasks.",

@@ -92,6 +92,22 @@ def _storage(view: FlowRunView) -> Steps[Any]:
     return ((flow.get("spec") or {}).get("results") or {}).get("storage")
 
 
+def stored_task_result(storage: Any, lineage: str, task: str, run: str) -> Any:
+    """Give what a task run has stored, for whoever knows the store and the lineage: no API server is asked.
+
+    Args:
+        storage: The store: a folder or a URL.
+        lineage: Of the run.
+        task: Name of a task, or address of a task run.
+        run: Name of the run, for the message.
+
+    Raises:
+        MissingResult: Nothing is stored for it; says where was looked.
+        ValueError: The address is none.
+    """
+    return _found(storage, lineage, parse(task), None, run)
+
+
 def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
     from penstock.storage.records import ResultRecord
     from penstock.storage.resolving import default_storage, storage_of

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.base.exceptions import ParameterBindError, TerminationSignal
-from penstock.base.settings import get_current_settings
-from penstock.base.texts import marked, text_of
+from penstock.base.texts import text_of
 from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
+from penstock.pod.keeping import advice, durable, stored, tell
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
@@ -97,7 +97,6 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
-        self._durable = flow.result_storage is not None or bool(get_current_settings().results.storage)
         self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self.outcome: Outcome | None = None
@@ -195,7 +194,7 @@ class Body:
     @property
     def suspension_note(self) -> str | None:
         """What is to be known when this run is suspended from outside, if anything."""
-        return None if self._durable else NOT_DURABLE
+        return None if durable(self._flow) else NOT_DURABLE
 
     def _answers_a_signal(self) -> bool:
         """Whether the body crashes because a signal came, which its own handler was quicker to hear than the guard.
@@ -301,10 +300,12 @@ class Body:
             interrupted,
             previews=self._around.env.previews,
             describe=self._describe,
-            stored=_stored,
+            stored=stored,
         )
         if outcome.type is ReportType.SUSPENDED:
             outcome = replace(outcome, pause=self._suspensions.part)
+        if self.outcome is None and outcome.result is not None and (words := advice(outcome.result)) is not None:
+            tell(words)
         self.outcome = outcome
         self.unwound = True
         return outcome
@@ -339,19 +340,6 @@ class Body:
 async def _drain(generator: Any) -> None:
     async for _ in generator:
         pass
-
-
-def _stored(data: Any) -> tuple[object, str | None]:
-    """The value of a state, and where it is stored: by URL and key."""
-    if not marked(data, "__penstock_stored__"):
-        return data, None
-    base = str(getattr(data._store.result_storage, "basepath", ""))
-    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None
-    value = None
-    # It may have to be read again, and may be gone: the run is Completed all the same.
-    with contextlib.suppress(Exception):
-        value = data.result
-    return value, location
 
 
 def _hint(parameters: Mapping[str, object]) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from penstock.pod.report import ErrorPart, PausePart, ReportType, ResultPart, preview
+from penstock.pod.report import ErrorPart, PausePart, ReportType, ResultPart
+from penstock.pod.results import Stored, result_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,7 @@ def from_state(
     *,
     previews: bool,
     describe: Callable[[BaseException], ErrorPart],
-    stored: Callable[[Any], tuple[object, str | None]],
+    stored: Callable[[Any], Stored],
 ) -> Outcome:
     """Say what a flow run ended with.
 
@@ -107,14 +108,15 @@ def from_state(
         interrupted: Whether that reached the body; one that ended before keeps its own outcome.
         previews: Whether the value may be shown.
         describe: Makes the error part of an exception.
-        stored: Gives the value behind the state's data, and where it is stored if it is.
+        stored: Gives the value behind the state's data, and where it is stored for good if it is.
     """
     kind, name, message = state.type.value, str(state.name), state.message
-    value, location = stored(state.data)
+    found = stored(state.data)
+    value = found.value
     if kind == "COMPLETED":
         if cause == "cancelled":
             message = f"finished before cancellation{f'; {message}' if message else ''}"
-        return Outcome(ReportType.COMPLETED, name, message, result=_result(value, location, previews))
+        return Outcome(ReportType.COMPLETED, name, message, result=result_part(found, previews=previews))
     if kind == "FAILED":
         return Outcome(ReportType.FAILED, _failure_name(value, name), message, error=_error(value, describe))
     if kind in ("CANCELLED", "CANCELLING"):
@@ -148,10 +150,3 @@ def _failure_name(value: object, name: str) -> str:
 
 def _error(data: object, describe: Callable[[BaseException], ErrorPart]) -> ErrorPart | None:
     return describe(data) if isinstance(data, BaseException) else None
-
-
-def _result(value: object, location: str | None, previews: bool) -> ResultPart | None:
-    if value is None and location is None:
-        return None
-    kind = None if value is None else type(value).__name__
-    return ResultPart(json=preview(value) if previews else None, type=kind, location=location)

@@ -22,6 +22,8 @@ LOCATION_BYTES = 512
 TRACEBACK_BYTES = 2048
 RESULT_JSON_BYTES = 1024
 RESULT_LOCATION_BYTES = 2048
+RESULT_PREVIEW_BYTES = 512
+RESULT_SIZE_BYTES = 32
 KEY_BYTES = 253
 SUMMARY_BYTES = 64
 SCHEMA_BYTES = 8192
@@ -61,11 +63,14 @@ class ErrorPart:
 
 @dataclass(frozen=True, slots=True)
 class ResultPart:
-    """What the flow returned: a preview, its type's name, where it is kept."""
+    """What the flow returned: whole or how it begins, its type's name, how large it is, whether and where it is kept."""
 
     json: str | None = None
     type: str | None = None
     location: str | None = None
+    preview: str | None = None
+    size: str | None = None
+    kept: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +192,6 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def preview(value: object) -> str | None:
-    """Encode a value as JSON if that is short enough to be shown, else None."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
-        return text if len(text.encode()) <= RESULT_JSON_BYTES else None
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
 def _encodable(text: str) -> str:
     # A lone surrogate (from os.fsdecode, say) cannot be sent as UTF-8.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
@@ -203,6 +199,13 @@ def _encodable(text: str) -> str:
 
 def _cut(text: str | None, limit: int) -> str | None:
     return cut(text, limit) if text else None
+
+
+def _cut_said(text: str | None) -> str | None:
+    if text is None or len(text.encode("utf-8", "replace")) <= RESULT_PREVIEW_BYTES:
+        return _cut(text, RESULT_PREVIEW_BYTES)
+    said = " … (cut)"
+    return cut(text, RESULT_PREVIEW_BYTES - len(said.encode())) + said
 
 
 def _time(time: datetime | None) -> str | None:
@@ -243,6 +246,9 @@ def _result(result: ResultPart | None) -> dict[str, Any] | None:
         {
             "json": result.json if result.json is not None and len(result.json.encode()) <= RESULT_JSON_BYTES else None,
             "type": _cut(result.type, ERROR_TYPE_BYTES),
+            "preview": _cut_said(result.preview),
+            "size": _cut(result.size, RESULT_SIZE_BYTES),
+            "kept": result.kept,
             "location": _cut(result.location, RESULT_LOCATION_BYTES),
         }
     )

@@ -149,7 +149,19 @@ def store_of(run: Run) -> ResultStore:
         store = base.for_flow(run.definition)
         store.result_storage, store.serializer  # noqa: B018  (made once here, shared by the stores of its tasks)
         run.store = store  # type: ignore[attr-defined]
+        if above is None:
+            warn_of_a_place_that_is_lost(store.result_storage)
     return store
+
+
+def warn_of_a_place_that_is_lost(storage: Any) -> None:
+    """Say in the log that results are stored where they are gone with the pod, if they are."""
+    from penstock.storage.lasting import lasts, warning
+
+    if not lasts(storage) and not getattr(type(storage), "keeps_nothing", False):
+        import logging
+
+        logging.getLogger("penstock.results").warning(warning(storage))
 
 
 def should_persist_result() -> bool:

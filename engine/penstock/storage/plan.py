@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_transaction
 from penstock.base.settings import get_current_settings
 from penstock.core.reuse import lone_transaction
-from penstock.storage.persisting import policy_of, store_of, task_persists
+from penstock.storage.persisting import policy_of, store_of, task_persists, warn_of_a_place_that_is_lost
 from penstock.storage.policies import _None
 from penstock.storage.transactions import AsyncTransaction, Transaction
 
@@ -81,7 +81,10 @@ def plan_of(run: Run) -> Plan:
         policy = None
     if task.result_storage_key is not None:
         policy = policy or _BY_TEMPLATE
-    return Plan(run, store_of(run), True, policy)
+    store = store_of(run)
+    if task.result_storage is not None and task.complain_once("lasting"):
+        warn_of_a_place_that_is_lost(store.result_storage)
+    return Plan(run, store, True, policy)
 
 
 _BY_TEMPLATE = object()

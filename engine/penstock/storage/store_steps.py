@@ -114,12 +114,18 @@ class Storing:
 
     @property
     def durable(self) -> bool:
-        """Whether storage was configured explicitly, and so outlives this process's machine as far as the user cares."""
-        if self._given_storage is not None:
-            return True
-        from penstock.base.settings import get_current_settings
+        """Whether storage was configured explicitly, and so outlives this process's machine as far as the user cares.
 
-        return bool(get_current_settings().results.storage)
+        In a pod it must lie where the operator says that it lasts.
+        """
+        from penstock.storage.lasting import lasts
+
+        if self._given_storage is None:
+            from penstock.base.settings import get_current_settings
+
+            if not get_current_settings().results.storage:
+                return False
+        return lasts(self.result_storage)
 
     def for_flow(self, definition: Any) -> Self:
         """A store with the options of a flow."""

@@ -12,7 +12,7 @@ __all__ = ["COMMANDS"]
 
 # Headings of `penstock --help`, and the commands below each, in their order.
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Runs": ("run", "run-file", "retry", "logs", "tasks", "wait", "cancel", "pause", "resume", "suspend"),
+    "Runs": ("run", "run-file", "retry", "logs", "tasks", "result", "wait", "cancel", "pause", "resume", "suspend"),
     "Flows": ("build", "next"),
     "Any object": ("apply", "get", "describe", "delete"),
     "Where it runs": ("dev", "version", "completion", "operator"),

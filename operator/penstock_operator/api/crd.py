@@ -68,6 +68,8 @@ FLOW_RUN = Kind(
         Column("Started", ".status.startTime", "date", wide=True),
         Column("Finished", ".status.completionTime", "date", wide=True),
         Column("Pod", ".status.pod", wide=True),
+        Column("Kept", ".status.result.kept", "boolean", wide=True),
+        Column("Result", ".status.result.location", wide=True),
         Column("Message", ".status.state.message", wide=True),
     ),
     rules=(

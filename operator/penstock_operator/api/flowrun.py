@@ -263,7 +263,7 @@ class FlowRunStatus(Model):
     duration: Annotated[str | None, Field(max_length=16)] = None
     """How long it took from startTime to completionTime, e.g. 3m12s. Set when the run has ended."""
     result: Result | None = None
-    """The flow's result: a small preview, and where the whole is."""
+    """The flow's result: whole or how it begins, and where it is kept."""
     error: Error | None = None
     """The exception that ended the flow."""
     queue: Queue | None = None

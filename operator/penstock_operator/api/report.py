@@ -33,14 +33,20 @@ class ReportType(StrEnum):
 
 
 class Result(Model):
-    """A small preview of the result, and where the whole is."""
+    """The result whole where it is small, else how it begins; and whether and where it is kept."""
 
     json_: Annotated[str | None, Field(max_length=1024, alias="json")] = None
     """The result as JSON, where it is small (at most 1 KiB)."""
     type: Annotated[str | None, Field(max_length=256)] = None
     """Name of its Python type."""
+    preview: Annotated[str | None, Field(max_length=512)] = None
+    """How a larger result begins, for people; what is left out is said in its place."""
+    size: Annotated[str | None, Field(max_length=32)] = None
+    """How large a result is that does not stand here whole, e.g. 12 MB."""
+    kept: bool | None = None
+    """Whether the whole result can still be had: from here, or from its store. False: it is gone with its pod."""
     location: Annotated[str | None, Field(max_length=2048)] = None
-    """Where the whole result is stored."""
+    """Where the whole result is stored. Never a place that is gone with the pod."""
 
 
 class Error(Model):

@@ -14,9 +14,12 @@ from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus, State,
 
 from .cause import with_causes
 from .conditions import conditions
+from .faults import Unusable
+from .lasting import not_durable
 from .limits import MESSAGE, cut, within_bounds
 from .model import Decision, Effect, Emit
 from .plan import Plan, earliest
+from .pod import pod_manifest
 from .retention import earlier_pods, tidy, tracker
 from .situation import Situation
 from .spec_hash import spec_hash
@@ -107,12 +110,30 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
     if s.policy.keep_run is not None and mark is not None:
         text = f"retention.runSeconds is ignored: by {mark} somebody tracks the run, who would make it again and run it again"
         found.append(Degraded("RetentionIgnored", text))
+    if not plan.type.terminal and (lost := _not_durable(s)) is not None:
+        found.append(lost)
     if not found:
         return None
     # What the state's message says already is not said again.
     shown = f"{plan.type.value}/{plan.name}"
     words = (shown if trouble.message == plan.message else trouble.message for trouble in found)
     return Degraded(found[0].reason, cut("; ".join(words), MESSAGE))
+
+
+def _not_durable(s: Situation) -> Degraded | None:
+    """Return what is wrong with the place of results that are to be persisted, by the pod that the run has or will have."""
+    definition = s.definition
+    if definition is None or definition.execution.results is None or not definition.execution.results.persist:
+        return None
+    seen, number = s.seen, s.status.attempt.number if s.status.attempt is not None else 1
+    secure, base = seen.pod_security, seen.engine_template
+    try:
+        pod = pod_manifest(
+            s.run, definition, s.policy, number, engine_image=seen.engine_image, secure=secure, base=base
+        )
+    except Unusable:
+        return None  # it has no pod, and says why
+    return not_durable(pod["spec"])
 
 
 def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:

@@ -20,6 +20,7 @@ from .canonical import digest_text
 from .faults import Unusable
 from .intent import intent_annotation
 from .kept import check_env, check_kept
+from .lasting import lasting_paths
 from .liveness import liveness_probe
 from .merge import strategic_merge
 from .policy import Policy
@@ -202,6 +203,7 @@ def _kept_env(run: FlowRun, execution: Execution, policy: Policy, attempt: int) 
         k.ENV_ENTRYPOINT: execution.entrypoint,
         k.ENV_GRACE_SECONDS: str(policy.grace),
         k.ENV_RUN_DIR: k.SCRATCH_DIR,
+        k.ENV_LASTING_PATHS: "",  # the templates have their say first
     }
     results = execution.results
     if results is not None:
@@ -275,6 +277,8 @@ def _keep(
         *(v for v in spec.get("volumes", ()) if v["name"] != _TMP or _TMP in used),
         *(volume for volume, _ in volumes),
     ]
+    lasting = next(variable for variable in engine["env"] if variable["name"] == k.ENV_LASTING_PATHS)
+    lasting["value"] = lasting_paths(spec)
     spec["restartPolicy"] = "Never"
     spec["automountServiceAccountToken"] = True
     spec["terminationGracePeriodSeconds"] = policy.grace

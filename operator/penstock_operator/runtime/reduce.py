@@ -47,7 +47,10 @@ def reduced(wanted: dict[str, Any], present: dict[str, Any], level: int, why: st
     if "error" in status:
         status["error"] = {k: v[:SHORT] for k, v in status["error"].items() if k in ("type", "message")}
     if "result" in status:
-        status["result"] = {k: v for k, v in status["result"].items() if k in ("type", "location")}
+        result = status["result"]
+        status["result"] = {k: v for k, v in result.items() if k in ("type", "size", "kept", "location")}
+        if "json" in result and "kept" in result:
+            status["result"]["kept"] = "location" in result  # it stood here alone
     status.pop("pause", None)
     status["attempts"] = [{k: v for k, v in a.items() if k != "message"} for a in wanted.get("attempts", ())]
     if not status["attempts"]:

@@ -1,0 +1,58 @@
+"""Where a flow's result is kept, and what its log says of one that is not.
+
+Neighbours: ``penstock.pod.results`` makes the part of the report; ``penstock.storage`` has the stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+from penstock.base.texts import marked
+from penstock.pod.report import RESULT_JSON_BYTES, ResultPart
+from penstock.pod.results import Stored
+from penstock.storage.lasting import lasts
+
+
+def stored(data: Any) -> Stored:
+    """Say what a state's data stands for, and where it is kept: by URL and key."""
+    if not marked(data, "__penstock_stored__"):
+        return Stored(data)
+    value = None
+    # It may have to be read again, and may be gone: the run is Completed all the same.
+    with contextlib.suppress(Exception):
+        value = data.result
+    storage = data._store.result_storage
+    if not lasts(storage):
+        return Stored(value)  # a link that is dead before anybody can follow it
+    base = str(getattr(storage, "_root", None) or getattr(storage, "basepath", None) or "")
+    location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None
+    return Stored(value, kept=True, location=location, size=data.metadata.length or None)
+
+
+def durable(flow: Any) -> bool:
+    """Whether the results of a flow outlive the pod, if they are stored."""
+    from penstock.storage.store import ResultStore
+
+    try:
+        return ResultStore().for_flow(flow).durable
+    except (TypeError, ValueError):
+        return False  # a storage that is none: the run itself says so
+
+
+def advice(result: ResultPart) -> str | None:
+    """Say what is lost of a result, and which setting keeps the next one; None where it is kept."""
+    if result.kept or result.kept is None:
+        return None
+    what = ", ".join(part for part in (result.type, result.size) if part)
+    return (
+        f"The result ({what}) is not kept: it is on no store, and the status shows values of up to {RESULT_JSON_BYTES} bytes of "
+        "JSON only (results.preview). To keep such results set results.storage of the Flow to a volume or a bucket, and "
+        "results.persist: true (or persist_result=True of the flow)."
+    )
+
+
+def tell(words: str) -> None:
+    """Write a line of the engine's into the run's log."""
+    logging.getLogger("penstock.flow_runs").info(words)
