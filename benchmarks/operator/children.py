@@ -87,7 +87,7 @@ def _ending(on: Plane, namespace: str) -> Iterator[dict[int, float]]:
         ended[n] = time.time()
 
     def work() -> None:
-        with on.server.client() as client:
+        with on.cluster.client() as client:
             version = ""
             while not stop.wait(0.05):
                 query = {"watch": "true", "timeoutSeconds": "1", **({"resourceVersion": version} if version else {})}
@@ -107,7 +107,7 @@ def _ending(on: Plane, namespace: str) -> Iterator[dict[int, float]]:
 
     def close() -> None:
         done = set()
-        with on.server.client() as client:
+        with on.cluster.client() as client:
             while not stop.wait(0.005):
                 for name, (due, n) in list(seen.items()):
                     if name not in done and time.monotonic() >= due:
