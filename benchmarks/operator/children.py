@@ -1,28 +1,35 @@
 """Runs that a flow starts: how soon a child's first statement runs, how soon a wait hears of its end, and a thousand of them at once.
 
-The first is measured on `penstock dev`, where a pod is a process of this machine. The others are the client's alone, on the embedded API
-server in the same process: a script ends each child as soon as it has come, and the clock runs from that write's answer.
+The first is measured on `penstock dev`, where a pod is a process of this machine. The others are the client's alone, on the real API
+server beside the operator: a script ends each child half a second after it has come, and the clock runs from that write's answer.
 """
 
 from __future__ import annotations
 
-import logging
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from penstock_operator.api.crd import crds
-from tests.support.apiserver import Client, Embedded
+import httpx
+
 from tests.support.cluster import client_of
 
 from ..dev import running
 from ..measure import Figure
+from .plane import Plane, plane
 
 CHILDREN = 1000
 FIRST_LINES = 15
-RUNS = "/apis/penstock.dev/v1alpha1/namespaces/default/flowruns"
+ENDS_AFTER = 0.5
 MERGE = "application/merge-patch+json"
 FLOW = """
 import time
@@ -32,6 +39,23 @@ from penstock import flow
 def child(n: int = 0) -> float:
     return time.time()
 """
+PARENT = """
+import json, sys, time
+from penstock import flow, task
+from penstock.flow_runs import run_flow_run
+
+@task
+def child(n):
+    run_flow_run("child", {"n": n}, namespace=sys.argv[2])
+    return n, time.time()
+
+@flow
+def parent():
+    return child.map(range(int(sys.argv[1]))).result()
+
+began = time.time()
+print(json.dumps({"began": began, "heard": parent(), "ended": time.time()}))
+"""
 
 
 def _flow() -> dict[str, Any]:
@@ -39,54 +63,76 @@ def _flow() -> dict[str, Any]:
     return {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "child"}, "spec": spec}
 
 
-def _many() -> tuple[tuple[float, ...], float]:
-    """Seconds from each child's end to its wait's return; and of the whole map."""
-    from penstock import flow, task
-    from penstock.clusterruns.connection import Connection, used
-    from penstock.flow_runs import run_flow_run
-    from penstock.kube.access import Access
-    from penstock.kube.client import Trust
-    from penstock.kube.credentials import FixedToken
+def _parent(kubeconfig: Path, count: int, namespace: str) -> dict[str, Any]:
+    environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PENSTOCK_LOGGING_LEVEL": "ERROR"}
+    command = [sys.executable, "-c", PARENT, str(count), namespace]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
-    ended: dict[int, float] = {}
 
-    def end_each(watching: Client, patching: Client) -> None:
-        with watching.watch(f"{RUNS}?watch=1&timeoutSeconds=300") as events:
-            for event in events:
-                body = event["object"]
-                n = body["spec"]["parameters"]["n"]
-                if n not in ended:
-                    state = {"status": {"state": {"type": "Completed", "name": "Completed"}}}
-                    patching.call("PATCH", f"{RUNS}/{body['metadata']['name']}/status", state, MERGE)
-                    ended[n] = time.time()
-                if len(ended) == CHILDREN:
-                    return
+@contextmanager
+def _ending(on: Plane, namespace: str) -> Iterator[dict[int, float]]:
+    """End each run half a second after it was seen; when, by its parameter n."""
+    path, ended, stop = f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/flowruns", {}, threading.Event()
+    seen: dict[str, tuple[float, int]] = {}
 
-    @task
-    def child(n: int) -> tuple[int, float]:
-        run_flow_run("child", {"n": n})
-        return n, time.time()
+    def end(client: httpx.Client, name: str, n: int) -> None:
+        now = datetime.now(UTC).isoformat()
+        state = {"type": "Completed", "name": "Completed", "message": "ended by script", "time": now, "since": now}
+        status = {"status": {"state": state, "completionTime": now}}
+        answer = client.patch(f"{path}/{name}/status", json=status, headers={"Content-Type": MERGE})
+        answer.raise_for_status()
+        ended[n] = time.time()
 
-    @flow
-    def parent() -> list[tuple[int, float]]:
-        found: list[tuple[int, float]] = child.map(range(CHILDREN)).result()
-        return found
+    def work() -> None:
+        with on.cluster.client() as client:
+            version = ""
+            while not stop.wait(0.05):
+                query = {"watch": "true", "timeoutSeconds": "1", **({"resourceVersion": version} if version else {})}
+                with client.stream("GET", path, params=query) as lines:
+                    if lines.status_code != 200:
+                        version = ""
+                        continue
+                    for line in lines.iter_lines():
+                        event = json.loads(line)
+                        if event["type"] == "ERROR":
+                            version = ""
+                            break
+                        body = event["object"]
+                        version = body["metadata"]["resourceVersion"]
+                        n = (body["spec"].get("parameters") or {}).get("n", 0)
+                        seen.setdefault(body["metadata"]["name"], (time.monotonic() + ENDS_AFTER, n))
 
-    logging.getLogger("penstock").setLevel(logging.ERROR)
-    with Embedded(crds=crds()) as server, server.client() as watching, server.client() as patching:
-        patching.call("POST", RUNS.replace("flowruns", "flows"), _flow())
-        thread = threading.Thread(target=end_each, args=(watching, patching), daemon=True)
+    def close() -> None:
+        done = set()
+        with on.cluster.client() as client:
+            while not stop.wait(0.005):
+                for name, (due, n) in list(seen.items()):
+                    if name not in done and time.monotonic() >= due:
+                        done.add(name)
+                        end(client, name, n)
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (work, close)]
+    for thread in threads:
         thread.start()
-        made = Connection(
-            Access(server.server.url, "default", FixedToken(server.server.token), Trust(ca_data=server.server.ca))
-        )
-        began = time.time()
-        with used(made):
-            heard = parent()
-        whole = time.time() - began
-        thread.join(10)
-        made.close()
-    return tuple(max(0.0, at - ended[n]) for n, at in heard), whole
+    try:
+        yield ended
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+
+
+def _many() -> tuple[tuple[float, ...], float, float]:
+    """Seconds from each child's end to its wait's return; of the whole; and that the script took for its part."""
+    with plane() as on:
+        namespace = on.namespace("children", _flow())
+        with _ending(on, namespace) as ended:
+            told = _parent(on.server.kubeconfig, CHILDREN, namespace)
+    waits = tuple(max(0.0, at - ended[n]) for n, at in told["heard"])
+    return waits, told["ended"] - told["began"], max(ended.values()) - told["began"]
 
 
 def _first_lines() -> tuple[float, ...]:
@@ -111,10 +157,11 @@ def _first_lines() -> tuple[float, ...]:
 def children() -> list[Figure]:
     """A child's start, a wait's end, and a thousand at once."""
     first = _first_lines()
-    waits, whole = _many()
+    waits, whole, script = _many()
     return [
         Figure("penstock dev: create to the child's first statement", "s", None, first),
         Figure(f"{CHILDREN} children: a child's end to its wait's return", "s", None, waits),
         Figure(f"{CHILDREN} children: a child's end to its wait's return", "s", 0.3, waits, "p99"),
         Figure(f"{CHILDREN} children of a map, from the first call to the last result", "s", None, (whole,)),
+        Figure(f"{CHILDREN} children: until the script had ended the last one", "s", None, (script,)),
     ]

@@ -113,7 +113,8 @@ def test_a_killed_parent_finds_its_children_while_the_server_is_away(here: Space
     with here.cluster.server_away():
         pass
     status = here.finish("parent", 90)
-    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", "15")
+    assert status["state"]["type"] == "Completed", (status["state"], here.log("parent", 2))
+    assert status["result"]["json"] == "15"
     assert {each["metadata"]["uid"] for each in children(here, "parent")} == before
     assert all(each["status"]["attempt"]["number"] == 1 for each in children(here, "parent"))
 

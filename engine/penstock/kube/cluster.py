@@ -25,6 +25,10 @@ CONNECT_SECONDS = 3.0
 FIRST_PATIENCE = 10.0  # until the server was reached once: it may be a wrong address
 PATIENCE = 120.0  # afterwards: an upgrade of a control plane takes a minute
 LIST_PAGE = 500
+# An API server that starts refuses what it grants a moment later: it has not read its roles yet (seen: 0.4 s after its first answer).
+SETTLING_SECONDS = 10.0
+FIRST_SETTLING = 1.0  # of one that was never seen away: who lacks a right shall know it soon
+_SETTLING_STEP = 0.5
 _UNAUTHORIZED_TRIES = 3
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
@@ -50,6 +54,8 @@ class Cluster:
         self.access = access
         self.client = client or KubeClient(access.server, access.token, access.trust, access.proxy)
         self.reached = False
+        self._settling: float | None = FIRST_SETTLING  # seconds from its next answer on; None: it has answered
+        self._settled_at = 0.0
         self._clock = clock
         self._sleep = sleep
         self._prepared = threading.Lock()
@@ -58,6 +64,24 @@ class Cluster:
     def patience(self) -> float:
         """Seconds for which a request is repeated that gets no answer."""
         return PATIENCE if self.reached or self.access.in_pod else FIRST_PATIENCE
+
+    def heard(self, status: int) -> None:
+        """Take note of an answer: 0 and 502 to 504 mean that the server is away, or no further than its start."""
+        if status in (0, 502, 503, 504):
+            if self.reached:
+                self._settling = SETTLING_SECONDS
+            return
+        self.reached = True
+        if self._settling is not None:
+            self._settled_at, self._settling = self._clock() + self._settling, None
+
+    def too_early(self, status: int, message: str) -> bool:
+        """Whether a refusal is no evidence yet of a missing right, because the server has come (back) a moment ago.
+
+        A policy's or a quota's word is final: it says nothing of what one cannot do to a resource.
+        """
+        refused = status == 401 or (status == 403 and " cannot " in message and " resource " in message)
+        return refused and (self._settling is not None or self._clock() < self._settled_at)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
         """Read an object, or one page of a list.
@@ -129,14 +153,16 @@ class Cluster:
                 )
             except NoAccessError as error:
                 raise ApiError(0, "NoAccess", str(error)) from error
-            self.reached = self.reached or answer.status != 0
+            self.heard(answer.status)
             if 200 <= answer.status < 300:
                 return dict(answer.body)
-            if answer.status == 401 and refused < _UNAUTHORIZED_TRIES:
-                # The token may have been replaced, or expired.
+            early = self.too_early(answer.status, answer.message)
+            if early or (answer.status == 401 and refused < _UNAUTHORIZED_TRIES):
                 refused += 1
-                self.client.forget_token()
-                self._sleep(delay(refused, random.random()))
+                if answer.status == 401:
+                    # The token may have been replaced, or expired.
+                    self.client.forget_token()
+                self._sleep(min(_SETTLING_STEP, delay(refused, random.random())))
                 continue
             if answer.status and answer.status not in _AGAIN:
                 raise refusal(answer)

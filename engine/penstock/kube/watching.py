@@ -28,6 +28,7 @@ QUIET_SECONDS = 50.0
 LINGER_SECONDS = 5.0
 LONGEST_WAIT = 2.0  # between tries: who waits for a run waits for its end, not for a backoff
 _GONE = 410
+_UNAUTHORIZED_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,9 @@ class Watch:
             except ApiError as error:
                 if error.code == _GONE:
                     self._version = ""
-                elif error.code == 401:
+                elif error.code == 401 and failures < _UNAUTHORIZED_TRIES:
                     self._cluster.client.forget_token()
-                elif _is_lasting(error):
+                elif _is_lasting(error) and not self._cluster.too_early(error.code, str(error)):
                     self._end(error)
                     self._version = ""
                 failures += 1
@@ -202,7 +203,7 @@ class Watch:
         client = self._cluster.client
         try:
             with client.lines(self._path, query, quiet=QUIET_SECONDS, connect=CONNECT_SECONDS) as lines:
-                self._cluster.reached = True
+                self._cluster.heard(200)
                 for event in _events(lines):
                     body = event["object"]
                     if event["type"] != "BOOKMARK":
@@ -210,6 +211,7 @@ class Watch:
                     # What was heard holds, also where the connection breaks.
                     self._version = str(body["metadata"].get("resourceVersion") or self._version)
         except Refused as error:
+            self._cluster.heard(error.answer.status)
             raise refusal(error.answer) from error
         except NoAccessError as error:
             raise ApiError(0, "NoAccess", str(error)) from error
