@@ -69,6 +69,8 @@ def credentials(context: typer.Context, *, silent: bool = False) -> Credentials:
 
     environ = dict(os.environ)
     if kubeconfig := _given(context, "kubeconfig"):
+        if not os.path.exists(kubeconfig):
+            raise CliError(f"error: --kubeconfig {kubeconfig}: there is no such file")
         environ["KUBECONFIG"] = kubeconfig
     wanted = _given(context, "context")
     if not environ.get("KUBECONFIG") and wanted is None and (found := running()):

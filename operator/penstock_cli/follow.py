@@ -1,7 +1,7 @@
 """Follow FlowRuns live: their states and their log lines in the order in which they happen, until they have ended.
 
 A thread watches the runs' objects, one more reads the log of each attempt; all of them put what they see into one queue, and the caller
-takes it out. Before a run's end is told its log is read to the end, as far as that is possible within a moment.
+takes it out. Before an attempt's or a run's end is told its log is read to the end, as far as that is possible within a moment.
 """
 
 from __future__ import annotations
@@ -135,28 +135,33 @@ def _changed(
             reader = LogStream(api, run, pod, partial(_put, events, run, number), stop, before)
             known.readers[pod] = reader
             reader.start()
-    if run.finished:
-        # What the flow said last comes before its end.
+    held: list[LogLine] = []
+    ended = [reader for pod, reader in known.readers.items() if run.finished or pod != run.pod]
+    if ended and run.state[:2] != known.shown:
+        # What an attempt said last comes before its end, and before what the run waits for then.
         deadline = time.monotonic() + _DRAIN_SECONDS
-        postponed = []
+        postponed: list[StateChange | _Gone | _Failed] = []
         while True:
-            alive = [reader for reader in known.readers.values() if reader.is_alive()]
+            alive = [reader for reader in ended if reader.is_alive()]
             try:
                 event = events.get(timeout=0.02)
             except queue.Empty:
                 if not alive or (time.monotonic() > deadline and all(reader.idle(_DRAIN_SECONDS) for reader in alive)):
                     break
                 continue
-            if isinstance(event, LogLine):
+            if not isinstance(event, LogLine):
+                postponed.append(event)
+            elif run.finished or event.attempt < run.attempt:
                 yield event
             else:
-                postponed.append(event)
+                held.append(event)
         for event in postponed:
             events.put(event)
     # The message of a state changes more often than anybody wants to read.
     if run.state[:2] != known.shown and run.state[0]:
         known.shown = run.state[:2]
         yield StateChange(run)
+    yield from held
 
 
 def _earlier(api: Api, run: Run) -> list[tuple[int, str]]:

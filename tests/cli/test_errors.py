@@ -32,6 +32,8 @@ def test_no_kubeconfig(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.M
     done = penstock("get", "fr")
     assert done.code == 1
     assert str(tmp_path / "none") in done.err
+    done = penstock("get", "fr", "--kubeconfig", str(tmp_path / "none"))
+    assert (done.code, done.err) == (1, f"error: --kubeconfig {tmp_path}/none: there is no such file\n")
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.setenv("HOME", str(tmp_path))
     done = penstock("get", "fr")

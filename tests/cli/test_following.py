@@ -98,6 +98,27 @@ def test_the_first_attempts_lines_come_first(at: Stage, api: Api) -> None:
     assert lines == ["first", "second", "third", "fourth"]
 
 
+def test_an_attempts_lines_come_before_what_is_waited_for_then(at: Stage, api: Api) -> None:
+    run = Run(at.run("a"))
+    at.log(at.pod("a-1", run.body, 1), "first")
+    at.end_pod("a-1")
+    second = {"number": 2, "podName": "a-2"}
+    at.status("a", "Scheduled", "AwaitingRetry", attempt=second)
+    told: list[str] = []
+
+    def happens() -> None:
+        until("the wait is told", lambda: "AwaitingRetry" in told)
+        at.log(at.pod("a-2", run.body, 2), "second")
+        at.end_pod("a-2")
+        at.status("a", "Completed", attempt=second)
+
+    life = play(happens)
+    for event in follow(api, [run]):
+        told.append(event.text if isinstance(event, LogLine) else event.run.state[1])
+    life.join()
+    assert told == ["first", "AwaitingRetry", "second", "Completed"]
+
+
 def test_who_comes_late_reads_all_attempts(at: Stage, api: Api) -> None:
     run = Run(at.run("a"))
     for number in (1, 2):

@@ -146,6 +146,7 @@ def test_several_files(tmp_path: Path) -> None:
     [
         ("{", "can't be used"),
         ("{}", "can't be used"),
+        ("just a text", "it is no mapping with clusters, users and contexts"),
         ('{"current-context": "c", "contexts": []}', "can't be used"),
     ],
 )

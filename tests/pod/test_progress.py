@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,9 @@ from penstock import flow, task
 from penstock.core.runs import FlowRun
 from penstock.core.state import State
 from penstock.drivers import observing
+from penstock.pod.attempt import Attempt
 from penstock.pod.progress import Pace, Progress
+from penstock.pod.report import PausePart
 from penstock.pod.task_summary import BYTES, KEPT, TaskSummary
 from penstock_operator.api.report import Tasks
 
@@ -22,13 +25,13 @@ from penstock_operator.api.report import Tasks
 class Watched:
     """A run of a flow with the pod's two observers."""
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Any, **parameters: Any) -> None:
         self.progress, self.tasks = Progress(), TaskSummary()
         self.root = FlowRun(name="etl")
         self.progress.count(self.root.progress)
         end = observing.subscribe(self._observe)
         try:
-            self.state = fn.run_engine(parameters={}, context={}, flow_run=self.root, retry_wait_limit=None)
+            self.state = fn.run_engine(parameters=parameters, context={}, flow_run=self.root, retry_wait_limit=None)
         finally:
             end()
 
@@ -224,3 +227,40 @@ def test_the_pace_of_progress() -> None:
         pace.asked(pace.due, told=told)
     assert asked == [102.0, 103.0, 104.0, 134.0, 164.0]
     assert all(after - before >= 1 for before, after in itertools.pairwise(asked))
+
+
+def test_progress_of_a_paused_run_says_that_it_is_paused() -> None:
+    """What was done just before the pause is told a moment later: it must not end the pause for those who read the report."""
+
+    @task
+    def step() -> None: ...
+
+    @flow
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step()
+
+    def submit(report: Any, **_: Any) -> Any:
+        return SimpleNamespace(document=report, delivered=True)
+
+    identity: Any = SimpleNamespace(attempt=1, instance="i", uid="u")
+    reporter: Any = SimpleNamespace(submit=submit)
+    attempt = Attempt(identity, reporter, "/dev/null", lambda: datetime.now(UTC))
+
+    def told(count: int) -> dict[str, Any]:
+        attempt.progress = Watched(steps.with_options(name=str(count)), count=count).progress
+        report = attempt.progress_report()
+        assert report is not None
+        assert report["progress"]["completed"] == count
+        return report
+
+    pause = PausePart(key="approve", since=datetime.now(UTC))
+    attempt.report_running(attempt.running("Paused", pause), 1.0)
+    report = told(1)
+    assert (report["type"], report["name"], report["pause"]["key"]) == ("Paused", "Paused", "approve")
+    attempt.report_running(attempt.running("Paused"), 1.0)
+    report = told(2)
+    assert (report["type"], report.get("pause")) == ("Paused", None)
+    attempt.report_running(attempt.running(), 1.0)
+    report = told(3)
+    assert (report["type"], report.get("pause")) == ("Running", None)

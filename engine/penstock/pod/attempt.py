@@ -74,6 +74,7 @@ class Attempt:
         self._stopped = False
         self._decided = False
         self._told: ProgressPart | None = None
+        self._paused: Mapping[str, Any] | None = None
         self._taken = False
 
     # -- who goes on -----------------------------------------------------------------------------------------------
@@ -154,15 +155,22 @@ class Attempt:
         """Hand over a report of a run that goes on, to be repeated until it stands; not once the end has begun."""
         with self._lock:
             if not self._decided and not self._stopped:
+                self._paused = report if report["type"] == ReportType.PAUSED.value else None
                 self._submit(report, math.inf, seconds)
 
     def progress_report(self) -> dict[str, Any] | None:
-        """Compose a report of progress, if there is some and the end has not begun."""
+        """Compose a report of progress, if there is some and the end has not begun; a run that is paused stays so.
+
+        What was done just before a pause is told during it, and tasks that were submitted go on.
+        """
         part = self.progress.part()
-        if part is None or part == self._told or self._stopped or self._decided:
-            return None
-        self._told = part
-        return self.running()
+        with self._lock:
+            if part is None or part == self._told or self._stopped or self._decided:
+                return None
+            self._told = part
+            paused = self._paused
+        report = self.running()
+        return report if paused is None else {**report, **{name: paused[name] for name in _PAUSED if name in paused}}
 
     def _submit(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
         last = self.last
@@ -200,6 +208,7 @@ class Attempt:
         )
 
 
+_PAUSED = ("type", "name", "message", "pause")
 _BY_TRIGGER = frozenset({ReportType.CANCELLED, ReportType.INTERRUPTED, ReportType.SUSPENDED, ReportType.SUPERSEDED})
 
 

@@ -216,7 +216,11 @@ def _through_loader(files: list[Path], clock: Callable[[], float], wanted: str |
         contexts, active = list_kube_config_contexts(config_file=paths)  # type: ignore[no-untyped-call]
         active = next((each for each in contexts if each["name"] == wanted), active)
         namespace = active["context"].get("namespace") or "default"
-    except (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (TypeError, AttributeError) as error:
+        raise NoClusterError(
+            f"the kubeconfig {paths} can't be used: it is no mapping with clusters, users and contexts"
+        ) from error
+    except (ConfigException, OSError, ValueError, LookupError) as error:
         raise NoClusterError(f"the kubeconfig {paths} can't be used: {error}".replace("\n", " ")) from error
     if configuration.tls_server_name:
         raise NoClusterError(f"the kubeconfig {paths} sets tls-server-name, which this operator does not support")
