@@ -209,7 +209,7 @@ def test_get_watches(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPa
 
 def test_get_with_an_unknown_output(penstock: Penstock) -> None:
     done = penstock("get", "fr", "-o", "table")
-    assert done.code == 1
+    assert done.code == Exit.USAGE
     assert 'output format "table"' in done.err
 
 
