@@ -15,6 +15,7 @@ import pytest
 from penstock import flow, task
 from penstock.exceptions import ParameterBindError, ParameterTypeError
 from penstock.utilities.asyncutils import is_async_fn
+from penstock.utilities.callables import parameters_to_args_kwargs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,3 +294,23 @@ def test_each_annotation_is_resolved_by_itself() -> None:
         unresolved(5, [])
     assert unresolved.with_options(validate_parameters=False)("5", []) == ("5", [])
     assert set(unresolved.parameters.properties) == {"n", "price"}
+
+
+@KINDS
+def test_a_wrapper_that_takes_by_name_what_it_wraps_takes_by_place(kind: Any) -> None:
+    def add(a: int, b: int, c: int = 3) -> tuple[int, int, int]:
+        return a, b, c
+
+    @functools.wraps(add)
+    def strict(a: int, *, b: int, c: int = 3) -> Any:
+        return add(a, b, c)
+
+    @functools.wraps(add)
+    def opened(a: int, **others: Any) -> Any:
+        return add(a, **others)
+
+    for wrapper in (strict, opened):
+        definition = kind(wrapper)
+        assert definition(1, b=2) == (1, 2, 3)
+        assert definition(1, b=2, c=5) == (1, 2, 5)
+        assert parameters_to_args_kwargs(wrapper, {"a": 1, "b": 2, "c": 4}) == ((1,), {"b": 2, "c": 4})

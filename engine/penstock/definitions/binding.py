@@ -278,8 +278,17 @@ class WrapperBinder(Binder):
         }
         args, kwargs = super().call_form(left)
         own = {parameter.kind for parameter in called}
-        if spread or kinds.VAR_KEYWORD not in own or any(p.kind is kinds.POSITIONAL_ONLY for p in shown):
+        if spread or any(p.kind is kinds.POSITIONAL_ONLY for p in shown):
             return args, kwargs
+        if kinds.VAR_KEYWORD not in own:  # it has its own names for all, and may want some by name
+            by_name = {p.name for p in called if p.kind is kinds.KEYWORD_ONLY}
+            at = list(zip([name for name in self.positional if name in left], args, strict=False)) if by_name else []
+            if by_name.isdisjoint(name for name, _ in at):
+                return args, kwargs
+            return (
+                tuple(value for name, value in at if name not in by_name),
+                {**{name: value for name, value in at if name in by_name}, **kwargs},
+            )
         # What the wrapper does not name goes to it by name: all of it, or if it takes more arguments, what has a default.
         places = [p.name for p in called if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
         named: dict[str, Any] = {}

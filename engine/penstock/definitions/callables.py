@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import ReservedArgumentError, SignatureMismatchError
-from penstock.definitions.binding import Binder
+from penstock.definitions.binding import Binder, binder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,7 +89,7 @@ def parameters_to_args_kwargs(
     Raises:
         SignatureMismatchError: a name is unknown.
     """
-    binder = Binder(fn)
+    binder = binder_of(fn)
     unknown = set(parameters) - set(binder.names)
     if unknown:
         raise SignatureMismatchError.from_bad_params(list(binder.names), list(parameters))
