@@ -573,3 +573,32 @@ def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Pat
     assert "absent" in (state.message or "")
     assert ran == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_repeats_at_most_what_was_running(tmp_path: Path) -> None:
+    """Of 100 persisted tasks the 61st never came to its end; a later attempt has the same lineage, and a process of its own."""
+    ran: list[int] = []
+    killed = [60]
+
+    @task(persist_result=True)
+    def step(n: int) -> int:
+        ran.append(n)
+        if n in killed:
+            raise SystemExit(137)
+        return n
+
+    @flow(result_storage=tmp_path)
+    def main() -> int:
+        return sum(step(n) for n in range(100))
+
+    lineage = "8a2d0c52-34e5-4c1c-8f0c-5b1d6e2f7a90"
+    assert main.run_engine(flow_run=FlowRun(lineage_id=lineage, attempt=1)).is_crashed()
+    assert ran == list(range(61))
+    ran.clear()
+    killed.clear()
+    again = main.run_engine(flow_run=FlowRun(lineage_id=lineage, attempt=2))
+    assert (again.is_completed(), again.result()) == (True, sum(range(100)))
+    assert ran == list(range(60, 100))
+    ran.clear()
+    other = main.run_engine(flow_run=FlowRun(lineage_id="another", attempt=1))
+    assert (other.is_completed(), len(ran)) == (True, 100), "nothing is taken of another lineage"
