@@ -6,8 +6,10 @@ import asyncio
 import dataclasses
 import datetime
 import json
+import sys
 import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ from penstock.cache_policies import (
     CachePolicy,
     CompoundCachePolicy,
 )
+from penstock.core.runs import FlowRun
 from penstock.exceptions import ConfigurationError, MissingResult, SerializationError
-from penstock.filesystems import LocalFileSystem
+from penstock.filesystems import LocalFileSystem, RemoteFileSystem
 from penstock.locking.filesystem import FileSystemLockManager
 from penstock.locking.memory import MemoryLockManager
 from penstock.results import ResultRecord, ResultStore, resolve_result_storage, should_persist_result
@@ -484,6 +487,55 @@ def test_an_error_in_a_commit_hook_rolls_back() -> None:
     assert LOG == ["undone"]
 
 
+class Full(LocalFileSystem):
+    """A store that takes nothing."""
+
+    def write_now(self, path: str | Path, content: bytes, fsync: bool = False) -> str:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_store_that_takes_nothing(required: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    @task(persist_result=True, result_storage=Full(tmp_path))
+    def one() -> int:
+        return 1
+
+    @flow(persist_result=True, result_storage=Full(tmp_path))
+    def main() -> Any:
+        return one()
+
+    @flow(persist_result=True, result_storage=Full(tmp_path))
+    def alone() -> int:
+        return 2
+
+    with temporary_settings({"PENSTOCK_RESULTS_REQUIRED": required}):
+        run = FlowRun()
+        states = [main.run_engine(flow_run=run), alone(return_state=True)]
+    assert [state.is_failed() for state in states] == [required, required]
+    assert caplog.text.count("not stored: ") >= 2
+    assert run.unstored[0] == "one:0: [Errno 28] No space left on device"
+    assert list(tmp_path.iterdir()) == []
+    if required:
+        assert "results.required" in (states[1].message or "")
+    else:
+        assert [state.result() for state in states] == [1, 2]
+        assert not any(record.exc_info for record in caplog.records)
+
+
+def test_an_object_store_that_is_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    fake = types.ModuleType("obstore.store")
+    fake.from_url = lambda url, **settings: asked.append(settings)  # type: ignore[attr-defined]
+    package = types.ModuleType("obstore")
+    package.store = fake  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "obstore", package)
+    monkeypatch.setitem(sys.modules, "obstore.store", fake)
+    RemoteFileSystem("s3://bucket/x").store  # noqa: B018
+    RemoteFileSystem("s3://bucket/x", {"retry_config": {"max_retries": 0}}).store  # noqa: B018
+    assert asked[0]["retry_config"]["retry_timeout"] == datetime.timedelta(seconds=30)
+    assert asked[1]["retry_config"] == {"max_retries": 0}
+
+
 def test_async_transactions_do_not_mix() -> None:
     async def body() -> None:
         async with atransaction() as txn:
@@ -521,3 +573,32 @@ def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Pat
     assert "absent" in (state.message or "")
     assert ran == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_repeats_at_most_what_was_running(tmp_path: Path) -> None:
+    """Of 100 persisted tasks the 61st never came to its end; a later attempt has the same lineage, and a process of its own."""
+    ran: list[int] = []
+    killed = [60]
+
+    @task(persist_result=True)
+    def step(n: int) -> int:
+        ran.append(n)
+        if n in killed:
+            raise SystemExit(137)
+        return n
+
+    @flow(result_storage=tmp_path)
+    def main() -> int:
+        return sum(step(n) for n in range(100))
+
+    lineage = "8a2d0c52-34e5-4c1c-8f0c-5b1d6e2f7a90"
+    assert main.run_engine(flow_run=FlowRun(lineage_id=lineage, attempt=1)).is_crashed()
+    assert ran == list(range(61))
+    ran.clear()
+    killed.clear()
+    again = main.run_engine(flow_run=FlowRun(lineage_id=lineage, attempt=2))
+    assert (again.is_completed(), again.result()) == (True, sum(range(100)))
+    assert ran == list(range(60, 100))
+    ran.clear()
+    other = main.run_engine(flow_run=FlowRun(lineage_id="another", attempt=1))
+    assert (other.is_completed(), len(ran)) == (True, 100), "nothing is taken of another lineage"

@@ -134,6 +134,20 @@ def test_a_result_that_is_gone_with_the_pod_has_no_location(start: StartPod, ser
     assert pod.output.count("is not kept") == 1, pod.output
 
 
+def test_a_store_that_takes_nothing_is_told_with_the_outcome(
+    start: StartPod, server: PodServer, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("a folder cannot be made below it")
+    pod = start(
+        "@task\ndef one():\n    return 1\n\n\n@flow(persist_result=True)\ndef main():\n    return one()\n",
+        env={"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/file/results"},
+    )
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert "2 results were not persisted (one:0: " in server.report["message"]
+    assert server.report["result"] == {"json": "1", "type": "int", "kept": True}
+
+
 def test_hooks_run_after_the_outcome_was_reported(start: StartPod, server: PodServer) -> None:
     pod = start(
         "from marks import wait_for\n"

@@ -99,6 +99,7 @@ SPECS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "results.default_serializer": (str, "pickle"),
     "results.local_storage_path": (_optional(str), None),
     "results.fsync": (_flag, False),
+    "results.required": (_flag, False),
     "results.preview": (_choice("Always", "Never"), "Always"),
     "logging.level": (_level, "INFO"),
     "logging.log_prints": (_flag, False),

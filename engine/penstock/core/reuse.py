@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.core.runs import Run
 
 Steps = Generator[Effect, Any, Any]
+_NOT_STORED = "The result could not be stored (results.required): "
 
 
 class Stored:
@@ -194,13 +195,16 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
         txn.on_rolled_back = _rolled_back(run, world)
         yield from txn.exit_steps(None)
         if txn.undone:
+            if txn.unstored is not None and plan.required:
+                return failed_state(txn.unstored, _NOT_STORED)
             return state
     elif record is not None:
         try:
             yield from plan.store._write_steps(record)
         except Exception as exc:  # noqa: BLE001  (storing fails: the run stays COMPLETED)
             world.log(run, 30, "The result was not stored: %s", exc)
-            return state
+            run.root.unstored.append(f"{run.address or 'the flow run'}: {text_of(exc)}")  # type: ignore[attr-defined]
+            return failed_state(exc, _NOT_STORED) if plan.required else state
     if record is not None:
         state.data = record
         state.state_details.cache_key = plan.key

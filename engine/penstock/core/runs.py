@@ -180,7 +180,7 @@ class FlowRun(Run):
     __slots__ = (
         "attempt", "children", "flow_name", "given_states", "keep", "kept", "keys", "lineage", "log_members",
         "namespace", "parent_task_run", "persist", "progress", "runner", "store", "suspend", "suspension",
-        "task_contexts", "task_handlers", "unseen", "used",
+        "task_contexts", "task_handlers", "unseen", "unstored", "used",
     )  # fmt: skip
 
     is_flow = True
@@ -234,6 +234,7 @@ class FlowRun(Run):
         self.suspension: Any = None
         self.suspend: Any = None
         self.unseen: dict[str, int] = {}
+        self.unstored: list[str] = []  # of the root: results that a store did not take, each with its error
         self.flow_name: str | None = None
         self.log_members: dict[str, Any] | None = None
 

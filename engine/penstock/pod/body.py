@@ -18,7 +18,7 @@ from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
 from penstock.pod.assignment import inputs
-from penstock.pod.keeping import advice, durable, stored, tell
+from penstock.pod.keeping import advice, durable, stored, tell, unstored
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
@@ -304,6 +304,8 @@ class Body:
         )
         if outcome.type is ReportType.SUSPENDED:
             outcome = replace(outcome, pause=self._suspensions.part)
+        if (lost := unstored(self.root.unstored)) is not None:
+            outcome = replace(outcome, message=f"{outcome.message}; {lost}" if outcome.message else lost)
         if self.outcome is None and outcome.result is not None and (words := advice(outcome.result)) is not None:
             tell(words)
         self.outcome = outcome

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from penstock.base.texts import marked
@@ -51,6 +52,13 @@ def advice(result: ResultPart) -> str | None:
         "JSON only (results.preview). To keep such results set results.storage of the Flow to a volume or a bucket, and "
         "results.persist: true (or persist_result=True of the flow)."
     )
+
+
+def unstored(lost: Sequence[str]) -> str | None:
+    """Say for the report that a store did not take results; None where it took all."""
+    if not lost:
+        return None
+    return f"{len(lost)} result{'s were' if len(lost) > 1 else ' was'} not persisted ({lost[0]})"
 
 
 def tell(words: str) -> None:

@@ -43,6 +43,11 @@ class Plan:
         due: datetime = datetime.fromtimestamp(now, UTC) + after
         return due
 
+    @property
+    def required(self) -> bool:
+        """Whether a run fails whose result the store does not take."""
+        return bool(get_current_settings().results.required)
+
     def describe(self) -> dict[str, Any]:
         """The run, for the header of the record."""
         run = self.run

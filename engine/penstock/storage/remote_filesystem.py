@@ -7,6 +7,7 @@ it; paths are keys below the base, or whole URLs in it.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -14,6 +15,9 @@ from urllib.parse import unquote
 from penstock.base.asyncutils import run_sync_in_worker_thread, serves_both
 from penstock.storage.ignoring import Ignored
 from penstock.storage.named import Named
+
+RETRIES = 5
+RETRY_SECONDS = 30
 
 
 class MissingKeyError(FileNotFoundError, ValueError):
@@ -61,7 +65,9 @@ class RemoteFileSystem(Named):
                 raise ImportError(
                     f"Results at {self.basepath!r} need an object-store client: pip install 'penstock[objects]'."
                 ) from exc
-            self._store = obstore.store.from_url(self.basepath, **self.settings)
+            # Of itself the client goes on for three minutes with each write to a store that is away.
+            patience = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+            self._store = obstore.store.from_url(self.basepath, **{"retry_config": patience, **self.settings})
         return self._store
 
     @property

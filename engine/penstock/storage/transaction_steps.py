@@ -6,10 +6,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_transaction
-from penstock.base.exceptions import ConfigurationError, SerializationError
+from penstock.base.exceptions import ConfigurationError
 from penstock.core.changes import hook_name
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
+from penstock.storage.failing import storing, tell_failed_commit
 from penstock.storage.levels import CommitMode, IsolationLevel, TransactionState
 from penstock.storage.overriding import replaced
 from penstock.storage.records import ResultRecord
@@ -70,6 +71,7 @@ class BaseTransaction(TransactionValues):
         self._locked: str | None = None
         self._written = False
         self._undone = False
+        self.unstored: Exception | None = None
         self._by_hand = False  # rolled back by a call in the block: those above are, too
         self._leaving = False
         self.run: Any = None  # of the task run whose transaction this is
@@ -213,18 +215,10 @@ class BaseTransaction(TransactionValues):
             for hook in self.on_commit_hooks:
                 yield from self._hook_steps(hook, "commit")
             if self._store is not None and self.write_on_commit:
-                yield from self._write_steps()
-        except SerializationError as exc:
-            self.logger.warning(
-                "Encountered an error while serializing result for transaction %r, which is not committed: %s",
-                self.key, exc,
-            )  # fmt: skip
-            yield from self.rollback_steps()
-            return False
-        except Exception:
-            self.logger.exception(
-                "An error was encountered while committing transaction %r; it is rolled back.", self.key
-            )
+                with storing(self):
+                    yield from self._write_steps()
+        except Exception as exc:  # noqa: BLE001  (whatever it is, nothing is committed)
+            tell_failed_commit(self, exc)
             yield from self.rollback_steps()
             return False
         self.state = TransactionState.COMMITTED
