@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Event
 from typing import Any
 
 import httpx
@@ -30,6 +32,7 @@ from .plane import Plane, plane
 CHILDREN = 1000
 FIRST_LINES = 15
 ENDS_AFTER = 0.5
+ENDERS = 4
 MERGE = "application/merge-patch+json"
 FLOW = """
 import time
@@ -63,20 +66,36 @@ def _flow() -> dict[str, Any]:
     return {"apiVersion": "penstock.dev/v1alpha1", "kind": "Flow", "metadata": {"name": "child"}, "spec": spec}
 
 
-def _parent(kubeconfig: Path, count: int, namespace: str) -> dict[str, Any]:
+def _parent(kubeconfig: Path, count: int, namespace: str, script: list[Future[None]]) -> dict[str, Any]:
     environ = {**os.environ, "KUBECONFIG": str(kubeconfig), "PENSTOCK_LOGGING_LEVEL": "ERROR"}
     command = [sys.executable, "-c", PARENT, str(count), namespace]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(done.stdout)
+    with (
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, env=environ, stdout=said, stderr=errors) as process,
+    ):
+        try:
+            # A script that has come to grief ends no more children: say so, and do not wait for them.
+            while process.poll() is None and not any(part.done() for part in script):
+                time.sleep(0.1)
+        finally:
+            if process.poll() is None:
+                process.kill()
+        for part in script:
+            if part.done():
+                part.result()
+        errors.seek(0)
+        assert process.wait() == 0, errors.read()[-2000:].decode()
+        said.seek(0)
+        found: dict[str, Any] = json.load(said)
     return found
 
 
 @contextmanager
-def _ending(on: Plane, namespace: str) -> Iterator[dict[int, float]]:
-    """End each run half a second after it was seen; when, by its parameter n."""
-    path, ended, stop = f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/flowruns", {}, threading.Event()
-    seen: dict[str, tuple[float, int]] = {}
+def _ending(on: Plane, namespace: str) -> Iterator[tuple[dict[int, float], list[Future[None]]]]:
+    """End each run half a second after it was seen; when, by its parameter n, and the script's parts."""
+    path, ended, stop = f"/apis/penstock.dev/v1alpha1/namespaces/{namespace}/flowruns", dict[int, float](), Event()
+    due: Queue[tuple[float, str, int]] = Queue()
 
     def end(client: httpx.Client, name: str, n: int) -> None:
         now = datetime.now(UTC).isoformat()
@@ -86,51 +105,49 @@ def _ending(on: Plane, namespace: str) -> Iterator[dict[int, float]]:
         answer.raise_for_status()
         ended[n] = time.time()
 
-    def work() -> None:
+    def see() -> None:
+        version, seen = "", set[str]()
         with on.cluster.client() as client:
-            version = ""
-            while not stop.wait(0.05):
+            while not stop.is_set():
                 query = {"watch": "true", "timeoutSeconds": "1", **({"resourceVersion": version} if version else {})}
                 with client.stream("GET", path, params=query) as lines:
-                    if lines.status_code != 200:
-                        version = ""
-                        continue
+                    lines.raise_for_status()
                     for line in lines.iter_lines():
                         event = json.loads(line)
+                        body = event["object"]
                         if event["type"] == "ERROR":
                             version = ""
                             break
-                        body = event["object"]
-                        version = body["metadata"]["resourceVersion"]
-                        n = (body["spec"].get("parameters") or {}).get("n", 0)
-                        seen.setdefault(body["metadata"]["name"], (time.monotonic() + ENDS_AFTER, n))
+                        name, version = body["metadata"]["name"], body["metadata"]["resourceVersion"]
+                        if name not in seen:
+                            seen.add(name)
+                            due.put(
+                                (time.monotonic() + ENDS_AFTER, name, body["spec"].get("parameters", {}).get("n", 0))
+                            )
 
     def close() -> None:
-        done = set()
         with on.cluster.client() as client:
-            while not stop.wait(0.005):
-                for name, (due, n) in list(seen.items()):
-                    if name not in done and time.monotonic() >= due:
-                        done.add(name)
-                        end(client, name, n)
+            while not stop.is_set():
+                try:
+                    at, name, n = due.get(timeout=0.1)
+                except Empty:
+                    continue
+                time.sleep(max(0.0, at - time.monotonic()))
+                end(client, name, n)
 
-    threads = [threading.Thread(target=each, daemon=True) for each in (work, close)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield ended
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(10)
+    with ThreadPoolExecutor(ENDERS + 1) as pool:
+        try:
+            yield ended, [pool.submit(see), *(pool.submit(close) for _ in range(ENDERS))]
+        finally:
+            stop.set()
 
 
 def _many() -> tuple[tuple[float, ...], float, float]:
     """Seconds from each child's end to its wait's return; of the whole; and that the script took for its part."""
     with plane() as on:
         namespace = on.namespace("children", _flow())
-        with _ending(on, namespace) as ended:
-            told = _parent(on.server.kubeconfig, CHILDREN, namespace)
+        with _ending(on, namespace) as (ended, script):
+            told = _parent(on.server.kubeconfig, CHILDREN, namespace, script)
     waits = tuple(max(0.0, at - ended[n]) for n, at in told["heard"])
     return waits, told["ended"] - told["began"], max(ended.values()) - told["began"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,24 @@ def test_a_killed_parent_finds_its_children_while_the_server_is_away(here: Space
     assert status["result"]["json"] == "15"
     assert {each["metadata"]["uid"] for each in children(here, "parent")} == before
     assert all(each["status"]["attempt"]["number"] == 1 for each in children(here, "parent"))
+
+
+def test_waits_outside_a_parent_while_the_server_is_away(here: Space, tmp_path: Path) -> None:
+    """With the rights of a role, which a server that comes back knows a moment later; and as a namespace, for they are many."""
+    found: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(here.cluster.kubeconfig.read_text())))
+    found["users"][0]["user"] = {"token": here.kubectl("create", "token", "default").strip()}
+    login = tmp_path / "kubeconfig"
+    login.write_text(json.dumps(found))
+    made = Connection(find({"KUBECONFIG": str(login)}))
+    with used(made), ThreadPoolExecutor(6) as pool:
+        views = [create_flow_run("child", {"n": n, "seconds": 12}, namespace=here.name) for n in range(6)]
+        waits = [pool.submit(wait_for_flow_run, view, timeout=90) for view in views]
+        until("all run", lambda: all(here.state(view.name)[0] == "Running" for view in views), 60)
+        assert len(made.watches) == 5
+        with here.cluster.server_away():
+            pass
+        assert [wait.result().state.result() for wait in waits] == list(range(6))
+    made.close()
 
 
 def test_a_deleted_parent_takes_its_children_along(here: Space) -> None:
