@@ -96,7 +96,7 @@ def _values(run: Run) -> Iterator[str]:
     if result := run.status.get("result"):
         yield "Result:"
         for key, value in result.items():
-            yield from inner(key, value)
+            yield from inner(key, str(value).lower() if isinstance(value, bool) else value)
     if error := run.status.get("error"):
         yield "Error:"
         for key in ("type", "message", "location"):

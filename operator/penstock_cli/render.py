@@ -62,9 +62,16 @@ def rows(document: Json, shown: Sequence[tuple[int, str]], *, namespaces: bool) 
     """Return the cells of a Table's rows, behind their namespace where that is wanted."""
     found = []
     for row in document.get("rows") or []:
-        cells = ["" if row["cells"][at] is None else _cell(str(row["cells"][at])) for at, _ in shown]
+        cells = [_cell(_text(row["cells"][at])) for at, _ in shown]
         found.append([row["object"]["metadata"].get("namespace", ""), *cells] if namespaces else cells)
     return found
+
+
+def _text(value: object) -> str:
+    """Return what kubectl prints for a cell: nothing for none, truth values as JSON has them."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _cell(text: str) -> str:

@@ -37,6 +37,17 @@ def test_the_status_tells(
     assert said in (done.err if code else done.out)
 
 
+def test_describe_and_the_wide_table_show_what_was_kept(at: Stage, penstock: Penstock) -> None:
+    at.run("one")
+    at.status("one", "Completed", result={"type": "list", "preview": "[1, … 9 more]", "size": "12 MB", "kept": False})
+    shown = penstock("describe", "fr", "one").out
+    assert "  preview: [1, … 9 more]\n" in shown
+    assert "  kept: false\n" in shown
+    head, row = penstock("get", "fr", "one", "-o", "wide").lines
+    assert "KEPT" in head
+    assert "false" in row
+
+
 def test_no_run(penstock: Penstock) -> None:
     assert penstock("result", "nobody").code == 4
 
