@@ -29,6 +29,9 @@ def test_help_has_examples(penstock: Penstock, name: str) -> None:
     assert examples
     for example in examples:
         assert f"\n  {example}\n" in done.out
+    assert re.findall(r"^  -.*?<[a-z].*", done.out, re.MULTILINE) == [], (
+        "what an option takes is said by a word, not by a type"
+    )
 
 
 def test_a_command_loads_no_other() -> None:

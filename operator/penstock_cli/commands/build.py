@@ -29,19 +29,25 @@ def command(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write into this file; default: standard output.", dir_okay=False),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write into this file; default: standard output.", dir_okay=False
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 and the difference, if the file of -o is stale.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the Flow; default: the one in to_flow, or the flow's own.")
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the Flow; default: the one in to_flow, or the flow's own."
+        ),
     ] = None,
     image: Annotated[
-        str | None, typer.Option("--image", help="The code is in this image; default: it goes into the YAML.")
+        str | None,
+        typer.Option("--image", metavar="IMAGE", help="The code is in this image; default: it goes into the YAML."),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help="Seconds that importing the file may take.")
+        float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long importing the file may take.")
     ] = 60.0,
 ) -> int:
     """Write a flow as YAML: a Flow with its source, the schema of its parameters, and what to_flow says in the code.

@@ -22,10 +22,16 @@ app = typer.Typer(cls=HelpfulGroup, invoke_without_command=True, context_setting
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder for kubeconfig, logs and, kept over a restart, objects.", file_okay=False),
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="Folder for kubeconfig, logs and, kept over a restart, objects.",
+        file_okay=False,
+    ),
 ]
 MaxPods = Annotated[
-    int | None, typer.Option("--max-pods", min=1, help="Pods that run at a time; default: 2 a CPU, at least 8.")
+    int | None,
+    typer.Option("--max-pods", min=1, metavar="N", help="Pods that run at a time; default: 2 a CPU, at least 8."),
 ]
 
 
@@ -44,11 +50,15 @@ def _devrun() -> ModuleType:
 def _dev(
     context: typer.Context,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port of the API server on 127.0.0.1; 0: a free one.")
+        int,
+        typer.Option(
+            "--port", min=0, max=65535, metavar="PORT", help="Port of the API server on 127.0.0.1; 0: a free one."
+        ),
     ] = 0,
     data: Data = None,
     apply: Annotated[
-        list[str] | None, typer.Option("--apply", help="Apply this file and follow its FlowRuns; may be repeated.")
+        list[str] | None,
+        typer.Option("--apply", metavar="FILE", help="Apply this file and follow its FlowRuns; may be repeated."),
     ] = None,
     exit_when_finished: Annotated[
         bool,
@@ -82,7 +92,7 @@ def _dev(
 def _node(
     data: Data = None,
     max_pods: MaxPods = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the Node object.")] = "penstock-dev",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the Node object.")] = "penstock-dev",
 ) -> int:
     """Only the node: runs pods of the kubeconfig's API server as processes of this machine. For development."""
     code: int = _devrun().node(data or Path(".penstock/node"), max_pods=max_pods, name=name)
