@@ -402,6 +402,29 @@ def test_a_wait_outlives_what_happens_to_its_watch(network: Network, admin: Clie
     assert network.breaks == []
 
 
+def test_a_listing_from_before_the_run_was_there_costs_no_look(
+    reach: connections.Connection, network: Network, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look stands in line behind the creation of all siblings: the first children of a thousand were told 16 s late."""
+    until("earlier watches have ended", lambda: all(watch.idle for watch in reach.watches))
+    sent, listed, looks = network.request, threading.Event(), list[str]()
+
+    def request(method: str, path: str, seconds: float, **more: Any) -> Answer:
+        if method == "POST":
+            assert listed.wait(10)
+        answer = sent(method, path, seconds, **more)
+        if method == "GET" and path.endswith("/flowruns"):
+            listed.set()
+        elif method == "GET" and "/flowruns/" in path:
+            looks.append(path)
+        return answer
+
+    monkeypatch.setattr(network, "request", request)
+    with operator(admin, completes(admin)):
+        assert face.run_flow_run("child", {"n": 1}, timeout=20).result() == 2
+    assert looks == []
+
+
 def test_a_run_that_is_deleted_or_replaced_while_somebody_waits(network: Network, admin: Client) -> None:
     for again in (False, True):
         view = face.create_flow_run("child", name="fleeting")

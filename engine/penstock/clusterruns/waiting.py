@@ -265,7 +265,10 @@ class _Waiting:
         if seen.error is not None:
             raise worded(seen.error, f"wait for the flow run {view.name}")
         if seen.body is None:
-            # A list lacks it; that is no evidence.
+            # A list lacks it; that is no evidence. Of one from before the run was there it is nothing: a look would stand behind
+            # the requests of all its siblings.
+            if 0 < _number(seen.listed) < _version(view):
+                return None
             return (yield from self._look(view, uid))
         newer = FlowRunView(seen.body)
         if str(newer.id) != uid:
@@ -289,9 +292,13 @@ class _Waiting:
 
 
 def _version(view: FlowRunView) -> int:
+    return _number(view.body["metadata"].get("resourceVersion"))
+
+
+def _number(version: str | None) -> int:
     try:
-        return int(view.body["metadata"]["resourceVersion"])
-    except (LookupError, ValueError):
+        return int(version or 0)
+    except ValueError:
         return 0
 
 

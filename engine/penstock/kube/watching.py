@@ -40,11 +40,13 @@ class Seen:
             evidence until it is looked for by itself.
         gone: Whether it was deleted.
         error: Why nothing can be told: the server refuses the watch.
+        listed: The version of the listing that did not show it.
     """
 
     body: Object | None = None
     gone: bool = False
     error: ApiError | None = None
+    listed: str = ""
 
 
 class Follower:
@@ -189,7 +191,7 @@ class Watch:
                 present.add(_name(body))
                 self._tell(_name(body), Seen(body))
         for name in asked - present:
-            self._tell(name, Seen())
+            self._tell(name, Seen(listed=version))
         return version
 
     def _watch(self) -> None:
