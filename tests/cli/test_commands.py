@@ -243,7 +243,7 @@ def test_describe_tells_a_runs_story(at: Stage, penstock: Penstock) -> None:
         attempt={"number": 2, "podName": "one-2"},
     )
     event = {
-        "metadata": {"name": "one.1", "namespace": "default"}, "type": "Warning", "reason": "Failed", "message": "it failed",
+        "metadata": {"name": "one.described", "namespace": "default"}, "type": "Warning", "reason": "Failed", "message": "it failed",
         "involvedObject": {"kind": "FlowRun", "namespace": "default", "name": "one", "uid": at.get(f"{at.runs}/one")["metadata"]["uid"]},
         "lastTimestamp": "2026-11-21T12:00:00Z", "source": {"component": "penstock"},
     }  # fmt: skip
