@@ -81,14 +81,16 @@ def test_two_hundred_at_once(cluster: RealCluster, space: Space) -> None:
         stop.set()
         await playing
 
+    began = time.monotonic()
     asyncio.run(play())
+    took = time.monotonic() - began
     assert len(nodes.pods) == RUNS
     assert {len(pods) for pods in nodes.pods.values()} == {1}
     counted = writes(cluster, space.name)
     ensured = counted.pop("operator create configmaps", 0)
     assert ensured <= 20, "the revision is made once, but for those who looked at the same moment"
     told = counted.pop("operator patch flows/status", 0)
-    assert told <= 10, "the Flow's counts follow at a distance, however many runs there are"
+    assert told <= max(10, took / 2), "the Flow's counts follow at a distance, however many runs there are"
     shown = collections.Counter(
         re.findall(r'"message": "([A-Z][A-Za-z]+/[A-Z][A-Za-z]+)', cluster.operator.tail(10**7))
     )
