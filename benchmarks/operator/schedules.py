@@ -45,9 +45,10 @@ def schedules() -> list[Figure]:
         memory, before = resident_mb(pid), on.cpu()
         time.sleep(IDLE_SECONDS)
         idle = on.since(before).seconds["operator"] / IDLE_SECONDS
-        begun, cost = asyncio.run(_due(on, model, due))
-        on.settle()
+        # Before the thousand: their Flows' counts follow for a minute, and all Flows' writes are counted.
         writes = asyncio.run(_burst(on, on.namespace("burst", *PENSTOCK.needs)))
+        on.settle()
+        begun, cost = asyncio.run(_due(on, model, due))
     what = f"{IDLE} Flows with schedules"
     burst = f"{DUE} runs due in the same minute"
     return [
