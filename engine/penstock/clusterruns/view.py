@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from uuid import UUID
 from penstock.clusterruns.stored import StoredElsewhere
 from penstock.core.state import State
 from penstock.core.state_parts import TERMINAL_STATES, StateType
+from penstock.kube.times import read_time
 
 _NAMES = {"Scheduled": StateType.SCHEDULED, "Pending": StateType.PENDING, "Running": StateType.RUNNING,
           "Paused": StateType.PAUSED, "Cancelling": StateType.CANCELLING, "Cancelled": StateType.CANCELLED,
@@ -119,22 +120,22 @@ class FlowRunView:
     @property
     def created(self) -> datetime | None:
         """When it was made."""
-        return _time(self._meta.get("creationTimestamp"))
+        return read_time(self._meta.get("creationTimestamp"))
 
     @property
     def expected_start_time(self) -> datetime | None:
         """When it is, or was, to begin."""
-        return _time(self._status.get("scheduledTime") or self._spec.get("scheduledTime")) or self.created
+        return read_time(self._status.get("scheduledTime") or self._spec.get("scheduledTime")) or self.created
 
     @property
     def start_time(self) -> datetime | None:
         """When it first ran."""
-        return _time(self._status.get("startTime"))
+        return read_time(self._status.get("startTime"))
 
     @property
     def end_time(self) -> datetime | None:
         """When it ended."""
-        return _time(self._status.get("completionTime"))
+        return read_time(self._status.get("completionTime"))
 
     @property
     def progress(self) -> dict[str, Any]:
@@ -181,11 +182,11 @@ def state_of(body: Mapping[str, Any]) -> State:
     uid = _uuid(meta.get("uid", ""))
     details: dict[str, Any] = {"flow_run_id": uid} if isinstance(uid, UUID) else {}
     if kind is StateType.SCHEDULED:
-        details["scheduled_time"] = _time(status.get("scheduledTime"))
+        details["scheduled_time"] = read_time(status.get("scheduledTime"))
     state = State(
         kind,
         name=str(said["name"]) if said.get("name") else None,
-        timestamp=_time(said.get("time")) or _time(meta.get("creationTimestamp")),
+        timestamp=read_time(said.get("time")) or read_time(meta.get("creationTimestamp")),
         message=_message(status, said),
         data=_data(body, kind),
         state_details=details,
@@ -228,13 +229,3 @@ def _uuid(text: str) -> UUID | str:
         return UUID(text)
     except ValueError:
         return text
-
-
-def _time(text: Any) -> datetime | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -11,11 +11,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from penstock.kube.errors import NoAccessError
 from penstock.kube.kubeconfig import Login
+from penstock.kube.times import read_time
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 PROGRAM_SECONDS = 60.0
@@ -72,7 +72,8 @@ class ExecToken:
         self._token = str(status["token"]) if status.get("token") else None
         if status.get("clientCertificateData") and status.get("clientKeyData"):
             self._certificates(str(status["clientCertificateData"]), str(status["clientKeyData"]))
-        self._expires = _moment(status.get("expirationTimestamp"))
+        expires = read_time(status.get("expirationTimestamp"))
+        self._expires = expires.timestamp() if expires is not None else None
         self._known = True
 
     def _run(self, entry: Mapping[str, Any], command: str, version: str, *, interactive: bool) -> str:
@@ -124,13 +125,3 @@ def _status(login: Login, text: str, version: str) -> Mapping[str, Any]:
     if not given:
         raise NoAccessError(f"{login.source}: the exec plugin gave neither a token nor a certificate")
     return status
-
-
-def _moment(text: Any) -> float | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
