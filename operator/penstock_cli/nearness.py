@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +9,10 @@ if TYPE_CHECKING:
 
 __all__ = ["near"]
 
-_SHOWN = 3
-
 
 def near(name: str, known: Iterable[str]) -> str:
     """Return a sentence with the near ones of what is known, with a blank before it; empty if none is near."""
-    found = get_close_matches(name, list(known), n=_SHOWN)
+    from penstock_operator.core.nearnames import likest
+
+    found = likest(name, known)
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""

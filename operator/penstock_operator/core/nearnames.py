@@ -22,7 +22,11 @@ def near_names(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
         wanted: the name that is not there.
         names: those that are.
     """
-    known = (name for name in names if len(name) <= _LONGEST and name != wanted)
+    return likest(wanted, (name for name in names if len(name) <= _LONGEST and name != wanted))
+
+
+def likest(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return what is most like a word, of words of any length; see `near_names`."""
     # Of ten thousand names a close look at each takes a second: those of which most letters and pairs of letters are the same are enough.
     pieces = _pieces(wanted)
 
@@ -30,7 +34,7 @@ def near_names(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
         its = _pieces(name)
         return -len(pieces & its) / (len(pieces) + len(its)), name
 
-    nearest = nsmallest(_LOOKED_AT, known, key=unlike)
+    nearest = nsmallest(_LOOKED_AT, names, key=unlike)
     return tuple(get_close_matches(wanted, nearest, n=SHOWN))
 
 
