@@ -166,8 +166,8 @@ def members_of(run: Run) -> dict[str, Any]:
             known = flow.log_members = {
                 "flow_run_id": flow.key.text, "flow_run_name": flow.name, "flow_name": flow.definition.name,
             }  # fmt: skip
-            if flow.address:
-                known["address"] = flow.address
+            if address := flow.address:
+                known["address"] = address
         members.update(known)
     if not run.is_flow:
         members["task_run_id"] = run.key.text
