@@ -75,11 +75,6 @@ def previous_pod(run: FlowRun) -> str | None:
     return (recorded or pod_name(run, number)) if number else None
 
 
-def _is_fact(error: ApiError) -> bool:
-    """Whether an answer to a look says something about what was looked for, and not about the server or the operator's own credentials."""
-    return not error.transient and error.code not in (errors.UNAUTHORIZED, errors.CONFLICT)
-
-
 class Gatherer:
     """Collects facts.
 
