@@ -38,7 +38,10 @@ def settle_inputs(run: Run, world: World) -> Steps:
         sources["wait_for"] = [item for item, _ in order]
     tracked = run if isinstance(run, TaskRun) else run.parent_task_run  # type: ignore[attr-defined]
     if tracked is not None:
-        tracked.sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}
+        # Most calls wait for nothing: then these are empty lists already.
+        if found or order:
+            sources = {name: [each for each in map(id_of, items) if each] for name, items in sources.items()}
+        tracked.sources = sources
     futures = [item for item, _ in found + order if is_future(item)]
     if futures:
         stopped: Any = yield Wait(futures)
