@@ -20,7 +20,7 @@ def pooled():
     with mp.get_context("{method}").Pool(2) as pool:
         workers = list(pool._pool)
         pool.map_async(slow, [1, 2])
-        while not os.path.exists(os.environ["MARK"] + "1"):
+        while not all(os.path.exists(os.environ["MARK"] + job) for job in "12"):
             time.sleep(0.01)
     return [worker.exitcode for worker in workers]
 @task

@@ -114,11 +114,11 @@ def test_a_pool(start: StartPod, server: PodServer, method: str) -> None:
     pod = start(
         "import multiprocessing\nfrom work import slow\n@task\ndef busy():\n"
         f"    with multiprocessing.get_context('{method}').Pool(2) as pool:\n        workers = list(pool._pool)\n"
-        "        pool.map_async(slow, [1, 2])\n        from marks import wait_for\n        wait_for('slow')\n"
+        "        pool.map_async(slow, [1, 2])\n        from marks import wait_for\n        wait_for('slow1')\n        wait_for('slow2')\n"
         "    return [worker.exitcode for worker in workers]\n"
         "@flow(**HOOKS)\ndef main():\n    return busy.submit().result()\n",
         files={
-            "work/work.py": "import time\nfrom marks import mark\ndef slow(x):\n    mark('slow')\n    time.sleep(100)\n"
+            "work/work.py": "import time\nfrom marks import mark\ndef slow(x):\n    mark(f'slow{x}')\n    time.sleep(100)\n"
         },
     )
     assert pod.wait() == 0, pod.output
