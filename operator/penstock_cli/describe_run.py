@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from penstock_reading.asking import question
+from penstock_reading.entries import readable
+from penstock_reading.nextsteps import next_steps
+
 from . import render
-from .answering import question
 from .api import ServerError
 from .kinds import POD
-from .nextsteps import next_steps
-from .reading.entries import readable
 from .tasks import overview
 from .texts import block, field, indented, inner, mapping
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock_reading import attempts
+from penstock_reading.entries import read
+
 from .api import ServerError
 from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state
 from .follow import LogLine, follow
 from .kinds import FLOWRUN, POD, run_names
-from .reading import attempts
-from .reading.entries import read
 from .runs import attempts_pods, find
 from .terminal import escaped, pass_on, say
 

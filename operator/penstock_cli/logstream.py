@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock_operator.api import constants
+from penstock_reading.position import Position
 
 from .api import ServerError
 from .errors import CliError
 from .kinds import POD
-from .reading.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock_reading.attempts import end
+from penstock_reading.entries import read
+from penstock_reading.tasks import TaskRun, TaskRuns, chosen, of_report
+from penstock_reading.timeline import HEADINGS, rows
+
 from .api import ServerError
 from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state
 from .follow import LogLine, follow
 from .kinds import FLOWRUN, POD, run_names
-from .reading.attempts import end
-from .reading.entries import read
-from .reading.tasks import TaskRun, TaskRuns, chosen, of_report
-from .reading.timeline import HEADINGS, rows
 from .render import table
 from .runs import attempts_pods, find
 from .terminal import escaped, say
