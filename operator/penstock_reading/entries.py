@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Entry", "read", "readable"]
+__all__ = ["Entry", "read", "readable", "stands_apart"]
 
 _BEGINNING = '{"ts": "'
 _OURS = frozenset({"ts", "level", "logger", "msg"})
@@ -62,6 +62,11 @@ def read(line: str) -> tuple[Entry, ...]:
         own = Entry(line[begins:], record)
         return (*read(line[:begins]), own) if begins else (own,)
     return (Entry(line, whole),)
+
+
+def stands_apart(line: str) -> bool:
+    """Return whether the pod put an end of line before this one: an empty line before it is no print."""
+    return line.endswith("} ") and line.startswith(_BEGINNING)
 
 
 def readable(line: str) -> str | None:

@@ -69,6 +69,18 @@ def test_all_attempts_and_what_lies_between(at: Stage, penstock: Penstock) -> No
     assert documents[-1]["to"] == "Failed"
 
 
+def test_an_empty_line_that_the_pod_has_put_is_left_out(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    apart = (line("first") + " ", "", line("", event="state", level="DEBUG") + " ")
+    at.log(at.pod("one-1", run, 1), "printed", "", "", *apart, "", line("last"), "")
+    at.end_pod("one-1")
+    at.status("one", "Completed", attempt={"number": 1, "podName": "one-1"})
+    said = [text.rpartition(" - ")[2] for text in penstock("logs", "one").out.splitlines()]
+    assert said == ["printed", "", "first", "", "last", "", "--- Completed"]
+    documents = [json.loads(each) for each in penstock("logs", "one", "--json").out.splitlines()]
+    assert [each.get("msg") for each in documents] == ["printed", "", "first", "", "", "last", "", None]
+
+
 def test_logs_that_are_gone(at: Stage, penstock: Penstock) -> None:
     run = at.run("one")
     at.log(at.pod("one-2", run, 2), line("again"))
