@@ -235,7 +235,7 @@ ALIVE = {
     "a child with another descriptor": "sh('exec 4>&1 >/dev/null; printf begun >&4; touch $MARKS/{0}; read it')",
     "a child that nobody has waited for": "sh('printf begun'); os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT); mark('{0}')",
     "a child that was forked": "os.fork() or (os.write(1, b'begun'), mark('{0}'), wait_for('done-{0}'), os._exit(0))",
-    "a forked child's own log": "os.fork() or (get_run_logger().info('first'), os.write(1, b'begun'), get_run_logger().info('said'), mark('{0}'), os._exit(0))",
+    "a forked child's own log": "os.fork() or (get_run_logger().info('first'), os.write(1, b'begun'), get_run_logger().info('said'), mark('{0}'), os._exit(0))",  # noqa: E501
     "code in C": "c.printf(b'begun'); c.fflush(None); mark('{0}')",
     "code in C, again": "c.printf(b'begun'); c.fflush(None); mark('{0}')",
 }
