@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from penstock_operator.api.constants import API_VERSION, GROUP
-from penstock_operator.api.names import KEY, LABEL
+from penstock_operator.api.names import KEY, LABEL, Naming
 from penstock_operator.core.revisions import SOURCE_MAXIMUM
 
 from .building_checks import fault_of
@@ -132,9 +132,7 @@ def _importable(target: Target) -> tuple[Target, list[Path]]:
 def _name(wanted: str | None, found: str) -> str:
     """Return a Flow's name: as it was asked for, or made of the flow's."""
     if wanted is not None:
-        fault = LABEL.fault(wanted)
-        if fault is None and len(wanted) > NAME_MAXIMUM:
-            fault = f"{wanted!r} is longer than {NAME_MAXIMUM} characters"
+        fault = Naming(LABEL.pattern, NAME_MAXIMUM, LABEL.words).fault(wanted)
         if fault is not None:
             raise CliError(f"error: --name: {fault}")
         return wanted

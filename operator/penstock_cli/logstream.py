@@ -12,6 +12,7 @@ from penstock_reading.position import Position
 from .api import ServerError
 from .errors import CliError
 from .kinds import POD
+from .watching import REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,11 +70,13 @@ class LogStream(threading.Thread):
         while self._before is not None and not self._before.idle(3.0) and not self._stopped.is_set():
             self._before.join(0.05)
         since = time.monotonic()
+        refused: float | None = None
         ended = False
         while not self._stopped.is_set() and time.monotonic() - since < _PATIENCE_SECONDS:
             try:
                 if self._read(over=ended):
                     since = time.monotonic()
+                refused = None
                 if ended:
                     return
                 found = self._api.find(self._path)
@@ -83,8 +86,12 @@ class LogStream(threading.Thread):
                 if ended:
                     continue
             except ServerError as error:
+                if error.status in (401, 403) and self._position.stamp:
+                    refused = refused or time.monotonic()
+                    if time.monotonic() - refused > REFUSED_SECONDS:
+                        return
                 # 400: its container does not run yet; 404: it is not made yet, or gone.
-                if error.status not in (400, 404, 429, 500, 502, 503, 504):
+                elif error.status not in (400, 404, 429, 500, 502, 503, 504):
                     return
                 if error.status == 404 and (self._position.stamp or ended):
                     return

@@ -82,8 +82,10 @@ def check(flow: str, schema: Json | None, own: Json, given: Mapping[str, Any]) -
     from penstock_operator.core.faults import Unusable
     from penstock_operator.core.parameters import bad_parameter
 
+    from .formats import checker
+
     try:
-        wrong = bad_parameter(schema, effective)
+        wrong = bad_parameter(schema, effective, checker())
     except Unusable as error:
         raise CliError(f"error: the flow {flow} cannot be run: {error}") from error
     if wrong is not None:

@@ -8,6 +8,7 @@ from penstock_reading.runs import Run
 
 from .api import ServerError
 from .kinds import FLOWRUN, POD
+from .nearness import with_near
 
 if TYPE_CHECKING:
     from .api import Api
@@ -32,11 +33,11 @@ def find(api: Api, namespace: str, name: str) -> Run:
     """Return a run.
 
     Raises:
-        ServerError: there is none of this name.
+        ServerError: there is none of this name; the near ones are told.
     """
     found = api.find(FLOWRUN.path(namespace, name))
     if found is None:
-        raise not_found(name)
+        raise with_near(api, FLOWRUN, namespace, name, not_found(name))
     return Run(found)
 
 
