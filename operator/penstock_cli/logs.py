@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_reading import attempts
-from penstock_reading.entries import read, stands_apart
+from penstock_reading.entries import read, without_pads
 
 from .api import ServerError
 from .errors import CliError, outcome_unknown
@@ -72,28 +72,15 @@ class _Narrator:
         self._writer = writer
         self._only = only
         self._attempt = 0
-        self._empty = False  # whether there was an empty line, and what comes next says whether it was a print
 
     def line(self, run: Run, written: str, attempt: int, stamp: str) -> None:
         if self._only not in (None, attempt):
             return
-        if self._empty and stands_apart(written):
-            self._empty = False
         self.reach(run, attempt, stamp)
-        self._put_empty()
-        if written:
-            self._writer.line(written, attempt)
-        self._empty = not written
-
-    def _put_empty(self) -> None:
-        if self._empty:
-            self._empty = False
-            self._writer.line("", self._attempt)
+        self._writer.line(written, attempt)
 
     def reach(self, run: Run, attempt: int, stamp: str = "") -> None:
         """Say what lies between the attempt that was told last and this one."""
-        if attempt > self._attempt:
-            self._put_empty()
         if self._only is None:
             for number in range(max(self._attempt, 1), attempt):
                 began = stamp if number + 1 == attempt else ""
@@ -103,13 +90,11 @@ class _Narrator:
     def gone(self, numbers: list[int]) -> None:
         """Say which logs are not there any more."""
         numbers = [number for number in numbers if self._only in (None, number)]
-        self._put_empty()
         if numbers:
             self._writer.say(attempts.Gone(numbers))
 
     def state(self, run: Run) -> None:
         """Say what the run is."""
-        self._put_empty()
         self._writer.say(attempts.end(run.status))
 
 
@@ -146,7 +131,7 @@ def _whole(api: Api, run: Run, number: int, pod: str, narrator: _Narrator) -> No
     """Show an attempt's log as it is now."""
     query = {"container": "engine", "timestamps": "true"}
     try:
-        for line in api.lines(POD.path(run.namespace, pod, "log"), query):
+        for line in without_pads(api.lines(POD.path(run.namespace, pod, "log"), query)):
             stamp, _, written = line.partition(" ")
             narrator.line(run, written, number, stamp)
     except ServerError as error:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock_operator.api import constants
+from penstock_reading.entries import Unpadded
 from penstock_reading.position import Position
 
 from .api import ServerError
@@ -59,6 +60,7 @@ class LogStream(threading.Thread):
         self._stopped = stop
         self._before = before
         self._position = Position()
+        self._unpadded = Unpadded()
         self.heard = time.monotonic()
 
     def idle(self, seconds: float) -> bool:
@@ -67,6 +69,13 @@ class LogStream(threading.Thread):
 
     def run(self) -> None:
         """Read."""
+        try:
+            self._read_all()
+        finally:
+            for told in self._unpadded.rest():
+                self._put(*told)
+
+    def _read_all(self) -> None:
         while self._before is not None and not self._before.idle(3.0) and not self._stopped.is_set():
             self._before.join(0.05)
         since = time.monotonic()
@@ -112,6 +121,6 @@ class LogStream(threading.Thread):
             came = True
             self.heard = time.monotonic()
             taken = self._position.take(line)
-            if taken is not None:
-                self._put(*taken)
+            for told in self._unpadded.take(*taken) if taken is not None else ():
+                self._put(*told)
         return came
