@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING, Any
+
+from penstock_reading.asking import command, is_mapping, question, schema_of
+from penstock_reading.typed import BadValueError, Fields, value_of
 
 from . import parameters
 from .errors import CliError
 from .exits import Exit
 from .nearness import near
-from .terminal import line
-from .typed import BadValueError, Fields, types_of, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from .api import Json
     from .runs import Run
 
-__all__ = ["answer", "command", "question"]
+__all__ = ["answer"]
 
 
 def answer(run: Run, given: Sequence[str], program: str) -> Any:
@@ -33,12 +33,12 @@ def answer(run: Run, given: Sequence[str], program: str) -> Any:
     Raises:
         CliError: something is missing, unknown or wrong; what is asked is told with it.
     """
-    schema = _schema(run)
+    schema = schema_of(run)
     if schema is None:
         if not given:
             return True  # nothing is asked for: any value lets it go on
         return _plain(given[0]) if len(given) == 1 and "=" not in given[0] else parameters.read(given, None, option="")
-    if not _is_mapping(schema):
+    if not is_mapping(schema):
         return _single(run, schema, given, program)
     fields = Fields(schema)
     read = parameters.read(given, schema, option="")
@@ -49,70 +49,6 @@ def answer(run: Run, given: Sequence[str], program: str) -> Any:
     if missing:
         raise _refused(run, f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing", program)
     return _checked(run, schema, read, program)
-
-
-def command(run: Run, program: str) -> str:
-    """Return the command that answers; to be copied, and changed where it says `<string>` and the like."""
-    schema = _schema(run)
-    where = "" if run.namespace == "default" else f" -n {shlex.quote(run.namespace)}"
-    start = f"{program} resume {shlex.quote(run.name)}{where}"
-    if schema is None:
-        return start
-    if not _is_mapping(schema):
-        return f"{start} {shlex.quote(_outline(schema, schema))}"
-    fields = Fields(schema)
-    names = fields.required or list(fields.known)
-    return " ".join([start, *(shlex.quote(f"{name}={_outline(fields.known.get(name), schema)}") for name in names)])
-
-
-def question(run: Run) -> Iterator[str]:
-    """Yield the lines that tell what a run asks: the text, and each field with its type."""
-    pause = run.status.get("pause") or {}
-    asked = pause.get("input") or {}
-    if asked.get("description"):
-        yield line(str(asked["description"]))
-    schema = _schema(run)
-    if schema is not None and _is_mapping(schema):
-        fields = Fields(schema)
-        for name, field in fields.known.items():
-            yield line(_field(name, field, fields))
-    elif schema is not None:
-        yield f"({' or '.join(types_of(schema, schema)) or 'any JSON'})"
-    if asked.get("error"):
-        yield line(f"the last answer was refused: {asked['error']}")
-    if pause.get("deadline"):
-        yield f"until {pause['deadline']}"
-
-
-def _field(name: str, field: Any, fields: Fields) -> str:
-    about = field if isinstance(field, dict) else {}
-    choices = about.get("enum")
-    kind = f"one of {', '.join(json.dumps(each) for each in choices)}" if choices else fields.types(name)
-    rest = (
-        ""
-        if name in fields.required
-        else f", default {json.dumps(about['default'])}"
-        if "default" in about
-        else ", optional"
-    )
-    text = f": {about['description']}" if about.get("description") else ""
-    return f"{name} ({kind}{rest}){text}"
-
-
-def _schema(run: Run) -> Json | None:
-    schema = ((run.status.get("pause") or {}).get("input") or {}).get("schema")
-    return schema if isinstance(schema, dict) and schema else None
-
-
-def _is_mapping(schema: Json) -> bool:
-    return "object" in types_of(schema, schema) or bool(Fields(schema).known)
-
-
-def _outline(schema: Any, root: Json) -> str:
-    types = types_of(schema, root)
-    if isinstance(schema, dict) and schema.get("enum"):
-        return str(schema["enum"][0])
-    return "true" if types == ["boolean"] else f"<{types[0] if types else 'value'}>"
 
 
 def _plain(text: str) -> Any:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from penstock_operator.api.constants import API_VERSION, GROUP
-from penstock_operator.api.names import KEY, LABEL
+from penstock_operator.api.names import KEY, LABEL, Naming
 from penstock_operator.core.revisions import SOURCE_MAXIMUM
 
 from .building_checks import fault_of
-from .building_sources import Sources, read_sources
+from .building_sources import Sources, packages_of, read_sources
 from .building_survey import Found, Target, choose, survey
 from .building_yaml import dump
 from .errors import CliError
@@ -78,12 +78,12 @@ def build(target: Target, *, name: str | None, image: str | None, timeout: float
     """
     packed = image is not None
     sources = None if packed or target.file is None else read_sources(target.file)
-    meant, folders = _importable(target) if packed else (target, _folders(target))
+    meant, folders = _importable(target) if packed else _as_it_stands(target, sources)
     found = choose(target, survey(meant, folders, timeout))
     definition = found.definition or {}
     spec: Json = definition.get("spec") or {}
     flow_name = _name(name, definition.get("name") or found.flow["name"])
-    place = f"{meant.module or (sources.entry if sources else meant.module)}:{found.variable}"
+    place = f"{meant.module or (sources.entry if sources else None)}:{found.variable}"
     flow: Json = {
         "apiVersion": API_VERSION,
         "kind": "Flow",
@@ -108,9 +108,12 @@ def build(target: Target, *, name: str | None, image: str | None, timeout: float
     return Built(flow, config_map, place, (*found.notes, *guarded))
 
 
-def _folders(target: Target) -> list[Path]:
-    """Return where a pod looks for modules first: the folder of the source, then the working directory."""
-    return [Path.cwd()] if target.file is None else [target.file.parent, Path.cwd()]
+def _as_it_stands(target: Target, sources: Sources | None) -> tuple[Target, list[Path]]:
+    """Return what is imported, and where a pod looks for modules first: the folder of the source, then the working directory."""
+    if sources is None:
+        return target, [Path.cwd()]
+    meant = target if sources.module is None else Target(None, sources.module, target.name)
+    return meant, [sources.root, Path.cwd()]
 
 
 def _importable(target: Target) -> tuple[Target, list[Path]]:
@@ -118,22 +121,18 @@ def _importable(target: Target) -> tuple[Target, list[Path]]:
     if target.file is None:
         return target, [Path.cwd()]
     file = target.file.resolve()
-    parts, folder = ([] if file.stem == "__init__" else [file.stem]), file.parent
-    while (folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
+    packages = packages_of(file)
+    parts = [*packages, *([] if file.stem == "__init__" else [file.stem])]
     module = ".".join(parts)
     if not all(part.isidentifier() for part in parts):
         raise CliError(f"error: {target} cannot be imported as {module!r}: rename it, so that a pod can")
-    return Target(None, module, target.name), [folder, Path.cwd()]
+    return Target(None, module, target.name), [file.parents[len(packages)], Path.cwd()]
 
 
 def _name(wanted: str | None, found: str) -> str:
     """Return a Flow's name: as it was asked for, or made of the flow's."""
     if wanted is not None:
-        fault = LABEL.fault(wanted)
-        if fault is None and len(wanted) > NAME_MAXIMUM:
-            fault = f"{wanted!r} is longer than {NAME_MAXIMUM} characters"
+        fault = Naming(LABEL.pattern, NAME_MAXIMUM, LABEL.words).fault(wanted)
         if fault is not None:
             raise CliError(f"error: --name: {fault}")
         return wanted

@@ -95,8 +95,9 @@ def objects(context: typer.Context, args: list[str], incomplete: str) -> list[tu
 
 def parameters(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
     """Return `key=` for each parameter that a Flow's schema has."""
+    from penstock_reading.typed import Fields
+
     from .kinds import FLOW
-    from .typed import Fields
 
     # An option whose value is still missing leaves the words before it unread.
     unread = next((word for word in context.args if not word.startswith("-")), "")

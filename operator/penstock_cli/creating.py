@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST", "Wish", "fixed", "followed", "generated", "numbered", "start", "start_first_free"]
 
-# A pod's name, which adds the attempt, and what is made from it have room for no more.
-LONGEST = 52
+LONGEST = names.RUN.maximum
 _RANDOM = 5  # characters that the API server adds to generateName
 _MANAGER = "penstock"
 _TRIES = 100
@@ -57,9 +56,7 @@ def fixed(name: str) -> Json:
     Raises:
         CliError: no run can be called that.
     """
-    wrong = names.LABEL.fault(name) or (
-        None if len(name) <= LONGEST else f"{name!r} is longer than {LONGEST} characters"
-    )
+    wrong = names.RUN.fault(name)
     if wrong:
         raise CliError(f"error: {wrong}", Exit.USAGE)
     return {"name": name}

@@ -10,12 +10,14 @@ from .errors import CliError
 from .exits import Exit
 from .kinds import Target, kind_of, targets
 from .manifests import read
+from .nearness import with_near
 from .terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .api import Api
+    from .api import Api, Json
+    from .outputs import Output
 
 __all__ = ["delete"]
 
@@ -23,7 +25,14 @@ _POLL_SECONDS = 0.2
 
 
 def delete(
-    api: Api, words: Sequence[str], files: Sequence[str], namespace: str, *, missing_ok: bool, wait_for: bool
+    api: Api,
+    words: Sequence[str],
+    files: Sequence[str],
+    namespace: str,
+    output: Output,
+    *,
+    missing_ok: bool,
+    wait_for: bool,
 ) -> None:
     """Delete objects by name or by their manifests, and wait until they are gone."""
     wanted: list[tuple[Target, str]] = []
@@ -43,16 +52,24 @@ def delete(
     gone = []
     for target, where in wanted:
         path = target.kind.path(where, target.name)
+        was: Json = {}
         try:
+            if output.document:
+                was = api.get(path)
             answer = api.request(
                 "DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
             )
         except ServerError as error:
-            if error.status == 404 and missing_ok:
+            if error.status != 404:
+                raise
+            if missing_ok:
                 continue
-            raise
-        label = target.kind.label(target.name).replace("/", ' "', 1)
-        say(f'{label}" deleted')
+            raise with_near(api, target.kind, where, target.name, error) from error
+        if output.kind:
+            output.told(target.kind.label("").rstrip("/"), target.name, "deleted", was)
+        else:
+            label = target.kind.label(target.name).replace("/", ' "', 1)
+            say(f'{label}" deleted')
         uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid")
         gone.append((path, uid))
     for path, uid in gone if wait_for else []:

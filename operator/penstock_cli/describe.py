@@ -9,6 +9,7 @@ from .api import ServerError
 from .describe_run import flow_run
 from .errors import CliError
 from .kinds import EVENT, FLOWRUN, targets
+from .nearness import with_near
 from .runs import Run
 from .terminal import say
 from .texts import field, indented, mapping
@@ -38,7 +39,10 @@ def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> No
     for at, (kind, name) in enumerate(listed):
         if at:
             say("\n")
-        body = api.get(kind.path(namespace, name))
+        try:
+            body = api.get(kind.path(namespace, name))
+        except ServerError as error:
+            raise with_near(api, kind, namespace, name, error) from error
         lines = list(flow_run(api, Run(body), program)) if kind is FLOWRUN else list(_any(body))
         say("\n".join([*lines, *_events(api, body)]))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from penstock_operator.api import constants
+from penstock_reading.asking import question
+from penstock_reading.entries import readable
+from penstock_reading.nextsteps import next_steps
+
 from . import render
-from .answering import question
 from .api import ServerError
 from .kinds import POD
-from .nextsteps import next_steps
-from .reading.entries import readable
 from .tasks import overview
 from .texts import block, field, indented, inner, mapping
 
@@ -41,7 +43,7 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _state(run, program)
     yield from _times(run)
     yield from _values(run)
-    yield from _attempts(run)
+    yield from _attempts(api, run)
     yield from _tasks(api, run, program)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
@@ -111,7 +113,7 @@ def _values(run: Run) -> Iterator[str]:
             yield from indented("\n".join([*left_out, *lines[-_TRACEBACK_LINES:]]), by=4)
 
 
-def _attempts(run: Run) -> Iterator[str]:
+def _attempts(api: Api, run: Run) -> Iterator[str]:
     status = run.status
     lines = [
         [
@@ -128,11 +130,25 @@ def _attempts(run: Run) -> Iterator[str]:
     if now and now.get("number") not in [a.get("number") for a in status.get("attempts") or []]:
         kind, name, message = run.state
         # The run's state is this attempt's; why it ended stands above already.
-        lines.append([str(now["number"]), status.get("pod", ""), kind, name if name != kind else "", "", message])
+        code = _exit_code(api, run) if run.finished else ""
+        lines.append([str(now["number"]), run.pod, kind, name if name != kind else "", code, message])
     if lines:
         yield from block(
             "Attempts", render.table(["NUMBER", "POD", "STATE", "REASON", "EXIT", "MESSAGE"], lines).split("\n")
         )
+
+
+def _exit_code(api: Api, run: Run) -> str:
+    """Return the exit code of the last attempt's engine, which only its pod still says; empty: there is none to be seen."""
+    try:
+        pod = api.find(POD.path(run.namespace, run.pod)) if run.pod else None
+    except ServerError:
+        return ""  # who may not read pods still wants the rest
+    for container in ((pod or {}).get("status") or {}).get("containerStatuses") or []:
+        if container.get("name") == constants.ENGINE_CONTAINER:
+            ended = (container.get("state") or {}).get("terminated") or {}
+            return str(ended.get("exitCode", ""))
+    return ""
 
 
 def _tasks(api: Api, run: Run, program: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from .errors import CliError
 from .kinds import FLOWRUN
 from .logstream import LogStream
 from .runs import Run, attempts_pods
+from .watching import REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -192,6 +193,8 @@ def _watch(
 ) -> None:
     path = FLOWRUN.path(namespace)
     lost: float | None = None
+    refused: float | None = None
+    seen = False
     while not stop.is_set():
         try:
             listed = api.get(path, query)
@@ -199,15 +202,21 @@ def _watch(
             found: dict[str, Json] = {item["metadata"]["uid"]: item for item in listed.get("items") or []}
             for uid in uids:
                 events.put(StateChange(Run(found[uid])) if uid in found else _Gone(uid))
+            seen = True
             version = listed["metadata"]["resourceVersion"]
             for event in api.watch(path, {**query, "resourceVersion": version, "timeoutSeconds": "300"}):
                 uid = event["object"]["metadata"].get("uid")
                 if stop.is_set():
                     return
+                refused = None
                 if uid in uids:
                     events.put(_Gone(uid) if event["type"] == "DELETED" else StateChange(Run(event["object"])))
+            refused = None
         except ServerError as error:
-            if error.status in (401, 403, 404):
+            # A server that has just started refuses for a moment, until it has read who may what.
+            refused = refused or time.monotonic()
+            passing = seen and time.monotonic() - refused < REFUSED_SECONDS
+            if error.status in (401, 403, 404) and not passing:
                 events.put(_Failed(error))
                 return
         except CliError as error:

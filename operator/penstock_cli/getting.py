@@ -10,6 +10,7 @@ from .api import TABLE, ServerError
 from .errors import CliError
 from .exits import Exit
 from .kinds import targets
+from .nearness import with_near
 from .terminal import say
 from .watching import changes
 
@@ -65,8 +66,11 @@ def _documents(api: Api, wanted: Sequence[Target], where: str | None, query: Map
         try:
             answer = api.get(target.kind.path(where, target.name), {} if target.name else query)
         except ServerError as error:
-            if not target.name or error.status != 404 or len(wanted) == 1:
+            if not target.name or error.status != 404:
                 raise
+            error = with_near(api, target.kind, where, target.name, error)
+            if len(wanted) == 1:
+                raise error from None
             refusals.append(error)
             continue
         found += [answer] if target.name else _items(target.kind, answer)
@@ -114,7 +118,7 @@ def _table(
         except ServerError as error:
             if not name or error.status != 404:
                 raise
-            refusals.append(error)
+            refusals.append(with_near(api, kind, where, name, error))
     if not first:
         say()
     printer = _Printer(kind, output, namespaces=where is None and kind.namespaced, labelled=several)
@@ -182,7 +186,10 @@ def _watch(api: Api, target: Target, where: str | None, query: Mapping[str, str]
     """Print what there is, and then what changes, until Ctrl-C."""
     kind = target.kind
     if target.name:
-        api.get(kind.path(where, target.name))  # whoever waits for what does not exist should know
+        try:
+            api.get(kind.path(where, target.name))  # whoever waits for what does not exist should know
+        except ServerError as error:
+            raise with_near(api, kind, where, target.name, error) from error
         query = {"fieldSelector": f"metadata.name={target.name}"}
     printer = _Printer(kind, output, namespaces=where is None and kind.namespaced, labelled=False)
     for shown in changes(api, kind.path(where), query, accept=None if output.document else TABLE):

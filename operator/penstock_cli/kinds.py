@@ -13,6 +13,7 @@ from penstock_operator.api import constants, paths
 from .api import ServerError
 from .errors import CliError
 from .exits import Exit
+from .nearness import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,6 +89,9 @@ KNOWN = (
     Kind("", "v1", "ServiceAccount", "serviceaccounts", "sa"),
 )
 
+# Of few and short words: `nonsense` is not `nodes`.
+_ALIKE = 0.7
+
 
 def _discovered(api: Api, group: str, version: str) -> Iterator[Kind]:
     for resource in api.get(paths.path(group, version)).get("resources") or []:
@@ -113,10 +117,13 @@ def resolve(api: Api, word: str) -> Kind:
     for kind in KNOWN:
         if lowered in kind.words:
             return kind
-    for kind in _all(api):
+    kinds = list(_all(api))
+    for kind in kinds:
         if lowered in kind.words:
             return kind
-    raise CliError(f'error: the server doesn\'t have a resource type "{word}"')
+    words = {word for kind in (*KNOWN, *kinds) for word in (kind.plural, kind.singular, kind.short) if word}
+    hint = near(lowered, words, _ALIKE)
+    raise CliError(f'error: the server doesn\'t have a resource type "{word}".{hint}'.removesuffix("."))
 
 
 def kind_of(api: Api, manifest: Json) -> Kind:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock_reading import attempts
+from penstock_reading.entries import read, without_pads
+
 from .api import ServerError
 from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state
 from .follow import LogLine, follow
 from .kinds import FLOWRUN, POD, run_names
-from .reading import attempts
-from .reading.entries import read
 from .runs import attempts_pods, find
 from .terminal import escaped, pass_on, say
 
@@ -130,7 +131,7 @@ def _whole(api: Api, run: Run, number: int, pod: str, narrator: _Narrator) -> No
     """Show an attempt's log as it is now."""
     query = {"container": "engine", "timestamps": "true"}
     try:
-        for line in api.lines(POD.path(run.namespace, pod, "log"), query):
+        for line in without_pads(api.lines(POD.path(run.namespace, pod, "log"), query)):
             stamp, _, written = line.partition(" ")
             narrator.line(run, written, number, stamp)
     except ServerError as error:

@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock_operator.api import constants
+from penstock_reading.entries import Unpadded
+from penstock_reading.position import Position
 
 from .api import ServerError
 from .errors import CliError
 from .kinds import POD
-from .reading.position import Position
+from .watching import REFUSED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +60,7 @@ class LogStream(threading.Thread):
         self._stopped = stop
         self._before = before
         self._position = Position()
+        self._unpadded = Unpadded()
         self.heard = time.monotonic()
 
     def idle(self, seconds: float) -> bool:
@@ -66,14 +69,23 @@ class LogStream(threading.Thread):
 
     def run(self) -> None:
         """Read."""
+        try:
+            self._read_all()
+        finally:
+            for told in self._unpadded.rest():
+                self._put(*told)
+
+    def _read_all(self) -> None:
         while self._before is not None and not self._before.idle(3.0) and not self._stopped.is_set():
             self._before.join(0.05)
         since = time.monotonic()
+        refused: float | None = None
         ended = False
         while not self._stopped.is_set() and time.monotonic() - since < _PATIENCE_SECONDS:
             try:
                 if self._read(over=ended):
                     since = time.monotonic()
+                refused = None
                 if ended:
                     return
                 found = self._api.find(self._path)
@@ -83,8 +95,12 @@ class LogStream(threading.Thread):
                 if ended:
                     continue
             except ServerError as error:
+                if error.status in (401, 403) and self._position.stamp:
+                    refused = refused or time.monotonic()
+                    if time.monotonic() - refused > REFUSED_SECONDS:
+                        return
                 # 400: its container does not run yet; 404: it is not made yet, or gone.
-                if error.status not in (400, 404, 429, 500, 502, 503, 504):
+                elif error.status not in (400, 404, 429, 500, 502, 503, 504):
                     return
                 if error.status == 404 and (self._position.stamp or ended):
                     return
@@ -105,6 +121,6 @@ class LogStream(threading.Thread):
             came = True
             self.heard = time.monotonic()
             taken = self._position.take(line)
-            if taken is not None:
-                self._put(*taken)
+            for told in self._unpadded.take(*taken) if taken is not None else ():
+                self._put(*told)
         return came

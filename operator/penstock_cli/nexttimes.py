@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from penstock_operator.api.flow import Schedule
 from penstock_operator.api.times import rfc3339
 from penstock_operator.core.faults import Unusable
+from penstock_operator.core.flows.names import scheduled_name
 from penstock_operator.core.flows.recurrence import recurrence
 
 from .exits import Exit
+from .kinds import FLOWRUN
 from .render import duration, table
 from .starting import find_flow, flow_name
 from .terminal import say
@@ -87,8 +89,15 @@ def show(api: Api, word: str, count: int, output: Output, program: str) -> Exit:
     name, spec = flow["metadata"]["name"], flow["spec"]
     now = datetime.now(UTC)
     found = planned(spec, now, count)
-    if output.kind:
-        items = [{"schedule": schedule.name, "time": rfc3339(moment)} for moment, schedule in found.times]
+    runs = [scheduled_name(name, schedule.name, moment) for moment, schedule in found.times]
+    if output.kind == "name":
+        for run in runs:
+            say(FLOWRUN.label(run))
+    elif output.kind:
+        items = [
+            {"schedule": schedule.name, "time": rfc3339(moment), "run": run}
+            for (moment, schedule), run in zip(found.times, runs, strict=True)
+        ]
         output.show({"flow": name, "suspended": bool(spec.get("suspend")), "times": items})
     elif found.times:
         rows = [_row(moment, schedule, now) for moment, schedule in found.times]

@@ -1,6 +1,6 @@
 """Parameters from a command line: `-p key=value`, `-p key:=json`, `-p @file.yaml`; typed and checked by the flow's schema before anything is made.
 
-Neighbours: `typed` says what a text means, `penstock_operator.core.parameters` is the check that the operator makes too.
+Neighbours: `penstock_reading.typed` says what a text means, `penstock_operator.core.parameters` is the check that the operator makes too.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock_reading.typed import BadValueError, Fields
+
 from .documents import STANDARD_INPUT, check_values, documents, text_of
 from .errors import CliError
 from .exits import Exit
 from .nearness import near
-from .typed import BadValueError, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +82,10 @@ def check(flow: str, schema: Json | None, own: Json, given: Mapping[str, Any]) -
     from penstock_operator.core.faults import Unusable
     from penstock_operator.core.parameters import bad_parameter
 
+    from .formats import checker
+
     try:
-        wrong = bad_parameter(schema, effective)
+        wrong = bad_parameter(schema, effective, checker())
     except Unusable as error:
         raise CliError(f"error: the flow {flow} cannot be run: {error}") from error
     if wrong is not None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from penstock_reading.entries import readable
+
 from .follow import LogLine, follow
-from .reading.entries import readable
 from .render import duration
 from .runs import Run
 from .terminal import escaped, line

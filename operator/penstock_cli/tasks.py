@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from penstock_reading.attempts import end
+from penstock_reading.entries import read
+from penstock_reading.tasks import TaskRun, TaskRuns, chosen, of_report
+from penstock_reading.timeline import HEADINGS, rows
 
 from .api import ServerError
 from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state
 from .follow import LogLine, follow
 from .kinds import FLOWRUN, POD, run_names
-from .reading.attempts import end
-from .reading.entries import read
-from .reading.tasks import TaskRun, TaskRuns, chosen, of_report
-from .reading.timeline import HEADINGS, rows
 from .render import table
 from .runs import attempts_pods, find
 from .terminal import escaped, say
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["overview", "tasks", "watch"]
 
 _WIDTH = 32
-_REFRESH_SECONDS = 0.5
+_REFRESHES = 2.0  # a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +213,20 @@ def _live(api: Api, run: Run, limit: int) -> Exit:
     from rich.text import Text
 
     folding = _Folding(run)
-    fits = max(5, min(limit or 10_000, shutil.get_terminal_size().lines - 6))
+    # The table is drawn by a thread, so that what came last is shown and times go on though nothing comes.
+    lock = threading.Lock()
 
     def shown() -> Text:
-        over = folding.run.finished
-        seen = _Seen(folding.attempt, folding.known.runs)
-        return Text(escaped("\n".join(_lines(folding.run, seen, fits, over=over))), no_wrap=True, overflow="crop")
+        with lock:
+            seen = _Seen(folding.attempt, folding.known.runs)
+            fits = max(5, min(limit or 10_000, shutil.get_terminal_size().lines - 6))
+            lines = _lines(folding.run, seen, fits, over=folding.run.finished)
+        return Text(escaped("\n".join(lines)), no_wrap=True, overflow="crop")
 
-    drawn = 0.0
-    with Live(shown(), console=Console(), auto_refresh=False) as live:
+    with Live(get_renderable=shown, console=Console(), refresh_per_second=_REFRESHES):
         for event in follow(api, [run]):
-            folding.take(event)
-            if time.monotonic() - drawn > _REFRESH_SECONDS:
-                drawn = time.monotonic()
-                live.update(shown(), refresh=True)
-        live.update(shown(), refresh=True)
+            with lock:
+                folding.take(event)
     return _ended(folding.run)
 
 

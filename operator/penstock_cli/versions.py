@@ -38,7 +38,10 @@ def show(connected: Callable[[], AbstractContextManager[Api]] | None, output: Ou
     found: Json = {"client": {"version": version("penstock"), "python": platform.python_version()}}
     if connected is not None:
         found |= _cluster(connected)
-    if output.kind:
+    if output.kind == "name":
+        for name in _names(found):
+            say(name)
+    elif output.kind:
         output.show(found)
     else:
         for key, text in _lines(found):
@@ -95,6 +98,18 @@ def _operator(deployment: Json) -> Json:
         "image": str(container.get("image", "")),
         "engine": engine,
     }
+
+
+def _names(found: Json) -> Iterator[str]:
+    """Yield what was found as `what/version`, what is not known left out."""
+    yield f"client/{found['client']['version']}"
+    if version := (found.get("cluster") or {}).get("version"):
+        yield f"cluster/{version}"
+    for operator in found.get("operators") or []:
+        if operator["version"]:
+            yield f"operator/{operator['version']}"
+        if operator["engine"]:
+            yield f"engine/{operator['engine']}"
 
 
 def _lines(found: Json) -> Iterator[tuple[str, str]]:

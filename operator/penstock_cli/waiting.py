@@ -9,6 +9,7 @@ from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state, worst
 from .jsonpath import JsonPathError, parse
 from .kinds import FLOWRUN, run_names
+from .nearness import with_near
 from .runs import Run, not_found
 from .terminal import line, say
 from .watching import changes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from .api import Api, Json
+    from .outputs import Output
 
 __all__ = ["wait"]
 
@@ -24,12 +26,13 @@ __all__ = ["wait"]
 _CONDITION_SECONDS = 30.0
 
 
-def wait(api: Api, words: Sequence[str], *, condition: str | None, timeout: float | None) -> Exit:
+def wait(api: Api, words: Sequence[str], output: Output, *, condition: str | None, timeout: float | None) -> Exit:
     """Wait for runs, and say of each what it waited for; returns the exit code: without a condition that of their outcomes.
 
     Args:
         api: the API server.
         words: the runs.
+        output: how each is told; as documents they are printed as they are then.
         condition: what `--for` says; None: the end.
         timeout: seconds; None: 30 for a condition, and no limit for the end.
     """
@@ -44,10 +47,11 @@ def wait(api: Api, words: Sequence[str], *, condition: str | None, timeout: floa
             if name not in left:
                 continue
             if run is None and condition != "delete":
-                say(not_found(name), error=True, flush=True)
+                missing = with_near(api, FLOWRUN, api.namespace, name, not_found(name))
+                say(missing, error=True, flush=True)
                 codes.append(Exit.NOT_FOUND)
             elif run is None or met(run):
-                codes.append(_tell(name, run, condition))
+                codes.append(_tell(name, run, condition, output))
             else:
                 continue
             del left[name]
@@ -58,7 +62,11 @@ def wait(api: Api, words: Sequence[str], *, condition: str | None, timeout: floa
     return Exit.TIMED_OUT
 
 
-def _tell(name: str, run: Run | None, condition: str | None) -> Exit:
+def _tell(name: str, run: Run | None, condition: str | None, output: Output) -> Exit:
+    if output.kind:
+        if run is not None or output.kind == "name":
+            output.told(FLOWRUN.label("").rstrip("/"), name, "", run.body if run is not None else {})
+        return Exit.OK if condition is not None or run is None else of_state(run.state[0])
     if condition is not None or run is None:
         say(f"{FLOWRUN.label(name)} {'deleted' if run is None else 'condition met'}", flush=True)
         return Exit.OK

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from .api import Api, Json
 
-__all__ = ["changes"]
+__all__ = ["REFUSED_SECONDS", "changes"]
 
 _RETRY_SECONDS = 0.5
 # A server that stays away for so long is given up; a rolling upgrade of one takes less.
 _PATIENCE_SECONDS = 60.0
 _WATCH_SECONDS = 300
+REFUSED_SECONDS = 15.0
+"""A server that has just started refuses what it will allow, until it has read who may what. What was allowed before is asked again for so long."""
 
 
 def changes(
@@ -43,6 +45,7 @@ def changes(
     yield listed
     version = _version(listed)
     lost_at: float | None = None
+    refused_at: float | None = None
     while until is None or time.monotonic() < until:
         left = math.inf if until is None else max(until - time.monotonic(), 0.001)
         try:
@@ -56,7 +59,7 @@ def changes(
                 "timeoutSeconds": str(min(_WATCH_SECONDS, math.ceil(min(left, 1e6)))),
             }
             for event in api.watch(path, asked, accept=form, quiet=left):
-                lost_at = None
+                lost_at = refused_at = None
                 version = _version(event["object"]) or version
                 if event["type"] != "BOOKMARK":
                     yield event
@@ -67,6 +70,12 @@ def changes(
                 version = ""  # too old: what there is now is told instead of what happened
             elif error.status in (429, 500, 502, 503, 504):
                 lost_at = _lost(lost_at, error)
+            elif (
+                error.status in (401, 403, 404)
+                and time.monotonic() - (refused_at or time.monotonic()) < REFUSED_SECONDS
+            ):
+                refused_at = refused_at or time.monotonic()
+                time.sleep(_RETRY_SECONDS)
             else:
                 raise
         except CliError as error:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -205,15 +206,63 @@ def test_code_in_an_image(write: Callable[..., Path], tmp_path: Path) -> None:
         assert "source" not in found
     with pytest.raises(CliError, match="say which image has it, with --image"):
         built("shop.inner.flows:order")
-    with pytest.raises(CliError, match=r"flows.py:3: a relative import"):
-        built(f"{package}/flows.py:order")
     file = write(etl=ETL + "\nmade = etl.to_flow(image='registry.example/base:1')\n")
     found = spec(str(file))
     assert (found["image"], "inline" in found["source"]) == ("registry.example/base:1", True)
-    (package / "__init__.py").write_text("")
-    main = write(main="import shop.inner\n")
-    with pytest.raises(CliError, match=r"main.py:1: shop.inner is in the package .*, and a ConfigMap has no folders"):
-        built(str(main))
+
+
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/unused.py": "x = 1\n",
+    "shop/helper.py": "import nowhere_at_all\ny = 1\n",
+    "shop/inner/__init__.py": "from .deep import d\n",
+    "shop/inner/deep.py": "d = 4\n",
+    "shop/inner/alone.py": HEAD + "@flow\ndef alone(): ...\n",
+    "shop/inner/flows.py": HEAD
+    + "from shop import helper\nfrom . import deep\n@flow\ndef order(n: int = deep.d, t: helper.y = 1): ...\n",
+    "lib/sub/thing.py": "x = 1\n",
+    "main.py": HEAD
+    + "import shop.inner.deep as deep\nfrom lib.sub import thing\n@flow\ndef main(n: int = deep.d): ...\n",
+}
+
+
+def test_packages_beside_the_flow_and_around_it(write: Callable[..., Path], tmp_path: Path) -> None:
+    for name, text in SHOP.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    beside = built(str(tmp_path / "main.py"))
+    assert (beside.made_of, beside.flow["spec"]["entrypoint"]) == ("main.py:main", "main.py:main")
+    modules = ["lib.sub.thing.py", "shop.__init__.py", "shop.inner.__init__.py", "shop.inner.deep.py"]
+    assert list(beside.config_map["data"]) == ["main.py", *modules], (
+        "the flow's file first; what is not imported stays out"
+    )
+    assert beside.flow["spec"]["parametersSchema"]["properties"]["n"]["default"] == 4
+    around = built(f"{tmp_path}/shop/inner/flows.py:order")
+    assert (around.flow["metadata"]["name"], around.flow["spec"]["entrypoint"]) == ("order", "shop.inner.flows:order")
+    assert around.flow["spec"]["source"] == {"configMap": {"name": "order-source"}}
+    assert list(around.config_map["data"]) == ["shop.inner.flows.py", *modules[1:2], "shop.helper.py", *modules[2:]]
+    assert around.notes == (
+        "not installed here: nowhere_at_all; parameters of types of it are described without a type",
+    )
+    assert around.flow["spec"]["parametersSchema"]["properties"]["n"]["default"] == 4
+    alone = built(f"{tmp_path}/shop/inner/alone.py")
+    assert (alone.config_map, alone.flow["spec"]["entrypoint"]) == (None, "alone.py:alone"), (
+        "it needs nothing of its package"
+    )
+
+
+def test_packages_that_cannot_go_along(write: Callable[..., Path], tmp_path: Path) -> None:
+    with pytest.raises(
+        CliError, match=r"up.py:3: a relative import beyond the packages that the file is in: is an __init__"
+    ):
+        built(str(write(up=HEAD + "from . import x\n@flow\ndef up(): ...\n")))
+    (tmp_path / "fast").mkdir()
+    (tmp_path / "fast/__init__.py").write_text("")
+    (tmp_path / f"fast/core{EXTENSION_SUFFIXES[0]}").write_text("")
+    with pytest.raises(
+        CliError, match=r"use.py:3: .*/fast/core\..*so is compiled, and a resource holds text; put the code into"
+    ):
+        built(str(write(use=HEAD + "from fast import core\n@flow\ndef use(): ...\n")))
 
 
 TWO = (

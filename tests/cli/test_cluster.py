@@ -96,6 +96,8 @@ def test_version_of_everything(at: Stage, penstock: Penstock) -> None:
     found = json.loads(penstock("version", "-o", "json").out)
     assert found["cluster"]["server"] == at.server.url
     assert penstock("version", "-o", "jsonpath={.client.version}").out == found["client"]["version"]
+    named = penstock("version", "-o", "name").out.splitlines()
+    assert named == [f"client/{found['client']['version']}", f"cluster/{found['cluster']['version']}"]
 
 
 def test_version_without_a_cluster(penstock: Penstock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

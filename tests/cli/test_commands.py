@@ -242,6 +242,8 @@ def test_describe_tells_a_runs_story(at: Stage, penstock: Penstock) -> None:
         attempts=attempts,
         attempt={"number": 2, "podName": "one-2"},
     )
+    at.pod("one-2", at.get(f"{at.runs}/one"), 2)
+    at.pod_status("one-2", "Failed", {"terminated": {"exitCode": 1, "reason": "Error"}})
     event = {
         "metadata": {"name": "one.described", "namespace": "default"}, "type": "Warning", "reason": "Failed", "message": "it failed",
         "involvedObject": {"kind": "FlowRun", "namespace": "default", "name": "one", "uid": at.get(f"{at.runs}/one")["metadata"]["uid"]},
@@ -258,6 +260,7 @@ def test_describe_tells_a_runs_story(at: Stage, penstock: Penstock) -> None:
         ["day:", '"2026-11-21"'],
         ["location:", "etl.py:12", "in", "load"],
         ["1", "one-1", "Crashed", "Evicted", "137", "node", "pressure:", "memory"],
+        ["2", "one-2", "Failed", "1", "ValueError:", "no", "shop"],
         ["Finished", "True", "Failed"],
     ):
         assert wanted in lines, wanted
@@ -272,6 +275,35 @@ def test_describe_of_anything_else(at: Stage, penstock: Penstock) -> None:
     at.client.delete("/api/v1/namespaces/default/secrets/s")
     assert penstock("describe", "secret", "s").err == 'Error from server (NotFound): secrets "s" not found\n'
     assert penstock("describe", "fr").err == "No resources found in default namespace.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "describe fr helo",
+        "get fr helo",
+        "get fr helo -o yaml",
+        "get fr helo -w",
+        "delete fr/helo",
+        "logs helo",
+        "wait helo",
+        "tasks helo",
+    ],
+)
+def test_a_name_that_was_mistyped(at: Stage, penstock: Penstock, words: str) -> None:
+    at.run("hello")
+    done = penstock(*words.split())
+    assert done.code == 4
+    assert done.err == "Error from server (NotFound): flowruns.penstock.dev \"helo\" not found. Did you mean 'hello'?\n"
+
+
+def test_a_kind_that_was_mistyped(at: Stage, penstock: Penstock) -> None:
+    for word, meant in (("frs", "'fr'"), ("flowrn", "'flowrun'"), ("secret.v1", "'secret'")):
+        done = penstock("get", word)
+        assert done.code == 1
+        assert done.err.startswith(f'error: the server doesn\'t have a resource type "{word}". Did you mean {meant}'), (
+            done.err
+        )
 
 
 # --- cancel, wait, delete
@@ -355,6 +387,12 @@ def test_wait_as_kubectl_waits(at: Stage, penstock: Penstock) -> None:
     assert penstock("wait", "one", "--for=delete").out == "flowrun.penstock.dev/one deleted\n"
     assert penstock("wait", "one").err == 'Error from server (NotFound): flowruns.penstock.dev "one" not found\n'
     assert "is not understood" in penstock("wait", "one", "--for=jsonpath").err
+    at.run("two")
+    at.status("two", "Failed")
+    done = penstock("wait", "two", "-o", "jsonpath={.status.state.type}")
+    assert (done.code, done.out) == (1, "Failed"), "the document, and the outcome"
+    done = penstock("wait", "two", "--for=condition=Finished", "-o", "name")
+    assert (done.code, done.out) == (0, "flowrun.penstock.dev/two\n")
     assert "invalid duration" in penstock("wait", "one", "--timeout=soon").err
 
 
@@ -372,6 +410,10 @@ def test_delete(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
     penstock("apply", "-f", path)
     assert penstock("delete", "-f", path).code == 0
     assert "no name was specified" in penstock("delete", "fr").err
+    at.run("three", parameters={"day": 1})
+    at.run("four")
+    assert penstock("delete", "fr/three", "-o", "jsonpath={.spec.parameters.day}").out == "1", "as it was"
+    assert penstock("delete", "fr/four", "-o", "name").out == "flowrun.penstock.dev/four\n"
 
 
 def test_delete_waits_until_it_is_gone(at: Stage, penstock: Penstock) -> None:

@@ -16,6 +16,8 @@ from tests.cli.conftest import Penstock
 from tests.cli.test_errors import config
 from tests.cli.test_running import SCHEMA, flow
 from tests.support.cli import Stage
+from tests.support.terminal import Terminal
+from tests.support.world import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +109,72 @@ ask "penstock wait "; ask "penstock run etl -p "; ask "penstock run etl -p day=t
         [bash, "-c", code], capture_output=True, text=True, check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}
     )
     assert done.stdout.splitlines() == ["one two", "day=", "today", ""]
+
+
+STUB = """#!/bin/sh
+if [ "$1" != __complete ]; then echo "$#:$*" > "$0.ran"; exit; fi
+shift
+case "$*" in
+    'run etl -p ') printf 'day=\tstring\nrows=\tinteger\n' ;; 'run etl -p d') printf 'day=\tstring\n' ;;
+    'run etl -p day=t') echo day=today ;; 'wait o') printf 'one:1\tRunning $(touch "$0.evil")\n' ;; 'wait ') printf 'one:1\ntwo\n' ;;
+    'apply -f '*) echo :0; exit ;;
+esac
+echo :4
+"""
+
+
+def stubbed(tmp_path: Path, shell: str, penstock: Penstock) -> tuple[str, dict[str, str], Path]:
+    """A shell, its environment, and its script; beside a program that answers."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    stub = tmp_path / "bin" / "penstock"
+    stub.parent.mkdir()
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text(penstock("completion", shell).out)
+    env = {"PATH": f"{stub.parent}:/usr/bin:/bin", "HOME": str(tmp_path), "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    return program, env, script
+
+
+def test_fish_completes(penstock: Penstock, tmp_path: Path) -> None:
+    fish, env, script = stubbed(tmp_path, "fish", penstock)
+    (tmp_path / "flow.yaml").write_text("")
+    lines = [
+        "penstock wait ",
+        "penstock wait o",
+        "penstock run etl -p ",
+        "penstock run etl -p day=t",
+        "penstock nothing ",
+        "penstock apply -f fl",
+    ]
+    code = f"source {script}; " + "; ".join(f"complete -C '{line}'; echo ." for line in lines)
+    done = subprocess.run([fish, "-N", "-c", code], capture_output=True, text=True, check=True, env=env, cwd=tmp_path)
+    assert [answer.strip().splitlines() for answer in done.stdout.split(".\n")[: len(lines) - 1]] == [
+        ["one:1", "two"], ['one:1\tRunning $(touch "$0.evil")'], ["day=\tstring", "rows=\tinteger"], ["day=today"], [],
+    ]  # fmt: skip
+    assert done.stdout.endswith("flow.yaml\n.\n")
+    assert not list(tmp_path.rglob("*.evil"))
+
+
+def test_zsh_completes(penstock: Penstock, tmp_path: Path) -> None:
+    """As a user would: a tab, and what stands on the line then is run."""
+    zsh, env, script = stubbed(tmp_path, "zsh", penstock)
+    ran = tmp_path / "bin" / "penstock.ran"
+    with Terminal([zsh, "-f", "-i"], env, tmp_path) as terminal:
+        terminal.type(f"autoload -Uz compinit; compinit -D -u; source {script}; PROMPT='ready> '\n")
+        for typed, want in (
+            ("penstock wait o\t", "2:wait one:1"),
+            ("penstock run etl -p d\ttoday", "4:run etl -p day=today"),
+            ("penstock apply -f scr\t", "3:apply -f script"),
+        ):
+            terminal.until("ready> ")
+            terminal.type(f"{typed}\n")
+            until(f"{typed!r} has run", ran.exists)
+            until(want, lambda want=want: ran.read_text().strip() == want)  # type: ignore[misc]
+            ran.unlink()
+    assert not list(tmp_path.rglob("*.evil"))
 
 
 def test_a_shell_that_is_none(penstock: Penstock) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from penstock_cli import nextsteps
 from penstock_cli.api import ServerError
-from penstock_cli.nextsteps import next_steps
 from penstock_cli.runs import Run
+from penstock_reading import nextsteps
+from penstock_reading.nextsteps import next_steps
 from tests.cli.conftest import Penstock
 from tests.cli.test_steering import APPROVAL, paused
 from tests.support.cli import Stage

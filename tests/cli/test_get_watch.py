@@ -81,15 +81,28 @@ def test_a_watch_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr("penstock_cli.watching.time.sleep", lambda _: None)
     api: Any = Script(
         listed("1"), [event("2"), event("3", "BOOKMARK")], [event("4")], CliError("broke"), ServerError(503, "", "busy"), [event("5")],
-        ServerError(410, "Expired", "too old"), listed("9"), [event("10")], ServerError(403, "Forbidden", "no"),
+        ServerError(410, "Expired", "too old"), ServerError(403, "Forbidden", "just started"), listed("9"), [event("10")],
+        ServerError(401, "Unauthorized", "just started"), ServerError(422, "Invalid", "no"),
     )  # fmt: skip
     seen: list[str] = []
     told = ((shown.get("object") or shown)["metadata"]["resourceVersion"] for shown in changes(api, "/x", {}))
     with pytest.raises(ServerError, match="no"):
         seen.extend(told)
     assert seen == ["1", "2", "4", "5", "9", "10"]
-    assert api.asked == ["list", "1", "3", "4", "4", "4", "5", "list", "9", "10"]
+    assert api.asked == ["list", "1", "3", "4", "4", "4", "5", "list", "list", "9", "10", "10"]
     assert capsys.readouterr().err == "broke; trying again for 60 s\n"
+
+
+def test_what_is_refused_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 4))
+    monkeypatch.setattr("penstock_cli.watching.time.sleep", lambda _: None)
+    monkeypatch.setattr("penstock_cli.watching.time.monotonic", lambda: float(next(clock)))
+    api: Any = Script(listed("1"), *(ServerError(403, "Forbidden", f"no {number}") for number in range(9)))
+    with pytest.raises(ServerError, match="no 4"):
+        list(changes(api, "/x", {}))
+    first: Any = Script(ServerError(403, "Forbidden", "no"))
+    with pytest.raises(ServerError, match="no"):
+        list(changes(first, "/x", {}))
 
 
 def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from penstock_cli.exits import Exit
+from penstock_cli.main import main
 from tests.cli.conftest import Penstock
 from tests.cli.test_following import play
 from tests.cli.test_reading import STORY, change
 from tests.support.cli import Stage
+from tests.support.terminal import Terminal
 from tests.support.world import until
 
 EVICTED = {
@@ -67,6 +69,18 @@ def test_all_attempts_and_what_lies_between(at: Stage, penstock: Penstock) -> No
     ]  # fmt: skip
     assert documents[3]["to"] == "Crashed/Evicted"
     assert documents[-1]["to"] == "Failed"
+
+
+def test_an_empty_line_that_the_pod_has_put_is_left_out(at: Stage, penstock: Penstock) -> None:
+    run = at.run("one")
+    apart = (line("first") + " ", "", line("", event="state", level="DEBUG") + " ")
+    at.log(at.pod("one-1", run, 1), "printed", "", "", *apart, "", line("last"), "")
+    at.end_pod("one-1")
+    at.status("one", "Completed", attempt={"number": 1, "podName": "one-1"})
+    said = [text.rpartition(" - ")[2] for text in penstock("logs", "one").out.splitlines()]
+    assert said == ["printed", "", "first", "", "last", "", "--- Completed"]
+    documents = [json.loads(each) for each in penstock("logs", "one", "--json").out.splitlines()]
+    assert [each.get("msg") for each in documents] == ["printed", "", "first", "", "", "last", "", None]
 
 
 def test_logs_that_are_gone(at: Stage, penstock: Penstock) -> None:
@@ -215,6 +229,38 @@ def test_ten_thousand_task_runs(at: Stage, penstock: Penstock) -> None:
     assert len(lines) == 53
     assert lines[-2] == "... and 9950 more: 9950 Completed; --limit 0 shows all"
     assert len(penstock("tasks", "one", "--limit", "3").out.splitlines()) == 6
+
+
+def test_task_runs_are_watched_on_a_terminal(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came last is shown, though nothing comes behind it."""
+    run = at.run("one")
+    pod = {"attempt": {"number": 1, "podName": "one-1"}}
+    at.status("one", "Running", **pod)
+    uid = at.pod("one-1", run, 1)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in (("COLUMNS", "100"), ("LINES", "24")):
+        monkeypatch.setenv(name, value)
+    with Terminal() as terminal:
+
+        def happens() -> None:
+            at.log(uid, *(change(f"t:0[{n}]", "RUNNING", n) for n in range(40)))
+            until("it runs", lambda: "  Running " in "".join(terminal.screen()))
+            at.log(uid, change("t:0[3]", "COMPLETED", 9, durationMs=6000.0))
+            until("it is shown", lambda: "1 Completed" in "".join(terminal.screen()))
+            at.end_pod("one-1")
+            at.status("one", "Completed", **pod)
+
+        world = play(happens)
+        with open(terminal.theirs, "w", closefd=False) as stdout:
+            monkeypatch.setattr("sys.stdout", stdout)
+            assert main(["tasks", "one", "--watch"]) == Exit.OK
+        world.join()
+        until("it has ended", lambda: "--- Completed" in terminal.written)
+        screen = terminal.screen()
+    assert screen[0].split() == ["TASK", "RUN", "STATE", "START", "TOOK", "TRIES", "TIMELINE"]
+    assert [line for line in screen if line][-1] == "--- Completed"
+    assert screen.count(screen[0]) == 1, "one table that changes"
+    assert len(screen) <= 24
 
 
 def test_task_runs_are_watched(at: Stage, penstock: Penstock) -> None:

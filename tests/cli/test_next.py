@@ -48,6 +48,9 @@ def test_next(at: Stage, penstock: Penstock) -> None:
     found = json.loads(penstock("next", "etl", "-c", "3", "-o", "json").out)
     times = [datetime.fromisoformat(each["time"]) for each in found["times"]]
     assert (found["flow"], found["suspended"], len(times)) == ("etl", True, 3)
+    named = penstock("next", "etl", "-c", "3", "-o", "name").out.splitlines()
+    assert named == [f"flowrun.penstock.dev/{each['run']}" for each in found["times"]]
+    assert named[0] == f"flowrun.penstock.dev/etl-nightly-{times[0]:%Y%m%d%H%M}", "what the operator will call it"
     assert timedelta(hours=22) < times[1] - times[0] < timedelta(hours=26)
 
 

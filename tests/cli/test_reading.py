@@ -9,11 +9,11 @@ from zlib import crc32
 
 import pytest
 
-from penstock_cli.reading import attempts
-from penstock_cli.reading.entries import read, readable
-from penstock_cli.reading.position import Position
-from penstock_cli.reading.tasks import TaskRun, TaskRuns, chosen, of_report
-from penstock_cli.reading.timeline import rows, span
+from penstock_reading import attempts
+from penstock_reading.entries import read, readable
+from penstock_reading.position import Position
+from penstock_reading.tasks import TaskRun, TaskRuns, chosen, of_report
+from penstock_reading.timeline import rows, span
 
 COMMON = {"ts": "2026-11-21T12:00:00.500000Z", "level": "INFO", "logger": "penstock.flow_runs", "msg": "hi"}
 FLOW = {**COMMON, "run": "one", "flow": "f", "flowRun": "one"}

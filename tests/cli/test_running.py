@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from penstock_cli.errors import CliError
+from penstock_cli.formats import CHECKED
+from penstock_cli.parameters import check
 from tests.cli.conftest import Done, Penstock
 from tests.support.cli import API, Stage
 from tests.support.world import until
@@ -107,31 +109,32 @@ def test_a_time_that_has_passed_is_told(at: Stage, penstock: Penstock) -> None:
         (["etl"], 2, "flow etl needs day (string): -p day=..."),
         (["etl", "-p", "dya=x"], 2, "flow etl has no parameter 'dya'. Did you mean 'day'? It takes: day, rows, shops, limit"),
         (["etl", "-p", "zzz=x"], 2, "flow etl has no parameter 'zzz'. It takes: day"),
-        (["etl", "-p", "day=x", "-p", "rows=many"], 2, "parameters.rows: 'many' is no integer"),
-        (["etl", "-p", "day=x", "-p", "rows=11"], 2, "parameters.rows: 11 is greater than the maximum of 10"),
-        (["etl", "-p", "day=x", "-p", 'rows:="x"'], 2, "parameters.rows: 'x' is not of type 'integer'"),
-        (["etl", "-p", "day=x", "-p", "shops:=[1]"], 2, "parameters.shops[0]: 1 is not of type 'string'"),
-        (["etl", "-p", "day=x", "-p", "day=y"], 2, "'day' is given twice"),
+        (["etl", "-p", "day=2026-01-02", "-p", "rows=many"], 2, "parameters.rows: 'many' is no integer"),
+        (["etl", "-p", "day=2026-01-02", "-p", "rows=11"], 2, "parameters.rows: 11 is greater than the maximum of 10"),
+        (["etl", "-p", "day=2026-01-02", "-p", 'rows:="x"'], 2, "parameters.rows: 'x' is not of type 'integer'"),
+        (["etl", "-p", "day=2026-01-02", "-p", "shops:=[1]"], 2, "parameters.shops[0]: 1 is not of type 'string'"),
+        (["etl", "-p", "day=2026-01-02", "-p", "day=y"], 2, "'day' is given twice"),
         (["etl", "-p", "day"], 2, "write key=value, key:=JSON, or @FILE"),
         (["etl", "-p", "=5"], 2, "write key=value"),
         (["etl", "-p", "day:=x"], 2, "'x' is no JSON"),
         (["etl", "-p", "rows:=NaN"], 2, "NaN is no JSON"),
         (["etl", "-p", "@none.yaml"], 1, "none.yaml cannot be read"),
-        (["etl", "-p", "day=x", "--at", "tomorrow"], 2, "'tomorrow' is no time: write RFC 3339"),
-        (["etl", "-p", "day=x", "--at", "2026-01-01T00:00:00"], 2, "says no time zone"),
-        (["etl", "-p", "day=x", "--at", "+soon"], 2, "invalid duration"),
-        (["etl", "-p", "day=x", "--at", "+99999999d"], 2, "beyond the calendar"),
-        (["etl", "-p", "day=x", "--name", "A_b"], 2, "'A_b' is no name"),
-        (["etl", "-p", "day=x", "--name", "x" * 53], 2, "longer than 52"),
-        (["etl", "-p", "day=x", "--name", "a", "--generate-name", "b-"], 2, "exclude each other"),
-        (["etl", "-p", "day=x", "-l", "team"], 2, "--label 'team': write key=value"),
-        (["etl", "-p", "day=x", "-o", "table"], 2, "allowed formats are: json,jsonpath=TEMPLATE,name,yaml"),
-        (["elt", "-p", "day=x"], 4, 'flows.penstock.dev "elt" not found in namespace default. Did you mean \'etl\'?'),
+        (["etl", "-p", "day=2026-01-02", "--at", "tomorrow"], 2, "'tomorrow' is no time: write RFC 3339"),
+        (["etl", "-p", "day=2026-01-02", "--at", "2026-01-01T00:00:00"], 2, "says no time zone"),
+        (["etl", "-p", "day=2026-01-02", "--at", "+soon"], 2, "invalid duration"),
+        (["etl", "-p", "day=2026-01-02", "--at", "+99999999d"], 2, "beyond the calendar"),
+        (["etl", "-p", "day=2026-01-02", "--name", "A_b"], 2, "'A_b' is no name"),
+        (["etl", "-p", "day=2026-01-02", "--name", "x" * 53], 2, "at most 52 characters"),
+        (["etl", "-p", "day=2026-01-02", "--name", "x" * 64], 2, "at most 52 characters"),
+        (["etl", "-p", "day=2026-01-02", "--name", "a", "--generate-name", "b-"], 2, "exclude each other"),
+        (["etl", "-p", "day=2026-01-02", "-l", "team"], 2, "--label 'team': write key=value"),
+        (["etl", "-p", "day=2026-01-02", "-o", "table"], 2, "allowed formats are: json,jsonpath=TEMPLATE,name,yaml"),
+        (["elt", "-p", "day=2026-01-02"], 4, 'flows.penstock.dev "elt" not found in namespace default. Did you mean \'etl\'?'),
         (["fr/etl"], 2, "is no Flow"),
         (["a/b/c"], 2, "is no Flow"),
         (["fl/a/b"], 1, "may not contain '/'"),
         ([], 2, "Missing argument 'FLOW'"),
-        (["etl", "-p", "day=x", "-n", "none"], 4, "There is no Flow at all in namespace none"),
+        (["etl", "-p", "day=2026-01-02", "-n", "none"], 4, "There is no Flow at all in namespace none"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else None,
 )  # fmt: skip
@@ -142,6 +145,27 @@ def test_what_is_refused(at: Stage, penstock: Penstock, words: list[str], code: 
     assert why in done.err
     assert "Traceback" not in done.err
     assert names(at) == []
+
+
+FORMATS = {
+    "date": ("2026-11-21", "21.11.2026"), "date-time": ("2026-11-21 06:00", "soon"), "time": ("06:00", "25:00"),
+    "duration": ("PT1H", "1 hour"), "uuid": ("12345678-1234-5678-1234-567812345678", "123"), "uri": ("s3://a/b", "a b"),
+    "ipv4": ("10.0.0.1", "10.0.0.256"), "ipv6": ("::1", "::g"), "ipv4network": ("10.0.0.0/8", "10.0.0.0/33"),
+    "ipv6network": ("::/8", "::/129"), "ipv4interface": ("10.0.0.1/8", "x"), "ipv6interface": ("::1/8", "x"),
+}  # fmt: skip
+
+
+def test_texts_have_the_form_that_the_schema_names() -> None:
+    """As the pod would take them, and no narrower; a format that is not known takes any text."""
+    assert FORMATS.keys() == CHECKED.keys()
+    for name, (good, bad) in {**FORMATS, "binary": ("x", "")}.items():
+        schema = {"properties": {"at": {"type": "string", "format": name}, "all": {"type": "array", "items": {"anyOf": [
+            {"type": "string", "format": name}, {"type": "null"}]}}}}  # fmt: skip
+        check("flow f", schema, {}, {"at": good, "all": [good, None]})
+        for given in ({"at": bad}, {"all": [bad]}):
+            if bad:
+                with pytest.raises(CliError, match=r"error: flow f: parameters\.a.*is not"):
+                    check("flow f", schema, {}, given)
 
 
 def test_a_name_that_is_taken(at: Stage, penstock: Penstock) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_cli.typed import BadValueError, Fields, types_of, value_of
+from penstock_reading.typed import BadValueError, Fields, types_of, value_of
 
 ROOT = {"$defs": {"Size": {"enum": ["small", "large"], "type": "string"}, "Loop": {"$ref": "#/$defs/Loop"}}}
 INTEGER, NUMBER, STRING, BOOLEAN = ({"type": each} for each in ("integer", "number", "string", "boolean"))

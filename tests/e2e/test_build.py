@@ -33,7 +33,10 @@ nightly = report.to_flow(parameters={"day": date(2026, 11, 21)}, schedules=[Cron
 
 def test_code_becomes_a_flow_that_runs(space: Space, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(MAIN, newline="")
-    (tmp_path / "figures.py").write_bytes(b"def total(shops):\r\n\treturn len(shops) * 7  \r\n")
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    (figures / "__init__.py").write_text("from .sums import total\n")
+    (figures / "sums.py").write_bytes(b"def total(shops):\r\n\treturn len(shops) * 7  \r\n")
     built = tmp_path / "flow.yaml"
 
     def build(*more: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +58,7 @@ def test_code_becomes_a_flow_that_runs(space: Space, tmp_path: Path) -> None:
         assert words in state["message"]
         assert space.pods(name) == []
     assert build("--check").returncode == 0
-    (tmp_path / "figures.py").write_text("def total(shops):\n    return 8\n")
+    (figures / "sums.py").write_text("def total(shops):\n    return 8\n")
     stale = build("--check")
     assert stale.returncode == 1
     assert "+    def total(shops):\n" in stale.stdout

@@ -23,7 +23,7 @@ TARGETS = ("engine", "operator")
 MEGABYTES = {"engine": 180, "operator": 270}
 PROJECT = {
     "engine": {"penstock"},
-    "operator": {"penstock", "penstock_operator", "penstock_cli"},
+    "operator": {"penstock", "penstock_operator", "penstock_cli", "penstock_reading", "penstock_ui"},
 }
 
 

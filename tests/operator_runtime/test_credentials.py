@@ -141,6 +141,22 @@ def test_several_files(tmp_path: Path) -> None:
     assert (found.endpoint.server, found.token()) == ("https://api:6443", "t")
 
 
+READ_BY_GO = """
+contexts: [{{name: 2026-11-21, context: {{cluster: c, user: u, namespace: 12:30:45}}}}]
+clusters: [{{name: c, cluster: {{server: "https://api:6443"}}}}]
+users: [{{name: u, user: {{{}: {}}}}}]
+current-context: 2026-11-21
+"""
+
+
+def test_a_kubeconfig_is_read_as_kubectl_reads_it(tmp_path: Path) -> None:
+    """Go's YAML has no times and no numbers with colons; PyYAML has both."""
+    path = tmp_path / "config"
+    path.write_text(READ_BY_GO.format("token", "2026-11-21T10:00:00Z"))
+    found = load(path)
+    assert (found.endpoint.namespace, found.token()) == ("12:30:45", "2026-11-21T10:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -148,6 +164,8 @@ def test_several_files(tmp_path: Path) -> None:
         ("{}", "can't be used"),
         ("just a text", "it is no mapping with clusters, users and contexts"),
         ('{"current-context": "c", "contexts": []}', "can't be used"),
+        (READ_BY_GO.format("token", "12345678"), "token 12345678 is no text: put it in quotes"),
+        (READ_BY_GO.format("token", "on"), "token True is no text: put it in quotes"),
     ],
 )
 def test_a_kubeconfig_that_makes_no_sense(tmp_path: Path, text: str, words: str) -> None:

@@ -228,6 +228,60 @@ def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
     assert lines[-1] == "left in C", "what code in C has left in its buffer"
 
 
+# Who has left a line unfinished in a pipe and lives on, so that no end of a child tells.
+ALIVE = {
+    "a child": "sh('printf begun; touch $MARKS/{0}; read it')",
+    "a child's child": "sh('(printf begun; touch $MARKS/{0}; read it <&3) 3<&0 & wait')",
+    "a child with another descriptor": "sh('exec 4>&1 >/dev/null; printf begun >&4; touch $MARKS/{0}; read it')",
+    "a child that nobody has waited for": "sh('printf begun'); os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT); mark('{0}')",
+    "a child that was forked": "os.fork() or (os.write(1, b'begun'), mark('{0}'), wait_for('done-{0}'), os._exit(0))",
+    "a forked child's own log": "os.fork() or (get_run_logger().info('first'), os.write(1, b'begun'), get_run_logger().info('said'), mark('{0}'), os._exit(0))",  # noqa: E501
+    "code in C": "c.printf(b'begun'); c.fflush(None); mark('{0}')",
+    "code in C, again": "c.printf(b'begun'); c.fflush(None); mark('{0}')",
+}
+
+
+def test_whole_lines_beside_those_who_live(start: StartPod, server: PodServer) -> None:
+    steps = "".join(
+        f"    get_run_logger().info('before')\n    {step.format(number)}\n    wait_for('{number}')\n    said(p)\n    mark('done-{number}')\n"
+        for number, step in enumerate(ALIVE.values())
+    )
+    pod = start(
+        "import ctypes, subprocess\nfrom marks import wait_for\nc = ctypes.CDLL(None)\np = None\n"
+        "def sh(command):\n    global p\n    p = subprocess.Popen(['sh', '-c', command], stdin=-1)\n"
+        "def said(p):\n    get_run_logger().info('said')\n    if p:\n        p.stdin.close()\n        p.wait()\n"
+        f"@flow\ndef main():\n    global p\n{steps}",
+        piped=True,
+    )
+    assert pod.wait() == 0, pod.output
+    lines = pod.stdout_bytes.decode().split("\n")
+    said = [json.loads(line)["msg"] if '"ts"' in line else line for line in lines]
+    assert [text for text in said if text in ("begun", "said")].count("said") == len(ALIVE) + 1
+    assert said.count("begun") == len(ALIVE)
+
+
+def test_no_empty_line_where_nobody_can_have_written(start: StartPod, server: PodServer) -> None:
+    worker = (
+        "from penstock import task\nfrom penstock.task_runners import ProcessPoolTaskRunner\n"
+        "@task\ndef tell():\n    print('in the worker')\n"
+        "def told(say):\n    with ProcessPoolTaskRunner(1) as runner:\n        runner.submit(tell, {}).result()\n        say('beside a worker')\n"
+    )
+    pod = start(
+        "import subprocess\nfrom elsewhere import told\n@flow\ndef main():\n    say = get_run_logger().info\n    told(say)\n    say('after it')\n"
+        "    quiet = subprocess.Popen(['sh', '-c', 'read it'], stdin=-1, stdout=-3)\n    say('beside a quiet child')\n    say('and again')\n"
+        "    quiet.stdin.close()\n    quiet.wait()\n",
+        files={"work/elsewhere.py": worker},
+        piped=True,
+    )
+    assert pod.wait() == 0, pod.output
+    lines = pod.stdout_bytes.decode().split("\n")
+    behind = [lines[number + 1] for number, line in enumerate(lines[:-1]) if not line]
+    assert [json.loads(line)["msg"] for line in behind] == ["after it", "Finished in state Completed()"], (
+        "a child has ended"
+    )
+    assert [line for line in lines if line.endswith("} ")] == behind
+
+
 def test_the_place_of_a_crash_in_c_is_told(start: StartPod, server: PodServer) -> None:
     pod = start("@flow\ndef main():\n    print('begun', flush=True)\n    os.abort()\n", piped=True)
     assert pod.wait() == -signal.SIGABRT

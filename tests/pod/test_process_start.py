@@ -177,6 +177,22 @@ def test_an_entrypoint_of_a_module_and_of_the_working_directory(start: StartPod,
         server.change(lambda run: run["status"].pop("report"))
 
 
+def test_packages_in_a_folder_without_folders(start: StartPod, server: PodServer) -> None:
+    flows = "import subprocess, sys\nfrom penstock import flow\nfrom .inner import deep\n@flow\ndef main():\n"
+    child = "    subprocess.run([sys.executable, '-c', 'import shop.inner.deep'], check=True)\n"
+    files = {
+        "source/shop.flows.py": f"{flows}{child}    return [__name__, deep.x]\n",
+        "source/shop.__init__.py": "import flat\n",
+        "source/shop.inner.deep.py": "x = 4\n",
+        "source/flat.py": "",
+        "source/data.v1.json": "{}",
+    }
+    pod = start(entrypoint="shop.flows:main", files=files)
+    assert pod.wait() == 0, pod.output
+    assert server.report is not None
+    assert json.loads(server.report["result"]["json"]) == ["shop.flows", 4]
+
+
 BROKEN = {
     "no file": (None, "nowhere.py:main", "nowhere.py"),
     "no module": (None, "nowhere:main", "nowhere"),

@@ -14,6 +14,7 @@ PACKAGES = {
     "penstock_operator": "operator",
     "penstock_dev": "operator",
     "penstock_cli": "operator",
+    "penstock_reading": "operator",
 }
 
 Graph = dict[str, set[str]]

@@ -43,7 +43,15 @@ def test_dependencies_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["engine/penstock", "operator/penstock_operator", "operator/penstock_dev", "operator/penstock_cli"]
+    "package",
+    [
+        "engine/penstock",
+        "operator/penstock_operator",
+        "operator/penstock_dev",
+        "operator/penstock_cli",
+        "operator/penstock_reading",
+        "operator/penstock_ui",
+    ],
 )
 def test_packages_are_typed(package: str) -> None:
     """PEP 561: type checkers of users see our annotations."""

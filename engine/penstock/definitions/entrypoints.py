@@ -79,11 +79,12 @@ def source_of(path: Path) -> str:
 
 
 @contextmanager
-def module_for(path: Path) -> Iterator[ModuleType]:
-    """An empty module for a file, which finds what stands beside it."""
+def module_for(path: Path, package: str | None = None) -> Iterator[ModuleType]:
+    """An empty module for a file, which finds what stands beside it; in a package, if it is part of one."""
     name = f"__penstock_survey__{path.stem}"
     module = ModuleType(name)
     module.__file__ = str(path)
+    module.__package__ = package
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:

@@ -12,6 +12,7 @@ import os
 import sys
 from contextlib import suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingFlowError, PenstockException, ScriptError
@@ -48,22 +49,38 @@ def survey(target: str, name: str | None) -> Json:
         module, _ = compile_entrypoint(target).execute()
     except ScriptError as exc:
         cause = exc.__cause__
-        if not isinstance(cause, ModuleNotFoundError) or not target.endswith(".py"):
+        path = _file_of(target) if isinstance(cause, ModuleNotFoundError) else None
+        if path is None:
             raise
         collected.clear()
-        return _surveyed_tolerantly(target, name, collected)
+        return _surveyed_tolerantly(path, None if target.endswith(".py") else target, name, collected)
     finally:
         COLLECTED.reset(token)
     return _described(vars(module), module, name, collected)
 
 
-def _surveyed_tolerantly(target: str, name: str | None, collected: list[FlowDefinition]) -> Json:
-    path = compile_entrypoint(target).path
-    assert path is not None
+def _file_of(target: str) -> Path | None:
+    """The file of a target; None: a module that is not found, or is no file of Python."""
+    if target.endswith(".py"):
+        return compile_entrypoint(target).path
+    from importlib.machinery import PathFinder
+
+    search: list[str] | None = None
+    for depth, _ in enumerate(target.split("."), 1):
+        # Importing the packages above would meet what is missing once more.
+        found = PathFinder.find_spec(".".join(target.split(".")[:depth]), search)
+        if found is None:
+            return None
+        search = found.submodule_search_locations
+    return Path(found.origin) if found is not None and found.origin and found.origin.endswith(".py") else None
+
+
+def _surveyed_tolerantly(path: Path, dotted: str | None, name: str | None, collected: list[FlowDefinition]) -> Json:
+    package = dotted if path.name == "__init__.py" else (dotted or "").rpartition(".")[0] or None
     source = source_of(path)
     token = COLLECTED.set(collected)
     try:
-        with module_for(path) as module:
+        with module_for(path, package) as module:
             known = known_of(source, str(path), module)
             if name is not None and "." not in name and known.names.get(name) is None:
                 # No function either: whoever asked is told what there is.

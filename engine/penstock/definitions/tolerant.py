@@ -8,9 +8,9 @@ work, not its definitions. Neighbours: `callables` and `survey` ask here when a 
 from __future__ import annotations
 
 import ast
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ _DEFINING = (
     ast.AugAssign, ast.If, ast.Try, ast.With,
 )  # fmt: skip
 _WORTH_CALLING = "to_flow"
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 
 class Missing:
@@ -108,11 +109,17 @@ def known_of(source: str, path: str, module: ModuleType) -> Known:
                     exec(code, known.names)
                 except ImportError:
                     # `try: import fast except ImportError: import slow` has been heard; this is no such thing.
-                    with _missing_modules(known.missing, os.path.dirname(path)):
+                    with _missing_modules(known.missing, _folder(path, module)):
                         exec(code, known.names)
             except Exception as exc:  # noqa: BLE001  (whatever user code raises)
                 known.skipped.append((statement.lineno, f"{type(exc).__name__}: {text_of(exc)}"))
     return known
+
+
+def _folder(path: str, module: ModuleType) -> str:
+    """The folder of a file, or of the outermost package that it is in."""
+    inner = (module.__package__ or "").count(".")
+    return str(Path(path).absolute().parents[inner])
 
 
 def _future_flags(tree: ast.Module) -> int:
@@ -130,7 +137,7 @@ def _is_worth_calling(statement: ast.stmt) -> bool:
 
 @contextmanager
 def _missing_modules(missing: set[str], folder: str) -> Iterator[None]:
-    """Have imports of modules that are not installed give `Missing`, in files of this folder: libraries know better."""
+    """Have imports of modules that are not installed give `Missing`, in files below this folder: libraries know better."""
     import builtins
 
     imported: Callable[..., Any] = builtins.__import__
@@ -139,7 +146,8 @@ def _missing_modules(missing: set[str], folder: str) -> Iterator[None]:
         try:
             return imported(name, globals, locals, fromlist, level)
         except ModuleNotFoundError as exc:
-            if os.path.dirname(str((globals or {}).get("__file__"))) != folder:
+            importing = Path(str((globals or {}).get("__file__"))).absolute()
+            if not importing.is_relative_to(folder) or not _PACKAGES.isdisjoint(importing.parts):
                 raise
             missing.add((exc.name or name).partition(".")[0])
             return Missing(name if fromlist else name.partition(".")[0])

@@ -158,7 +158,9 @@ class Life:
         try:
             return loading.source_folder(given, self._env.source_dir, self._run_dir)
         except OSError as error:
-            text = f"source.inline can't be written: {error}; the pod needs a folder that it may write ({scratch.VARIABLE})"
+            text = (
+                f"the source can't be written: {error}; the pod needs a folder that it may write ({scratch.VARIABLE})"
+            )
             self._finish(Outcome(ReportType.CRASHED, "LoadError", text))
 
     def _assigned(self, flow_run: Any) -> assignment.Assignment:

@@ -4,8 +4,10 @@ Python's own writes are put together to lines, thread by thread, and each goes o
 flushes unfinished, or begins again with a carriage return, goes out as it is, and is ended before anybody else's
 begins. Where stderr leads to the same place it passes here too. The log's lines have a descriptor of their own: they
 arrive whatever is done to ``sys.stdout`` or to descriptor 1. What children and code in C write to descriptor 1 does not
-pass here. Code in C is made to write by lines (``penstock.pod.clib``). Of children it is known when one has ended: the
-log's next line begins on a line of its own then. Where stdout is a file, what stands there last is looked at.
+pass here. Code in C is made to write by lines (``penstock.pod.clib``). Where one of them may have left a line
+unfinished (``penstock.pod.beside``), the log's next line begins with an end of line, and a blank at its own end tells
+readers that the empty line before it, if there is one, means nothing. Where stdout is a file, what stands there last is
+looked at.
 
 Neighbour: ``penstock.pod.logs`` installs it. The lock is held while something is written, and never while user code
 runs; it may be taken again by a signal handler that prints.
@@ -16,12 +18,13 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import resource
 import stat
 import sys
 import threading
 from threading import get_ident
 from typing import TYPE_CHECKING
+
+from penstock.pod.beside import Others
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 LONGEST = 1 << 20
 """Bytes without an end of line that are kept back of one thread, at most."""
 
+APART = b" \n"
+"""How a line of the log ends before which an end of line was written, for somebody may have left a line unfinished."""
 
 Writer = tuple[int, int]
 """A thread, and the descriptor that it prints to."""
@@ -49,7 +54,7 @@ class Output:
         self._unfinished: Writer | None = None  # whose line is out without its end
         self._file: int | None = None
         self._size = 0
-        self._ended = _ended_children()
+        self._others = Others(descriptor)
         with contextlib.suppress(OSError):
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 self._file = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
@@ -59,9 +64,12 @@ class Output:
         """Write a line of the log, or several; ``text`` is without its end."""
         content = text.encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
-            if self._left_unfinished() or self._unfinished is not None:
+            if self._unfinished is not None:
                 content = b"\n" + content
                 self._unfinished = None
+                self._left_unfinished()
+            elif self._left_unfinished():
+                content = b"\n" + content[:-1] + APART
             _write(self._log, content)
             self._look()
 
@@ -120,8 +128,7 @@ class Output:
     def _left_unfinished(self) -> bool:
         """Whether somebody else may have written since, and no whole lines."""
         if self._file is None:
-            ended, self._ended = self._ended, _ended_children()
-            return ended != self._ended
+            return self._others.may_have_written()
         size = os.fstat(self._file).st_size
         return size > self._size and os.pread(self._file, 1, size - 1) != b"\n"
 
@@ -134,6 +141,7 @@ class Output:
         self._lock = threading.RLock()
         self._started = {}
         self._unfinished = None
+        self._others.forget()
 
 
 class Printed(io.BufferedIOBase):
@@ -226,12 +234,6 @@ def _wrapped(output: Output, replaced: io.TextIOWrapper) -> io.TextIOWrapper:
 def _same(one: int, other: int) -> bool:
     """Whether two descriptors lead to the same place."""
     return os.path.samestat(os.fstat(one), os.fstat(other))
-
-
-def _ended_children() -> tuple[int, float, float]:
-    """What all children that have ended have used, which each of them adds to."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_minflt, used.ru_utime, used.ru_stime
 
 
 def _write(descriptor: int, content: bytes) -> None:

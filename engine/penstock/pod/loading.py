@@ -22,7 +22,7 @@ from typing import Any
 from penstock.base.exceptions import PenstockException, ScriptError
 from penstock.definitions.loading import Entry, compile_entrypoint
 from penstock.kube.jsontext import parse
-from penstock.pod import scratch
+from penstock.pod import packages, scratch
 from penstock.pod.assignment import FLOW_FILE, Assignment
 
 
@@ -46,7 +46,7 @@ class Ahead:
 
 
 def source_folder(given: Assignment, source_dir: str, run_dir: str | None) -> str | None:
-    """Find the source folder; inline source that no folder holds is written to one first.
+    """Find the source folder; inline source that no folder holds is written to one first, and so are packages.
 
     Args:
         given: What is to be run.
@@ -57,12 +57,12 @@ def source_folder(given: Assignment, source_dir: str, run_dir: str | None) -> st
         The folder, or None when the code is in the image.
 
     Raises:
-        OSError: Inline source cannot be written.
+        OSError: Inline source, or a package, cannot be written.
     """
     file_name = entry_file(given.entrypoint)
     mounted = source_dir if os.path.isdir(source_dir) else None
     if given.inline is None or file_name is None:
-        return mounted
+        return None if mounted is None else packages.unpacked(mounted, run_dir)
     if mounted is not None and os.path.exists(os.path.join(mounted, file_name)):
         return mounted
     if run_dir is None:

@@ -53,8 +53,13 @@ def end_descendants(seconds: float, spared: int | None = None) -> None:
         _signal_all(signal.SIGKILL, spared)
 
 
-def descendants(spared: int | None = None) -> list[int]:
-    """Give the ids of all living descendants but one, parents before their children."""
+def descendants(spared: int | None = None, *, ended: bool = False) -> list[int]:
+    """Give the ids of all living descendants but one, parents before their children.
+
+    Args:
+        spared: One that is left out, with its own.
+        ended: Those too that have ended, and that nobody has waited for.
+    """
     found: list[int] = []
     waiting = [os.getpid()]
     children_of = _children_by_proc if os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children") else None
@@ -62,7 +67,7 @@ def descendants(spared: int | None = None) -> list[int]:
         table = _parents()
         children_of = lambda pid: [child for child, parent in table.items() if parent == pid]  # noqa: E731
     while waiting:
-        children = [pid for pid in children_of(waiting.pop()) if pid != spared and not _is_zombie(pid)]
+        children = [pid for pid in children_of(waiting.pop()) if pid != spared and (ended or not is_ended(pid))]
         found.extend(children)
         waiting.extend(children)
     return found
@@ -107,7 +112,8 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def _is_zombie(pid: int) -> bool:
+def is_ended(pid: int) -> bool:
+    """Whether a process has ended; somebody may still have to wait for it."""
     fields = _stat(pid)
     return fields is None or fields[0] in ("Z", "X")
 

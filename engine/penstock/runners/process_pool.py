@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.workers import WORKERS
 from penstock.runners.task_runners import TaskRunner
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Worker:
             env=environment,
             stdin=subprocess.DEVNULL,
         )
+        WORKERS.add(self.process.pid)
         theirs.close()
         os.close(lifeline)
         self.line: Connection[Any, Any] = Connection(mine.detach())
@@ -82,6 +84,7 @@ class Worker:
 
     def stop(self, kill: bool) -> None:
         """End the process: by closing its line, or at once."""
+        WORKERS.discard(self.process.pid)
         if kill and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

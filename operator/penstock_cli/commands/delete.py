@@ -8,7 +8,7 @@ import typer
 
 from .. import completing
 from ..connection import connect
-from ..options import Files
+from ..options import Files, OutputFormat
 
 EXAMPLES = """
 penstock delete fr hello
@@ -25,12 +25,15 @@ def command(
     files: Files = None,
     missing_ok: Annotated[bool, typer.Option("--ignore-not-found", help="It is no error if there is none.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when they are gone.")] = True,
+    output: OutputFormat = "",
 ) -> None:
     """Delete objects.
 
-    A running flow gets SIGTERM.
+    A running flow gets SIGTERM. With -o as json, yaml or jsonpath they are printed as they were.
     """
     from ..deleting import delete
+    from ..outputs import output as read_output
 
+    form = read_output(output)
     with connect(context) as api:
-        delete(api, words or [], files or [], api.namespace, missing_ok=missing_ok, wait_for=wait)
+        delete(api, words or [], files or [], api.namespace, form, missing_ok=missing_ok, wait_for=wait)

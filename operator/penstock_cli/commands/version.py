@@ -28,4 +28,4 @@ def command(
     from ..outputs import output as read_output
     from ..versions import show
 
-    show(None if client else partial(connect, context), read_output(output, ("json", "yaml", "jsonpath")))
+    show(None if client else partial(connect, context), read_output(output, ("json", "yaml", "name", "jsonpath")))

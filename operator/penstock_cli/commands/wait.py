@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..connection import connect
-from ..options import Names
+from ..options import Names, OutputFormat
 
 EXAMPLES = """
 penstock wait hello
@@ -31,6 +31,7 @@ def command(
         str | None,
         typer.Option("--timeout", metavar="TIME", help="30s, 5m, 1h30m; default: 30s with --for, else no limit."),
     ] = None,
+    output: OutputFormat = "",
 ) -> int:
     """Wait for the end of runs.
 
@@ -39,8 +40,10 @@ def command(
     4 one does not exist, 124 the time was over.
     """
     from ..moments import seconds
+    from ..outputs import output as read_output
     from ..waiting import wait
 
     limit = None if timeout is None else seconds(timeout)
+    form = read_output(output)
     with connect(context) as api:
-        return wait(api, names, condition=condition, timeout=limit)
+        return wait(api, names, form, condition=condition, timeout=limit)

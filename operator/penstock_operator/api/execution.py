@@ -35,8 +35,8 @@ class Source(Model):
     inline: Annotated[str | None, Field(min_length=1, max_length=262_144)] = None
     """Python source, as text. The entrypoint then is NAME.py:function, and NAME.py is the file that it becomes."""
     config_map: ConfigMapSource | None = None
-    """A ConfigMap whose keys are files: several modules, as kustomize's configMapGenerator makes them. A Flow's
-    is copied into its revision (at most 900 kB).
+    """A ConfigMap whose keys are files: several modules, as kustomize's configMapGenerator makes them. The key
+    shop.flows.py is the module shop.flows, in a package. A Flow's is copied into its revision (at most 900 kB).
     """
 
 

@@ -50,6 +50,8 @@ class Naming:
 
 
 LABEL: Final = Naming(f"^{_LABEL}$", 63, "lower-case letters, digits and dashes")
+RUN: Final = Naming(LABEL.pattern, 52, LABEL.words)
+"""A FlowRun. Its pods' names, which add the attempt, have room for no more."""
 SUBDOMAIN: Final = Naming(f"^{_LABEL}(\\.{_LABEL})*$", 253, "lower-case letters, digits, dashes and dots")
 # No key of a ConfigMap is `.`, `..` or begins with two dots.
 KEY: Final = Naming(

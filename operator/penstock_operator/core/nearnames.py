@@ -25,8 +25,14 @@ def near_names(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
     return likest(wanted, (name for name in names if len(name) <= _LONGEST and name != wanted))
 
 
-def likest(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Return what is most like a word, of words of any length; see `near_names`."""
+def likest(wanted: str, names: Iterable[str], alike: float = 0.6) -> tuple[str, ...]:
+    """Return what is most like a word, of words of any length; see `near_names`.
+
+    Args:
+        wanted: the word.
+        names: those that there are.
+        alike: how much, from 0 to 1.
+    """
     # Of ten thousand names a close look at each takes a second: those of which most letters and pairs of letters are the same are enough.
     pieces = _pieces(wanted)
 
@@ -35,7 +41,7 @@ def likest(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
         return -len(pieces & its) / (len(pieces) + len(its)), name
 
     nearest = nsmallest(_LOOKED_AT, names, key=unlike)
-    return tuple(get_close_matches(wanted, nearest, n=SHOWN))
+    return tuple(get_close_matches(wanted, nearest, n=SHOWN, cutoff=alike))
 
 
 def _pieces(name: str) -> set[str]:

@@ -6,18 +6,21 @@ from typing import Any
 
 import referencing
 import referencing.exceptions
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
 
 from .faults import Unusable
 
 
-def bad_parameter(schema: dict[str, Any] | None, parameters: dict[str, Any]) -> str | None:
+def bad_parameter(
+    schema: dict[str, Any] | None, parameters: dict[str, Any], formats: FormatChecker | None = None
+) -> str | None:
     """Return what is wrong with the parameters, led by the path of the bad value, or None.
 
     Args:
         schema: `parametersSchema`, JSON Schema 2020-12; None allows everything.
         parameters: the effective parameters.
+        formats: how texts of a `format` (dates, addresses) look; None: any text will do.
 
     Raises:
         Unusable: the schema itself is none, refers to something outside itself, or recurses without end.
@@ -27,7 +30,8 @@ def bad_parameter(schema: dict[str, Any] | None, parameters: dict[str, Any]) -> 
     try:
         Draft202012Validator.check_schema(schema)
         # An empty registry: a `$ref` to an address would otherwise be fetched, from wherever the operator stands.
-        error = best_match(Draft202012Validator(schema, registry=referencing.Registry()).iter_errors(parameters))
+        validator = Draft202012Validator(schema, registry=referencing.Registry(), format_checker=formats)
+        error = best_match(validator.iter_errors(parameters))
     except SchemaError as e:
         raise Unusable(f"{_path('parametersSchema', e)}: {_line(e.message)}") from None
     except referencing.exceptions.Unresolvable as e:

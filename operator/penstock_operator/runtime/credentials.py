@@ -33,6 +33,10 @@ _LIGHT_CLUSTER = {
     "proxy-url",
     "extensions",
 }
+_TEXTS = (_LIGHT_USER | _LIGHT_CLUSTER | {"cluster", "user", "namespace"}) - {
+    "insecure-skip-tls-verify",
+    "extensions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +173,21 @@ def _from_kubeconfig(files: list[Path], clock: Callable[[], float], wanted: str 
 
 def _light(file: Path, clock: Callable[[], float], wanted: str | None) -> Credentials | None:
     """Read a kubeconfig that needs no plugin; None if it says anything that this does not know."""
-    import yaml
+    from penstock_operator.manifests.documents import documents
+    from penstock_operator.manifests.faults import Malformed
 
     try:
-        document = yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        document = next(documents(file.read_text("utf-8"))).value
         context = _named(document["contexts"], wanted or document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"]).get("user") or {}
     except OSError as error:
         raise NoClusterError(f"the kubeconfig {file} can't be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (Malformed, UnicodeDecodeError) as error:
         raise NoClusterError(f"the kubeconfig {file} can't be used: {' '.join(str(error).split())}") from error
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, StopIteration):
         return None  # the loader's message is better than a guess
+    _check_texts(file, context, cluster, user)
     if set(user) - _LIGHT_USER or set(cluster) - _LIGHT_CLUSTER or "server" not in cluster:
         return None
     folder = file.parent
@@ -201,6 +207,16 @@ def _light(file: Path, clock: Callable[[], float], wanted: str | None) -> Creden
         token = user.get("token")
         return Credentials(endpoint, lambda: token, clock=clock)
     return Credentials(endpoint, _token_file(folder / user["tokenFile"]), clock=clock)
+
+
+def _check_texts(file: Path, *parts: Mapping[str, Any]) -> None:
+    """Refuse what YAML takes for another thing than text, as kubectl does: a token of digits, a namespace `on`."""
+    for part in parts:
+        for name, value in part.items():
+            if name in _TEXTS and value is not None and not isinstance(value, str):
+                raise NoClusterError(
+                    f"the kubeconfig {file} can't be used: {name} {value!r} is no text: put it in quotes"
+                )
 
 
 def _through_loader(files: list[Path], clock: Callable[[], float], wanted: str | None) -> Credentials:

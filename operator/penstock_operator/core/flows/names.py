@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from penstock_operator.api.names import RUN
 from penstock_operator.api.times import utc
 
 from ..canonical import digest_text
 
-LONGEST = 52
+LONGEST = RUN.maximum
 _HASH = 8  # digits
 
 

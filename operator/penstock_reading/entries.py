@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Entry", "read", "readable"]
+__all__ = ["Entry", "Unpadded", "read", "readable", "without_pads"]
 
 _BEGINNING = '{"ts": "'
 _OURS = frozenset({"ts", "level", "logger", "msg"})
@@ -62,6 +62,46 @@ def read(line: str) -> tuple[Entry, ...]:
         own = Entry(line[begins:], record)
         return (*read(line[:begins]), own) if begins else (own,)
     return (Entry(line, whole),)
+
+
+class Unpadded:
+    """Leaves out the empty lines that a pod has put before a line of its log, which ends with a blank then.
+
+    An empty line is held back until the next one says what it was.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[tuple[str, str]] = []
+
+    def take(self, stamp: str, text: str) -> list[tuple[str, str]]:
+        """Return what is to be shown now.
+
+        Args:
+            stamp: when the line was written.
+            text: the line.
+        """
+        if not text:
+            told, self._held = self._held, [(stamp, text)]
+            return told
+        pad = text.endswith("} ") and text.startswith(_BEGINNING)
+        told, self._held = [] if pad else self._held, []
+        return [*told, (stamp, text)]
+
+    def rest(self) -> list[tuple[str, str]]:
+        """Return what was held back: nothing more comes."""
+        told, self._held = self._held, []
+        return told
+
+
+def without_pads(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a log, each with its time before it, without the empty ones that the pod has put there."""
+    unpadded = Unpadded()
+    for line in lines:
+        stamp, _, text = line.partition(" ")
+        for told in unpadded.take(stamp, text):
+            yield " ".join(told)
+    for told in unpadded.rest():
+        yield " ".join(told)
 
 
 def readable(line: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from . import answering
+from . import asking
 
 if TYPE_CHECKING:
     from .runs import Run
@@ -107,5 +107,5 @@ def _held(run: Run, program: str, known: dict[str, str]) -> list[str]:
     if desired in ("Paused", "Suspended"):
         return ["{program} resume {name}{where}".format_map(known)]
     if asked:
-        return [answering.command(run, program)]
+        return [asking.command(run, program)]
     return ["nothing: it goes on at {time}".format_map(known)]

@@ -1,0 +1,85 @@
+"""Who else writes to the pod's stdout, and so may have left a line there unfinished.
+
+What stands last in a pipe can't be looked at. So it is asked who could have written: a child that has ended since, one
+that lives and has the pipe open, code in C that has printed through the C library. Whoever says no is sure of it; yes
+costs an empty line at most.
+
+Neighbours: ``penstock.pod.lines`` asks before each line of the log; ``penstock.pod.processes`` finds the children.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from penstock.base.workers import WORKERS
+from penstock.pod import clib, processes
+
+MOST = 32
+"""Children that are looked at one by one; of more it is assumed that one of them writes."""
+
+
+class Others:
+    """The other writers of a descriptor.
+
+    Args:
+        descriptor: What they may have open too.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        self._place = (found.st_dev, found.st_ino)
+        self._used = _used_by_ended()
+        self._ended: set[int] = set()
+        self._is_child = False
+
+    def may_have_written(self) -> bool:
+        """Whether somebody may have written since this was asked last."""
+        used, self._used = self._used, _used_by_ended()
+        printed = clib.printed()
+        return used != self._used or printed or self._is_child or (_has_children() and self._lives())
+
+    def forget(self) -> None:
+        """In a forked child: its parent and its parent's other children live, and can't be seen from here."""
+        self._is_child = True
+
+    def _lives(self) -> bool:
+        found = processes.descendants(ended=True)
+        if len(found) > MOST:
+            return True
+        # One that has ended, and that nobody has waited for yet, has written once.
+        ended = {pid for pid in found if processes.is_ended(pid)}
+        new, self._ended = ended - self._ended, ended
+        return bool(new) or any(self._writes(pid) for pid in found if pid not in ended and pid not in WORKERS)
+
+    def _writes(self, pid: int) -> bool:
+        """Whether a process has it open."""
+        folder = f"/proc/{pid}/fd"
+        try:
+            numbers = os.listdir(folder)
+        except OSError:
+            # Another user's, or it has ended just now.
+            return True
+        return any(self._leads_here(f"{folder}/{number}") for number in numbers)
+
+    def _leads_here(self, path: str) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._place
+
+
+def _has_children() -> bool:
+    """Whether there is a child, living or not waited for; leaves its exit status to whoever waits for it."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except OSError:
+        return False
+    return True
+
+
+def _used_by_ended() -> tuple[int, float, float]:
+    """What all children that have ended have used, which each of them adds to."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_minflt, used.ru_utime, used.ru_stime
