@@ -83,8 +83,13 @@ async def advance_async(run: Run, outcome: Any) -> Any:
         return done.value
 
 
-async def guarded(run: Run, work: Any) -> Any:
+async def guarded(run: Run, work: Any, *, resting: bool = False) -> Any:
     """Await `work` as the run's blocking effect: interruptible, and another thread may end the run meanwhile.
+
+    Args:
+        run: whose effect it is.
+        work: what is awaited.
+        resting: it is a wait for runs, for time or for a resume.
 
     Returns:
         The value of `work`, or `Raised`; an interruption is a TerminationSignal.
@@ -94,6 +99,7 @@ async def guarded(run: Run, work: Any) -> Any:
     control.active[run] = target
     before = target.reached
     target.busy += 1
+    target.resting += resting
     out: Any
     try:
         if control.cause is not None and not run.exempt and not run.reached:
@@ -115,6 +121,7 @@ async def guarded(run: Run, work: Any) -> Any:
         out = Raised(exc)
         control.crashed(run, exc)
     target.busy -= 1
+    target.resting -= resting
     if control.active.pop(run, None) is None:
         raise Dropped
     return out
@@ -188,12 +195,12 @@ async def _all_done(upstreams: Any) -> None:
 
 async def perform_wait(run: Run, effect: Wait) -> Any:
     """Wait for upstreams."""
-    return await guarded(run, _all_done(effect.upstreams))
+    return await guarded(run, _all_done(effect.upstreams), resting=True)
 
 
 async def perform_sleep(run: Run, effect: Sleep) -> Any:
     """Wait for some time."""
-    out = await guarded(run, asyncio.sleep(effect.seconds))
+    out = await guarded(run, asyncio.sleep(effect.seconds), resting=True)
     return out if isinstance(out, Raised) else None  # a test's own `asyncio.sleep` may give anything
 
 
@@ -201,7 +208,7 @@ async def perform_hold(run: Run, effect: Hold) -> Any:
     """Wait for the root to be resumed."""
     from penstock.drivers.holding import ahold
 
-    return await guarded(run, ahold(run, effect.state))
+    return await guarded(run, ahold(run, effect.state), resting=True)
 
 
 async def perform_gate(run: Run, effect: Gate) -> None:
@@ -210,7 +217,12 @@ async def perform_gate(run: Run, effect: Gate) -> None:
     if gate is not None:
         from penstock.base.asyncutils import run_sync_in_worker_thread
 
-        await run_sync_in_worker_thread(gate, run)
+        target = target_of(run)
+        target.resting += 1
+        try:
+            await run_sync_in_worker_thread(gate, run)
+        finally:
+            target.resting -= 1
 
 
 async def perform_drain(run: Run, effect: Drain) -> Any:
@@ -218,7 +230,7 @@ async def perform_drain(run: Run, effect: Drain) -> Any:
     from penstock.drivers.draining import end_children
 
     if not effect.cancel:
-        out = await guarded(run, _drained(run))
+        out = await guarded(run, _drained(run), resting=True)
         if not isinstance(out, Raised):
             return None
         end_children(run)

@@ -152,7 +152,7 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                 bell.append(waiter)
         if waiter is not None:
             left = None if until is None else max(0.0, until - time.monotonic())
-            if not block(waiter, left):
+            if not block(waiter, left, resting=left is None):
                 with guard:
                     bell.clear()
                     late = not finished[given:]

@@ -107,8 +107,11 @@ class PrefectFuture(Upstream, Generic[R]):
         def tell(_: Any) -> None:
             loop.call_soon_threadsafe(set_done, done)
 
+        from penstock.interruption.loop_target import resting_here
+
         self.add_done_callback(tell)
-        await done
+        with resting_here():
+            await done
         self.seen()
         value: R = await self.state.aresult()
         return value
@@ -170,7 +173,7 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R], Generic[R, F]):
             waiter = threading.Lock()
             waiter.acquire()
             self._wrapped_future.add_done_callback(lambda _: ring(waiter))
-            if not block(waiter, timeout):
+            if not block(waiter, timeout, resting=timeout is None):
                 return
         self._take()
 
@@ -326,7 +329,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
                 self._waiters = [waiter]
             else:
                 self._waiters.append(waiter)
-        block(waiter, timeout)
+        block(waiter, timeout, resting=timeout is None)
 
     def wait_quietly(self, timeout: float) -> None:
         """Wait in plain blocking style, for the end of an interrupted run."""
