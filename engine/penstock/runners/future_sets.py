@@ -160,6 +160,8 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                     raise WaitTimeoutError(total - given, total)
             continue
         for future in batch:
+            if isinstance(future, PrefectConcurrentFuture):
+                future.refuse_if_left()
             given += 1
             yield future
 

@@ -330,6 +330,19 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
             else:
                 self._waiters.append(waiter)
         block(waiter, timeout, resting=timeout is None)
+        self.refuse_if_left()
+
+    def refuse_if_left(self) -> None:
+        """Let nobody go on by a run that is only left, to be gone on with by another process; whoever waits for it leaves as well.
+
+        Raises:
+            TerminationSignal: likewise.
+        """
+        run = self._run
+        if run is not None and run.control.cause is not None and not run.exempt and run.control.cause.kind == "waiting":
+            from penstock.base.exceptions import TerminationSignal
+
+            raise TerminationSignal
 
     def wait_quietly(self, timeout: float) -> None:
         """Wait in plain blocking style, for the end of an interrupted run."""
