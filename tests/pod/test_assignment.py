@@ -64,3 +64,17 @@ def test_the_lineage_is_the_one_of_the_status_and_the_uid_where_it_is_absent() -
     assert assign(run, None, None).lineage == "of-another-run"
     del run["status"]["lineage"]
     assert assign(run, None, None).lineage == UID
+
+
+def test_what_was_taken_over_goes_between_the_flows_and_the_runs_own() -> None:
+    run = flow_run(flowRef={"name": "etl"}, parameters={"day": "2026-11-21"})
+    run["status"]["parameters"] = '{"day": "before", "limit": null, "rows": 12345678901234567890}'
+    assert assign(run, FLOW, None).parameters == {"day": "2026-11-21", "limit": None, "rows": 12345678901234567890}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '"a"', "1"])
+def test_what_was_taken_over_cannot_be_read(text: str) -> None:
+    run = flow_run(flowRef={"name": "etl"})
+    run["status"]["parameters"] = text
+    with pytest.raises(ValueError, match=r"status\.parameters is no JSON object"):
+        assign(run, FLOW, None)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import set_done
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
 from penstock.base.tracebacks import trimmed
@@ -21,7 +20,7 @@ from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.sync import Dropped, release
 from penstock.drivers.world import WORLD
 from penstock.interruption.calling import aperform_call
-from penstock.interruption.loop_target import LoopTarget
+from penstock.interruption.loop_target import LoopTarget, until_done
 from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
@@ -180,14 +179,6 @@ async def timed(run: Run) -> Any:
     )  # a body that swallowed the cancellation is late all the same
 
 
-async def until_done(upstream: Any) -> None:
-    """Wait for a future of the engine without blocking the loop."""
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    upstream.add_done_callback(lambda _: loop.call_soon_threadsafe(set_done, done))
-    await done
-
-
 async def _all_done(upstreams: Any) -> None:
     for upstream in upstreams:
         await until_done(upstream)
@@ -195,7 +186,7 @@ async def _all_done(upstreams: Any) -> None:
 
 async def perform_wait(run: Run, effect: Wait) -> Any:
     """Wait for upstreams."""
-    return await guarded(run, _all_done(effect.upstreams), resting=True)
+    return await guarded(run, _all_done(effect.upstreams))
 
 
 async def perform_sleep(run: Run, effect: Sleep) -> Any:
@@ -230,7 +221,7 @@ async def perform_drain(run: Run, effect: Drain) -> Any:
     from penstock.drivers.draining import end_children
 
     if not effect.cancel:
-        out = await guarded(run, _drained(run), resting=True)
+        out = await guarded(run, _drained(run))
         if not isinstance(out, Raised):
             return None
         end_children(run)

@@ -208,6 +208,20 @@ class Control:
         return state
 
 
+def leave_with(run: Any) -> None:
+    """Let nobody go on by a run that is only left, for another process to go on with: whoever waited for it leaves as well.
+
+    Args:
+        run: one that was waited for; None: not one of this engine's.
+
+    Raises:
+        TerminationSignal: it is left.
+    """
+    cause = None if run is None or run.exempt else run.control.cause
+    if cause is not None and cause.kind == "waiting":
+        raise TerminationSignal(cause.signal or 15)
+
+
 class _Roots:
     """The root runs of this process that are active; the one registry that signals and cancellation look into."""
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.asyncutils import set_done
 from penstock.base.current import current_run
 from penstock.interruption.section import current_section
 
@@ -50,6 +51,15 @@ class LoopTarget:
             self.on_raise(self)
         self.reached += 1
         self.task.cancel()
+
+
+async def until_done(upstream: Any) -> None:
+    """Wait for a future of the engine without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    upstream.add_done_callback(lambda _: loop.call_soon_threadsafe(set_done, done))
+    with resting_here():
+        await done
 
 
 @contextlib.contextmanager

@@ -100,7 +100,9 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
-        self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
+        self._suspensions = Suspensions(
+            around.env.uid, around.env.attempt, lambda: inputs(around.reporter.flow_run or {})
+        )
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
         self._waits = Waits(
             flow,

@@ -11,6 +11,7 @@ from penstock.base.exceptions import UnfinishedRun
 from penstock.core.inputs import Upstream, replace
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, TERMINAL_STATES
+from penstock.interruption.interrupt import leave_with
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 from penstock.runners.futures import PrefectConcurrentFuture, PrefectFuture, check_timeout, result_of
@@ -161,7 +162,7 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
             continue
         for future in batch:
             if isinstance(future, PrefectConcurrentFuture):
-                future.refuse_if_left()
+                leave_with(future._run)
             given += 1
             yield future
 

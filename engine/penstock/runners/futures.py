@@ -11,6 +11,7 @@ from penstock.core.runs import TaskRun
 from penstock.core.state import State
 from penstock.core.state_parts import CANCELLED, COMPLETED, PENDING
 from penstock.core.state_result import get_state_result
+from penstock.interruption.interrupt import leave_with
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 
@@ -97,21 +98,9 @@ class PrefectFuture(Upstream, Generic[R]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> R:
-        import asyncio
+        from penstock.interruption.loop_target import until_done
 
-        from penstock.base.asyncutils import set_done
-
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-
-        def tell(_: Any) -> None:
-            loop.call_soon_threadsafe(set_done, done)
-
-        from penstock.interruption.loop_target import resting_here
-
-        self.add_done_callback(tell)
-        with resting_here():
-            await done
+        await until_done(self)
         self.seen()
         value: R = await self.state.aresult()
         return value
@@ -330,19 +319,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
             else:
                 self._waiters.append(waiter)
         block(waiter, timeout, resting=timeout is None)
-        self.refuse_if_left()
-
-    def refuse_if_left(self) -> None:
-        """Let nobody go on by a run that is only left, to be gone on with by another process; whoever waits for it leaves as well.
-
-        Raises:
-            TerminationSignal: likewise.
-        """
-        run = self._run
-        if run is not None and run.control.cause is not None and not run.exempt and run.control.cause.kind == "waiting":
-            from penstock.base.exceptions import TerminationSignal
-
-            raise TerminationSignal
+        leave_with(self._run)
 
     def wait_quietly(self, timeout: float) -> None:
         """Wait in plain blocking style, for the end of an interrupted run."""
