@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cluster import Space, alive
-from tests.support.flows import execution, run
+from tests.support.flows import execution, flow, run
 from tests.support.world import until
 
 # Three waits: of a task (twice) and of the flow itself.
@@ -106,3 +106,27 @@ def test_cancelled_and_out_of_time_during_a_wait(space: Space, tmp_path: Path) -
     status = space.finish("late")
     assert status["state"]["name"] == "TimedOut"
     assert len(space.pods("late")) == 1
+
+
+ADDS = """
+    from penstock import flow
+
+    @flow
+    def main(day: str, rows: int = 1, extra: int | None = 7):
+        return [day, rows, extra]
+"""
+
+
+def test_a_run_that_repeats_another_takes_its_parameters(space: Space) -> None:
+    """By `kubectl apply` alone, over two runs, and when the first of them is gone."""
+    space.apply(
+        flow("adds", ADDS), run("first", ref="adds", parameters={"day": "2026-11-21", "rows": 2, "extra": 9})
+    )
+    assert space.finish("first")["result"]["json"] == '["2026-11-21", 2, 9]'
+    space.apply(run("second", ref="adds", rerunOf={"name": "first"}, parameters={"rows": 3}))
+    assert space.finish("second")["result"]["json"] == '["2026-11-21", 3, 9]'
+    space.kubectl("delete", "fr", "first")
+    space.apply(run("third", ref="adds", rerunOf={"name": "second"}))
+    status = space.finish("third")
+    assert status["result"]["json"] == '["2026-11-21", 3, 9]'
+    assert json.loads(status["parameters"]) == {"day": "2026-11-21", "rows": 3, "extra": 9}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.pod.assignment import NoEntrypointError, assign
+from penstock.pod.assignment import NoEntrypointError, assign, given_up_last
 from penstock.pod.intent import Intent
 from tests.support.pod_server import UID, flow_run
 
@@ -78,3 +78,18 @@ def test_what_was_taken_over_cannot_be_read(text: str) -> None:
     run["status"]["parameters"] = text
     with pytest.raises(ValueError, match=r"status\.parameters is no JSON object"):
         assign(run, FLOW, None)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "number"),
+    [
+        (None, 0),
+        ("nonsense", 0),
+        ([None, {"state": "Scheduled"}, {"number": "1", "state": "Scheduled"}], 0),
+        ([{"number": 1, "state": "Scheduled"}, {"number": 2, "state": "Crashed"}], 1),
+        ([{"number": 1, "state": "Scheduled"}, {"number": 2, "state": "Scheduled"}], 2),
+        ([{"number": 1, "state": "Crashed", "reason": "Interrupted"}], 0),
+    ],
+)
+def test_after_which_attempt_was_waited(attempts: object, number: int) -> None:
+    assert given_up_last({"status": {"attempts": attempts}}) == number

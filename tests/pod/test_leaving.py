@@ -77,12 +77,14 @@ def test_what_a_later_attempt_reads() -> None:
     left = Leaving(at(90), "waits", "fetch:0")
     noted = record(1, left, [wait(90), wait(300, "other:0")], {"train:0": 2}, {"approve": at(3600)})
     runs = {"fetch:0": (at(90), 1), "other:0": (at(300), 1), "train:0": (None, 2)}
-    assert earlier(noted, 2, at(80), 60) == Earlier(at(90), runs, {"approve": at(3600)})
+    assert earlier(noted, 2, 1, at(80), 60) == Earlier(at(90), runs, {"approve": at(3600)})
     # By this node's clock ten minutes are left: whoever began the attempt has waited, and a minute is enough.
-    late = earlier(noted, 2, at(-510), 60)
+    late = earlier(noted, 2, 1, at(-510), 60)
     assert late is not None
     assert late.runs["fetch:0"] == (at(-450), 1)
     assert late.runs["other:0"] == (at(300), 1), "that one is not due yet"
+    # It was lost before it could say that it waits: nobody has waited, and the next may wait without a pod.
+    assert earlier(noted, 2, 0, at(-510), 60) == Earlier(None, runs, {"approve": at(3600)})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_what_a_later_attempt_reads() -> None:
      {"attempt": 1, "until": "soon", "runs": {}, "deadlines": {}}, {"attempt": 1, "until": None, "runs": {"a": 1}, "deadlines": {}}],
 )  # fmt: skip
 def test_what_is_no_record_of_an_earlier_attempt(noted: object) -> None:
-    assert earlier(noted, 2, NOW, 60) is None
+    assert earlier(noted, 2, 1, NOW, 60) is None
 
 
 # -- what rests, and what would be done again -----------------------------------------------------------------------------

@@ -260,6 +260,7 @@ def next_attempt(server: PodServer, number: int, **inputs: object) -> None:
     def change(run: dict[str, Any]) -> None:
         del run["status"]["report"]
         run["status"]["attempt"] = {"number": number, "podName": f"etl-7f3c2-{number}"}
+        run["status"]["attempts"] = [{"number": number - 1, "state": "Scheduled", "reason": "AwaitingRetry"}]
         run["spec"]["inputs"] = inputs
 
     server.change(change)

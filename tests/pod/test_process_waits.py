@@ -49,6 +49,7 @@ def test_three_attempts_count_the_tries_of_one_task(start: StartPod, server: Pod
             assert report["message"] == words
             assert report["time"] < report["resumeTime"]
             assert "ending" not in report
+            assert not [line for line in pod.lines if line["level"] in ("WARNING", "ERROR")]
             assert marks(pod) - {"loaded"} == {"tried", "left"}, "no hook"
             assert [line["level"] for line in pod.lines if line["msg"].startswith(words)] == ["INFO"]
     assert server.report is not None

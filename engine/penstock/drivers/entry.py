@@ -299,7 +299,7 @@ def close_runner(run: FlowRun) -> None:
     runner, run.runner = run.runner, None
     if runner is not None and runner.owned:
         runner.__exit__(None, None, None)
-    if run.unseen:
+    if run.unseen and (run.control.cause is None or run.control.cause.kind != "waiting"):
         report_unseen(run)
 
 

@@ -73,6 +73,14 @@ def report_of(flow_run: Mapping[str, Any]) -> Mapping[str, Any]:
     return _object(_object(flow_run, "status"), "report")
 
 
+def given_up_last(flow_run: Mapping[str, Any]) -> int:
+    """Tell which attempt was the last that its engine gave up to wait, and whose time had come then; 0: none that is known."""
+    attempts = _object(flow_run, "status").get("attempts")
+    found = [_object({"attempt": each}, "attempt") for each in attempts] if isinstance(attempts, list) else []
+    numbers = [each.get("number") for each in found if each.get("state") == "Scheduled"]
+    return max((number for number in numbers if isinstance(number, int)), default=0)
+
+
 def is_ours(flow_run: Mapping[str, Any], uid: str, instance: str) -> bool:
     """Tell whether a FlowRun is the one that was claimed, and its report ours."""
     return _object(flow_run, "metadata").get("uid") == uid and report_of(flow_run).get("instance") == instance

@@ -17,7 +17,7 @@ from penstock.base.texts import text_of
 from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
-from penstock.pod.assignment import inputs
+from penstock.pod.assignment import given_up_last, inputs
 from penstock.pod.keeping import advice, durable, stored, tell, unstored
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
@@ -135,7 +135,7 @@ class Body:
         )
         self.root.suspend = self._suspensions.suspend
         attempt.progress.count(self.root.progress)
-        state, states = self._waits.go_on(self.root)
+        state, states = self._waits.go_on(self.root, given_up_last(self._around.reporter.flow_run or {}))
         observing.subscribe(self._observe)
         period = env.timings.progress
         self._around.reporter.send_progress(attempt.progress_report, period, first=min(FIRST_PROGRESS_SECONDS, period))

@@ -132,22 +132,24 @@ class Earlier:
     deadlines: Mapping[str, datetime]
 
 
-def earlier(noted: object, attempt: int, now: datetime, limit: float) -> Earlier | None:
+def earlier(noted: object, attempt: int, waited: int, now: datetime, limit: float) -> Earlier | None:
     """Read a record; None where there is none of an earlier attempt, or none that can be read.
 
     What is left of a wait by this node's clock is waited for, up to the limit: more is a difference of clocks, for whoever
-    began this attempt has waited already.
+    began this attempt has waited already. An attempt that was lost after it had written its record was never waited for.
 
     Args:
         noted: What was stored.
         attempt: Number of this attempt.
+        waited: That of the last attempt after which was waited.
         now: The wall-clock time.
         limit: Seconds that are waited for in the pod.
     """
     try:
         if not isinstance(noted, Mapping) or noted["attempt"] >= attempt:
             return None
-        begun_for = datetime.fromisoformat(noted["until"]) if noted["until"] else None
+        over = noted["until"] is not None and noted["attempt"] <= waited
+        begun_for = datetime.fromisoformat(noted["until"]) if over else None
         latest = now + timedelta(seconds=limit)
         runs: dict[str, tuple[datetime | None, int]] = {}
         for address, known in noted["runs"].items():

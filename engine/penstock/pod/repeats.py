@@ -8,9 +8,13 @@ Neighbours: ``penstock.pod.waits`` asks; it is told what the observer of the run
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from penstock.base.texts import marked
+
+MANY = 100
+"""From so many staged results on it is looked which are committed by now: each holds its value."""
 
 _ENDS = frozenset({"FAILED", "CANCELLED", "CRASHED"})
 
@@ -21,7 +25,9 @@ class Repeats:
     def __init__(self) -> None:
         self._first: str | None = None
         self._below: dict[int, str] = {}  # by the run around it, which is not over
-        self._staged: list[tuple[Any, str]] = []  # transactions, each with the address of its run
+        self._staged: list[tuple[Any, str]] = []  # transactions, each with the name of its run
+        self._many = MANY
+        self._lock = threading.Lock()
 
     def forget(self) -> None:
         """The flow itself is tried again, and everything in it."""
@@ -43,10 +49,15 @@ class Repeats:
 
     def why(self) -> str | None:
         """Say what would be done again, the first of it; None: nothing."""
-        self._staged = [staged for staged in self._staged if staged[0].is_staged()]
-        if self._staged:
-            return f"{self._staged[0][1]} belongs to a transaction that is open"
+        with self._lock:
+            self._forget_committed()
+            if self._staged:
+                return f"{self._staged[0][1]} belongs to a transaction that is open"
         return self._first or next(iter(self._below.values()), None)
+
+    def _forget_committed(self) -> None:
+        self._staged = [staged for staged in self._staged if staged[0].is_staged()]
+        self._many = max(MANY, 2 * len(self._staged))
 
     def _why(self, run: Any, new: Any, inner: str | None) -> str | None:
         if new.type.value != "COMPLETED":
@@ -56,7 +67,10 @@ class Repeats:
             return None if stored else inner
         transaction = run.transaction
         if stored and transaction is not None and transaction.is_staged():
-            self._staged.append((transaction, _name(run)))
+            with self._lock:
+                self._staged.append((transaction, _name(run)))
+                if len(self._staged) > self._many:
+                    self._forget_committed()
         if stored:
             return None
         return f"the result of {_name(run)} is not stored, so that it would run again"

@@ -21,6 +21,9 @@ from penstock.interruption.section import Section
 if TYPE_CHECKING:
     from penstock.interruption.interrupt import Control
 
+MANY = 1000
+"""From so many runs that live on it is looked whether some have been left."""
+
 _ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 
 
@@ -37,6 +40,7 @@ class Resting:
         self._held = held
         self._live: dict[int, Any] = {}
         self._busy: Any = None
+        self._many = MANY
 
     def observe(self, run: Any, new: Any) -> None:
         """Take note of a change of a run; the root's too."""
@@ -44,12 +48,21 @@ class Resting:
             self._live.pop(id(run), None)
         else:
             self._live[id(run)] = run
+            if len(self._live) > self._many:
+                self._forget_left()
 
-    def live(self) -> list[Any]:
-        """The runs that are not over, in the order in which they were made."""
+    def _forget_left(self) -> None:
+        """Let go of runs that ended in a state which is no end: nothing tells of them."""
+        for run in self.live(every=True):
+            if run.call is None:
+                self._live.pop(id(run), None)
+        self._many = max(MANY, 2 * len(self._live))
+
+    def live(self, *, every: bool = False) -> list[Any]:
+        """The runs that are not over, in the order in which they were made; ``every``: also those that were left."""
         while True:
             try:
-                return [run for run in list(self._live.values()) if run.call is not None]
+                return [run for run in list(self._live.values()) if every or run.call is not None]
             except RuntimeError:
                 continue  # it changed while it was read
 

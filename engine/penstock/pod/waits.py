@@ -84,8 +84,13 @@ class Waits:
 
     # -- what was waited for before ----------------------------------------------------------------------------------
 
-    def go_on(self, root: Any) -> tuple[State | None, dict[str, State]]:
-        """Take up what an earlier attempt has waited for: the first states of the root and of runs below it, by address."""
+    def go_on(self, root: Any, waited: int) -> tuple[State | None, dict[str, State]]:
+        """Take up what an earlier attempt has waited for: the first states of the root and of runs below it, by address.
+
+        Args:
+            root: The flow run.
+            waited: Number of the last attempt that was given up to wait.
+        """
         self._root = root
         if self._attempt > 1 and self._limit > 0 and (store := self._store()).durable:
             try:
@@ -94,7 +99,7 @@ class Waits:
             except Exception as error:  # noqa: BLE001 - the store, which may be the user's own
                 tell(f"What an earlier attempt has waited for can't be read, tries are counted anew: {text_of(error)}")
                 noted = None
-            self._earlier = earlier(noted, self._attempt, _now(), self._limit)
+            self._earlier = earlier(noted, self._attempt, waited, _now(), self._limit)
         if self._earlier is None:
             return None, {}
         self._noted = True
@@ -128,7 +133,7 @@ class Waits:
             self._paused_at = self._paused_at or time.monotonic()
         else:
             self._paused_at = None
-        if kind is SCHEDULED or kind is PAUSED:
+        if kind is SCHEDULED or self._paused_at is not None:
             self._begin()
         elif self._looks:
             self._look.set()
