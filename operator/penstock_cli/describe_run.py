@@ -91,7 +91,9 @@ def _times(run: Run) -> Iterator[str]:
 
 
 def _values(run: Run) -> Iterator[str]:
-    if parameters := run.body["spec"].get("parameters"):
+    from penstock_operator.core.inherited import given_to
+
+    if parameters := given_to(run.status.get("parameters"), run.body["spec"].get("parameters")):
         yield "Parameters:"
         for key, value in parameters.items():
             yield from inner(key, json.dumps(value, ensure_ascii=False))

@@ -60,6 +60,10 @@ def retry(api: Api, name: str, wish: Wish, *, everything: bool, new_name: str | 
         )
     _tell_changes(api, old)
     spec: dict[str, Any] = {key: old.body["spec"][key] for key in _COPIED if key in old.body["spec"]}
+    from penstock_operator.core.inherited import given_to
+
+    if given := given_to(old.status.get("parameters"), old.body["spec"].get("parameters")):
+        spec["parameters"] = given  # also those that it took from the run which it repeats
     if not everything:
         spec["rerunOf"] = {"name": name}
     metadata: Json = {"labels": labels} if (labels := _labels(old)) else {}

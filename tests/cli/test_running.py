@@ -297,6 +297,15 @@ def test_a_retry_of_everything(at: Stage, penstock: Penstock) -> None:
     assert "rerunOf" not in made(penstock("retry", "a", "--all", "-o", "json"))["spec"]
 
 
+def test_a_retry_has_the_parameters_that_the_other_took_over(at: Stage, penstock: Penstock) -> None:
+    """Those of a run that repeats another itself stand in its status."""
+    at.run("a", parameters={"n": 1})
+    at.status("a", "Failed", parameters='{"day": "2026-11-21", "n": 2, "none": null}')
+    spec = made(penstock("retry", "a", "--all", "-o", "json"))["spec"]
+    assert spec["parameters"] == {"day": "2026-11-21", "n": 1, "none": None}
+    assert "none: null" in penstock("describe", "fr/a").out.partition("Parameters:")[2]
+
+
 def test_a_retry_tells_that_the_flow_has_changed(at: Stage, penstock: Penstock) -> None:
     flow(at)
     at.post(

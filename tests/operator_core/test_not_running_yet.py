@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -1123,6 +1124,63 @@ def test_lineage_is_that_of_the_run_which_it_repeats() -> None:
     decision = decide(fresh({"flowSpec": flow_spec(), "rerunOf": {"name": "x"}}, rerun_of=first))
     assert decision.status is not None
     assert decision.status.lineage == "the-very-first"
+
+
+THEIRS = {"day": "2026-11-21", "rows": 5, "none": None}
+TAKEN = {"day": "2026-11-21", "none": None}
+
+
+@pytest.mark.parametrize(
+    ("repeats", "own", "taken"),
+    [
+        ({"parameters": THEIRS}, {"rows": 7}, TAKEN),
+        ({"parameters": THEIRS}, {}, THEIRS),
+        ({"parameters": THEIRS}, THEIRS, None),
+        ({}, {"rows": 7}, None),
+        ({"parameters": {"rows": 6}, "took": '{"day":"2026-11-21","none":null,"rows":5}'}, {"rows": 7}, TAKEN),
+        ({"parameters": THEIRS, "flowSpec": flow_spec(entrypoint="other.py:main")}, {}, None),
+        ({"parameters": THEIRS, "flowSpec": None, "flowRef": {"name": "etl"}}, {}, None),
+    ],
+    ids=["some are given", "none are", "all are", "there are none", "it took some itself", "another flow", "a Flow"],
+)
+def test_parameters_that_are_not_given_are_those_of_the_run_which_it_repeats(
+    repeats: dict[str, Any], own: dict[str, Any], taken: dict[str, Any] | None
+) -> None:
+    """Written once, with the lineage: nothing that becomes of the other run afterwards counts."""
+    spec = {"flowSpec": flow_spec(), **{k: v for k, v in repeats.items() if k != "took"}}
+    took = {"parameters": repeats["took"]} if "took" in repeats else {}
+    first = run({k: v for k, v in spec.items() if v is not None}, status_json("Completed", lineage="the-first", **took))
+    mine = {"flowSpec": flow_spec(), "rerunOf": {"name": "x"}, "parameters": own}
+    decision = decide(fresh(mine, rerun_of=first))
+    assert decision.status is not None
+    text = decision.status.parameters
+    assert (json.loads(text) if text is not None else None) == taken
+    other = run({"flowSpec": flow_spec(), "parameters": {"day": "another"}}, status_json("Completed", lineage="x"))
+    settled = decision.status.to_json()
+    again = decide(observed(run(mine, {**settled, "state": status_json("Scheduled", "Late")["state"]}), rerun_of=other))
+    assert again.status is None or again.status.parameters == text
+
+
+def test_what_is_taken_over_is_checked_by_the_schema() -> None:
+    schema = {"type": "object", "properties": {"rows": {"type": "integer"}}, "required": ["day"]}
+    spec = {"flowSpec": flow_spec(parametersSchema=schema), "rerunOf": {"name": "x"}, "parameters": {"rows": "two"}}
+    first = run({"flowSpec": flow_spec(), "parameters": THEIRS}, status_json("Completed", lineage="x"))
+    decision = decide(fresh(spec, rerun_of=first))
+    assert state_of(decision) == "Failed/InvalidParameters"
+    assert decision.status is not None
+    assert decision.status.state is not None
+    assert decision.status.state.message == "parameters.rows: 'two' is not of type 'integer'"
+
+
+@pytest.mark.parametrize("parameters", [{"text": "x" * 20_000}, {"deep": json.loads("[" * 200 + "]" * 200)}])
+def test_what_a_status_cannot_hold_is_said_and_not_left_out(parameters: dict[str, Any]) -> None:
+    first = run({"flowSpec": flow_spec(), "parameters": parameters}, status_json("Completed", lineage="x"))
+    decision = decide(fresh({"flowSpec": flow_spec(), "rerunOf": {"name": "x"}}, rerun_of=first))
+    assert state_of(decision) == "Failed/InvalidParameters"
+    assert decision.status is not None
+    assert decision.status.state is not None
+    assert "FlowRun 'x' (rerunOf)" in (decision.status.state.message or "")
+    assert decision.status.parameters is None
 
 
 def test_the_flows_policy_is_under_the_runs() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.pod.assignment import NoEntrypointError, assign
+from penstock.pod.assignment import NoEntrypointError, assign, given_up_last
 from penstock.pod.intent import Intent
 from tests.support.pod_server import UID, flow_run
 
@@ -64,3 +64,32 @@ def test_the_lineage_is_the_one_of_the_status_and_the_uid_where_it_is_absent() -
     assert assign(run, None, None).lineage == "of-another-run"
     del run["status"]["lineage"]
     assert assign(run, None, None).lineage == UID
+
+
+def test_what_was_taken_over_goes_between_the_flows_and_the_runs_own() -> None:
+    run = flow_run(flowRef={"name": "etl"}, parameters={"day": "2026-11-21"})
+    run["status"]["parameters"] = '{"day": "before", "limit": null, "rows": 12345678901234567890}'
+    assert assign(run, FLOW, None).parameters == {"day": "2026-11-21", "limit": None, "rows": 12345678901234567890}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '"a"', "1"])
+def test_what_was_taken_over_cannot_be_read(text: str) -> None:
+    run = flow_run(flowRef={"name": "etl"})
+    run["status"]["parameters"] = text
+    with pytest.raises(ValueError, match=r"status\.parameters is no JSON object"):
+        assign(run, FLOW, None)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "number"),
+    [
+        (None, 0),
+        ("nonsense", 0),
+        ([None, {"state": "Scheduled"}, {"number": "1", "state": "Scheduled"}], 0),
+        ([{"number": 1, "state": "Scheduled"}, {"number": 2, "state": "Crashed"}], 1),
+        ([{"number": 1, "state": "Scheduled"}, {"number": 2, "state": "Scheduled"}], 2),
+        ([{"number": 1, "state": "Crashed", "reason": "Interrupted"}], 0),
+    ],
+)
+def test_after_which_attempt_was_waited(attempts: object, number: int) -> None:
+    assert given_up_last({"status": {"attempts": attempts}}) == number

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pod.conftest import StartPod
 from tests.support.pod_process import PodProcess
-from tests.support.pod_server import PodServer
+from tests.support.pod_server import UID, PodServer
 
 STEPS = (
     "from marks import wait_for\n@task\n{kind}def step(i):\n    mark(f'step-{{i}}')\n    wait_for(f'go-{{i}}')\n"
@@ -260,6 +260,7 @@ def next_attempt(server: PodServer, number: int, **inputs: object) -> None:
     def change(run: dict[str, Any]) -> None:
         del run["status"]["report"]
         run["status"]["attempt"] = {"number": number, "podName": f"etl-7f3c2-{number}"}
+        run["status"]["attempts"] = [{"number": number - 1, "state": "Scheduled", "reason": "AwaitingRetry"}]
         run["spec"]["inputs"] = inputs
 
     server.change(change)
@@ -298,8 +299,10 @@ def test_suspended_by_code_and_resumed_by_another_attempt(
     assert (server.report["type"], server.report["result"]["json"]) == ("Completed", "true")
 
 
-def test_a_suspension_that_timed_out_fails(start: StartPod, server: PodServer, tmp_path: Path) -> None:
-    source = SUSPENDS.format(kind="", call="", more=", timeout=0.05")
+@pytest.mark.parametrize("wanted", ["wait_for_input=bool, ", ""], ids=["for an answer", "for anything"])
+def test_a_suspension_that_timed_out_fails(start: StartPod, server: PodServer, tmp_path: Path, wanted: str) -> None:
+    """Nobody has let it go on: that its time is over is no consent."""
+    source = SUSPENDS.format(kind="", call="", more=", timeout=0.05").replace("wait_for_input=bool, ", wanted)
     env = {"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results"}
     first = start(source, env=env)
     assert first.wait() == 0, first.output
@@ -309,6 +312,27 @@ def test_a_suspension_that_timed_out_fails(start: StartPod, server: PodServer, t
     second = start(source, env={**env, "PENSTOCK_ATTEMPT": "2", "POD_NAME": "etl-7f3c2-2"})
     assert second.wait() == 1, second.output
     assert server.report["error"]["type"].endswith("FlowPauseTimeout")
+
+
+def test_an_answer_of_the_run_that_is_repeated_is_none(start: StartPod, server: PodServer, tmp_path: Path) -> None:
+    """It has the same lineage; an attempt of this run that was lost before has asked nobody."""
+    source = SUSPENDS.format(kind="", call="", more="").replace("wait_for_input=bool, ", "")
+    env = {"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results"}
+    first = start(source, env=env)
+    assert first.wait() == 0, first.output
+
+    def repeat(run: dict[str, Any]) -> None:
+        run["metadata"]["uid"] = "another"
+        run["status"]["lineage"] = UID
+
+    server.change(repeat)
+    next_attempt(server, 2)
+    second = start(
+        source, env={**env, "PENSTOCK_FLOWRUN_UID": "another", "PENSTOCK_ATTEMPT": "2", "POD_NAME": "etl-7f3c2-2"}
+    )
+    assert second.wait() == 0, second.output
+    assert not second.has_mark("after")
+    assert (server.report or {})["type"] == "Suspended"
 
 
 def test_a_suspension_without_durable_results_is_refused(start: StartPod, server: PodServer) -> None:

@@ -158,6 +158,12 @@ ROWS: list[tuple[tuple[str, ...], str, str, str]] = [
         f"{CORE}/test_stopping.py::test_a_pause_says_how_it_ends",
     ),
     (FR, "status.", "specHash", f"{CORE}/test_status_and_retention.py::test_a_spec_that_changed_after_the_run_began_is_told"),
+    (
+        FR,
+        "status.",
+        "parameters",
+        f"{CORE}/test_not_running_yet.py::test_parameters_that_are_not_given_are_those_of_the_run_which_it_repeats[it took some itself]",
+    ),
     (FR, "status.", "lineage", f"{CORE}/test_not_running_yet.py::test_lineage_is_that_of_the_run_which_it_repeats"),
     # --- what the engine says
     (

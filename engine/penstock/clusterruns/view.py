@@ -76,8 +76,9 @@ class FlowRunView:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Its own parameters; those that its Flow adds are not among them."""
-        return dict(self._spec.get("parameters") or {})
+        """Its own parameters, and those that it took from the run which it repeats; those that its Flow adds are not among them."""
+        taken = json.loads(self._status.get("parameters") or "{}")
+        return {**taken, **(self._spec.get("parameters") or {})}
 
     @property
     def context(self) -> dict[str, Any]:

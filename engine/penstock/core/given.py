@@ -25,7 +25,7 @@ Steps = Generator[Effect, Any, Any]
 
 
 def begin(run: Run, world: World) -> Steps:
-    """Go on from the given state; the state that ends the run at once, or None to go on."""
+    """Go on from the given state: the state that ends the run at once, None to go on, `Raised` where its wait was interrupted."""
     from penstock.core import changes, retry
 
     state = run.given
@@ -52,13 +52,14 @@ def begin(run: Run, world: World) -> Steps:
                 return state
             stopped = yield Sleep(delay)
             if stopped is not None:
-                changes.put(run, crashed_state(stopped.exc), world)
-                return run.state
+                return stopped
     elif kind is RUNNING:
         run.run_count = max(1, run.run_count, _count(state, default=0))
     elif kind is PAUSED:
         stopped = yield Hold(state)
         if stopped is not None:
+            if run.control.cause is not None:
+                return stopped
             changes.put(run, failed_state(stopped.exc, f"{run.kind} run was not resumed: "), world)
             return run.state
     return None

@@ -73,9 +73,13 @@ def live(run: Run, world: World) -> Life:
 
 def _from_given(run: Run, world: World) -> Stage:
     """A first state that was given: the life ends in it, or goes on from it."""
-    settled: State | None = yield from given_states.begin(run, world)
+    settled: State | Raised | None = yield from given_states.begin(run, world)
     if settled is None:
         return None
+    if isinstance(settled, Raised):
+        if run.control.cause is not None:
+            return (yield from _interrupted(run, settled, world))
+        return (yield from _end(run, crashed_state(settled.exc), world))
     if settled.type is CANCELLING:
         return (yield from _end(run, settled, world))
     run.state.ended = True
@@ -266,7 +270,8 @@ def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None =
         put(run, State(CANCELLING, message=state.message), world)
         yield from run_hooks(run, run.definition.on_cancellation_hooks, run.state, world)
         hooks = False
-    put(run, state, world)
+    if state is not run.state:  # what waits between two tries stays as it is, when the process is given up for that
+        put(run, state, world)
     if hooks:
         yield from final_hooks(run, state, world)
     world.closed(run, state)

@@ -18,6 +18,7 @@ from penstock.core.state_parts import (
     CRASHED,
     FAILED,
     PAUSED,
+    SCHEDULED,
     TERMINAL_STATES,
     StateType,
 )
@@ -175,6 +176,9 @@ def cancelled_state(message: str | None = None) -> State:
 def interrupted_state(run: Any, out: Any) -> State:
     """The state of a run that its control's cause ended; `out` is what the body did, if it did something."""
     cause = run.control.cause
+    if cause.kind == "waiting":
+        waiting: State = run.state if run.state.type is SCHEDULED else cause.state.fresh_copy()
+        return waiting
     exc = out.exc if isinstance(out, Raised) else None
     note = ""
     if out is not None and not isinstance(exc, TerminationSignal):

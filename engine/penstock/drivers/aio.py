@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import set_done
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
 from penstock.base.tracebacks import trimmed
@@ -21,7 +20,7 @@ from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.sync import Dropped, release
 from penstock.drivers.world import WORLD
 from penstock.interruption.calling import aperform_call
-from penstock.interruption.loop_target import LoopTarget
+from penstock.interruption.loop_target import LoopTarget, until_done
 from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
@@ -83,8 +82,13 @@ async def advance_async(run: Run, outcome: Any) -> Any:
         return done.value
 
 
-async def guarded(run: Run, work: Any) -> Any:
+async def guarded(run: Run, work: Any, *, resting: bool = False) -> Any:
     """Await `work` as the run's blocking effect: interruptible, and another thread may end the run meanwhile.
+
+    Args:
+        run: whose effect it is.
+        work: what is awaited.
+        resting: it is a wait for runs, for time or for a resume.
 
     Returns:
         The value of `work`, or `Raised`; an interruption is a TerminationSignal.
@@ -94,6 +98,7 @@ async def guarded(run: Run, work: Any) -> Any:
     control.active[run] = target
     before = target.reached
     target.busy += 1
+    target.resting += resting
     out: Any
     try:
         if control.cause is not None and not run.exempt and not run.reached:
@@ -115,6 +120,7 @@ async def guarded(run: Run, work: Any) -> Any:
         out = Raised(exc)
         control.crashed(run, exc)
     target.busy -= 1
+    target.resting -= resting
     if control.active.pop(run, None) is None:
         raise Dropped
     return out
@@ -173,14 +179,6 @@ async def timed(run: Run) -> Any:
     )  # a body that swallowed the cancellation is late all the same
 
 
-async def until_done(upstream: Any) -> None:
-    """Wait for a future of the engine without blocking the loop."""
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    upstream.add_done_callback(lambda _: loop.call_soon_threadsafe(set_done, done))
-    await done
-
-
 async def _all_done(upstreams: Any) -> None:
     for upstream in upstreams:
         await until_done(upstream)
@@ -193,7 +191,7 @@ async def perform_wait(run: Run, effect: Wait) -> Any:
 
 async def perform_sleep(run: Run, effect: Sleep) -> Any:
     """Wait for some time."""
-    out = await guarded(run, asyncio.sleep(effect.seconds))
+    out = await guarded(run, asyncio.sleep(effect.seconds), resting=True)
     return out if isinstance(out, Raised) else None  # a test's own `asyncio.sleep` may give anything
 
 
@@ -201,7 +199,7 @@ async def perform_hold(run: Run, effect: Hold) -> Any:
     """Wait for the root to be resumed."""
     from penstock.drivers.holding import ahold
 
-    return await guarded(run, ahold(run, effect.state))
+    return await guarded(run, ahold(run, effect.state), resting=True)
 
 
 async def perform_gate(run: Run, effect: Gate) -> None:
@@ -210,7 +208,12 @@ async def perform_gate(run: Run, effect: Gate) -> None:
     if gate is not None:
         from penstock.base.asyncutils import run_sync_in_worker_thread
 
-        await run_sync_in_worker_thread(gate, run)
+        target = target_of(run)
+        target.resting += 1
+        try:
+            await run_sync_in_worker_thread(gate, run)
+        finally:
+            target.resting -= 1
 
 
 async def perform_drain(run: Run, effect: Drain) -> Any:

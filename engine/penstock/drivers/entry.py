@@ -87,10 +87,15 @@ def new_task_run(
         if root.is_flow and (root.given_states or root.task_contexts):  # type: ignore[attr-defined]
             take_given(run, root)  # type: ignore[arg-type]
     if state is not None:
-        run.given = state
+        run.given = _begun_before(run.given, state)
     given = run.given
     create(run, WORLD, given if given is not None and given.type in (SCHEDULED, PAUSED) else None)
     return run
+
+
+def _begun_before(known: State | None, state: State) -> State:
+    """A first state that is given by hand; but a wait that an earlier attempt has begun stands before one that is made anew."""
+    return known if known is not None and known.type is SCHEDULED and state.type is SCHEDULED else state
 
 
 def take_given(run: Run, root: FlowRun) -> None:
@@ -142,7 +147,7 @@ def new_flow_run(
             take_given(run, root)  # type: ignore[arg-type]
         _track(run, parent)
     if state is not None:
-        run.given = state
+        run.given = _begun_before(run.given, state)
     given = run.given
     flow.rebind(run)
     create(run, WORLD, given if given is not None and (parent is None or given.type in (SCHEDULED, PAUSED)) else None)
@@ -294,7 +299,7 @@ def close_runner(run: FlowRun) -> None:
     runner, run.runner = run.runner, None
     if runner is not None and runner.owned:
         runner.__exit__(None, None, None)
-    if run.unseen:
+    if run.unseen and (run.control.cause is None or run.control.cause.kind != "waiting"):
         report_unseen(run)
 
 

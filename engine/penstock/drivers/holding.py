@@ -54,14 +54,24 @@ class Ticket:
 class Pauses:
     """What a root flow run knows of its pauses: those that wait, and the answers of those that were resumed."""
 
-    __slots__ = ("answers", "early", "lock", "ordinal", "waiting")
+    __slots__ = ("answers", "deadlines", "early", "lock", "ordinal", "waiting")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # an observer of the pause may answer it at once
         self.early: tuple[Any] | None = None  # the answer to a given PAUSED that nobody waits in yet
         self.waiting: dict[str, Ticket] = {}
         self.answers: dict[str, Any] = {}
+        self.deadlines: dict[str, float] = {}  # of pauses that an earlier attempt has begun, seconds since the epoch
         self.ordinal = 0
+
+    def left(self, key: str, timeout: float | None) -> float | None:
+        """How long a pause waits: for what is left of it, where an earlier attempt has begun it; an answer is read first."""
+        until = self.deadlines.pop(key, None)
+        return timeout if until is None else max(ANSWER_SECONDS, until - time.time())
+
+
+ANSWER_SECONDS = 1.0
+"""How long a pause whose time is over looks for an answer that came before."""
 
 
 def pauses_of(flow_run: FlowRun) -> Pauses:
@@ -127,7 +137,7 @@ def wait_for_resume(flow_run: FlowRun, state: State, key: str, timeout: float | 
     ticket = begin(flow_run, state, key, model)
     freeze(flow_run)
     try:
-        resumed = block(ticket.waiter, timeout)
+        resumed = block(ticket.waiter, timeout, resting=True)
     finally:
         # Pushed back first: thawed before, a deadline that passed meanwhile would ring at once.
         end(flow_run, ticket, began)
@@ -144,6 +154,7 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
     import asyncio
 
     from penstock.base.asyncutils import set_done
+    from penstock.interruption.loop_target import resting_here
 
     began = time.monotonic()
     loop = asyncio.get_running_loop()
@@ -156,7 +167,8 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
             ticket.callbacks.append(lambda: loop.call_soon_threadsafe(set_done, done))
     freeze(flow_run)
     try:
-        await asyncio.wait([done], timeout=timeout)
+        with resting_here():
+            await asyncio.wait([done], timeout=timeout)
     finally:
         # Pushed back first: thawed before, a deadline that passed meanwhile would ring at once.
         end(flow_run, ticket, began)

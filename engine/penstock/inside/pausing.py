@@ -53,7 +53,7 @@ class _Begun:
             pauses.ordinal += 1
             key = str(pauses.ordinal)
         self.key = key
-        self.timeout = timeout
+        self.timeout = timeout = pauses.left(key, timeout)
         self.known = key in pauses.answers
         self.answer = pauses.answers.get(key)
         self.model = None
@@ -96,7 +96,7 @@ def pause_flow_run(
         return begun.answer
     from penstock.drivers.holding import wait_for_resume
 
-    return wait_for_resume(begun.flow_run, begun.state, begun.key, timeout, begun.model)
+    return wait_for_resume(begun.flow_run, begun.state, begun.key, begun.timeout, begun.model)
 
 
 async def apause_flow_run(
@@ -108,7 +108,7 @@ async def apause_flow_run(
         return begun.answer
     from penstock.drivers.holding import await_resume
 
-    return await await_resume(begun.flow_run, begun.state, begun.key, timeout, begun.model)
+    return await await_resume(begun.flow_run, begun.state, begun.key, begun.timeout, begun.model)
 
 
 def _resume(flow_run_id: Any, run_input: Any) -> None:

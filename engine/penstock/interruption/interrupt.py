@@ -10,7 +10,9 @@ What an interrupt does, in this order:
    other threads by injection at the next bytecode, in async code by cancelling the task. While the engine's own code
    runs, or inside `shield()`, it is kept and raised when user code goes on.
 3. The states follow the cause, innermost run first, then hooks: cancelled: CANCELLING, `on_cancellation`, CANCELLED;
-   terminated: CRASHED, `on_crashed`; suspended: PAUSED/Suspended, no hooks; superseded: CRASHED, no hooks.
+   terminated: CRASHED, `on_crashed`; suspended: PAUSED/Suspended, no hooks; waiting (for so long that the process is
+   given up): the state of the cause, what waits between two tries stays AwaitingRetry, no hooks; superseded: CRASHED,
+   no hooks.
 
 A body that swallows the signal does not change that outcome; the message says what it did. A body that ended before
 the signal reached it, or inside `shield()`, keeps its own outcome. Worker threads are not waited for (setting
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-CauseKind = Literal["terminated", "cancelled", "suspended", "superseded"]
+CauseKind = Literal["terminated", "cancelled", "suspended", "waiting", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,13 @@ class Cause:
         kind: what the final state will be; see the module's docstring.
         signal: number of the signal that came, if one did.
         message: for people; ends up in the message of the state.
+        state: with `waiting`: the state in which the run leaves this process, SCHEDULED or PAUSED.
     """
 
     kind: CauseKind
     signal: int | None = None
     message: str = ""
+    state: Any = None
 
 
 @dataclass(slots=True)
@@ -134,7 +138,7 @@ class Control:
     def interrupt(self, cause: Cause, *, hooks_until: float | None = None) -> bool:
         """Ask the run to stop. Thread-safe, also from a signal handler; never blocks on user code.
 
-        A second call changes nothing but: `cancelled` replaces `terminated` or `suspended` as long as the outcome is
+        A second call changes nothing but: `cancelled` replaces `terminated`, `suspended` or `waiting` as long as the outcome is
         not decided (the intent came late), and a given `hooks_until` is always taken.
 
         Returns:
@@ -202,6 +206,20 @@ class Control:
             if life is self.root:
                 state = ended
         return state
+
+
+def leave_with(run: Any) -> None:
+    """Let nobody go on by a run that is only left, for another process to go on with: whoever waited for it leaves as well.
+
+    Args:
+        run: one that was waited for; None: not one of this engine's.
+
+    Raises:
+        TerminationSignal: it is left.
+    """
+    cause = None if run is None or run.exempt else run.control.cause
+    if cause is not None and cause.kind == "waiting":
+        raise TerminationSignal(cause.signal or 15)
 
 
 class _Roots:

@@ -9,14 +9,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.asyncutils import set_done
+from penstock.base.current import current_run
+from penstock.interruption.section import current_section
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class LoopTarget:
     """An asyncio task that executes bodies: where an interruption is delivered."""
 
-    __slots__ = ("busy", "loop", "on_raise", "pending", "reached", "shields", "task")
+    __slots__ = ("busy", "loop", "on_raise", "pending", "reached", "resting", "section", "shields", "task")
 
     def __init__(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.task = task
@@ -24,6 +28,8 @@ class LoopTarget:
         self.shields = 0
         self.pending = False
         self.reached = 0
+        self.resting = 0  # how many waits of the engine it is in: for runs, for time, for a resume
+        self.section = current_section()  # of the thread in which the loop runs
         self.busy = 0  # how many runs await something here; with none there is nothing to interrupt
         self.on_raise: Callable[[Any], None] | None = None
 
@@ -45,3 +51,27 @@ class LoopTarget:
             self.on_raise(self)
         self.reached += 1
         self.task.cancel()
+
+
+async def until_done(upstream: Any) -> None:
+    """Wait for a future of the engine without blocking the loop."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+    upstream.add_done_callback(lambda _: loop.call_soon_threadsafe(set_done, done))
+    with resting_here():
+        await done
+
+
+@contextlib.contextmanager
+def resting_here() -> Iterator[None]:
+    """For the block the current run's asyncio task waits for runs or for a resume, and has nothing else to do."""
+    run = current_run.get()
+    target = run.control.active.get(run) if run is not None and run.control is not None else None
+    if not isinstance(target, LoopTarget):
+        yield
+        return
+    target.resting += 1
+    try:
+        yield
+    finally:
+        target.resting -= 1

@@ -54,6 +54,7 @@ class Section:
         "on_raise",
         "open",
         "pending",
+        "resting",
         "shields",
         "slot",
         "thread_id",
@@ -70,6 +71,7 @@ class Section:
         self.injected = False
         self.injected_type: type[BaseException] | None = None
         self.shields = 0
+        self.resting = False  # it waits for runs, for time or for a resume, and for nothing else
         self.lock = threading.Lock()
         self.waiter: threading.Lock | None = None
         self.slot: Any = None  # permission of a bounded pool to execute; given up while the thread blocks
@@ -181,8 +183,13 @@ class Section:
             set_async_exception(self.thread_id, None)
             self.injected = False
 
-    def block(self, waiter: threading.Lock, timeout: float | None = None) -> bool:
+    def block(self, waiter: threading.Lock, timeout: float | None = None, resting: bool = False) -> bool:
         """Wait until `waiter` (held) is released; deliveries end the wait by their exception.
+
+        Args:
+            waiter: held by the caller.
+            timeout: seconds.
+            resting: that is all there is to do here until then; read from other threads.
 
         Returns:
             True when released, False when `timeout` seconds passed.
@@ -194,6 +201,7 @@ class Section:
                 self.open = True
                 if self.pending is not None:
                     self.fire()
+                self.resting = resting
                 # In slices: a signal that comes just before a wait begins is noticed at the next slice.
                 left = timeout
                 while not (
@@ -203,15 +211,19 @@ class Section:
                 ):
                     if left is not None and (left := left - SLICE_SECONDS) <= 0:
                         break
+                self.resting = False
                 self.open = was_open
             except BaseException:
+                self.resting = False
                 self.open = was_open
                 raise
             return acquired
         with self.lock:
             self.waiter = None if self.pending is not None and not self.shields else waiter
         if self.waiter is not None:
+            self.resting = resting
             acquired = waiter.acquire(True, -1 if timeout is None else max(0.0, timeout))
+            self.resting = False
             with self.lock:
                 self.waiter = None
         else:

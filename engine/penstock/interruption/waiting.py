@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def block(waiter: threading.Lock, timeout: float | None = None) -> bool:
+def block(waiter: threading.Lock, timeout: float | None = None, resting: bool = False) -> bool:
     """Wait until `waiter` (held) is released; the slot of a pool is given up meanwhile.
+
+    Args:
+        waiter: held by the caller.
+        timeout: seconds.
+        resting: nothing else is to be done here until then; see `Section.block`.
 
     Returns:
         True when released, False when `timeout` seconds passed.
@@ -25,12 +30,12 @@ def block(waiter: threading.Lock, timeout: float | None = None) -> bool:
     section = current_section()
     slot = section.slot
     if slot is None:
-        return section.block(waiter, timeout)
+        return section.block(waiter, timeout, resting)
     if waiter.acquire(False):
         return True
     slot.give_up()
     try:
-        return section.block(waiter, timeout)
+        return section.block(waiter, timeout, resting)
     finally:
         slot.take_back()
 
@@ -50,9 +55,9 @@ def without_slot() -> Iterator[None]:
 
 
 def pause_here(seconds: float) -> None:
-    """Sleep, interruptible."""
+    """Sleep between two tries, interruptible."""
     lock = threading.Lock()
     lock.acquire()
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        block(lock, min(left, 3600.0))
+        block(lock, min(left, 3600.0), resting=True)

@@ -1,12 +1,13 @@
 """From the claim's answer to what is to be run: the one place that knows where everything is in the FlowRun.
 
 Pure. With ``flowSpec`` the whole flow is in the answer; with ``flowRef`` it is in ``flow.json`` of the mounted
-revision, and the answer holds nothing of the Flow. The run's parameters go over the flow's, top level only; null is a
-value.
+revision, and the answer holds nothing of the Flow. The run's parameters go over those that it took from the run which it
+repeats, these over the flow's, top level only; null is a value.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,14 @@ def report_of(flow_run: Mapping[str, Any]) -> Mapping[str, Any]:
     return _object(_object(flow_run, "status"), "report")
 
 
+def given_up_last(flow_run: Mapping[str, Any]) -> int:
+    """Tell which attempt was the last that its engine gave up to wait, and whose time had come then; 0: none that is known."""
+    attempts = _object(flow_run, "status").get("attempts")
+    found = [_object({"attempt": each}, "attempt") for each in attempts] if isinstance(attempts, list) else []
+    numbers = [each.get("number") for each in found if each.get("state") == "Scheduled"]
+    return max((number for number in numbers if isinstance(number, int)), default=0)
+
+
 def is_ours(flow_run: Mapping[str, Any], uid: str, instance: str) -> bool:
     """Tell whether a FlowRun is the one that was claimed, and its report ours."""
     return _object(flow_run, "metadata").get("uid") == uid and report_of(flow_run).get("instance") == instance
@@ -88,6 +97,7 @@ def assign(flow_run: Mapping[str, Any], flow: Mapping[str, Any] | None, entrypoi
     Raises:
         NoEntrypointError: None is given anywhere.
         TooDeepError: Parameters or context are nested too deep.
+        ValueError: The parameters that were taken from another run can't be read.
     """
     spec, status = _object(flow_run, "spec"), _object(flow_run, "status")
     own = _object(spec, "flowSpec")
@@ -101,7 +111,7 @@ def assign(flow_run: Mapping[str, Any], flow: Mapping[str, Any] | None, entrypoi
     inline = _object(own, "source").get("inline")
     lineage = status.get("lineage") or _object(flow_run, "metadata").get("uid") or ""
     display_name = spec.get("displayName")
-    parameters = {**_object(definition, "parameters"), **_object(spec, "parameters")}
+    parameters = {**_object(definition, "parameters"), **_taken_over(status), **_object(spec, "parameters")}
     context = _object(spec, "context")
     for name, value in (("parameters", parameters), ("context", context)):
         if too_deep(value):
@@ -116,6 +126,22 @@ def assign(flow_run: Mapping[str, Any], flow: Mapping[str, Any] | None, entrypoi
         desired=desired_state(flow_run),
         flow_name=_object(spec, "flowRef").get("name"),
         display_name=display_name if isinstance(display_name, str) and display_name else None,
+    )
+
+
+def _taken_over(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read the parameters of the run that this one repeats."""
+    text = status.get("parameters")
+    if not isinstance(text, str) or not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise ValueError(
+        "status.parameters is no JSON object: it is the operator's, and tells what rerunOf's run was given"
     )
 
 

@@ -201,6 +201,7 @@ class Attempt:
                 ending=ending,
                 hooks=hooks,
                 resume_time=outcome.resume_time,
+                waiting=outcome.waiting,
                 pause=outcome.pause,
                 progress=self.progress.part(),
                 tasks=self.tasks.part(self.progress.running, self.progress.total) if outcome.type.outcome else None,

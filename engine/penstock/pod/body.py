@@ -17,13 +17,15 @@ from penstock.base.texts import text_of
 from penstock.core.changes import hook_name
 from penstock.core.runs import FlowRun
 from penstock.interruption.interrupt import Cause, Control
-from penstock.pod.assignment import inputs
+from penstock.pod.assignment import given_up_last, inputs
 from penstock.pod.keeping import advice, durable, stored, tell, unstored
 from penstock.pod.outcome import CauseKind, Outcome, from_state
 from penstock.pod.pauses import Pauses
 from penstock.pod.report import ErrorPart, HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
+from penstock.pod.resting import Resting
 from penstock.pod.suspensions import Suspensions
+from penstock.pod.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +77,7 @@ class Surroundings:
     ending: Demand
     source_dir: str | None
     signalled: Callable[[float], bool]
+    wake: Callable[[], None]
 
 
 class Body:
@@ -97,8 +100,19 @@ class Body:
         self._around = around
         self._control = Control(gate=gate, handle_signals=False, settle=self._answers_a_signal)
         self._gate = gate
-        self._suspensions = Suspensions(around.env.attempt, lambda: inputs(around.reporter.flow_run or {}))
+        self._suspensions = Suspensions(
+            around.env.uid, around.env.attempt, lambda: inputs(around.reporter.flow_run or {})
+        )
         self._pauses = Pauses(around.attempt, around.reporter, lambda: around.ending.has_intent_file)
+        self._waits = Waits(
+            flow,
+            around.env.uid,
+            around.env.attempt,
+            around.env.timings.long_wait,
+            Resting(self._control, lambda run: any(run is held for held in gate.waiting)),
+            lambda: self._pauses.part,
+            around.wake,
+        )
         self.outcome: Outcome | None = None
         self.unwound = False
         self._told = threading.Event()
@@ -121,11 +135,12 @@ class Body:
         )
         self.root.suspend = self._suspensions.suspend
         attempt.progress.count(self.root.progress)
+        state, states = self._waits.go_on(self.root, given_up_last(self._around.reporter.flow_run or {}))
         observing.subscribe(self._observe)
         period = env.timings.progress
         self._around.reporter.send_progress(attempt.progress_report, period, first=min(FIRST_PROGRESS_SECONDS, period))
         try:
-            return self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end())
+            ended = self._decide(self._drained() if self._flow.isgenerator else self._run_to_its_end(state, states))
         except ParameterBindError as error:
             # Raised before there is a run: neither states nor hooks tell of it.
             return Outcome(
@@ -134,12 +149,16 @@ class Body:
                 f"{text_of(error)}{_hint(given.parameters)}",
                 self._describe(error),
             )
+        if ended.type in (ReportType.FAILED, ReportType.CRASHED):
+            self._waits.forget()
+        return ended
 
-    def _run_to_its_end(self) -> Any:
+    def _run_to_its_end(self, state: Any, states: Mapping[str, Any]) -> Any:
         given = self._assignment
         ended = self._flow.run_engine(
-            parameters=dict(given.parameters), context=dict(given.context), flow_run=self.root, retry_wait_limit=None
-        )
+            parameters=dict(given.parameters), context=dict(given.context), flow_run=self.root, retry_wait_limit=None,
+            state=state, task_states=states,
+        )  # fmt: skip
         if not self._flow.isasync:
             return ended
         import asyncio
@@ -208,7 +227,8 @@ class Body:
     def interrupt(self, kind: CauseKind, signal: int | None, horizon: float) -> None:
         """Ask the run to stop."""
         message = (self.suspension_note or "") if kind == "suspended" else ""
-        self._control.interrupt(Cause(kind, signal, message), hooks_until=horizon)
+        state = self._waits.state if kind == "waiting" else None
+        self._control.interrupt(Cause(kind, signal, message, state), hooks_until=horizon)
         self._gate.open()
         self._told.set()
 
@@ -222,6 +242,23 @@ class Body:
     def hold_for_suspension(self) -> None:
         """Hold tasks and subflows back until the suspension, which is near, ends them."""
         self._gate.close(pausing=False)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it waits for so long that the pod is to be given up."""
+        return self._waits.left is not None
+
+    @property
+    def left(self) -> Outcome:
+        """What the attempt ends with when it is given up for a wait."""
+        state = self._waits.state
+        return self._as_left(from_state(state, None, False, previews=False, describe=self._describe, stored=stored))
+
+    def _as_left(self, outcome: Outcome) -> Outcome:
+        left = self._waits.left
+        if left is None:
+            return outcome
+        return replace(outcome, message=left.message, resume_time=left.until, waiting=left.address, pause=left.pause)
 
     def look_for_inputs(self, *, fresh: bool) -> None:
         """The run's inputs may have changed, in the last answer or (``fresh``) since."""
@@ -266,6 +303,7 @@ class Body:
             return
         if self._around.lines is not None:
             self._around.lines.observe(run, old, new)
+        self._waits.observe(run, old, new)
         if run.root is run:
             self._observe_root(old, new)
             return
@@ -304,6 +342,8 @@ class Body:
         )
         if outcome.type is ReportType.SUSPENDED:
             outcome = replace(outcome, pause=self._suspensions.part)
+        if outcome.type in (ReportType.SUSPENDED, ReportType.AWAITING_RETRY) and self._control.cause is not None:
+            outcome = self._as_left(outcome) if self._control.cause.kind == "waiting" else outcome
         if (lost := unstored(self.root.unstored)) is not None:
             outcome = replace(outcome, message=f"{outcome.message}; {lost}" if outcome.message else lost)
         if self.outcome is None and outcome.result is not None and (words := advice(outcome.result)) is not None:

@@ -1,4 +1,4 @@
-"""An ending that came from outside: a signal, the intent file, the fence. It runs in the guard's thread.
+"""An ending that came from outside: a signal, the intent file, the fence; or a wait for which the pod is given up. It runs in the guard's thread.
 
 The order is: say it (termination message, then report, for at most a second), then interrupt the body, then wait for
 the body and its hooks as long as the grace lasts, then leave. Whatever the body, the hooks or the API server do, the
@@ -106,6 +106,8 @@ class Ending:
                 changed = self._wanted.inputs_changed()
                 if changed is not None:
                     self.body.look_for_inputs(fresh=changed == "since")
+                if self.body.leaves:
+                    self._begin("waiting", now, now + self._grace - min(0.5, self._grace / 10))
         elif wanted != "suspended" or self._at_boundary(now):
             self._begin(wanted, now, now + self._grace - min(0.5, self._grace / 10))
 
@@ -178,8 +180,8 @@ class Ending:
         self._last_word(self._say(where))
 
     def _end_body(self) -> None:
-        first = self._first_report("")
-        self._send_first(first)
+        if self._kind != "waiting":  # nothing presses: one report is enough
+            self._send_first(self._first_report(""))
         body = self.body
         if body is None or self._decided:
             # It ended by itself while we reported: its own outcome stands.
@@ -223,6 +225,8 @@ class Ending:
     # -- what is said ----------------------------------------------------------------------------------------------
 
     def _say(self, where: str = "") -> Outcome:
+        if self._kind == "waiting" and self.body is not None:
+            return self.body.left
         return provisional(self._kind, where, self.body.suspension_note if self.body is not None else None)
 
     def _first_report(self, where: str) -> dict[str, Any]:

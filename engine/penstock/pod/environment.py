@@ -34,6 +34,7 @@ class Timings:
     progress: float = 30.0
     intent_poll: float = 0.2
     suspend_wait: float = 10.0
+    long_wait: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def parse(environ: Mapping[str, str]) -> PodEnvironment:
             progress=given.seconds("PENSTOCK_POD_PROGRESS_SECONDS", timings.progress),
             intent_poll=given.seconds("PENSTOCK_POD_INTENT_POLL_SECONDS", timings.intent_poll),
             suspend_wait=given.seconds("PENSTOCK_POD_SUSPEND_WAIT_SECONDS", timings.suspend_wait),
+            long_wait=given.seconds("PENSTOCK_POD_LONG_WAIT_SECONDS", timings.long_wait),
         ),
     )
 

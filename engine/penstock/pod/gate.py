@@ -17,6 +17,7 @@ from penstock.core.state import State
 from penstock.core.state_parts import PAUSED, PENDING, RUNNING
 from penstock.drivers.holding import freeze, thaw
 from penstock.drivers.world import WORLD
+from penstock.interruption.section import current_section
 
 
 class Gate:
@@ -24,6 +25,7 @@ class Gate:
 
     Attributes:
         held: How many wait at it.
+        waiting: These runs.
 
     Args:
         on_held: Called by whoever is held, before it waits.
@@ -38,6 +40,7 @@ class Gate:
         self._pausing = False
         self._began = 0.0
         self.held = 0
+        self.waiting: list[Any] = []
 
     def close(self, *, pausing: bool) -> None:
         """Hold whoever comes; the flow run is PAUSED then, unless it is about to be suspended."""
@@ -55,14 +58,19 @@ class Gate:
         root = run.root.flow
         with self._lock:
             self.held += 1
+            self.waiting.append(run)
             if self._pausing and self._before is None and root.state.type in (PENDING, RUNNING):
                 self._before, self._began = root.state, time.monotonic()
                 freeze(root)
                 put(root, State(PAUSED, message="paused by spec.desiredState"), WORLD)
         self._on_held()
+        section = current_section()
+        section.resting = True
         self._open.wait()
+        section.resting = False
         with self._lock:
             self.held -= 1
+            self.waiting.remove(run)
             before, self._before = self._before, None
             if before is not None:
                 # The clocks of timeouts stood still: pushed back before they are thawed, or they would ring at once.

@@ -94,7 +94,9 @@ class Life:
         body = Body(
             flow,
             given,
-            Surroundings(env, self._attempt, self._reporter, lines, self._ending, folder, self._guard.signalled),
+            Surroundings(
+                env, self._attempt, self._reporter, lines, self._ending, folder, self._guard.signalled, self._guard.wake
+            ),
             Gate(on_held=self._guard.wake),
         )
         if given.desired is Intent.PAUSED:

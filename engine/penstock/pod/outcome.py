@@ -17,7 +17,7 @@ from penstock.pod.results import Stored, result_part
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CauseKind = Literal["terminated", "cancelled", "suspended", "superseded"]
+CauseKind = Literal["terminated", "cancelled", "suspended", "waiting", "superseded"]
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -36,6 +36,7 @@ class Outcome:
     error: ErrorPart | None = None
     result: ResultPart | None = None
     resume_time: datetime | None = None
+    waiting: str | None = None
     pause: PausePart | None = None
 
 

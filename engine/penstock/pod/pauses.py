@@ -58,6 +58,11 @@ class Pauses:
             threading.Thread(target=self._run, name="penstock-pauses", daemon=True).start()
         self._look.set()
 
+    @property
+    def part(self) -> PausePart | None:
+        """What was told last of the pause that is open."""
+        return self._told
+
     def look(self, *, fresh: bool) -> None:
         """Inputs may have changed; from the guard, never blocks.
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.base.exceptions import FlowPauseTimeout, Pause
 from penstock.pod.pauses import asked_for, digest, validated
 from penstock.pod.report import PausePart
+
+CLOCKS_SECONDS = 60.0
+"""By how much the clocks of a node and of the operator may differ where a deadline is over for one of them."""
 
 
 class Suspensions:
@@ -24,6 +27,7 @@ class Suspensions:
         part: What the report says of the suspension that ends this attempt.
 
     Args:
+        uid: Of the FlowRun.
         attempt: Number of this attempt.
         inputs: Gives the answers of ``spec.inputs`` as they were read last.
         now: Gives the wall-clock time.
@@ -31,10 +35,12 @@ class Suspensions:
 
     def __init__(
         self,
+        uid: str,
         attempt: int,
         inputs: Callable[[], Mapping[str, Any]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._uid = uid
         self._attempt = attempt
         self._inputs = inputs
         self._now = now
@@ -68,10 +74,13 @@ class Suspensions:
             key = str(self._ordinal)
         model = _model(wait_for_input)
         record_key = f"suspend-{_hash(str(flow_run.lineage_id), flow_run.address, key)}"
-        earlier = _earlier(store, record_key, self._attempt)
+        earlier = _earlier(store, record_key, self._uid, self._attempt)
         error = seen = None
         if earlier is not None:
             given = self._inputs()
+            if key not in given:
+                # Nobody has answered: only its time can have brought an attempt here, by whatever clock.
+                _check_deadline(earlier, self._now() + timedelta(seconds=CLOCKS_SECONDS), key)
             if model is None and key not in given:
                 return None
             if key in given:
@@ -102,7 +111,11 @@ class Suspensions:
         if earlier is not None and earlier.get("deadline") is not None:
             # It goes on waiting for what it waited for: the time that it had is not given anew.
             deadline = state.state_details.pause_timeout = datetime.fromisoformat(earlier["deadline"])
-        noted = {"attempt": self._attempt, "deadline": None if deadline is None else deadline.isoformat()}
+        noted = {
+            "run": self._uid,
+            "attempt": self._attempt,
+            "deadline": None if deadline is None else deadline.isoformat(),
+        }
         run_steps(store._write_steps(store.create_result_record(noted, key=record_key, kind="suspend")))
         description, schema = asked_for(model)
         self.part = PausePart(
@@ -111,11 +124,13 @@ class Suspensions:
         return Pause(state=state)
 
 
-def _earlier(store: Any, record_key: str, attempt: int) -> Mapping[str, Any] | None:
+def _earlier(store: Any, record_key: str, uid: str, attempt: int) -> Mapping[str, Any] | None:
     record = store.read_now(record_key)
     noted = None if record is None else record.read_value()
-    # One of this very attempt is of an earlier try in it: that one was not given up.
-    return noted if isinstance(noted, Mapping) and noted.get("attempt", attempt) < attempt else None
+    # One of this very attempt is of an earlier try in it: that one was not given up. And a run that this one repeats has
+    # its lineage, but its answers are its own.
+    ours = isinstance(noted, Mapping) and noted.get("run") == uid and noted.get("attempt", attempt) < attempt
+    return noted if ours else None
 
 
 def _check_deadline(earlier: Mapping[str, Any], now: datetime, key: str) -> None:

@@ -11,6 +11,7 @@ from penstock.base.exceptions import UnfinishedRun
 from penstock.core.inputs import Upstream, replace
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, TERMINAL_STATES
+from penstock.interruption.interrupt import leave_with
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 from penstock.runners.futures import PrefectConcurrentFuture, PrefectFuture, check_timeout, result_of
@@ -152,7 +153,7 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                 bell.append(waiter)
         if waiter is not None:
             left = None if until is None else max(0.0, until - time.monotonic())
-            if not block(waiter, left):
+            if not block(waiter, left, resting=left is None):
                 with guard:
                     bell.clear()
                     late = not finished[given:]
@@ -160,6 +161,8 @@ def _in_order_of_completion(unique: list[PrefectFuture[Any]], timeout: float | N
                     raise WaitTimeoutError(total - given, total)
             continue
         for future in batch:
+            if isinstance(future, PrefectConcurrentFuture):
+                leave_with(future._run)
             given += 1
             yield future
 

@@ -11,6 +11,7 @@ from penstock.core.runs import TaskRun
 from penstock.core.state import State
 from penstock.core.state_parts import CANCELLED, COMPLETED, PENDING
 from penstock.core.state_result import get_state_result
+from penstock.interruption.interrupt import leave_with
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 
@@ -97,18 +98,9 @@ class PrefectFuture(Upstream, Generic[R]):
         return self._awaited().__await__()
 
     async def _awaited(self) -> R:
-        import asyncio
+        from penstock.interruption.loop_target import until_done
 
-        from penstock.base.asyncutils import set_done
-
-        loop = asyncio.get_running_loop()
-        done = loop.create_future()
-
-        def tell(_: Any) -> None:
-            loop.call_soon_threadsafe(set_done, done)
-
-        self.add_done_callback(tell)
-        await done
+        await until_done(self)
         self.seen()
         value: R = await self.state.aresult()
         return value
@@ -170,7 +162,7 @@ class PrefectWrappedFuture(PrefectTaskRunFuture[R], Generic[R, F]):
             waiter = threading.Lock()
             waiter.acquire()
             self._wrapped_future.add_done_callback(lambda _: ring(waiter))
-            if not block(waiter, timeout):
+            if not block(waiter, timeout, resting=timeout is None):
                 return
         self._take()
 
@@ -326,7 +318,8 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
                 self._waiters = [waiter]
             else:
                 self._waiters.append(waiter)
-        block(waiter, timeout)
+        block(waiter, timeout, resting=timeout is None)
+        leave_with(self._run)
 
     def wait_quietly(self, timeout: float) -> None:
         """Wait in plain blocking style, for the end of an interrupted run."""

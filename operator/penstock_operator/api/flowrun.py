@@ -13,6 +13,9 @@ from .execution import EnvList, Execution, Image, Parameters, Resources, Retenti
 from .metadata import Conditions, ObjectMeta
 from .report import Error, Pause, Report, Result
 
+# What a run takes over from the one that it repeats: half of a status, which may be 32 kB.
+INHERITED_CHARACTERS = 16_384
+
 TERMINAL_CEL = "['Completed','Failed','Crashed','Cancelled']"
 
 
@@ -116,7 +119,9 @@ class FlowRunSpec(Model):
     display_name: Annotated[str | None, Field(max_length=253)] = None
     """A name for people. To rename a run, change this."""
     rerun_of: NameRef | None = None
-    """Take the completed tasks' stored results of this FlowRun. Immutable."""
+    """Repeat this FlowRun: take the completed tasks' stored results of it and, where it is of the same flow, the
+    parameters that are not given here. Immutable.
+    """
     managed_by: Annotated[str | None, names.CONTROLLER.field()] = None
     """Name of another controller that handles this run; Penstock's operator then leaves it alone. Immutable."""
 
@@ -274,6 +279,8 @@ class FlowRunStatus(Model):
     """Hash of the immutable part of the spec as it was at the first look."""
     lineage: Annotated[str | None, Field(max_length=64)] = None
     """UID of the run whose stored results this one may use: its own, or that of the run it repeats."""
+    parameters: Annotated[str | None, Field(max_length=INHERITED_CHARACTERS)] = None
+    """JSON of the parameters that were taken from the run which this one repeats; those of the spec go over them."""
     conditions: Conditions = None
     """Finished, Succeeded, Reconciling, Stalled, Ready, Degraded; for `kubectl wait` and tools."""
     report: Report | None = None

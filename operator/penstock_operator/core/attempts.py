@@ -41,8 +41,10 @@ def settle(s: Situation, verdict: Verdict) -> Plan:
     if verdict.type is StateType.PAUSED:
         return _suspend(s, verdict)
     if verdict.type is StateType.SCHEDULED:
-        due = verdict.resume_at or s.now
-        return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", f"{verdict.message}; until {_clock(due)}", due)
+        due = _resumed_at(s, verdict) or s.now
+        # The time stands at the end: what is waited for must leave it room.
+        message = f"{cut(verdict.message, 512)}; until {_clock(due)}"
+        return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
     if verdict.requeued:
         return _requeue(s, verdict)
     if verdict.budget is not None and s.attempt.number < LAST_ATTEMPT:
@@ -142,11 +144,18 @@ def _requeue(s: Situation, verdict: Verdict) -> Plan:
     return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
 
 
+def _resumed_at(s: Situation, verdict: Verdict) -> datetime | None:
+    """Return when an attempt goes on that the engine gave up. A node's clock that is ahead makes no wait longer than was asked for."""
+    if verdict.resume_at is None:
+        return None
+    return min(verdict.resume_at, later(s.now, verdict.resume_in)) if verdict.resume_in else verdict.resume_at
+
+
 def _suspend(s: Situation, verdict: Verdict) -> Plan:
-    pause = verdict.pause
+    pause, until = verdict.pause, _resumed_at(s, verdict)
     plan = _switch(s, verdict, StateType.PAUSED, "Suspended", waits_for(s.run, pause, verdict.message), None)
-    if verdict.resume_at is not None:
-        pause = (pause or Pause()).model_copy(update={"deadline": verdict.resume_at})
+    if until is not None:
+        pause = (pause or Pause()).model_copy(update={"deadline": until})
     return replace(plan, changes={**plan.changes, "pause": pause})
 
 

@@ -67,7 +67,9 @@ def without_pod(s: Situation) -> Plan | None:
     if state is not None and state.type is StateType.PENDING and s.seen.pod is UNKNOWN:
         raise Need(Look.POD)
     name = "Paused" if desired is DesiredState.PAUSED else "Suspended"
-    return Plan(StateType.PAUSED, name, f"{name.lower()} before it ran: set desiredState to Running to go on")
+    later_one = s.status.attempt is not None and s.attempt.number > 1
+    when = "between two attempts" if later_one else "before it ran"
+    return Plan(StateType.PAUSED, name, f"{name.lower()} {when}: set desiredState to Running to go on")
 
 
 def telling(s: Situation) -> Telling:

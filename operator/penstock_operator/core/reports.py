@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from penstock_operator.api.flowrun import FlowRun, StateType
 from penstock_operator.api.report import Hooks, Report, ReportType
+from penstock_operator.api.times import seconds_between
 
 from .observe import Container
 from .verdict import Budget, Verdict
@@ -105,13 +107,22 @@ def judge_report(report: Report, image: str = "") -> Verdict:
             return Verdict(StateType.CRASHED, "Interrupted", text, Budget.INFRASTRUCTURE, error=report.error)
         case ReportType.SUSPENDED:
             resume = report.resume_time or (report.pause.deadline if report.pause is not None else None)
-            return Verdict(StateType.PAUSED, "Suspended", message or "suspended", pause=report.pause, resume_at=resume)
+            said = Verdict(StateType.PAUSED, "Suspended", message or "suspended", pause=report.pause)
+            return _resuming(said, report, resume)
         case ReportType.AWAITING_RETRY:
             waits = f": {report.waiting}" if report.waiting else ""
             text = message or f"the flow waits{waits}"
-            return Verdict(StateType.SCHEDULED, "AwaitingRetry", text, resume_at=report.resume_time)
+            return _resuming(Verdict(StateType.SCHEDULED, "AwaitingRetry", text), report, report.resume_time)
         case ReportType.RUNNING | ReportType.PAUSED:
             raise ValueError(f"a report of type {report.type} is no outcome")
+
+
+def _resuming(verdict: Verdict, report: Report, resume: datetime | None) -> Verdict:
+    """Add when the engine wants to go on: the moment, and how long that is from its report, by one clock."""
+    if resume is None:
+        return verdict
+    wait = seconds_between(report.time, resume) if report.time is not None else 0.0
+    return replace(verdict, resume_at=resume, resume_in=max(0.0, wait))
 
 
 def _judge_crash(report: Report, name: str, message: str) -> Verdict:

@@ -24,6 +24,7 @@ from penstock_operator.api.flowrun import FlowInfo
 
 from .canonical import DEEPEST, canonical_json, digest_files, too_deep
 from .faults import Need, SourceMissing, Superseded, Unusable
+from .inherited import inherited
 from .model import MISSING, UNKNOWN, Absence, ConfigMap, Look, Observed
 from .naming import misnamed_source
 from .policy import effective_parameters
@@ -312,4 +313,5 @@ def to_check(seen: Observed) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if definition is None or definition.execution.parameters_schema is None:
         return None
     execution = definition.execution
-    return definition.execution.parameters_schema, effective_parameters(execution.parameters, seen.run.spec.parameters)
+    given = {**inherited(seen.run, seen.rerun_of), **(seen.run.spec.parameters or {})}
+    return definition.execution.parameters_schema, effective_parameters(execution.parameters, given)

@@ -40,7 +40,8 @@ class Verdict:
         message: one line with the numbers that matter.
         budget: what a repeat is counted in; None: there is none, the state is the last one.
         requeued: a queue took the attempt back, and lets the run come again: a repeat is counted in nothing.
-        resume_at: when the next attempt is due (Scheduled, a timed suspension).
+        resume_at: when the next attempt is due (Scheduled, a timed suspension), on the clock of the engine's node.
+        resume_in: the seconds from the engine's report until then.
     """
 
     type: StateType
@@ -53,6 +54,7 @@ class Verdict:
     error: Error | None = None
     pause: Pause | None = None
     resume_at: datetime | None = None
+    resume_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from .canonical import DEEPEST
 from .deadlines import pending_deadline
 from .facts import has_ended
 from .faults import Need, SourceMissing, Superseded, Unusable
+from .inherited import inherited, too_much, written
 from .model import UNKNOWN, Checked, Look
 from .naming import misnamed
 from .nearnames import meant
@@ -126,6 +127,10 @@ def _begin_first(s: Situation) -> Plan:
         if run.spec.rerun_of is not None and not isinstance(s.seen.rerun_of, FlowRun):
             text = f"rerunOf names a FlowRun {run.spec.rerun_of.name!r} that does not exist"
             return awaits(s, text, waits)
+        if run.spec.rerun_of is not None:
+            excess = too_much(inherited(run, s.seen.rerun_of), run.spec.rerun_of.name)
+            if excess is not None:
+                return _end(s, Verdict(StateType.FAILED, "InvalidParameters", excess), waits)
         execution = definition.execution
         checked = s.seen.checked if execution.parameters_schema is not None else Checked()
         if not isinstance(checked, Checked):
@@ -213,7 +218,7 @@ def _previous_leaves(s: Situation) -> Plan | None:
 
 
 def first_facts(run: FlowRun, status: FlowRunStatus, rerun_of: object) -> dict[str, Any]:
-    """Return what is written once, with the first status: the flow's name, and whose results the run may reuse."""
+    """Return what is written once, with the first status: the flow's name, whose results the run may reuse, and whose parameters it takes over."""
     changes: dict[str, Any] = {}
     if status.flow is None:
         name = flow_name(run)
@@ -224,4 +229,6 @@ def first_facts(run: FlowRun, status: FlowRunStatus, rerun_of: object) -> dict[s
             changes["lineage"] = run.metadata.uid
         elif isinstance(rerun_of, FlowRun):
             changes["lineage"] = rerun_of.status.lineage or rerun_of.metadata.uid
+            taken = inherited(run, rerun_of)
+            changes["parameters"] = written(taken) if too_much(taken, run.spec.rerun_of.name) is None else None
     return changes

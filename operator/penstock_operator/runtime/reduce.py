@@ -15,7 +15,7 @@ _SMALLEST = 3
 SHORT = 200
 _LEAST = frozenset({"observedGeneration", "state", "attempt", "retries", "completionTime"})
 # Without these the next attempt would be another one's, or one too many.
-_ONGOING = frozenset({"flow", "scheduledTime", "startTime", "lineage", "specHash"})
+_ONGOING = frozenset({"flow", "scheduledTime", "startTime", "lineage", "specHash", "parameters"})
 _KEPT = (
     "observedGeneration",
     "state",
