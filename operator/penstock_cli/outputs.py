@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .errors import CliError
 from .exits import Exit
 from .terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from .api import Json
     from .jsonpath import Template
 
 __all__ = ["Output", "output"]
@@ -37,7 +36,7 @@ class Output:
         """Whether whole objects are printed, not a table or the command's words."""
         return self.kind in ("json", "yaml", "jsonpath")
 
-    def text(self, document: Json) -> str:
+    def text(self, document: Mapping[str, Any]) -> str:
         """Return an object or a list as text, without the newline at its end."""
         if self.template is not None:
             return self.template.render(document)
@@ -49,11 +48,11 @@ class Output:
 
         return as_json(document)
 
-    def show(self, document: Json) -> None:
+    def show(self, document: Mapping[str, Any]) -> None:
         """Print an object or a list; a template's text ends as it says, without a newline, as kubectl's does."""
         say(self.text(document), end="" if self.template is not None else "\n", flush=True)
 
-    def told(self, kind: str, name: str, verb: str, document: Json) -> None:
+    def told(self, kind: str, name: str, verb: str, document: Mapping[str, Any]) -> None:
         """Print what was done to one object.
 
         Args:

@@ -11,14 +11,14 @@ from penstock_reading.spans import age, duration
 from .terminal import line, unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .api import Json
 
 __all__ = ["age", "as_json", "columns", "duration", "rows", "table", "without_bookkeeping"]
 
 
-def without_bookkeeping(document: Json) -> Json:
+def without_bookkeeping(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a document without the bookkeeping that kubectl hides too."""
     if "items" in document:
         return {**document, "items": [without_bookkeeping(item) for item in document["items"]]}
@@ -28,7 +28,7 @@ def without_bookkeeping(document: Json) -> Json:
     return {**document, "metadata": metadata}
 
 
-def as_json(document: Json) -> str:
+def as_json(document: Mapping[str, Any]) -> str:
     """Return an object or a list as JSON."""
     text = json.dumps(without_bookkeeping(document), indent=4, ensure_ascii=False, sort_keys=True)
     return json.dumps(without_bookkeeping(document), indent=4, sort_keys=True) if unsafe(text) else text

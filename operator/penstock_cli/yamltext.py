@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -10,7 +10,7 @@ from .render import without_bookkeeping
 from .terminal import unsafe
 
 if TYPE_CHECKING:
-    from .api import Json
+    from collections.abc import Mapping
 
 __all__ = ["as_yaml"]
 
@@ -27,12 +27,12 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
 _Dumper.add_representer(str, _text)
 
 
-def as_yaml(document: Json) -> str:
+def as_yaml(document: Mapping[str, Any]) -> str:
     """Return an object or a list as YAML."""
     text = _yaml(document, readable=True)
     # What a terminal would act on is written by its number, as YAML can.
     return _yaml(document, readable=False) if unsafe(text) else text
 
 
-def _yaml(document: Json, *, readable: bool) -> str:
+def _yaml(document: Mapping[str, Any], *, readable: bool) -> str:
     return yaml.dump(without_bookkeeping(document), Dumper=_Dumper, width=10_000, allow_unicode=readable)

@@ -234,7 +234,7 @@ def test_ten_thousand_task_runs(at: Stage, penstock: Penstock) -> None:
 def test_task_runs_are_watched_on_a_terminal(at: Stage, penstock: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What came last is shown, though nothing comes behind it."""
     run = at.run("one")
-    pod = {"attempt": {"number": 1, "podName": "one-1"}}
+    pod: dict[str, Any] = {"attempt": {"number": 1, "podName": "one-1"}}
     at.status("one", "Running", **pod)
     uid = at.pod("one-1", run, 1)
     monkeypatch.setenv("TERM", "xterm")

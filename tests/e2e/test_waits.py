@@ -119,9 +119,7 @@ ADDS = """
 
 def test_a_run_that_repeats_another_takes_its_parameters(space: Space) -> None:
     """By `kubectl apply` alone, over two runs, and when the first of them is gone."""
-    space.apply(
-        flow("adds", ADDS), run("first", ref="adds", parameters={"day": "2026-11-21", "rows": 2, "extra": 9})
-    )
+    space.apply(flow("adds", ADDS), run("first", ref="adds", parameters={"day": "2026-11-21", "rows": 2, "extra": 9}))
     assert space.finish("first")["result"]["json"] == '["2026-11-21", 2, 9]'
     space.apply(run("second", ref="adds", rerunOf={"name": "first"}, parameters={"rows": 3}))
     assert space.finish("second")["result"]["json"] == '["2026-11-21", 3, 9]'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ class Stage:
         answer = self.client.patch(f"{self.runs}/{name}/status", json={"status": status}, headers=headers)
         assert answer.is_success, answer.text
 
-    def pod(self, name: str, run: dict[str, Any], attempt: int = 1) -> str:
+    def pod(self, name: str, run: Mapping[str, Any], attempt: int = 1) -> str:
         """Create the pod of an attempt, running; returns its UID."""
         labels = {
             "penstock.dev/flow-run": run["metadata"]["name"], "penstock.dev/flow-run-uid": run["metadata"]["uid"],
