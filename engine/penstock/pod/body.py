@@ -43,7 +43,7 @@ _HOOKS = {
     ReportType.CRASHED: "on_crashed_hooks",
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 5.0
 FIRST_PROGRESS_SECONDS = 2.0
 """From the start of the flow to the first report of progress: a run that is shorter makes none."""
 NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
