@@ -327,7 +327,10 @@ class Elsewhere(TaskRunner):
 
         def execute() -> None:
             GO_ON.wait(10)
-            future.set_result(call())
+            try:
+                future.set_result(call())
+            except BaseException as exc:  # noqa: BLE001 - as an executor does: the flow may have ended meanwhile
+                future.set_exception(exc)
 
         threading.Thread(target=execute).start()
         return future
