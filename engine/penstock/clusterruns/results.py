@@ -127,6 +127,8 @@ def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, 
         if (i := parse_segment(address.rpartition("/")[2]).map_index) is not None
     }
     alone = [key for address, (_, key) in newest.items() if parse_segment(address.rpartition("/")[2]).map_index is None]
+    if map_index is None and (pattern.segments[-1].map_index or 0) >= 0:
+        map_index = pattern.segments[-1].map_index
     wanted = (
         [children[map_index]] if map_index is not None and map_index in children else alone if map_index is None else []
     )
