@@ -48,7 +48,7 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -71,8 +71,8 @@ class RealServer:
     controller_arguments: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="realserver.")))
     admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
-    port: int = field(default_factory=_port)
-    etcd_port: int = field(default_factory=_port)
+    port: int = field(default_factory=free_port)
+    etcd_port: int = field(default_factory=free_port)
     starts: list[datetime] = field(default_factory=list)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class RealServer:
         )
 
     def _start(self) -> None:
-        peers = _port()
+        peers = free_port()
         manager = secrets.token_hex(16)
         (self.folder / "audit.json").write_text(json.dumps(AUDIT))
         users = f'{self.admin_token},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,kcm,""\n'
