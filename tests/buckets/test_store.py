@@ -18,6 +18,8 @@ import pytest
 
 from penstock import flow, task
 from penstock.cache_policies import INPUTS
+from penstock.clusterruns.results import stored_task_result
+from penstock.exceptions import MissingResult
 from penstock.filesystems import RemoteFileSystem
 from penstock.locking.filesystem import FileSystemLockManager
 from penstock.results import ResultStore
@@ -115,8 +117,6 @@ def test_equal_calls_one_after_the_other(bucket: Bucket, tmp_path: Path) -> None
 
 def test_results_of_tasks_are_found(bucket: Bucket) -> None:
     """By the headers of the records in the bucket, as `get_task_result` and `penstock result RUN TASK` look for them."""
-    from penstock.clusterruns.results import stored_task_result
-
     lineage: list[str] = []
 
     @task
@@ -133,6 +133,22 @@ def test_results_of_tasks_are_found(bucket: Bucket) -> None:
     assert main() == [10, 20, 30]
     assert stored_task_result(bucket.url, lineage[0], "load", "r") == [10, 20, 30]
     assert stored_task_result(bucket.url, lineage[0], "load:0[1]", "r") == 20
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_looks_for_a_result_hears_that_the_store_does_not_say(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that there is none."""
+    RemoteFileSystem(bucket.url).write_path("k", b"{}")
+    with (
+        bucket.server.away(),
+        pytest.raises(MissingResult, match=r"cannot be read from here \(s3://.*refused\); mount"),
+    ):
+        stored_task_result(bucket.url, "lineage", "load", "r")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(MissingResult, match="SignatureDoesNotMatch"):
+        stored_task_result(bucket.url, "lineage", "load", "r")
 
 
 # --- a store that does not do what it is asked -------------------------------------------------------------------------------------------

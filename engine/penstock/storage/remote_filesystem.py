@@ -185,12 +185,10 @@ class RemoteFileSystem(Named):
     def _fetch(self, from_path: str | None, local_path: str | Path | None) -> None:
         key = self._key(from_path).rstrip("/") if from_path else ""
         prefix = f"{key}/" if key else ""
-        for listed in self.store.list(prefix or None):
-            for entry in listed if isinstance(listed, list) else [listed]:
-                name = entry["path"]
-                target = Path(local_path or ".") / name.removeprefix(prefix)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.read_now(name))
+        for name in self.keys_now(prefix):
+            target = Path(local_path or ".") / name.removeprefix(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.read_now(name))
 
     def _send(self, local_path: str | Path | None, to_path: str | None, ignore_file: str | Path | None) -> int:
         base = Path(local_path or ".").expanduser()
@@ -204,6 +202,17 @@ class RemoteFileSystem(Named):
                 self.write_now(prefix + file.relative_to(base).as_posix(), file.read_bytes())
                 count += 1
         return count
+
+    def keys_now(self, prefix: str = "") -> list[str]:
+        """The keys that begin with a folder's name, or all; in plain blocking style.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        found: list[str] = []
+        for listed in self._ask(lambda store: list(store.list(prefix or None))):
+            found += [str(entry["path"]) for entry in (listed if isinstance(listed, list) else [listed])]
+        return found
 
     def exists(self, path: str) -> bool:
         """Whether the key has content.
