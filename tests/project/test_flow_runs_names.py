@@ -18,12 +18,13 @@ ROWS = [
 ]
 # Prefect 3: module prefect.flow_runs, running a deployment, and the client's methods about flow runs. Prefect 1: prefect.tasks.prefect, and the
 # views of prefect.backend that its functions give.
-PREFECT = """
-    run_deployment arun_deployment wait_for_flow_run pause_flow_run apause_flow_run resume_flow_run aresume_flow_run suspend_flow_run
-    asuspend_flow_run create_flow_run_from_deployment create_flow_run read_flow_run read_flow_run_by_name read_flow_runs set_flow_run_state
-    resume_flow_run update_flow_run delete_flow_run read_flow_run_states read_logs read_task_runs read_flow_run_input create_flow_run_input
-    StartFlowRun RenameFlowRun CancelFlowRun get_task_run_result FlowRunView TaskRunView FlowRunTask
-""".split()
+PREFECT = [
+    "run_deployment", "arun_deployment", "wait_for_flow_run", "pause_flow_run", "apause_flow_run", "resume_flow_run",
+    "aresume_flow_run", "suspend_flow_run", "asuspend_flow_run", "create_flow_run_from_deployment", "create_flow_run", "read_flow_run",
+    "read_flow_run_by_name", "read_flow_runs", "set_flow_run_state", "resume_flow_run", "update_flow_run", "delete_flow_run",
+    "read_flow_run_states", "read_logs", "read_task_runs", "read_flow_run_input", "create_flow_run_input", "StartFlowRun",
+    "RenameFlowRun", "CancelFlowRun", "get_task_run_result", "FlowRunView", "TaskRunView", "FlowRunTask",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PREFECT)
