@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, immutable, rules
+from .base import OWNED_AS_A_WHOLE, Int32, Int64, Model, Time, Unreadable, Within, free_form, immutable, rules
 from .execution import (
     INLINE_ENTRYPOINT,
     EnvList,
@@ -241,12 +241,15 @@ class FlowRunStatus(Model):
     """What is true of a run."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            # What is there in nearly every write is asked for first.
-            ("has(self.state) || !has(oldSelf.state)", "status.state may not be removed"),
-            ("has(self.attempt) || !has(oldSelf.attempt)", "status.attempt.number never decreases"),
-            ("!has(oldSelf.completionTime) || has(self.completionTime)", "status.completionTime is final"),
-        )
+        json_schema_extra={
+            **OWNED_AS_A_WHOLE,
+            **rules(
+                # What is there in nearly every write is asked for first.
+                ("has(self.state) || !has(oldSelf.state)", "status.state may not be removed"),
+                ("has(self.attempt) || !has(oldSelf.attempt)", "status.attempt.number never decreases"),
+                ("!has(oldSelf.completionTime) || has(self.completionTime)", "status.completionTime is final"),
+            ),
+        }
     )
 
     observed_generation: Int64 | None = None
