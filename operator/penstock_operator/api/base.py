@@ -126,4 +126,4 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
 
 # Of a status: it is written as a whole by those whose it is, and nobody applies parts of it. So a server need not keep, for each of its
 # fields, who has written it: that was half of the object, and a quarter of what each write cost the server.
-OWNED_AS_A_WHOLE: Final = {"x-kubernetes-map-type": "atomic"}
+OWNED_AS_A_WHOLE: Final[dict[str, Any]] = {"x-kubernetes-map-type": "atomic"}
