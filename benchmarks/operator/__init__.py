@@ -18,6 +18,7 @@ from .crowds import fair, finished, large
 from .latencies import cancel, latency, pod_event
 from .profile import profile
 from .schedules import schedules
+from .shards import shards
 from .standing import memory, restart
 from .throughput import burst, burst_5000, burst_defaults, sustained
 
@@ -39,4 +40,5 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "children": children,
     "profile": profile,
     "against": against,
+    "shards": shards,
 }
