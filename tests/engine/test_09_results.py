@@ -508,17 +508,22 @@ def test_a_store_that_takes_nothing(required: bool, tmp_path: Path, caplog: pyte
     def alone() -> int:
         return 2
 
+    @task(persist_result=True, result_storage=Full(tmp_path))
+    async def aone() -> int:
+        return 3
+
     with temporary_settings({"PENSTOCK_RESULTS_REQUIRED": required}):
         run = FlowRun()
         states = [main.run_engine(flow_run=run), alone(return_state=True)]
-    assert [state.is_failed() for state in states] == [required, required]
-    assert caplog.text.count("not stored: ") >= 2
+        states += [one(return_state=True), asyncio.run(aone(return_state=True))]  # by themselves
+    assert [state.is_failed() for state in states] == [required] * 4
+    assert caplog.text.count("not stored: ") >= 4
     assert run.unstored[0] == "one:0: [Errno 28] No space left on device"
     assert list(tmp_path.iterdir()) == []
     if required:
         assert "results.required" in (states[1].message or "")
     else:
-        assert [state.result() for state in states] == [1, 2]
+        assert [state.result() for state in states] == [1, 2, 1, 3]
         assert not any(record.exc_info for record in caplog.records)
 
 

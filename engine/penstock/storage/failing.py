@@ -20,7 +20,7 @@ def storing(txn: Any) -> Iterator[None]:
         yield
     except Exception as exc:
         txn.unstored = exc
-        if txn.run is not None:
+        if txn.run is not None and txn.run.root.is_flow:  # a task called by itself has no report to count it
             txn.run.root.unstored.append(f"{txn.run.address}: {text_of(exc)}")
         raise
 
