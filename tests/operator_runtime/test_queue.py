@@ -469,6 +469,21 @@ def test_what_has_begun_waits_a_moment_and_has_its_turn() -> None:
     virtualtime.run(main)
 
 
+def test_what_has_begun_does_not_wait_for_keys_that_have_no_turn() -> None:
+    """Nothing would wake a worker when the moment is over for which it may wait."""
+
+    async def main() -> None:
+        q = grouped()
+        for number in range(SLOW_OF_A_GROUP + 1):
+            q.add(f"a{number}")
+        for _ in range(SLOW_OF_A_GROUP):
+            q.slow(await taken(q))
+        q.add("b0", Urgency.BEGUN)
+        assert await taken(q) == "b0", "a's share is used up"
+
+    virtualtime.run(main)
+
+
 def test_a_crowd_is_of_what_lives() -> None:
     async def main() -> None:
         q = queue()

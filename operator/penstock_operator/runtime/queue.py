@@ -238,20 +238,25 @@ class WorkQueue(Generic[K]):
 
     def _take(self, *, urgent_only: bool) -> tuple[K, float] | None:
         for urgency in (Urgency.URGENT,) if urgent_only else _order(self._turn):
-            lane, urgent = self._lanes[urgency], urgency is Urgency.URGENT
-            if self._slow[urgent, _ALL] >= SLOW_OF_A_LANE or (urgency is Urgency.LATE and not self._idle()):
-                continue
             # Where there is more to do, what has begun may wait for a moment: most of it has ended then.
             patient = urgency is Urgency.BEGUN and len(self._lanes[Urgency.USUAL]) > 0
-            until = self._clock() - BEGUN_SECONDS if patient else math.inf
-            taken = lane.take(partial(self._rank, urgent, self._turn % FAIR_TURN == 0), until)
+            taken = self._take_of(urgency, self._clock() - BEGUN_SECONDS if patient else math.inf)
             if taken is not None:
-                self._turn += 1
-                self._working[taken[0]] = work = _Work(self._clock(), urgency)
-                self._busy[work.urgency] += 1
-                self._progress = self._clock()
                 return taken
-        return None
+        # What there is more to do may be nobody's turn: nothing would wake who waits when that moment is over.
+        return self._take_of(Urgency.BEGUN, math.inf) if not urgent_only else None
+
+    def _take_of(self, urgency: Urgency, until: float) -> tuple[K, float] | None:
+        lane, urgent = self._lanes[urgency], urgency is Urgency.URGENT
+        if self._slow[urgent, _ALL] >= SLOW_OF_A_LANE or (urgency is Urgency.LATE and not self._idle()):
+            return None
+        taken = lane.take(partial(self._rank, urgent, self._turn % FAIR_TURN == 0), until)
+        if taken is not None:
+            self._turn += 1
+            self._working[taken[0]] = work = _Work(self._clock(), urgency)
+            self._busy[work.urgency] += 1
+            self._progress = self._clock()
+        return taken
 
     def _idle(self) -> bool:
         """Whether there is time for what has ended: not beside much else of the kind, and beside what lives only when it is its turn."""
