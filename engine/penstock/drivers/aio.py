@@ -62,7 +62,7 @@ async def execute_async(run: Run) -> State:
         # All in this frame: a coroutine for each stretch of a life would cost as much as the stretch.
         while True:
             try:
-                effect: Effect = life.send(outcome)  # type: ignore[attr-defined]
+                effect: Effect = life.send(outcome)  # type: ignore[union-attr]
             except StopIteration as done:
                 release(run)
                 return done.value  # type: ignore[no-any-return]
