@@ -147,19 +147,18 @@ def suspend_root(run: Run, state: State) -> None:
         root.suspension = state  # type: ignore[attr-defined]
 
 
+def hooks_of(definition: Any, state: State) -> Any:
+    """The hooks that a final state calls for."""
+    if state.type is COMPLETED:
+        return definition.on_completion_hooks
+    if state.type is FAILED:
+        return definition.on_failure_hooks
+    return definition.on_crashed_hooks if state.type is CRASHED else ()
+
+
 def final_hooks(run: Run, state: State, world: World) -> Steps:
     """Run the hooks that a final state calls for."""
-    definition = run.definition
-    if state.type is COMPLETED:
-        hooks = definition.on_completion_hooks
-    elif state.type is FAILED:
-        hooks = definition.on_failure_hooks
-    elif state.type is CRASHED:
-        hooks = definition.on_crashed_hooks
-    else:
-        return
-    if hooks:
-        yield from run_hooks(run, hooks, state, world)
+    return run_hooks(run, hooks_of(run.definition, state), state, world)
 
 
 def run_hooks(run: Run, hooks: Any, state: State, world: World) -> Steps:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.annotations import NotSet
 from penstock.base.current import current_run, current_transaction
+from penstock.base.settings import get_current_settings
 
 if TYPE_CHECKING:
     from penstock.core.runs import Run
@@ -34,7 +35,6 @@ def settle_task_options(task: Any) -> None:
     """Check the options of a task that concern stored results against each other, and settle its cache policy."""
     import logging
 
-    from penstock.base.settings import get_current_settings
     from penstock.storage.policies import DEFAULT, NO_CACHE, CachePolicy, _None
 
     given = task._given_policy = checked_policy(task._given_policy)
@@ -89,7 +89,6 @@ def task_persists(task: Any, run: Run) -> bool:
     own = task.persist_result
     if own is not None:
         return bool(own)
-    from penstock.base.settings import get_current_settings
 
     settings = get_current_settings()
     by_setting = settings.tasks.default_persist_result
@@ -112,8 +111,6 @@ def flow_persists(run: Any) -> bool:
         elif run.parent is not None and run.parent.flow is not None:
             known = flow_persists(run.parent.flow)
         else:
-            from penstock.base.settings import get_current_settings
-
             known = bool(get_current_settings().results.persist_by_default)
         run.persist = known
     return known
