@@ -114,6 +114,8 @@ def put(run: Run, new: State, world: World, force: bool = False) -> State:
             run._start = new._time
     elif kind in TERMINAL_STATES:
         run._end = new._time
+        if kind is FAILED and run._start is None:
+            run._start = new._time  # bad parameters: it began and ended with its failure
         new.ended = True
     if not run.is_flow:
         flow = run.root.flow

@@ -171,11 +171,24 @@ class Task(Definition, Generic[P, R]):
 
     @property
     def source_code(self) -> str | None:
-        """The text of the function; None where there is none to be found."""
-        try:
-            return inspect.getsource(inspect.unwrap(self.fn))
-        except (TypeError, OSError):
-            return None
+        """The text of the function; None where there is none to be found. A pickle takes it along."""
+        text: str | None = self.__dict__.get("_source_code")
+        if text is None:
+            try:
+                text = inspect.getsource(inspect.unwrap(self.fn))
+            except (TypeError, OSError):
+                return None
+            self.__dict__["_source_code"] = text
+        return text
+
+    def take_form(self, fn: Any) -> None:
+        """Note how the function is called; the text of another one is forgotten."""
+        super().take_form(fn)
+        self.__dict__.pop("_source_code", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.source_code  # noqa: B018  (found here; where the pickle is read the file may be another one)
+        return self.__dict__
 
     def stores(self, run: Run) -> bool:
         """Whether this run has anything to do with stores or transactions."""

@@ -96,7 +96,10 @@ class BaseTransaction(TransactionValues):
         if self._store is None and self.run is not None:
             from penstock.storage.persisting import store_of
 
-            return store_of(self.run)
+            store = store_of(self.run)
+            if store.lock_manager is None and self._parent is not None and self._parent._store is not None:
+                store.lock_manager = self._parent._store.lock_manager
+            return store
         return self._store
 
     @store.setter
