@@ -151,6 +151,14 @@ def store_of(run: Run) -> ResultStore:
     return store
 
 
+def store_within(run: Run, txn: Any) -> ResultStore:
+    """The store of a task run that stores nothing: with the locks of the transaction that it is in, if there is one."""
+    store = store_of(run)
+    if store.lock_manager is None and txn is not None and txn._store is not None:
+        store.lock_manager = txn._store.lock_manager
+    return store
+
+
 def warn_of_a_place_that_is_lost(storage: Any, run: Run) -> None:
     """Say in the log that results are stored where they are gone with the pod, if they are, and note it for the report."""
     from penstock.storage.lasting import lasts, warning

@@ -94,12 +94,9 @@ class BaseTransaction(TransactionValues):
     def store(self) -> ResultStore | None:
         """Where it stores; for a task run that stores nothing, where it would."""
         if self._store is None and self.run is not None:
-            from penstock.storage.persisting import store_of
+            from penstock.storage.persisting import store_within
 
-            store = store_of(self.run)
-            if store.lock_manager is None and self._parent is not None and self._parent._store is not None:
-                store.lock_manager = self._parent._store.lock_manager
-            return store
+            return store_within(self.run, self._parent)
         return self._store
 
     @store.setter
