@@ -142,12 +142,27 @@ def test_a_window_holds_so_many_children_at_a_time() -> None:
     assert max(most) <= 6
 
 
-def test_a_window_checks_lengths_as_inputs_end() -> None:
+@pytest.mark.parametrize("source", [iter, list, tuple])
+def test_a_window_checks_lengths_as_inputs_end(source: Callable[[list[int]], Any]) -> None:
     def body() -> None:
         with pytest.raises(MappingLengthMismatch, match="ended after 2"):
-            add.map(iter([1, 2]), iter([1, 2, 3]), window=2).wait()
+            add.map(source([1, 2]), source([1, 2, 3]), window=2).wait()
 
     in_flow(body)
+
+
+@pytest.mark.parametrize("window", [None, 2])
+@pytest.mark.parametrize(
+    "sources", [([1, 2], [3, 4]), (range(2), {3: 0, 4: 0}), ([1, 2], unmapped(5)), (unmapped(5), (1, 2))]
+)
+def test_children_get_an_element_of_each(sources: Any, window: int | None) -> None:
+    @task
+    def names(x: int, y: int, *, z: int = 0) -> str:
+        return f"{x} {y} {z}"
+
+    columns = [[source.value] * 2 if isinstance(source, unmapped) else list(source) for source in sources]
+    wanted = [f"{x} {y} {z}" for x, y, z in zip(*columns, [7, 8], strict=True)]
+    assert in_flow(lambda: [future.result() for future in names.map(*sources, z=[7, 8], window=window)]) == wanted
 
 
 @dataclasses.dataclass

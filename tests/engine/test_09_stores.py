@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import pickle
 import subprocess
@@ -536,3 +537,10 @@ def test_keys_are_equal_in_every_process_wherever_the_source_is(tmp_path: Path) 
         )  # fmt: skip
         keys.add(done.stdout)
     assert len(keys) == 1, keys
+
+
+@pytest.mark.parametrize("value", [None, True, 2**70, -0.5, 1j, "text \u20ac", b"\0" * 300, [1], "x" * 70_000])
+def test_a_plain_value_is_pickled_to_the_same_bytes(value: Any) -> None:
+    made = PickleSerializer().dumps(value)
+    assert made == base64.encodebytes(cloudpickle.dumps(value))
+    assert PickleSerializer().loads(made) == value

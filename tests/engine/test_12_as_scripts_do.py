@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import sys
 import threading
+import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock
 from uuid import UUID
 
+import cloudpickle
 import pydantic
 import pytest
 
@@ -461,3 +465,110 @@ def test_types_that_are_written_with_what_they_are_of() -> None:
     assert Plain().type == "written-with-what-it-is-of"
     for engine in (SyncTaskRunEngine, AsyncTaskRunEngine, FlowRunEngine, AsyncFlowRunEngine):
         assert engine[[int], str].__origin__ is engine  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_flow_runs_in_the_context_that_is_given(kind: str) -> None:
+    from penstock.context import TagsContext
+    from penstock.flow_engine import run_flow, run_flow_async, run_flow_sync
+
+    context = {"tags_context": TagsContext(current_tags={"a", "b"}).serialize()}
+
+    @flow
+    def plain() -> set[str]:
+        return TagsContext.get().current_tags
+
+    @flow
+    async def later() -> set[str]:
+        return TagsContext.get().current_tags
+
+    if kind == "sync":
+        assert run_flow_sync(plain, context=context) == run_flow(plain, context=context) == {"a", "b"}
+    else:
+        assert asyncio.run(run_flow_async(later, context=context)) == {"a", "b"}
+        assert asyncio.run(run_flow(later, context=context)) == {"a", "b"}
+    assert TagsContext.get().current_tags == set()
+
+
+def test_a_run_with_bad_parameters_began_and_ended_with_its_failure() -> None:
+    runs: list[Any] = []
+    from penstock.observers import subscribe
+
+    @flow
+    def f(x: int) -> None: ...
+
+    end = subscribe(lambda run, _old, _new: runs.append(run))
+    assert f("no number", return_state=True).is_failed()
+    end()
+    assert runs[-1].start_time == runs[-1].end_time is not None
+
+
+def test_inputs_of_models_and_of_types() -> None:
+    from penstock.input import RunInput, asend_input, receive_input, run_input_subclass_from_type
+    from penstock.inside.run_input import AutomaticRunInput
+
+    class Person(pydantic.BaseModel):
+        name: str
+
+    made: Any = run_input_subclass_from_type(Person)
+    assert issubclass(made, RunInput)
+    assert issubclass(made, Person)
+    assert made(name="Bo").name == "Bo"
+    wrapped: Any = run_input_subclass_from_type(str)
+    assert issubclass(wrapped, AutomaticRunInput)
+    assert wrapped(value="hey").value == "hey"
+
+    @flow
+    def sends() -> list[int]:
+        from penstock import runtime
+
+        asyncio.run(asend_input(4, flow_run_id=runtime.flow_run.id))
+        return list(receive_input(int, timeout=0))
+
+    assert sends() == [4]
+
+
+def test_a_task_has_the_locks_of_the_transaction_around() -> None:
+    from penstock.locking.memory import MemoryLockManager
+    from penstock.results import ResultStore
+    from penstock.transactions import IsolationLevel, get_transaction, transaction
+
+    inner = task(lambda: get_transaction())
+    with transaction(isolation_level=IsolationLevel.SERIALIZABLE, store=ResultStore(lock_manager=MemoryLockManager())):
+        txn = inner()
+    assert txn.store.lock_manager is MemoryLockManager()
+    assert txn.isolation_level is IsolationLevel.SERIALIZABLE
+
+
+def test_the_source_of_a_task_goes_with_its_pickle(tmp_path: Path) -> None:
+    file = tmp_path / "made_elsewhere.py"
+    file.write_text("from penstock import task\ndef make():\n    @task\n    def inner(): return 5\n    return inner\n")
+    from penstock.base.importtools import load_script_as_module
+
+    made = load_script_as_module(str(file)).make()
+    pickled = cloudpickle.dumps(made)
+    source = made.source_code
+    file.unlink()
+    again = cloudpickle.loads(pickled)
+    assert again.source_code == source
+    assert "return 5" in source
+    again.fn = len
+    assert again.source_code is None
+
+
+def test_the_time_of_a_list_counts_while_results_are_read() -> None:
+    class Slow(PrefectWrappedFuture[int, Any]):
+        def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
+            time.sleep(20)
+
+    def done(kind: Any, state: State) -> Any:
+        wrapped: concurrent.futures.Future[State] = concurrent.futures.Future()
+        wrapped.set_result(state)
+        return kind(uuid.uuid4(), wrapped)
+
+    futures = PrefectFutureList([done(PrefectWrappedFuture, Completed(data=1)), done(Slow, Completed(data=2))])
+    with pytest.raises(TimeoutError, match=r"within 0\.05 seconds: 1 \(of 2\)"):
+        flow(lambda: futures.result(timeout=0.05))()
+    failed = PrefectFutureList([done(PrefectWrappedFuture, Failed(data=TimeoutError("own")))])
+    with pytest.raises(TimeoutError, match="own"):
+        failed.result(timeout=5)

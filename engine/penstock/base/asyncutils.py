@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 import threading
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.current import current_run, plain_run
@@ -200,7 +201,8 @@ def run_coro_as_sync(coroutine: Coroutine[Any, Any, Any] | Awaitable[Any], **_: 
     In the thread's kept loop; where a loop runs already, in a helper thread with its own, context copied.
     """
     if running_loop() is None:
-        return kept_loop().run_until_complete(_as_coroutine(coroutine))
+        plain = coroutine.__class__ is CoroutineType
+        return kept_loop().run_until_complete(coroutine if plain else _as_coroutine(coroutine))
     import contextvars
 
     context = contextvars.copy_context()

@@ -141,10 +141,12 @@ OURS: dict[str, tuple[str, ...]] = {
     "penstock.deployments": _names("run_deployment, arun_deployment"),
     "penstock.deployments.flow_runs": _names("run_deployment, arun_deployment"),
     "penstock.input": _names(
-        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
+        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input, "
+        "asend_input"
     ),
     "penstock.input.run_input": _names(
-        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input"
+        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input, "
+        "asend_input"
     ),
     "penstock.client.schemas.objects": _names(
         "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TaskRunResult, TERMINAL_STATES"

@@ -50,13 +50,14 @@ def _delays(text: str) -> Any:
 
 
 def _level(text: str) -> str | int:
-    import logging
-
     if text.strip().isdigit():
         return int(text)
     name = text.strip().upper()
-    if not isinstance(logging.getLevelName(name), int):
-        raise ValueError("the name of a log level is expected")  # noqa: TRY004  (a bad value, not a bad type)
+    if name not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):  # these are known without the module
+        import logging
+
+        if not isinstance(logging.getLevelName(name), int):
+            raise ValueError("the name of a log level is expected")
     return name
 
 

@@ -6,7 +6,7 @@ import inspect
 import os
 from contextlib import suppress
 from functools import cache
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 
@@ -17,6 +17,8 @@ def wrapped_by(fn: Any) -> Any:
     """
     seen = {id(fn)}
     while True:
+        if type(fn) is FunctionType and "__wrapped__" not in fn.__dict__:
+            return fn  # most do not, and this is asked for each stored result
         inner = inspect.getattr_static(fn, "__wrapped__", None)
         if not callable(inner) or id(inner) in seen:
             return fn

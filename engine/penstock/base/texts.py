@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, dict})
+
 
 def text_of(value: Any) -> str:
     """`str` of it, or a note that it has none."""
@@ -63,4 +65,6 @@ def marked(value: Any, mark: str) -> bool:
 def is_awaitable(value: Any) -> bool:
     """Whether its class can be awaited, and is no future of ours or of asyncio's."""
     kind = type(value)
+    if kind in _PLAIN:  # what most calls give: to ask a class for a name that it does not have takes longer
+        return False
     return hasattr(kind, "__await__") and not hasattr(kind, "add_done_callback")

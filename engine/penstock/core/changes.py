@@ -114,6 +114,8 @@ def put(run: Run, new: State, world: World, force: bool = False) -> State:
             run._start = new._time
     elif kind in TERMINAL_STATES:
         run._end = new._time
+        if kind is FAILED and run._start is None:
+            run._start = new._time  # bad parameters: it began and ended with its failure
         new.ended = True
     if not run.is_flow:
         flow = run.root.flow
@@ -147,19 +149,18 @@ def suspend_root(run: Run, state: State) -> None:
         root.suspension = state  # type: ignore[attr-defined]
 
 
+def hooks_of(definition: Any, state: State) -> Any:
+    """The hooks that a final state calls for."""
+    if state.type is COMPLETED:
+        return definition.on_completion_hooks
+    if state.type is FAILED:
+        return definition.on_failure_hooks
+    return definition.on_crashed_hooks if state.type is CRASHED else ()
+
+
 def final_hooks(run: Run, state: State, world: World) -> Steps:
     """Run the hooks that a final state calls for."""
-    definition = run.definition
-    if state.type is COMPLETED:
-        hooks = definition.on_completion_hooks
-    elif state.type is FAILED:
-        hooks = definition.on_failure_hooks
-    elif state.type is CRASHED:
-        hooks = definition.on_crashed_hooks
-    else:
-        return
-    if hooks:
-        yield from run_hooks(run, hooks, state, world)
+    return run_hooks(run, hooks_of(run.definition, state), state, world)
 
 
 def run_hooks(run: Run, hooks: Any, state: State, world: World) -> Steps:

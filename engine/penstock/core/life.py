@@ -17,7 +17,7 @@ from penstock.base.exceptions import Pause, TerminationSignal
 from penstock.base.texts import StateText
 from penstock.core import given as given_states
 from penstock.core import retry, reuse
-from penstock.core.changes import Steps, World, final_hooks, put, run_hooks, suspend_root
+from penstock.core.changes import Steps, World, final_hooks, hooks_of, put, run_hooks, suspend_root
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Effect, Sleep
 from penstock.core.outcome import Raised, TimedOut, crashed_state, failed_state, interrupted_state, value_state
 from penstock.core.readiness import name_run, resolve_returned, settle_inputs, validate
@@ -304,7 +304,7 @@ def _end(run: Run, state: State, world: World, *, handled: bool = False) -> Life
         put(run, state, world)
     else:
         state.ended = True
-    if hooks:
+    if hooks and hooks_of(run.definition, state):
         yield from final_hooks(run, state, world)
     world.closed(run, state)
     return state

@@ -7,6 +7,7 @@ Neighbours: `life` changes records, nobody else does; drivers register them by i
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
     from uuid import UUID
+
+
+@cache
+def _crc32() -> Callable[[bytes], int]:
+    """Loaded when a name is first asked for; a statement of import in each call takes longer than the sum."""
+    from zlib import crc32
+
+    return crc32
 
 
 class Run(RunTimes):
@@ -327,10 +336,8 @@ class TaskRun(Run):
     def name(self) -> str:
         """What people call the run."""
         if self._name is None:
-            from zlib import crc32
-
             base = self.definition.name if self.definition is not None else "task"
-            self._name = f"{base}-{crc32(self.address.encode()) & 0xFFF:03x}"
+            self._name = f"{base}-{_crc32()(self.address.encode()) & 0xFFF:03x}"
         return self._name
 
     @name.setter

@@ -68,6 +68,13 @@ class StateDetails:
 
     def __init__(self, **values: Any) -> None:
         for name in self.__slots__:
+            setattr(self, name, None)
+        self.pause_reschedule = self.untrackable_result = False
+        if values:
+            self._take(values)
+
+    def _take(self, values: dict[str, Any]) -> None:
+        for name in self.__slots__:
             setattr(self, name, values.pop(name, None))
         if values:
             raise TypeError(f"StateDetails has no member {', '.join(sorted(values))}.")

@@ -115,6 +115,11 @@ class Binder:
 
     def call_form(self, parameters: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments that pass these values."""
+        if self.simple and len(parameters) == self.count == len(self.positional):
+            try:
+                return tuple([parameters[name] for name in self.names]), {}
+            except KeyError:
+                pass
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         kinds = inspect.Parameter

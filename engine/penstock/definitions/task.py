@@ -5,7 +5,6 @@ Neighbours: `drivers.calls` performs direct calls, `runners.submitting` what is 
 
 from __future__ import annotations
 
-import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -18,6 +17,7 @@ from penstock.base.source import hash_of_source
 from penstock.definitions.changeable import Checked
 from penstock.definitions.changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
 from penstock.definitions.definition import Definition, check_retries, doc_of, takes_options
+from penstock.definitions.source_text import SourceText
 from penstock.definitions.task_options import checked_condition, checked_jitter
 from penstock.drivers import calls
 from penstock.interruption.section import current_section
@@ -49,7 +49,7 @@ def _submitting() -> Any:
             section.reopen(True)
 
 
-class Task(Definition, Generic[P, R]):
+class Task(SourceText, Definition, Generic[P, R]):
     """A function that is run as a task; arguments as for `task`, and the transaction hooks.
 
     Raises:
@@ -168,14 +168,6 @@ class Task(Definition, Generic[P, R]):
     @task_run_name.setter
     def task_run_name(self, value: Any) -> None:
         self.run_name = value or None
-
-    @property
-    def source_code(self) -> str | None:
-        """The text of the function; None where there is none to be found."""
-        try:
-            return inspect.getsource(inspect.unwrap(self.fn))
-        except (TypeError, OSError):
-            return None
 
     def stores(self, run: Run) -> bool:
         """Whether this run has anything to do with stores or transactions."""

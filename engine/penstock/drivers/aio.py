@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
 from penstock.base.tracebacks import trimmed
-from penstock.core.effects import BODY, Call, Drain, Gate, Hold, Sleep, Wait
+from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.sync import Dropped, release
@@ -24,7 +24,7 @@ from penstock.interruption.loop_target import LoopTarget, until_done
 from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from penstock.core.effects import Effect
     from penstock.core.runs import Run
@@ -58,10 +58,15 @@ async def execute_async(run: Run) -> State:
     try:
         if run.life is None:
             run.life = live(run, WORLD)
-        step = await advance_async(run, None)
-        while step is BODY:
-            step = await advance_async(run, await perform_body_async(run))
-        return step  # type: ignore[no-any-return]
+        life, outcome = run.life, None
+        # All in this frame: a coroutine for each stretch of a life would cost as much as the stretch.
+        while True:
+            try:
+                effect: Effect = life.send(outcome)  # type: ignore[union-attr]
+            except StopIteration as done:
+                release(run)
+                return done.value  # type: ignore[no-any-return]
+            outcome = await PERFORM[effect.__class__](run, effect)
     finally:
         if prints:
             log_prints.leave()
@@ -135,11 +140,10 @@ def uncancel(target: LoopTarget, before: int) -> None:
         target.task.uncancel()
 
 
-async def perform_body_async(run: Run) -> Any:
+def perform_body_async(run: Run, effect: Effect = BODY) -> Coroutine[Any, Any, Any]:
     """Run the user's coroutine function; its value, or `Raised`."""
-    if run.definition.timeout_seconds is None:
-        return await guarded(run, run.call(*run.args, **run.kwargs))  # type: ignore[misc]
-    return await guarded(run, timed(run))
+    timeless = run.definition.timeout_seconds is None
+    return guarded(run, run.call(*run.args, **run.kwargs) if timeless else timed(run))  # type: ignore[misc]
 
 
 async def timed(run: Run) -> Any:
@@ -238,6 +242,7 @@ async def _drained(run: Any) -> None:
 
 
 PERFORM: dict[type[Any], Callable[[Any, Any], Any]] = {
+    Body: perform_body_async,
     Call: aperform_call,
     Wait: perform_wait,
     Sleep: perform_sleep,

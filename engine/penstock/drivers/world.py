@@ -6,6 +6,7 @@ Neighbours: `observers` subscribes here; `logging` configures what becomes of th
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +48,28 @@ class ProcessWorld:
         self.emit: Any = None
 
     def configure(self) -> None:
-        """Before the first run: loggers, and a handler if nobody has one."""
-        from penstock.logging.setup import emit, run_loggers
+        """Before the first run: loggers, and a handler if nobody has one; `logging` only if somebody has imported it."""
+        from penstock.logging import console
 
-        self.flow_logger, self.task_logger = run_loggers()
-        self.emit = emit
+        silent = console.unheard(_by_a_logger)
+        if silent is None:
+            from penstock.logging import setup
+
+            self.flow_logger, self.task_logger = setup.run_loggers()
+            self.emit = setup.emit
+        else:
+            if not self.configured:
+                console.on_import_of_logging(self._heard)
+            self.flow_logger = self.task_logger = silent
+            self.emit = console.emit
         self.configured = True
+
+    def _heard(self) -> None:
+        """Somebody has imported `logging`: from now on lines may be for others too."""
+        if "penstock.logging.setup" in sys.modules:
+            self.configured = False  # that is who imports it, and it is not ready yet: at the next line
+        else:
+            self.configure()
 
     def notify(self, run: Run, old: State | None, new: State) -> None:
         """Tell the observers, in order; what they raise is logged once each, a TerminationSignal passes."""
@@ -95,6 +112,15 @@ class ProcessWorld:
         level = 20 if state.type == "COMPLETED" else 40
         if logger.isEnabledFor(level):
             self.emit(logger, run, level, FINISHED, (state,), None)
+
+
+def _by_a_logger(run: Run, *line: Any) -> None:
+    import logging  # noqa: F401  (before `setup`, in the order in which the import of it is noticed)
+
+    from penstock.logging import setup
+
+    flow_logger, task_logger = setup.run_loggers()
+    setup.emit(flow_logger if run.is_flow else task_logger, run, *line)
 
 
 WORLD = ProcessWorld()

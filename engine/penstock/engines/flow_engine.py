@@ -81,10 +81,12 @@ def run_flow_sync(
     from penstock.base.current import current_run
     from penstock.drivers.calls import live_flow
     from penstock.drivers.entry import Failure, conclude, new_flow_run
+    from penstock.inside.transfer import hydrated_context
 
     bound = flow.binder.bind_mapping(parameters or {})
-    run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
-    value = conclude(run, live_flow(run), return_type == "state")
+    with hydrated_context(context):
+        run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
+        value = conclude(run, live_flow(run), return_type == "state")
     if value.__class__ is Failure:
         raise value.exc
     return value
@@ -98,10 +100,12 @@ async def run_flow_async(
     from penstock.base.current import current_run
     from penstock.drivers.calls import live_flow_async
     from penstock.drivers.entry import Failure, conclude, new_flow_run
+    from penstock.inside.transfer import hydrated_context
 
     bound = flow.binder.bind_mapping(parameters or {})
-    run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
-    value = conclude(run, await live_flow_async(run), return_type == "state")
+    with hydrated_context(context):
+        run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
+        value = conclude(run, await live_flow_async(run), return_type == "state")
     if value.__class__ is Failure:
         raise value.exc
     return value

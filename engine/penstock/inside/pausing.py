@@ -58,9 +58,9 @@ class _Begun:
         self.answer = pauses.answers.get(key)
         self.model = None
         if wait_for_input is not None:
-            from penstock.inside.run_input import run_input_subclass_from_type
+            from penstock.inside.run_input import model_of
 
-            self.model = run_input_subclass_from_type(wait_for_input)
+            self.model = model_of(wait_for_input)
         if not self.known and root.state.type not in (RUNNING, PAUSED):
             raise RuntimeError(f"Flow run {root.name!r} is in state {root.state}, it cannot be paused.")
         self.state: State = Paused(timeout_seconds=timeout, pause_key=key)

@@ -127,7 +127,16 @@ class RunInput(pydantic.BaseModel):
         return _send(run_input, origin.removeprefix(_SENDER), sender, key_prefix)
 
 
-def run_input_subclass_from_type(kind: Any) -> type[pydantic.BaseModel]:
+def run_input_subclass_from_type(kind: Any) -> type[RunInput]:
+    """A subclass of RunInput: of a model one with its fields, of another type one that wraps it in a field `value`."""
+    model = model_of(kind)
+    if issubclass(model, RunInput):
+        return model
+    made: type[RunInput] = pydantic.create_model(f"{model.__name__}RunInput", __base__=(RunInput, model))
+    return made
+
+
+def model_of(kind: Any) -> type[pydantic.BaseModel]:
     """The model for what a pause asks for: models as they are, other types wrapped in a field `value`."""
     if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel):
         return kind
@@ -202,6 +211,13 @@ def send_input(run_input: Any, flow_run_id: Any, sender: str | None = None, key_
     return _send(run_input, flow_run_id, sender, key_prefix)
 
 
+async def asend_input(
+    run_input: Any, flow_run_id: Any, sender: str | None = None, key_prefix: str | None = None
+) -> None:
+    """`send_input` as a coroutine, in whatever code."""
+    _send(run_input, flow_run_id, sender, key_prefix)
+
+
 def receive_input(
     input_type: Any,
     timeout: float | None = 3600,
@@ -235,7 +251,7 @@ def receive_input(
         if run is None or run.flow is None:
             raise RuntimeError("Must either provide a flow run ID or be within a flow run to receive input.")
         flow_run_id = run.flow.id
-    model = run_input_subclass_from_type(input_type)
+    model = model_of(input_type)
 
     def give(message: Message) -> Any:
         value = validated(model, message.value)

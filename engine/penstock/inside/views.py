@@ -109,6 +109,8 @@ class RunContext(ContextModel):
         self._run: Run = given
         self._client = values.get("client")
         self._start = values.get("start_time")
+        if not values:
+            return
         for name, member in (
             (self._definition, "definition"), ("parameters", "parameters"), ("task_runner", "runner"),
             ("result_store", "store"), ("persist_result", "persist"), ("log_prints", "inherited"),

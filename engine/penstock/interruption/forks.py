@@ -64,7 +64,7 @@ def forked() -> bool:
 
 def left_by(run: Run, exc: BaseException | None) -> None:
     """Something of the user's was left that was called on behalf of a run: a child of that moment ends here."""
-    if any(run is orphan for orphan in _forks.orphans):
+    if _forks.orphans and any(run is orphan for orphan in _forks.orphans):
         end(exc)
 
 

@@ -14,6 +14,8 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from penstock.logging.console import LineFormat, who
+
 if TYPE_CHECKING:
     from penstock.core.runs import Run
 
@@ -47,21 +49,32 @@ class ConsoleHandler(logging.StreamHandler[Any]):
             with contextlib.suppress(Exception):
                 self.handleError(record)
 
+    def write(self, run: Run, level: int, message: str, args: tuple[Any, ...], exc: BaseException | None) -> None:
+        """Write the line that a record of the run would become, without making the record."""
+        try:
+            text = message % args if args else message
+            lines: LineFormat = self.formatter.lines  # type: ignore[union-attr]
+            line = lines.line(time.time(), logging.getLevelName(level), who(run), text, exc)
+            stream = sys.stderr
+            if stream is not None:
+                with self.lock:  # type: ignore[union-attr]
+                    stream.write(line + "\n")
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001  (as above)
+            with contextlib.suppress(Exception):
+                self.handleError(record_of(logging.getLogger("penstock"), run, level, message, args, exc))
+
 
 class ConsoleFormatter(logging.Formatter):
     """`HH:MM:SS.mmm | LEVEL   | Flow run 'x' - text`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._second = -1
-        self._clock = ""
+        self.lines = LineFormat()
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback if there is one."""
-        second = int(record.created)
-        if second != self._second:
-            self._clock = time.strftime("%H:%M:%S", time.localtime(second))
-            self._second = second
         members = record.__dict__
         name = members.get("task_run_name")
         if name is not None:
@@ -69,14 +82,9 @@ class ConsoleFormatter(logging.Formatter):
         else:
             name = members.get("flow_run_name")
             who = f"Flow run {name!r}" if name is not None else record.name
-        line = f"{self._clock}.{int(record.msecs):03d} | {record.levelname:<7} | {who} - {record.getMessage()}"
-        if record.exc_info and record.exc_info[0] is not None:
-            from penstock.base.tracebacks import formatted
-
-            exc = record.exc_info[1]
-            if isinstance(exc, BaseException):
-                line = f"{line}\n{formatted(exc).rstrip()}"
-        elif record.exc_text:
+        exc = record.exc_info[1] if record.exc_info and record.exc_info[0] is not None else None
+        line = self.lines.line(record.created, record.levelname, who, record.getMessage(), exc)
+        if exc is None and record.exc_text:
             line = f"{line}\n{record.exc_text.rstrip()}"
         return line
 
@@ -189,11 +197,48 @@ _CONSTANT: dict[str, Any] = {
     "processName": "MainProcess",
     "taskName": None,
 }
+# Whoever wants to see all records of a process, as collectors of errors do, puts something else in the place of these.
+_HANDLE, _CALL_HANDLERS = (
+    method if getattr(method, "__globals__", None) is logging.__dict__ else None
+    for method in (logging.Logger.handle, logging.Logger.callHandlers)
+)
 _start = logging._startTime if hasattr(logging, "_startTime") else time.time()
 
 
-def emit(logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: Any) -> None:
-    """Make a record of the run and hand it to the logger, without walking the stack for a place."""
+def emit(
+    logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: BaseException | None
+) -> None:
+    """Say a line of the run to whom it may concern; without a record where that is the console alone."""
+    console = console_alone(logger, level)
+    if console is None:
+        logger.handle(record_of(logger, run, level, message, args, exc))
+    else:
+        console.write(run, level, message, args, exc)
+
+
+def console_alone(logger: logging.Logger, level: int) -> ConsoleHandler | None:
+    """The console handler, where a record of the level would reach it as it is and nothing else would see it."""
+    top = logger.parent
+    if (
+        logger.__class__ is not EngineLogger or top.__class__ is not EngineLogger or top.propagate
+        or len(top.handlers) != 1 or logger.handlers or logger.filters or not logger.propagate
+    ):  # fmt: skip
+        return None
+    handler = top.handlers[0]
+    if (
+        handler.__class__ is not ConsoleHandler or handler.level > level or handler.filters
+        or handler.formatter.__class__ is not ConsoleFormatter
+        or logging.getLogRecordFactory() is not logging.LogRecord
+        or logging.Logger.handle is not _HANDLE or logging.Logger.callHandlers is not _CALL_HANDLERS
+    ):  # fmt: skip
+        return None
+    return handler
+
+
+def record_of(
+    logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: BaseException | None
+) -> logging.LogRecord:
+    """A record of the run, made without walking the stack for a place."""
     exc_info = (type(exc), exc, exc.__traceback__) if exc is not None else None
     if logging.getLogRecordFactory() is logging.LogRecord:
         record = logging.LogRecord.__new__(logging.LogRecord)
@@ -216,4 +261,4 @@ def emit(logger: logging.Logger, run: Run, level: int, message: str, args: tuple
     else:
         record = logging.getLogRecordFactory()(logger.name, level, __file__, 0, message, args, exc_info, None)
     record.__dict__.update(members_of(run))
-    logger.handle(record)
+    return record

@@ -142,9 +142,9 @@ def _check_deadline(earlier: Mapping[str, Any], now: datetime, key: str) -> None
 def _model(wait_for_input: Any) -> Any:
     if wait_for_input is None:
         return None
-    from penstock.inside.run_input import run_input_subclass_from_type
+    from penstock.inside.run_input import model_of
 
-    return run_input_subclass_from_type(wait_for_input)
+    return model_of(wait_for_input)
 
 
 def _hash(lineage: str, address: str, key: str) -> str:

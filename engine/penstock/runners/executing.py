@@ -22,21 +22,35 @@ if TYPE_CHECKING:
 def execute_submitted(run: TaskRun) -> State:
     """Live the run to its end here; failures of the engine end it as CRASHED."""
     try:
-        if run.definition.isgenerator:
-            _collect(run)
         if run.is_async:
             from penstock.base.asyncutils import run_coro_as_sync
-            from penstock.drivers.aio import execute_async
 
-            state = run_coro_as_sync(execute_async(run))
-        else:
-            state = execute(run)
+            return run_coro_as_sync(execute_submitted_async(run))  # type: ignore[no-any-return]
+        if run.definition.isgenerator:
+            _collect(run)
+        state = execute(run)
     except Dropped:
         return run.state
     except BaseException as exc:  # noqa: BLE001  (a name that cannot be made, a bug: the run must end)
         state = crash(run, exc)
     note_kept(run, state)
-    return state  # type: ignore[no-any-return]
+    return state
+
+
+async def execute_submitted_async(run: TaskRun) -> State:
+    """`execute_submitted` for an async run, in the current asyncio task."""
+    from penstock.drivers.aio import execute_async
+
+    try:
+        if run.definition.isgenerator:
+            _collect(run)
+        state = await execute_async(run)
+    except Dropped:
+        return run.state
+    except BaseException as exc:  # noqa: BLE001  (as above)
+        state = crash(run, exc)
+    note_kept(run, state)
+    return state
 
 
 def crash(run: TaskRun, exc: BaseException) -> State:

@@ -11,9 +11,11 @@ from penstock.base.exceptions import UnfinishedRun
 from penstock.core.inputs import Upstream, replace
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, TERMINAL_STATES
+from penstock.core.state_result import is_stored
 from penstock.interruption.interrupt import leave_with
 from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
+from penstock.interruption.within import within
 from penstock.runners.futures import PrefectConcurrentFuture, PrefectFuture, check_timeout, result_of
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class PrefectFutureList(list[PrefectFuture[R]]):
             TimeoutError: the list's own when time is up; a task's own is raised as itself.
         """
         check_timeout(timeout)
+        until = time.monotonic() + (timeout or 0)
         if raise_on_failure:
             try:
                 for future in _in_order_of_completion(list(self), timeout):
@@ -56,7 +59,25 @@ class PrefectFutureList(list[PrefectFuture[R]]):
             left = wait(self, timeout=timeout).not_done
             if left:
                 raise _too_late(len(left), len(self), timeout)
-        return [future.result(0 if _is_done(future) else timeout, raise_on_failure) for future in self]
+        read = (future.result(0 if _is_done(future) else timeout, raise_on_failure) for future in self)
+        if not timeout or all(_at_hand(future) for future in self):
+            return list(read)
+        results: list[R] = []
+        try:
+            with within(until - time.monotonic(), _LateError("while results were read")):
+                results.extend(read)
+        except _LateError:
+            raise _too_late(len(self) - len(results), len(self), timeout) from None
+        return results
+
+
+class _LateError(TimeoutError):
+    """Time is up while results are read; the list's own, whatever a task raises."""
+
+
+def _at_hand(future: PrefectFuture[Any]) -> bool:
+    """Whether to read the result takes no time: it is in memory."""
+    return isinstance(future, PrefectConcurrentFuture) and not is_stored(future.state.data)
 
 
 def _is_done(future: PrefectFuture[Any]) -> bool:

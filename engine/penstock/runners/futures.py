@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from penstock.base.current import current_run
 from penstock.core.inputs import Upstream
 from penstock.core.runs import TaskRun
 from penstock.core.state import State
@@ -16,7 +18,7 @@ from penstock.interruption.section import ring
 from penstock.interruption.waiting import block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from uuid import UUID
 
 R = TypeVar("R")
@@ -209,7 +211,10 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
     def __init__(
         self, task_run_id: UUID | None = None, wrapped_future: Any = None, *, run: TaskRun | None = None
     ) -> None:
-        super().__init__(task_run_id, wrapped_future)
+        # Not by way of the classes above: three calls for each submitted run.
+        self._task_run_id = task_run_id
+        self._final_state = None
+        self._wrapped_future = wrapped_future
         self._run = run
         self._done = False
         self._callbacks: list[Any] | None = None
@@ -267,10 +272,15 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
                 unseen[name] = unseen.get(name, 0) + change
 
     def complete(self) -> None:
-        """The run is over: wake whoever waits. Called once, by the thread that ended it."""
+        """The run is over: wake whoever waits, and call back. Called once, by the thread that ended it."""
+        for tell in self.settle():
+            tell()
+
+    def settle(self) -> Sequence[Callable[[], None]]:
+        """`complete`, but for the callbacks: they are returned, to be called without arguments; none raises."""
         with _lock:
             if self._done:
-                return
+                return ()
             self._done = True
             self._cancel = None
             callbacks, self._callbacks = self._callbacks, None
@@ -285,8 +295,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
                 flow.children.pop(self, None)
         for waiter in waiters or ():
             ring(waiter)
-        for fn in callbacks or ():
-            _call_back(fn, self)
+        return [partial(_call_back, fn, self) for fn in callbacks] if callbacks else ()
 
     def cancel_unstarted(self, message: str) -> None:
         """End the run as CANCELLED if it has not started."""
@@ -305,7 +314,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
         if self._run is None:
             super().wait(timeout)
             return
-        if self._run is _current_run():
+        if self._run is current_run.get():
             raise ValueError(
                 f"Task run {self._run.name!r} waits for itself: its own future is among what it waits for."
             )
@@ -314,10 +323,7 @@ class PrefectConcurrentFuture(PrefectWrappedFuture[R, Any]):
                 return
             waiter = threading.Lock()
             waiter.acquire()
-            if self._waiters is None:
-                self._waiters = [waiter]
-            else:
-                self._waiters.append(waiter)
+            self._waiters = [*(self._waiters or ()), waiter]
         block(waiter, timeout, resting=timeout is None)
         leave_with(self._run)
 
@@ -385,9 +391,3 @@ def _finished(task_run_id: UUID, state: State) -> PrefectConcurrentFuture[Any]:
     wrapped: Future[State] = Future()
     wrapped.set_result(state)
     return PrefectConcurrentFuture(task_run_id, wrapped)
-
-
-def _current_run() -> Any:
-    from penstock.base.current import current_run
-
-    return current_run.get()

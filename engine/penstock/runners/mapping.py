@@ -15,7 +15,7 @@ from penstock.core.state_parts import COMPLETED, FAILED
 from penstock.core.state_result import exception_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _BROADCAST = (str, bytes, bytearray)
 
@@ -120,6 +120,13 @@ def _sort(mapped: Any, fixed: Any, place: tuple[str, Any], value: Any, explicit:
 
 def _zipped(task: Any, parameters: dict[str, Any], mapped: Any, fixed: Any) -> Iterator[dict[str, Any]]:
     sources = {place: (iter(source), wrappers) for place, (source, wrappers) in mapped.items()}
+    bare = not task.binder.variadic and not any(wrappers for _, wrappers in sources.values())
+    if bare and (len(sources) == 1 or _of_one_length(source for source, _ in mapped.values())):  # the usual case
+        names = [name for name, _ in sources]
+        child = {name: fixed.get((name, None)) for name in parameters}
+        for items in zip(*(source for source, _ in sources.values()), strict=True):
+            yield {**child, **dict(zip(names, items, strict=True))}
+        return
     index = 0
     while True:
         row: dict[tuple[str, Any], Any] = {}
@@ -142,6 +149,12 @@ def _zipped(task: Any, parameters: dict[str, Any], mapped: Any, fixed: Any) -> I
             return
         yield _child(task, parameters, {**fixed, **row})
         index += 1
+
+
+def _of_one_length(sources: Iterable[Any]) -> bool:
+    """Whether they are lists, all of one length."""
+    listed = list(sources)
+    return all(type(source) is list for source in listed) and len({len(source) for source in listed}) == 1
 
 
 def _child(task: Any, parameters: dict[str, Any], values: dict[tuple[str, Any], Any]) -> dict[str, Any]:

@@ -19,7 +19,38 @@ from penstock.interruption.section import current_section
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Job = Callable[[], None]
+    Take = Callable[[], "Job | None"]
+
+
+class Job:
+    """Something to be done by a worker."""
+
+    __slots__ = ()
+
+    def work(self, take: Take) -> Job | None:
+        """Do it.
+
+        Args:
+            take: gives the worker's next job; to be called once it is done.
+
+        Returns:
+            The job that was taken and is not done yet; None: the worker's slot is given on.
+        """
+        raise NotImplementedError
+
+
+class Call(Job):
+    """A function to be called."""
+
+    __slots__ = ("fn",)
+
+    def __init__(self, fn: Callable[[], None]) -> None:
+        self.fn = fn
+
+    def work(self, take: Take) -> Job | None:
+        """Call it."""
+        self.fn()
+        return take()
 
 
 class Worker:
@@ -45,10 +76,14 @@ class Worker:
                 job = pool.first_job(self)
                 continue
             try:
-                job()
+                job = job.work(self.take)
             except BaseException as exc:  # noqa: BLE001  (a job ends its own run; nothing may kill a worker)
                 pool.on_error(exc)
-            job = pool.next_job(self)
+                job = self.take()
+
+    def take(self) -> Job | None:
+        """The next job, with the slot that the worker has; None: the slot is given on."""
+        return self.pool.next_job(self)
 
     def give_up(self) -> None:
         """Let another worker execute while this one blocks."""
@@ -81,8 +116,10 @@ class Pool:
         self.waking = False
         self.stopped = False
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Job | Callable[[], None]) -> None:
         """Execute the job when a slot is free, in the order of submission."""
+        if not isinstance(job, Job):
+            job = Call(job)
         with self.lock:
             self.jobs.append(job)
             if self.waking or self.out >= self.size:

@@ -6,7 +6,6 @@ A runner of one's own needs only `run(call)`. Neighbours: `submitting` makes run
 
 from __future__ import annotations
 
-import contextvars
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_runner
@@ -174,52 +173,29 @@ class ThreadPoolTaskRunner(TaskRunner):
 
     def start_run(self, run: TaskRun, future: Any) -> None:
         """Queue the run when its upstreams are done."""
-        from penstock.runners.starting import when_ready
-
         self._check_started()
-        pool = self._pool
-        if pool is None:
-            from penstock.runners.pool import Pool
-
-            pool = self._pool = Pool(self._max_workers, "penstock-worker", _report)
+        if self._pool is None:
+            self._pool = self._make_pool()
         if run.flow is None:
             self._futures[future] = None
-        token = [run]
-        context = contextvars.copy_context()
+        from penstock.runners.pooled import PooledRun
 
-        def claim() -> bool:
-            try:
-                token.pop()
-            except IndexError:
-                return False
-            return True
-
-        future._cancel = claim
-
-        def job() -> None:
-            try:
-                claimed = token.pop()
-            except IndexError:
-                return
-            try:
-                context.run(_execute, claimed)
-            finally:
-                future.complete()
-                self._futures.pop(future, None)
-
+        job = PooledRun(run, future, self._futures)
+        future._cancel = job.claim
         if run.pending_inputs or run.wait_for:
+            from penstock.runners.starting import when_ready
+
+            pool = self._pool
             when_ready(run, lambda: pool.submit(job))
         else:
-            pool.submit(job)
+            self._pool.submit(job)
 
     def run(self, call: Call) -> Any:
         """Execute a call in the pool; its future."""
         from concurrent.futures import Future
 
-        from penstock.runners.pool import Pool
-
         if self._pool is None:
-            self._pool = Pool(self._max_workers, "penstock-worker", _report)
+            self._pool = self._make_pool()
         future: Future[State] = Future()
 
         def job() -> None:
@@ -230,6 +206,11 @@ class ThreadPoolTaskRunner(TaskRunner):
 
         self._pool.submit(job)
         return future
+
+    def _make_pool(self) -> Pool:
+        from penstock.runners.pool import Pool
+
+        return Pool(self._max_workers, "penstock-worker", _report)
 
     def stop(self, cancel: bool) -> None:
         """Let the threads end."""
@@ -248,9 +229,3 @@ def _report(exc: BaseException) -> None:
         import logging
 
         logging.getLogger("penstock.task_runners").error("A worker met an error of the engine.", exc_info=exc)
-
-
-def _execute(run: Any) -> None:
-    from penstock.runners.executing import execute_submitted
-
-    execute_submitted(run)

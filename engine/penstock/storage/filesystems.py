@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from penstock.base.asyncutils import serves_both
+from penstock.base.marks import random_bytes
 from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
@@ -94,7 +95,7 @@ class LocalFileSystem(Named):
         if parent not in self._made:
             os.makedirs(parent, exist_ok=True)
             self._made.add(parent)
-        beside = f"{parent}/.{name[:180]}.{os.urandom(6).hex()}.tmp"
+        beside = f"{parent}/.{name[:180]}.{random_bytes().hex()}.tmp"
         try:
             try:
                 descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.annotations import NotSet
 from penstock.base.current import current_run, current_transaction
+from penstock.base.settings import get_current_settings
 
 if TYPE_CHECKING:
     from penstock.core.runs import Run
@@ -34,7 +35,6 @@ def settle_task_options(task: Any) -> None:
     """Check the options of a task that concern stored results against each other, and settle its cache policy."""
     import logging
 
-    from penstock.base.settings import get_current_settings
     from penstock.storage.policies import DEFAULT, NO_CACHE, CachePolicy, _None
 
     given = task._given_policy = checked_policy(task._given_policy)
@@ -89,7 +89,6 @@ def task_persists(task: Any, run: Run) -> bool:
     own = task.persist_result
     if own is not None:
         return bool(own)
-    from penstock.base.settings import get_current_settings
 
     settings = get_current_settings()
     by_setting = settings.tasks.default_persist_result
@@ -112,8 +111,6 @@ def flow_persists(run: Any) -> bool:
         elif run.parent is not None and run.parent.flow is not None:
             known = flow_persists(run.parent.flow)
         else:
-            from penstock.base.settings import get_current_settings
-
             known = bool(get_current_settings().results.persist_by_default)
         run.persist = known
     return known
@@ -151,6 +148,14 @@ def store_of(run: Run) -> ResultStore:
         run.store = store  # type: ignore[attr-defined]
         if above is None:
             warn_of_a_place_that_is_lost(store.result_storage, run)
+    return store
+
+
+def store_within(run: Run, txn: Any) -> ResultStore:
+    """The store of a task run that stores nothing: with the locks of the transaction that it is in, if there is one."""
+    store = store_of(run)
+    if store.lock_manager is None and txn is not None and txn._store is not None:
+        store.lock_manager = txn._store.lock_manager
     return store
 
 

@@ -53,7 +53,7 @@ class Plan:
         run = self.run
         flow = run.flow
         return {
-            "flowRun": str(flow.id) if flow is not None else None,
+            "flowRun": flow.key.text if flow is not None else None,
             "lineage": str(flow.lineage_id) if flow is not None else None,
             "attempt": flow.attempt if flow is not None else 1,
             "flow": flow.definition.name if flow is not None else None,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FORMAT = 1
+PYTHON = platform.python_version()
+_TEXT = json.JSONEncoder(check_circular=False).encode  # there is no way around in a header
 
 
 class ResultRecordMetadata:
@@ -80,7 +82,7 @@ class ResultRecordMetadata:
             "length": self.length,
             "sha256": self.sha256,
             "run": self.run,
-            "python": platform.python_version(),
+            "python": PYTHON,
             "version": __version__,
         }
 
@@ -143,7 +145,7 @@ class ResultRecordMetadata:
 
     def dump_bytes(self) -> bytes:
         """The header as bytes."""
-        return json.dumps(self.header()).encode()
+        return _TEXT(self.header()).encode()
 
     @classmethod
     def load_bytes(cls, data: bytes) -> ResultRecordMetadata:

@@ -7,6 +7,8 @@ as absent. Neighbours: `record_metadata` is the header; stores read and write re
 from __future__ import annotations
 
 import hashlib
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
@@ -74,8 +76,6 @@ class ResultRecord(Subscripted[Of]):
         Args:
             retry: up to ten times, a quarter of a second apart.
         """
-        import time
-
         for _ in range(1, RESULT_READ_MAXIMUM_ATTEMPTS if retry else 1):
             try:
                 return self.read_value()
@@ -157,8 +157,6 @@ class ResultRecord(Subscripted[Of]):
         if not self.metadata.sha256:
             self.serialize_result()
         if self.metadata.created is None:
-            from datetime import UTC, datetime
-
             self.metadata.created = datetime.now(UTC)
         return self.metadata.dump_bytes()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import pickle
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
@@ -127,6 +128,10 @@ def from_dict(form: dict[str, Any]) -> Serializer:
     return by_type(form["type"])(**options)
 
 
+# Of these cloudpickle makes the same bytes as pickle, with much ado for each.
+_SAME_BY_PICKLE = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
 class PickleSerializer(Serializer):
     """By cloudpickle, or another module with `dumps` and `loads`.
 
@@ -148,6 +153,8 @@ class PickleSerializer(Serializer):
 
     def dumps(self, obj: Any) -> bytes:
         """The object as base64 text of its pickle."""
+        if self.picklelib == "cloudpickle" and type(obj) in _SAME_BY_PICKLE:
+            return base64.encodebytes(pickle.dumps(obj, pickle.HIGHEST_PROTOCOL))
         return base64.encodebytes(from_qualified_name(self.picklelib).dumps(obj))
 
     def loads(self, blob: bytes) -> Any:

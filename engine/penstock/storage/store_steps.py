@@ -165,6 +165,11 @@ class Storing:
                 setattr(new, name, value)
         return new
 
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
     def create_result_record(
         self,
         obj: Any,

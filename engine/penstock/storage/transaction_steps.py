@@ -56,11 +56,12 @@ class BaseTransaction(TransactionValues):
         self._key = key
         self._store = store
         self.commit_mode = None if commit_mode is None else CommitMode(commit_mode)
-        self.isolation_level = None if isolation_level is None else IsolationLevel(isolation_level)
+        known = isolation_level is None or type(isolation_level) is IsolationLevel
+        self.isolation_level = isolation_level if known else IsolationLevel(isolation_level)
         self.overwrite = overwrite
         self.write_on_commit = write_on_commit
         self._logger = logger
-        self.state = TransactionState(state)
+        self.state = state if type(state) is TransactionState else TransactionState(state)
         self.children: list[BaseTransaction] = []
         self.on_commit_hooks: list[Callable[..., Any]] = []
         self.on_rollback_hooks: list[Callable[..., Any]] = []
@@ -93,9 +94,9 @@ class BaseTransaction(TransactionValues):
     def store(self) -> ResultStore | None:
         """Where it stores; for a task run that stores nothing, where it would."""
         if self._store is None and self.run is not None:
-            from penstock.storage.persisting import store_of
+            from penstock.storage.persisting import store_within
 
-            return store_of(self.run)
+            return store_within(self.run, self._parent)
         return self._store
 
     @store.setter

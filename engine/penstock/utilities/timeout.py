@@ -1,9 +1,9 @@
-"""Timeouts for blocks of code, by the engine's own mechanism. Neighbours: `drivers.deadline`."""
+"""Timeouts for blocks of code, by the engine's own mechanism. Neighbours: `interruption.within`."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,53 +30,10 @@ def timeout(seconds: float | None = None, timeout_exc_type: type[TimeoutError] =
     if seconds is None:
         yield
         return
-    from penstock.interruption.deadline import MAIN_TIMER, Scope
-    from penstock.interruption.section import current_section
+    from penstock.interruption.within import within
 
-    section = current_section()
-    scope = Scope(seconds, error)
-    if not section.is_main or not MAIN_TIMER.available():
-        with _injected(section, scope):
-            yield
-        return
-    MAIN_TIMER.enter(scope)
-    was_open, section.open = section.open, True
-    try:
+    with within(seconds, error):
         yield
-    finally:
-        section.open = was_open
-        MAIN_TIMER.leave(scope)
-
-
-@contextmanager
-def _injected(section: Any, scope: Any) -> Iterator[None]:
-    import threading
-
-    ended = threading.Event()
-    told = threading.Event()
-
-    def watch() -> None:
-        if not ended.wait(max(0.0, scope.left())):
-            section.deliver(scope.error)
-            told.set()
-
-    threading.Thread(target=watch, daemon=True).start()
-    was_open, section.open = section.open, True
-    try:
-        yield
-        if told.is_set():  # the block could not be interrupted where it was, and has ended since
-            raise scope.error
-    except type(scope.error) as exc:
-        if not exc.args:
-            raise scope.error from None
-        raise
-    finally:
-        ended.set()
-        section.open = was_open
-        if section.injected:
-            section.withdraw()
-        if section.pending is scope.error:
-            section.pending = None
 
 
 @contextmanager
