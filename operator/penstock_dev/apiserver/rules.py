@@ -11,7 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .status import FieldError
+from .status import FieldError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +165,7 @@ def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldE
     for rule in schema.rules:
         if rule.transition and "oldSelf" not in context:
             continue
-        violation = _violated(rule, context, path)
+        violation = _violated(rule, context, path, new)
         if violation is None:
             continue
         if not rule.transition and new == old:
@@ -174,13 +174,13 @@ def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldE
             errors.append(violation)
 
 
-def _violated(rule: Rule, context: dict[str, Any], path: str) -> FieldError | None:
+def _violated(rule: Rule, context: dict[str, Any], path: str, new: Any) -> FieldError | None:
     try:
         holds = rule.program.execute(context)
     except (KeyError, TypeError, RuntimeError, ValueError, OverflowError, ArithmeticError) as error:
         what = f"no such key: {error.args[0]}" if isinstance(error, KeyError) else str(error)
-        return _violation(rule, path, f"{what} evaluating rule: {rule.message or rule.source}")
-    return None if holds is True else _violation(rule, path, _message(rule, context))
+        return _violation(rule, path, new, f"{what} evaluating rule: {rule.message or rule.source}")
+    return None if holds is True else _violation(rule, path, new, _message(rule, context))
 
 
 def _message(rule: Rule, context: dict[str, Any]) -> str:
@@ -194,13 +194,15 @@ def _message(rule: Rule, context: dict[str, Any]) -> str:
     return rule.message or f"failed rule: {rule.source}"
 
 
-def _violation(rule: Rule, path: str, message: str) -> FieldError:
+def _violation(rule: Rule, path: str, new: Any, message: str) -> FieldError:
     where = path + rule.field_path if path else rule.field_path.removeprefix(".")
     if rule.reason == "FieldValueRequired":
         return FieldError(rule.reason, where, f"Required value: {message}")
     if rule.reason == "FieldValueForbidden":
         return FieldError(rule.reason, where, f"Forbidden: {message}")
-    return FieldError(rule.reason, where, f"Invalid value: {message}")
+    # Objects and lists are not printed: they may be large.
+    shown = "" if isinstance(new, dict | list) else f"{quoted(new)}: "
+    return FieldError(rule.reason, where, f"Invalid value: {shown}{message}")
 
 
 def visible(value: Any, schema: Schema, *, root: bool = False) -> Any:
