@@ -1170,6 +1170,12 @@ def test_what_is_taken_over_is_checked_by_the_schema() -> None:
     assert decision.status is not None
     assert decision.status.state is not None
     assert decision.status.state.message == "parameters.rows: 'two' is not of type 'integer'"
+    # Once it is written down, what counts is that: another run may have the name by now.
+    mine = {**spec, "parameters": {"rows": 2}}
+    state = status_json("Scheduled", "AwaitingFlow")["state"]
+    settled = {"lineage": "x", "parameters": '{"day":"2026-11-21"}', "state": state}
+    another = run({"flowSpec": flow_spec()}, status_json("Completed", lineage="y"))
+    assert state_of(decide(observed(run(mine, settled), rerun_of=another))) == "Pending/Submitting"
 
 
 @pytest.mark.parametrize("parameters", [{"text": "x" * 20_000}, {"deep": json.loads("[" * 200 + "]" * 200)}])
