@@ -109,7 +109,17 @@ def test_importing_the_package_loads_nothing() -> None:
     assert loaded_after("import penstock") == {"penstock"}
 
 
-HEAVY = ("pydantic", "httpx", "asyncio", "anyio", "cloudpickle", "logging", "concurrent.futures", "multiprocessing")
+HEAVY = (
+    "pydantic",
+    "datetime",
+    "httpx",
+    "asyncio",
+    "anyio",
+    "cloudpickle",
+    "logging",
+    "concurrent.futures",
+    "multiprocessing",
+)
 
 
 @pytest.mark.parametrize(

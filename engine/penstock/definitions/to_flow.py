@@ -11,10 +11,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penstock.definitions.schedules import Schedule
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from penstock.definitions.schedules import Schedule
 
 # Fields of the resource's spec by the names of the options, for those that are taken as they are.
 _FIELDS = {
@@ -123,6 +123,8 @@ def define(
 
 
 def _schedules(given: Iterable[Schedule] | Schedule) -> tuple[Schedule, ...]:
+    from penstock.definitions.schedules import Schedule  # with the clocks and calendars that most flows do without
+
     found = (given,) if isinstance(given, Schedule) else tuple(given)
     for each in found:
         if not isinstance(each, Schedule):
