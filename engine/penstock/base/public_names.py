@@ -45,7 +45,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "as_completed, resolve_futures_to_states, resolve_futures_to_results"
     ),
     "penstock.task_runners": _names(
-        "TaskRunner, ThreadPoolTaskRunner, ConcurrentTaskRunner, ProcessPoolTaskRunner, Call"
+        "TaskRunner, ThreadPoolTaskRunner, ConcurrentTaskRunner, ProcessPoolTaskRunner, Call, RemoteCall, Far, perform, "
+        "LostElsewhereError, MismatchError"
     ),
     "penstock.cache_policies": _names(
         "CachePolicy, Inputs, TaskSource, FlowParameters, RunId, CompoundCachePolicy, CacheKeyFnPolicy, INPUTS, "

@@ -43,13 +43,6 @@ class MismatchError(RuntimeError):
     """The worker is of another Python or Penstock version than the flow."""
 
 
-class RemoteTraceback(Exception):  # noqa: N818  (carries the text of a traceback of another process)
-    """The traceback of an exception, as text, from the process that raised it."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
 class Far:
     """The end of a line, in the worker; a runner gives its own.
 
@@ -65,6 +58,9 @@ class Far:
 
     def tell(self, events: bytes) -> None:
         """Send events on their way; called in order."""
+
+    def look(self) -> None:
+        """Called now and then while the run goes on: what could not be told before may be told now."""
 
     def wanted(self) -> bool:
         """Whether anybody still waits for the run."""
@@ -105,6 +101,7 @@ class Executing:
     def look(self) -> None:
         """What the watch does: send, and interrupt a run that is not wanted any more."""
         self.flush()
+        self.far.look()
         if not self.stopped and not self.far.wanted():
             self.stop()
 
@@ -220,12 +217,11 @@ _process = _Process()
 
 
 def _failure(state: State) -> Any:
+    """How the data of a run that did not complete is told: an exception with its traceback as text."""
     from penstock.base.tracebacks import formatted
 
-    exc = state.data
-    if isinstance(exc, BaseException):
-        exc.__cause__ = RemoteTraceback(formatted(exc))
-    return exc
+    data = state.data
+    return ("raised", data, formatted(data)) if isinstance(data, BaseException) else ("plain", data)
 
 
 def perform(message: tuple[Any, ...], inputs: Any, far: Far) -> tuple[bytes, Any]:
@@ -285,7 +281,8 @@ def _perform(around: Any, task: Any, order: bytes, inputs: Any, far: Far) -> tup
 
 def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Executing) -> tuple[State, list[Any]]:
     from penstock.base.current import current_run, current_tags, current_transaction
-    from penstock.drivers.entry import new_task_run
+    from penstock.drivers.draining import wait_all
+    from penstock.drivers.entry import close_runner, new_task_run
     from penstock.inside.carrying import flow_of
     from penstock.runners.executing import execute_submitted
 
@@ -313,9 +310,22 @@ def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Exe
     run.context = form["context"]
     run.tags = tags
     run.inherited = prints
-    state = execute_submitted(run)
+    try:
+        state = execute_submitted(run)
+    finally:
+        if parent is not None and parent.runner is not None:  # the body has submitted tasks of its own
+            wait_all(parent)
+            close_runner(parent)
     run.name  # noqa: B018  (made from the address while it is known)
-    return state, around.children if around is not None else []
+    return state, _bare(around.children) if around is not None else []
+
+
+def _bare(staged: list[Any]) -> list[Any]:
+    """Transactions without what belongs to this process: the flow's side joins them to its own."""
+    for each in staged:
+        each.run = each._parent = each._logger = each._token = each.on_rolled_back = None
+        _bare(each.children)
+    return staged
 
 
 def _answer(executing: Executing, state: State, staged: list[Any]) -> tuple[bytes, Any]:
@@ -329,7 +339,8 @@ def _answer(executing: Executing, state: State, staged: list[Any]) -> tuple[byte
         if fault is None:
             end = state_event(state, data)
         else:
-            end = state_event(_cannot_be_sent(state, fault), _cannot_be_sent(state, fault).data)
+            failed = _cannot_be_sent(state, fault)
+            end = state_event(failed, ("plain", failed.data))
             value = None
     with executing.lock:
         events, executing.events = executing.events, []
@@ -340,9 +351,9 @@ def _answer(executing: Executing, state: State, staged: list[Any]) -> tuple[byte
         return pickled((events, *rest), None), value
     except Exception as exc:  # noqa: BLE001  (what cannot be sent is the run's failure)
         failed = _cannot_be_sent(state, exc)
-        kept = [event if event[0] != "state" else (*event[:5], None, *event[6:]) for event in events]
+        kept = [event if event[0] != "state" else (*event[:5], ("plain", None), *event[6:]) for event in events]
         last = max(index for index, event in enumerate(kept) if event[0] == "state")
-        kept[last] = state_event(failed, failed.data)
+        kept[last] = state_event(failed, ("plain", failed.data))
         return pickled((kept, *rest[:-1], []), None), None
 
 
@@ -358,7 +369,7 @@ def _value(state: State, limit: int | None) -> tuple[Any, Any, Exception | None]
             return None, None, exc
     value = data.read_value() if is_stored(data) else data
     try:
-        return ("small", pickled(data, limit)), value, None
+        return ("pickle" if is_stored(data) else "small", pickled(data, limit)), value, None
     except TooLargeToSend:
         stored = None
         if is_stored(data) and getattr(data, "_store", None) is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.base.version import __version__
 from penstock.core.state import State
-from penstock.core.state_parts import COMPLETED, StateType
+from penstock.core.state_parts import StateType
 
 Event = tuple[Any, ...]
 
@@ -127,8 +127,3 @@ def log_event(record: logging.LogRecord) -> Event:
         members["exc_text"] = logging.Formatter().formatException(record.exc_info)
         members["exc_info"] = None
     return ("log", members)
-
-
-def is_value(event: Event) -> bool:
-    """Whether it is the state of a completed run."""
-    return event[0] == "state" and event[1] == COMPLETED.value

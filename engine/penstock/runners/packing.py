@@ -7,6 +7,7 @@ and arrives as an input, once for all children of a map. Neighbours: `remote` se
 
 from __future__ import annotations
 
+import copy
 import logging
 import pickle
 import sys
@@ -140,13 +141,7 @@ class Packer:
         }
         if flow is not None:
             form["flow"] = flow_form(flow)
-        try:
-            made = _dumps(form)
-        except Exception:  # noqa: BLE001  (whatever a parameter refuses with)
-            # Parameters of the flow need not be picklable for the task to run elsewhere.
-            if flow is not None:
-                form["flow"]["parameters"] = {}
-            made = _dumps(form)
+        made = _sendable(form)
         self._around[key] = ((flow, settings), self._shared_if_large(made))
         if len(self._around) > REMEMBERED:
             self._around.popitem(last=False)
@@ -247,6 +242,31 @@ class Packer:
 
 _FLAT = frozenset({int, float, bool, type(None)})
 _QUICK = _FLAT | {str, bytes}
+
+
+def _sendable(form: dict[str, Any]) -> bytes:
+    """The form as bytes; what a task can do without is left out where it cannot be pickled: parameters, then the body."""
+    try:
+        return _dumps(form)
+    except Exception:
+        if "flow" not in form:
+            raise
+    form["flow"]["parameters"] = {}
+    try:
+        return _dumps(form)
+    except Exception:  # noqa: BLE001  (whatever the body refers to refuses with)
+        definition = form["flow"]["definition"] = copy.copy(form["flow"]["definition"])
+        for name, value in vars(definition).items():
+            try:
+                _dumps(value)
+            except Exception:  # noqa: BLE001  (as above)
+                vars(definition)[name] = [] if isinstance(value, list) else None
+        vars(definition)["fn"] = _elsewhere
+        return _dumps(form)
+
+
+def _elsewhere() -> None:
+    """Stands for the body of a flow, which runs where the flow does."""
 
 
 def _dumps(value: Any) -> bytes:

@@ -39,6 +39,13 @@ AGAIN = 3
 """How often a run that no worker had begun is sent again after the loss of a worker."""
 
 
+class RemoteTraceback(Exception):  # noqa: N818  (carries the text of a traceback of another process)
+    """The traceback of an exception, as text, from the process that raised it."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
 class RemoteCall:
     """A task run on its way: called, it lives the run where it is called, and gives the answer for `ended`.
 
@@ -49,7 +56,6 @@ class RemoteCall:
         key: id of the run, as text.
         options: what `TaskRunner.options` gave where the run was submitted.
         parts: the run as bytes, and the handles of its inputs.
-        handle: of what the runner has started; set by the runner, given to calls that take the result as input.
     """
 
     def __init__(self, run: TaskRun, context: contextvars.Context, future: Any, traffic: Any) -> None:
@@ -59,7 +65,7 @@ class RemoteCall:
         self.key = run.key.text
         self.options: Any = None
         self.parts: Parts | None = None
-        self.handle: Any = None
+        self._handle: Any = None
         self.started = False
         self.stopped = False
         self.target: Any = None
@@ -72,6 +78,16 @@ class RemoteCall:
         self._parameters = run.parameters or {}
         self._wait_for = run.wait_for
         self._pending = run.pending_inputs
+
+    @property
+    def handle(self) -> Any:
+        """Of what the runner has started; set by the runner."""
+        return self._handle
+
+    @handle.setter
+    def handle(self, value: Any) -> None:
+        self._handle = value
+        self._future.handle = value
 
     def __getstate__(self) -> Any:
         parts = self.parts
@@ -155,8 +171,7 @@ class RemoteCall:
         for event in events:
             kind = event[0]
             if kind == "state":
-                data = event[5] if event[1] != "COMPLETED" else self._value(event[5], fetch)
-                state = state_of(event, data)
+                state = state_of(event, self._value(event[5], fetch))
                 if state.type is RUNNING:
                     self.started = True
                     if run.state.type is RUNNING and run.state.name == state.name:
@@ -170,9 +185,12 @@ class RemoteCall:
             else:
                 sys.stdout.write(event[1])
 
-    def _value(self, told: tuple[str, Any], fetch: Callable[[], Any] | None) -> Any:
-        how, data = told
+    def _value(self, told: tuple[Any, ...], fetch: Callable[[], Any] | None) -> Any:
+        how, data, *rest = told
         if how == "plain":
+            return data
+        if how == "raised":
+            data.__cause__ = RemoteTraceback(*rest)
             return data
         if how == "pickle":
             import cloudpickle
@@ -220,18 +238,28 @@ class RemoteCall:
             self._cut(run, Unlived(exc))
             self._close(run)
 
-    def lost(self, reason: str) -> None:
-        """The worker of the run is gone: it crashed, and by its own retries it is sent again; so is one not begun."""
+    def lost(self, reason: str, begun: bool | None = None) -> None:
+        """The worker of the run is gone: it crashed, and by its own retries it is sent again; so is one not begun.
+
+        Args:
+            reason: for people.
+            begun: whether the worker had begun it; None: if it told so.
+        """
         run = self._take()
         if run is None:
             return
-        if not self.started and self.again < AGAIN:
+        if not (self.started if begun is None else begun) and self.again < AGAIN:
             self.again += 1
+            self._traffic.share_anew()
             WORLD.log(run, 30, "Task run is sent again: %s before it began.", reason)
             self._traffic.send(self)
             return
+        if not self.started:
+            put(run, State(RUNNING, "Retrying" if run.run_count else None), WORLD)
         state = self._cut(run, Raised(LostElsewhereError(reason)))
         if state.type is SCHEDULED:
+            self._traffic.share_anew()
+            self.started = False
             delay = state._details.scheduled_time.timestamp() - WORLD.now()  # type: ignore[union-attr]
             if delay > 0:
                 timer = threading.Timer(delay, self._traffic.send, (self,))
@@ -259,11 +287,16 @@ class RemoteCall:
 
     def _close(self, run: TaskRun) -> None:
         note_kept(run, run.state)
+        future = self._future
+        self._forget()
+        future.complete()
+
+    def _forget(self) -> None:
         self._run = None
         self._parameters = {}
         self._wait_for = None
-        self._future.complete()
-        self._traffic.over(self)
+        self.parts = None
+        self._traffic.over(self, self._future)
 
     def _join(self, child: Any, run: TaskRun) -> None:
         """What the run staged belongs to the transaction that it was submitted in."""

@@ -75,12 +75,12 @@ class Traffic:
             self.calls[call.key] = call
             if not call.depart():
                 return
-            handle = self._runner.run(call)
+            going = self._runner.run(call)
         except BaseException as exc:  # noqa: BLE001  (it cannot be sent, or the runner refused: the run ends)
             call.failed(exc)
             return
-        if handle is not None:
-            handle.add_done_callback(lambda _: take(call, handle))
+        if going is not None:
+            going.add_done_callback(lambda _: take(call, going))
 
     def over(self, call: RemoteCall, future: Any) -> None:
         """A call has come to its end."""
@@ -98,6 +98,10 @@ class Traffic:
         if target is None:
             target = self._targets[id(above)] = AwayTarget(self)
         return target
+
+    def share_anew(self) -> None:
+        """What was shared may be lost with a worker."""
+        self.packer.forget()
 
     def stop_all_of(self, target: AwayTarget) -> None:
         """Stop what was sent away for one flow run."""
@@ -120,10 +124,10 @@ class Traffic:
         self._targets.clear()
 
 
-def take(call: RemoteCall, handle: Any) -> None:
-    """Take what a handle of `run` gave: the answer, or what prevented it."""
+def take(call: RemoteCall, going: Any) -> None:
+    """Take the result of what `run` returned: the answer, or what prevented it."""
     try:
-        answer = handle.result()
+        answer = going.result()
     except BaseException as exc:  # noqa: BLE001  (the executor lost it)
         call.failed(exc)
     else:
