@@ -7,6 +7,8 @@ cancelled by `ray.cancel`, and by force when its body does not react. Neighbours
 from __future__ import annotations
 
 import contextlib
+import itertools
+import pickle
 import queue
 import threading
 import time
@@ -26,6 +28,10 @@ FORCE_AFTER = 1.0
 """Seconds that a cancelled body has before its worker is ended."""
 LATE_SECONDS = 2.0
 """How long an answer waits for what its run told before."""
+FEW = 16
+"""Up to how many calls at once Ray calls back for each; of more, many are asked for at a time."""
+MANY_SECONDS = 0.005
+AT_ONCE = 256
 LOST = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
@@ -51,6 +57,7 @@ class Carrier:
         self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._going: dict[str, tuple[Any, Any, float]] = {}
         self._heard: dict[str, int] = {}
+        self._many: dict[Any, str] = {}
         self._parked: dict[str, tuple[Any, float]] = {}
         self._cancelled: dict[Any, float] = {}
         self._mailbox: Any = None
@@ -68,11 +75,15 @@ class Carrier:
             function = self._functions[call.task.name, call.options] = ray.remote(execute).options(
                 name=call.task.name, **options
             )
-        answer, value = function.remote(call.key, self._place, call.parts.message(), *call.parts.inputs)
-        call.handle = value
-        self._going[call.key] = (call, answer, time.monotonic())
         key = call.key
-        answer._on_completed(lambda told: self._in.put((key, answer, told)))
+        payload = pickle.dumps((key, self._place, call.parts.message()), 5)
+        answer, value = function.remote(payload, *call.parts.inputs)
+        call.handle = value
+        self._going[key] = (call, answer, time.monotonic())
+        if len(self._going) <= FEW:
+            answer._on_completed(lambda told: self._in.put((key, answer, told)))
+        else:
+            self._many[answer] = key
 
     def cancel(self, calls: list[Any]) -> None:
         """Cancel calls soon."""
@@ -81,10 +92,10 @@ class Carrier:
     # -- in
 
     def _take(self) -> None:
-        looked = time.monotonic()
+        looked = asked = time.monotonic()
         while True:
             try:
-                item = self._in.get(timeout=LOOK_SECONDS)
+                item = self._in.get(timeout=MANY_SECONDS if self._many else LOOK_SECONDS)
             except queue.Empty:
                 item = ()
             if item is None:
@@ -94,11 +105,26 @@ class Carrier:
                     self._cancel(item)
                 elif item:
                     self._took(*item)
+                if self._many and time.monotonic() - asked >= MANY_SECONDS:
+                    self._ask()
+                    asked = time.monotonic()
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     self._look()
                     looked = time.monotonic()
             except Exception as exc:  # noqa: BLE001  (one call's fault stops no other)
                 self._log.error("What came back from Ray could not be taken.", exc_info=exc)
+
+    def _ask(self) -> None:
+        """Take what is done of many calls, at once: a callback for each would cost more than the call."""
+        asked = list(itertools.islice(self._many, AT_ONCE))
+        done, _ = ray.wait(asked, num_returns=len(asked), timeout=0, fetch_local=False)
+        keys = [self._many.pop(answer) for answer in done]
+        try:
+            answers = ray.get(done)
+        except Exception:  # noqa: BLE001  (of one of them: each is asked for itself)
+            answers = [_outcome(answer) for answer in done]
+        for key, answer, told in zip(keys, done, answers, strict=True):
+            self._took(key, answer, told)
 
     def _took(self, key: str, ref: Any, told: Any) -> None:
         if ref is None:
@@ -110,10 +136,12 @@ class Carrier:
         if isinstance(told, BaseException):
             self._over(key)
             self._failed(call, told)
-        elif told[0] > self._heard.get(key, 0):
-            self._parked[key] = (told, time.monotonic())
+            return
+        end = pickle.loads(told)
+        if end[0] > self._heard.get(key, 0):
+            self._parked[key] = (end, time.monotonic())
         else:
-            self._ended(key, told)
+            self._ended(key, end)
 
     def _told(self, key: str, number: int, batches: list[bytes]) -> None:
         call = self._going.get(key, (None,))[0]
@@ -156,6 +184,7 @@ class Carrier:
     def _cancel(self, keys: list[str]) -> None:
         for key in keys:
             call, answer, _ = self._going.pop(key, (None, None, 0.0))
+            self._many.pop(answer, None)
             if call is not None:
                 with contextlib.suppress(Exception):  # it is over, or its cluster is
                     ray.cancel(answer, force=False, recursive=True)
@@ -203,3 +232,11 @@ class Carrier:
         if self._mailbox is not None:
             with contextlib.suppress(Exception):
                 ray.kill(self._mailbox)
+
+
+def _outcome(answer: Any) -> Any:
+    """What the answer is, or why there is none."""
+    try:
+        return ray.get(answer)
+    except Exception as exc:  # noqa: BLE001  (taken as Ray's callbacks give it)
+        return exc

@@ -8,6 +8,7 @@ descriptor that Python writes to, and interrupts the body as any other. Neighbou
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -129,9 +130,13 @@ class _Hearing:
 _hearing = _Hearing()
 
 
-def execute(key: str, mailbox: tuple[str, str], message: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
-    """The Ray task of a task run: what is told at its end, and its value."""
+def execute(payload: bytes, *inputs: Any) -> tuple[Any, Any]:
+    """The Ray task of a task run: what is told at its end, as bytes, and its value.
+
+    One argument and one answer of bytes: Ray takes these as they are, and each other object apart.
+    """
     _hearing.begin()
+    key, mailbox, message = pickle.loads(payload)
     far = RayFar(key, *mailbox)
     answer, value = perform(message, inputs, far)
-    return (far.told, far.left(), answer), value
+    return pickle.dumps((far.told, far.left(), answer), 5), value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import pickle
 import sys
 import threading
 import time
@@ -151,7 +152,9 @@ class _Process:
             logger = logging.getLogger("penstock")
             if self.handler is None or self.handler not in logger.handlers:
                 self._collect(logger)
-            logger.setLevel(min(each.level for each in self.by_id.values()))
+            level = min([each.level for each in self.by_id.values()])
+            if logger.level != level:  # setting it empties what all loggers know of their levels
+                logger.setLevel(level)
             if self.watch is None:
                 self.watch = threading.Thread(target=self._look, name="penstock-watch", daemon=True)
                 self.watch.start()
@@ -347,6 +350,11 @@ def _answer(executing: Executing, state: State, staged: list[Any]) -> tuple[byte
     if end is not None:
         events[events.index(_VALUE)] = end
     rest = (run.run_count, run._name, run._start, run._end, staged)
+    if not staged and all(
+        event[0] == "state" and event[5][0] == "plain" and event[5][1].__class__ in SCALARS for event in events
+    ):
+        # Nothing but what any pickle holds; cloudpickle would take as long as a short life.
+        return pickle.dumps((events, *rest), 5), value
     try:
         return pickled((events, *rest), None), value
     except Exception as exc:  # noqa: BLE001  (what cannot be sent is the run's failure)
