@@ -81,7 +81,11 @@ def ray_sides() -> Iterator[tuple[Round, Round]]:
     from penstock_ray import RayTaskRunner
 
     ray.init(
-        num_cpus=2, include_dashboard=False, object_store_memory=150_000_000, log_to_driver=False, configure_logging=False
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=150_000_000,
+        log_to_driver=False,
+        configure_logging=False,
     )
     remote = ray.remote(bare)
 
