@@ -13,7 +13,7 @@ NAMES = ("allow_other_workers", "priority", "resources", "workers")
 """What of `dask.annotate` holds for task runs; `retries` are the task's own."""
 
 
-def annotations() -> tuple[tuple[str, Any], ...]:
+def placing() -> tuple[tuple[str, Any], ...]:
     """What holds here, in a form that can be a key."""
     given = dask.get_annotations()
     return tuple((name, _frozen(given[name])) for name in NAMES if given.get(name) is not None)

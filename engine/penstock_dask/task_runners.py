@@ -16,7 +16,7 @@ import distributed
 from penstock.futures import PrefectConcurrentFuture
 from penstock.task_runners import TaskRunner
 from penstock.utilities.importtools import from_qualified_name
-from penstock_dask.placing import annotations
+from penstock_dask.placing import placing
 
 if TYPE_CHECKING:
     from typing import Self
@@ -115,7 +115,7 @@ class DaskTaskRunner(TaskRunner):
         return _again, (type(self), {**self._options(), "cluster": None})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._options() == other._options()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._options() == other._options()
 
     __hash__ = object.__hash__
 
@@ -194,7 +194,7 @@ class DaskTaskRunner(TaskRunner):
 
     def options(self) -> Any:
         """The annotations that hold here, as far as they concern where tasks run."""
-        return annotations()
+        return placing()
 
     def run(self, call: Any) -> None:
         """Send a call to the cluster."""

@@ -32,7 +32,7 @@ class Result:
         return Result, (self.value, self.answer)
 
 
-@sizeof.register(Result)
+@sizeof.register(Result)  # type: ignore[untyped-decorator]  # dask is not typed
 def _size(result: Result) -> int:
     return int(sizeof(result.value)) + len(result.answer)
 

@@ -89,7 +89,7 @@ class RayTaskRunner(TaskRunner):
         return _again, (type(self), self._options())
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._options() == other._options()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._options() == other._options()
 
     __hash__ = object.__hash__
 

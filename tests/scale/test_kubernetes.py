@@ -101,7 +101,7 @@ def test_a_cluster_of_a_run(kind: str, server: RealServer, tmp_path: Path, monke
     way = connection.Connection(find({"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}))
     where = f"/apis/{group}/v1/namespaces/default/{plural}"
     made: list[Any] = []
-    arguments = {
+    arguments: dict[str, Any] = {
         "image": "registry.example/flow:1",
         "workers": 3,
         "env": {"A": "b"},
