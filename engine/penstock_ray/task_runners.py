@@ -5,7 +5,9 @@ Neighbours: `carrier` carries the calls; `context` has options of remote calls; 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from penstock_ray.context import current_options
 from penstock_ray.futures import PrefectRayFuture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from penstock_ray.carrier import Carrier
@@ -32,6 +34,19 @@ class _Used:
 
 
 _used = _Used()
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it is started; in a flow run it is the run's."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None and signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
 
 
 class RayTaskRunner(TaskRunner):
@@ -118,7 +133,8 @@ class RayTaskRunner(TaskRunner):
             address = self._cluster.address
         self.logger.info("Connecting to Ray at %s" if address else "Starting Ray%s", address or "")
         try:
-            ray.init(*((address,) if address else ()), **self.init_kwargs)
+            with _own_signals():
+                ray.init(*((address,) if address else ()), **self.init_kwargs)
         except BaseException:
             self._close_cluster()
             raise
