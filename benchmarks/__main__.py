@@ -1,4 +1,7 @@
-"""Run the benchmarks that are named, or all: `python -m benchmarks [dev] [pod] [operator [row ...]]`."""
+"""Run the benchmarks that are named, or all: `python -m benchmarks [dev] [pod] [operator [row ...]] [engine scale]`.
+
+The other rows of the engine have a command of their own, `python -m benchmarks.engine`.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,15 @@ def parts(words: list[str]) -> Iterator[Part]:
         ValueError: a word names nothing.
     """
     words = words or list(ALL)
+    if words == ["engine", "scale"]:
+        yield Part("engine/scale", importlib.import_module(".scale", __package__).figures)
+        return
     rows = [word for word in words if word not in ALL]
     unknown = set(rows) - set(ROWS)
     if unknown or (rows and "operator" not in words):
         raise ValueError(
             f"no such benchmark: {', '.join(sorted(unknown) or rows)}; there are {', '.join(ALL)}, and of operator"
-            f" the rows {', '.join(ROWS)}"
+            f" the rows {', '.join(ROWS)}; of engine `engine scale` alone, the others by `python -m benchmarks.engine`"
         )
     for name in words:
         if name in ROWS:

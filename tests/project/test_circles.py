@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "penstock": "engine",
+    "penstock_dask": "engine",
+    "penstock_ray": "engine",
     "penstock_operator": "operator",
     "penstock_dev": "operator",
     "penstock_cli": "operator",

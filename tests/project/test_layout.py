@@ -46,6 +46,8 @@ def test_dependencies_are_bounded() -> None:
     "package",
     [
         "engine/penstock",
+        "engine/penstock_dask",
+        "engine/penstock_ray",
         "operator/penstock_operator",
         "operator/penstock_dev",
         "operator/penstock_cli",

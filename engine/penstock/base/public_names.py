@@ -45,7 +45,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "as_completed, resolve_futures_to_states, resolve_futures_to_results"
     ),
     "penstock.task_runners": _names(
-        "TaskRunner, ThreadPoolTaskRunner, ConcurrentTaskRunner, ProcessPoolTaskRunner, Call"
+        "TaskRunner, ThreadPoolTaskRunner, ConcurrentTaskRunner, ProcessPoolTaskRunner, Call, RemoteCall, Far, perform, "
+        "LostElsewhereError, MismatchError"
     ),
     "penstock.cache_policies": _names(
         "CachePolicy, Inputs, TaskSource, FlowParameters, RunId, CompoundCachePolicy, CacheKeyFnPolicy, INPUTS, "
@@ -162,7 +163,8 @@ OURS: dict[str, tuple[str, ...]] = {
 
 ONLY_OURS = frozenset(
     _names(
-        "TERMINAL_STATES, PrefectFutureIterator, PenstockFutureIterator, Call, InvalidTransition, request_cancellation, "
+        "TERMINAL_STATES, PrefectFutureIterator, PenstockFutureIterator, Call, RemoteCall, Far, perform, LostElsewhereError, "
+        "MismatchError, InvalidTransition, request_cancellation, "
         "shield, subscribe, subscribe_heartbeat, create_flow_run, acreate_flow_run, run_flow_run, arun_flow_run, "
         "read_flow_run, aread_flow_run, list_flow_runs, alist_flow_runs, cancel_flow_run, acancel_flow_run, "
         "rename_flow_run, arename_flow_run, get_result, aget_result, get_task_result, aget_task_result, FlowRunView, "

@@ -55,6 +55,17 @@ def pod_log(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(name)}/log"
 
 
+def custom(group_version: str, plural: str, namespace: str, name: str | None = None) -> str:
+    """Give the path of a namespace's resources of another group, or of one.
+
+    Raises:
+        NotANameError: One of them is no name.
+    """
+    group, version = map(segment, group_version.split("/"))
+    own = f"/apis/{group}/{version}/namespaces/{segment(namespace)}/{segment(plural)}"
+    return own if name is None else f"{own}/{segment(name)}"
+
+
 def _of(plural: str, namespace: str, name: str | None) -> str:
     path = f"/apis/{GROUP_VERSION}/namespaces/{segment(namespace)}/{plural}"
     return path if name is None else f"{path}/{segment(name)}"

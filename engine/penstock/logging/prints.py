@@ -11,12 +11,13 @@ import os
 import sys
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from penstock.core.runs import Run
 
@@ -31,6 +32,9 @@ class _Patch:
 
 
 _patch = _Patch()
+
+sent_home: ContextVar[Callable[[str], None] | None] = ContextVar("penstock_sent_home", default=None)
+"""On a worker elsewhere: takes what a run prints that is no log line, so that it is printed where the flow runs."""
 os.register_at_fork(after_in_child=_patch.lock._at_fork_reinit)  # type: ignore[attr-defined]  # as the standard library does
 
 
@@ -44,9 +48,12 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
     run = current_run.get()
     target = kwargs.get("file")
     if run is None or not wants_prints(run) or (target is not None and target is not sys.stdout):
-        _patch.original(*args, **kwargs)
+        home = sent_home.get()
+        if home is None or (target is not None and target is not sys.stdout):
+            _patch.original(*args, **kwargs)
+        else:
+            home(_text(args, kwargs))
         return
-    import io
     import logging
 
     from penstock.logging.adapters import logger_of_run
@@ -56,10 +63,16 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
         # Logging was switched off as a whole; that is no reason to lose what is printed.
         _patch.original(*args, **kwargs)
         return
+    logger.info("%s", _text(args, kwargs).rstrip(), stacklevel=2)
+
+
+def _text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """What `print` would write."""
+    import io
+
     buffer = io.StringIO()
-    _patch.original(*args, **{**kwargs, "file": buffer})
-    text = buffer.getvalue()
-    logger.info("%s", text.rstrip(), stacklevel=2)
+    _patch.original(*args, **{**kwargs, "file": buffer, "flush": False})
+    return buffer.getvalue()
 
 
 def enter() -> None:

@@ -22,12 +22,9 @@ from penstock.runners.task_runners import TaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from typing import Self
 
     from penstock.runners.pool import Pool
-
-LARGE = 1 << 20
 
 
 class WorkerDiedError(RuntimeError):
@@ -55,32 +52,30 @@ class Worker:
         self.line: Connection[Any, Any] = Connection(mine.detach())
         self.line.send_bytes(initializer or b"")
 
-    def execute(self, payload: bytes) -> bytes:
+    def execute(self, message: Any, inputs: list[str], happened: Callable[[bytes], None]) -> bytes:
         """Send a call and wait for its answer.
+
+        Args:
+            message: of the call's parts.
+            inputs: paths of the files of what it shares with others.
+            happened: told of events on the way.
 
         Raises:
             WorkerDiedError: the process ended first; names the signal.
         """
-        path = None
         try:
-            if len(payload) > LARGE:
-                # In a pod the folder is its own; elsewhere it is the usual one for temporary files.
-                with NamedTemporaryFile(
-                    prefix="penstock-", dir=os.environ.get("PENSTOCK_RUN_DIR"), delete=False
-                ) as file:
-                    file.write(payload)
-                path = file.name
-                self.line.send((path, None))
-            else:
-                self.line.send((None, payload))
-            return self.line.recv_bytes()
+            self.line.send((message, inputs))
+            while True:
+                kind, told = self.line.recv()
+                if kind == "answer":
+                    return told  # type: ignore[no-any-return]
+                if kind == "failed":
+                    raise told
+                happened(told)
         except (EOFError, OSError):
             code = self.process.wait()
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise WorkerDiedError(f"process ended with {how}") from None
-        finally:
-            if path is not None:
-                Path(path).unlink(missing_ok=True)
 
     def stop(self, kill: bool) -> None:
         """End the process: by closing its line, or at once."""
@@ -112,7 +107,12 @@ def main(line_number: int, lifeline: int) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
     line: Connection[Any, Any] = Connection(line_number)
-    from penstock.runners.remote import execute_payload
+    from penstock.runners.far import Far, perform
+
+    class Line(Far):
+        def tell(self, events: bytes) -> None:
+            """Send them at once."""
+            line.send(("happened", events))
 
     initializer = line.recv_bytes()
     if initializer:
@@ -122,10 +122,15 @@ def main(line_number: int, lifeline: int) -> None:
         fn(*args)
     while True:
         try:
-            path, payload = line.recv()
+            message, inputs = line.recv()
         except EOFError:
             return
-        line.send_bytes(execute_payload(Path(path).read_bytes() if path is not None else payload))
+        try:
+            answer, _ = perform(message, [Path(path).read_bytes() for path in inputs], Line())
+        except Exception as exc:  # noqa: BLE001  (what cannot be loaded here is a failure of this call)
+            line.send(("failed", exc))
+        else:
+            line.send(("answer", answer))
 
 
 class ProcessPoolTaskRunner(TaskRunner):
@@ -143,6 +148,7 @@ class ProcessPoolTaskRunner(TaskRunner):
     """
 
     remote = True
+    shares = True
 
     def __init__(
         self,
@@ -163,6 +169,7 @@ class ProcessPoolTaskRunner(TaskRunner):
         self._idle: list[Worker] = []
         self._all: list[Worker] = []
         self._lock = threading.Lock()
+        self._shared: list[str] = []
 
     @property
     def _max_workers(self) -> int:
@@ -188,18 +195,9 @@ class ProcessPoolTaskRunner(TaskRunner):
 
     def start(self) -> None:
         """Make the threads that talk to the processes, on demand."""
-        from penstock.base.current import current_run
         from penstock.runners.pool import Pool
 
         self._pool = Pool(self._max_workers, "penstock-process", _report)
-        run = current_run.get()
-        if run is not None and run.control is not None:
-            run.control.stoppers.append(self._kill)
-
-    def _kill(self) -> None:
-        for worker in list(self._all):
-            if worker.process.poll() is None:
-                worker.process.send_signal(signal.SIGTERM)
 
     def _take(self) -> Worker:
         with self._lock:
@@ -218,29 +216,51 @@ class ProcessPoolTaskRunner(TaskRunner):
             self._all.append(worker)
         return worker
 
-    def run(self, call: Any) -> Future[bytes]:
-        """Execute a call in a process."""
-        from concurrent.futures import Future
+    def share(self, payload: bytes) -> str:
+        """Write large bytes into a file that the processes read; its path."""
+        # In a pod the folder is its own; elsewhere it is the usual one for temporary files.
+        with NamedTemporaryFile(prefix="penstock-", dir=os.environ.get("PENSTOCK_RUN_DIR"), delete=False) as file:
+            file.write(payload)
+        self._shared.append(file.name)
+        return file.name
 
-        answer: Future[bytes] = Future()
+    def run(self, call: Any) -> None:
+        """Execute a call in a process."""
 
         def job() -> None:
+            if not call.going:
+                return
             worker = self._take()
+            call.handle = worker
             try:
-                answer.set_result(worker.execute(call.payload))
-            except BaseException as exc:  # noqa: BLE001  (the future's outcome)
-                with self._lock:
-                    if worker in self._all:
-                        self._all.remove(worker)
-                worker.stop(kill=True)
-                answer.set_exception(exc)
+                answer = worker.execute(call.parts.message(), call.parts.inputs, call.happened)
+            except BaseException as exc:  # noqa: BLE001  (the call's outcome)
+                died = isinstance(exc, WorkerDiedError)
+                if died:
+                    with self._lock:
+                        if worker in self._all:
+                            self._all.remove(worker)
+                    worker.stop(kill=True)
+                else:
+                    self._put_back(worker)
+                (call.lost if died else call.failed)(str(exc) if died else exc)
             else:
-                with self._lock:
-                    self._idle.append(worker)
+                self._put_back(worker)
+                call.ended(answer)
 
         assert self._pool is not None
         self._pool.submit(job)
-        return answer
+
+    def _put_back(self, worker: Worker) -> None:
+        with self._lock:
+            self._idle.append(worker)
+
+    def interrupt(self, calls: list[Any]) -> None:
+        """End the processes that execute the calls."""
+        for call in calls:
+            worker = call.handle
+            if worker is not None and worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGTERM)
 
     def stop(self, cancel: bool) -> None:
         """End the processes."""
@@ -251,6 +271,9 @@ class ProcessPoolTaskRunner(TaskRunner):
             workers, self._all, self._idle = self._all, [], []
         for worker in workers:
             worker.stop(kill=cancel)
+        shared, self._shared = self._shared, []
+        for path in shared:
+            Path(path).unlink(missing_ok=True)
 
 
 def _report(exc: BaseException) -> None:

@@ -1,7 +1,9 @@
-"""Task runs that execute in another process: what is sent, what comes back.
+"""Task runs that are sent away: the record here follows what happens there.
 
-The whole life of the run happens there; here its record follows by the events that come back: state changes for the
-observers, log records for the handlers. Neighbours: `starting` hands over, `process_pool` carries.
+One call goes out, and one line leads back: events in order (`happened`), then the answer (`ended`), or the news that
+there will be none (`lost`, `failed`). Whoever takes the run out of `control.active` ends it: so what comes back of a run
+that was stopped here is dropped, and no run ends twice. Neighbours: `packing` and `far` make and live what is sent;
+`starting` hands over; `core.away` is the life of the record meanwhile.
 """
 
 from __future__ import annotations
@@ -9,17 +11,32 @@ from __future__ import annotations
 import contextvars
 import logging
 import sys
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
-from penstock.base.texts import text_of
+from penstock.base.current import current_run, current_transaction
+from penstock.core.away import LostElsewhereError, Unlived, away
 from penstock.core.changes import put
-from penstock.core.inputs import Found, Upstream, not_ready, refuse, replace, scan
-from penstock.core.runs import TaskRun
+from penstock.core.inputs import Found, Upstream, id_of, not_ready, refuse, scan
+from penstock.core.outcome import Raised
 from penstock.core.state import State
+from penstock.core.state_parts import RUNNING, SCHEDULED
 from penstock.core.state_result import exception_of, get_state_result
-from penstock.drivers.sync import release
+from penstock.drivers.entry import note_kept
+from penstock.drivers.sync import advance, release
 from penstock.drivers.world import WORLD
-from penstock.inside.carrying import flow_form, flow_of
+from penstock.runners.far import Far, perform
+from penstock.runners.forms import Event, state_of
+from penstock.runners.kept import KeptValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.core.runs import TaskRun
+    from penstock.runners.packing import Packer, Parts
+
+AGAIN = 3
+"""How often a run that no worker had begun is sent again after the loss of a worker."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818  (carries the text of a traceback of another process)
@@ -29,80 +46,297 @@ class RemoteTraceback(Exception):  # noqa: N818  (carries the text of a tracebac
         return f"\n{self.args[0]}"
 
 
-class Outcome:
-    """What comes back: states in order, log records, and what the record needs."""
-
-    __slots__ = ("name", "records", "run_count", "states", "times")
-
-    def __init__(self, states: list[State], records: list[logging.LogRecord], run: TaskRun) -> None:
-        self.states = states
-        self.records = records
-        self.run_count = run.run_count
-        self.name = run._name
-        self.times = (run._start, run._end)
-
-
 class RemoteCall:
-    """A task run as bytes: called, it executes the run and returns its `Outcome` as bytes."""
+    """A task run on its way: called, it lives the run where it is called, and gives the answer for `ended`.
 
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-        self._run: TaskRun | None = None
+    Attributes:
+        task: the definition, for placement.
+        address: of the run.
+        tags: of the run.
+        key: id of the run, as text.
+        options: what `TaskRunner.options` gave where the run was submitted.
+        parts: the run as bytes, and the handles of its inputs.
+    """
 
-    def __getstate__(self) -> bytes:
-        return self.payload
+    def __init__(self, run: TaskRun, context: contextvars.Context, future: Any, traffic: Any) -> None:
+        self.task = run.definition
+        self.address = run.address
+        self.tags = set(run.tags)
+        self.key = run.key.text
+        self.options: Any = None
+        self.parts: Parts | None = None
+        self._handle: Any = None
+        self.started = False
+        self.stopped = False
+        self.target: Any = None
+        self.again = 0
+        self._waiting = True
+        self._run: TaskRun | None = run
+        self._context = context
+        self._future = future
+        self._traffic = traffic
+        self._parameters = run.parameters or {}
+        self._wait_for = run.wait_for
+        self._pending = run.pending_inputs
 
-    def __setstate__(self, payload: bytes) -> None:
-        self.payload = payload
-        self._run = None
+    @property
+    def handle(self) -> Any:
+        """Of what the runner has started; set by the runner."""
+        return self._handle
 
-    @classmethod
-    def of(cls, run: TaskRun, context: contextvars.Context) -> RemoteCall | None:
-        """The call for a run whose upstreams are done; None when they hold it back, which ends it here."""
-        parameters = run.parameters or {}
-        held = _held_back(run, parameters)
-        if held:
-            return None
-        if run.pending_inputs:
-            parameters = {name: replace(value, _result) for name, value in parameters.items()}
-        call = cls(_payload(run, parameters, context))
-        call._run = run
-        return call
+    @handle.setter
+    def handle(self, value: Any) -> None:
+        self._handle = value
+        self._future.handle = value
+
+    def __getstate__(self) -> Any:
+        parts = self.parts
+        assert parts is not None
+        return parts.message(), list(parts.inputs)
+
+    def __setstate__(self, state: Any) -> None:
+        self.parts = None
+        self._message, self._inputs = state
 
     def __call__(self) -> bytes:
-        """Execute the run here."""
-        return execute_payload(self.payload)
+        """Live the run here; the answer."""
+        if self.parts is not None:
+            self._message, self._inputs = self.parts.message(), self.parts.inputs
+        return perform(self._message, self._inputs, Far())[0]
 
-    def take_back(self, answer: bytes) -> None:
-        """Let the record follow what happened there."""
-        import cloudpickle
+    # -- on the way out
 
+    def pack(self, packer: Packer) -> bool:
+        """Make the run into bytes; False when its upstreams hold it back, which ends it."""
+        run = self._run
+        if run is None:
+            return False
+        run.parameters, run.wait_for, run.pending_inputs = self._parameters, self._wait_for, self._pending
+        if _held_back(run):
+            self._close(run)
+            return False
+        self.parts = packer.parts(run, self._context, self._parameters, self._handle_of)
+        return True
+
+    def _handle_of(self, found: tuple[Any, bool]) -> tuple[Any, Any]:
+        item, allow = found
+        if isinstance(item, Upstream):
+            handle = getattr(item, "handle", None)
+            if handle is not None and item.state.is_completed() and self._traffic.holds(handle):  # type: ignore[attr-defined]
+                item.seen()  # type: ignore[attr-defined]
+                return handle, None
+        return None, _result(item, allow)
+
+    def depart(self) -> bool:
+        """The record is away from now on: whoever ends runs from outside ends it by `core.away`. False: it was ended."""
+        run = self._run
+        if run is None:
+            return False
+        run.life = away(run, WORLD)
+        advance(run, None)
+        self._waiting = False
+        self.target = self._traffic.target_of(run)
+        run.control.active[run] = self.target
+        return True
+
+    def withdraw(self) -> bool:
+        """Take the run back, for good, if no worker has begun it; True when it is the caller's to end."""
+        run = self._run
+        if run is None or self.started or (not self._waiting and self._take() is None):
+            return False
+        self._forget()
+        if not self._waiting:
+            run.life = None
+            self._traffic.stop([self])
+        return True
+
+    # -- on the way back
+
+    @property
+    def going(self) -> bool:
+        """Whether the run is still away."""
+        run = self._run
+        return run is not None and run.control is not None and run in run.control.active
+
+    def happened(self, events: bytes) -> None:
+        """Put on the record what happened there; called in order."""
+        if self.going:
+            import cloudpickle
+
+            self._follow(cloudpickle.loads(events))
+
+    def _follow(self, events: list[Event], fetch: Callable[[], Any] | None = None) -> None:
         run = self._run
         assert run is not None
-        outcome: Outcome = cloudpickle.loads(answer)
-        run._name = run._name or outcome.name
-        for record in outcome.records:
-            logger = logging.getLogger(record.name)
-            if logger.isEnabledFor(record.levelno):
-                logger.handle(record)
-        for state in outcome.states:
-            put(run, state, WORLD, force=True)
-        run.run_count = outcome.run_count
-        run._start, run._end = outcome.times
-        release(run)
+        for event in events:
+            kind = event[0]
+            if kind == "state":
+                state = state_of(event, self._value(event[5], fetch))
+                if state.type is RUNNING:
+                    self.started = True
+                    if run.state.type is RUNNING and run.state.name == state.name:
+                        continue
+                put(run, state, WORLD, force=True)
+            elif kind == "log":
+                record = logging.makeLogRecord(event[1])
+                logger = logging.getLogger(record.name)
+                if logger.isEnabledFor(record.levelno):
+                    logger.handle(record)
+            else:
+                sys.stdout.write(event[1])
+
+    def _value(self, told: tuple[Any, ...], fetch: Callable[[], Any] | None) -> Any:
+        how, data, *rest = told
+        if how == "plain":
+            return data
+        if how == "raised":
+            data.__cause__ = RemoteTraceback(*rest)
+            return data
+        if how == "pickle":
+            import cloudpickle
+
+            return cloudpickle.loads(data)
+        if how == "small":
+            return KeptValue(payload=data)
+        kept = KeptValue(fetch=fetch, stored=None if data is None else lambda: _from_store(data))
+        self._traffic.kept.add(kept)
+        return kept
+
+    def ended(self, answer: bytes, fetch: Callable[[], Any] | None = None) -> None:
+        """The run ended there.
+
+        Args:
+            answer: what `perform` gave.
+            fetch: gets the value, should it have stayed there.
+        """
+        import cloudpickle
+
+        run = self._take()
+        if run is None:
+            return
+        try:
+            events, run_count, name, start, end, staged = cloudpickle.loads(answer)
+            run._name = run._name or name
+            self._follow(events, fetch)
+            run.run_count = run_count
+            run._start, run._end = start, end
+            for child in staged:
+                self._join(child, run)
+        except BaseException as exc:  # noqa: BLE001  (what came back cannot be read: the run must end)
+            self._cut(run, Unlived(exc))
+        else:
+            run.life = None
+            release(run)
+        self._close(run)
+
+    def failed(self, exc: BaseException) -> None:
+        """The run could not be sent, or not be lived there: it crashed."""
+        if self._waiting:
+            self.depart()
+        run = self._take()
+        if run is not None:
+            self._cut(run, Unlived(exc))
+            self._close(run)
+
+    def lost(self, reason: str, begun: bool | None = None) -> None:
+        """The worker of the run is gone: it crashed, and by its own retries it is sent again; so is one not begun.
+
+        Args:
+            reason: for people.
+            begun: whether the worker had begun it; None: if it told so.
+        """
+        run = self._take()
+        if run is None:
+            return
+        if not (self.started if begun is None else begun) and self.again < AGAIN:
+            self.again += 1
+            self._traffic.share_anew()
+            WORLD.log(run, 30, "Task run is sent again: %s before it began.", reason)
+            self._traffic.send(self)
+            return
+        if not self.started:
+            put(run, State(RUNNING, "Retrying" if run.run_count else None), WORLD)
+        state = self._cut(run, Raised(LostElsewhereError(reason)))
+        if state.type is SCHEDULED:
+            self._traffic.share_anew()
+            self.started = False
+            delay = state._details.scheduled_time.timestamp() - WORLD.now()  # type: ignore[union-attr]
+            if delay > 0:
+                timer = threading.Timer(delay, self._traffic.send, (self,))
+                timer.daemon = True
+                timer.start()
+            else:
+                self._traffic.send(self)
+            return
+        self._close(run)
+
+    def _take(self) -> TaskRun | None:
+        """The run, if it is still for this side to end."""
+        run = self._run
+        if run is None or run.control.active.pop(run, None) is None:
+            return None
+        return run
+
+    def _cut(self, run: TaskRun, out: Raised) -> State:
+        """End the record as cut short."""
+        token = current_run.set(run)
+        try:
+            return advance(run, out)  # type: ignore[no-any-return]
+        finally:
+            current_run.reset(token)
+
+    def _close(self, run: TaskRun) -> None:
+        note_kept(run, run.state)
+        future = self._future
+        self._forget()
+        future.complete()
+
+    def _forget(self) -> None:
+        self._run = None
+        self._parameters = {}
+        self._wait_for = None
+        self.parts = None
+        self._traffic.over(self, self._future)
+
+    def _join(self, child: Any, run: TaskRun) -> None:
+        """What the run staged belongs to the transaction that it was submitted in."""
+        from penstock.core.reuse import _rolled_back
+
+        entry = self._context.get(current_transaction)
+        if entry is not None:
+            child.run = run
+            child._parent = entry[0]
+            child.on_rolled_back = _rolled_back(run, WORLD)
+            entry[0].add_child(child)
 
 
-def _held_back(run: TaskRun, parameters: dict[str, Any]) -> bool:
+def _from_store(payload: bytes) -> Any:
+    import cloudpickle
+
+    store, key = cloudpickle.loads(payload)
+    record = store.read_now(key)
+    if record is None:
+        from penstock.base.exceptions import MissingResult
+
+        raise MissingResult(f"The stored result {key!r} cannot be read.")
+    return record.read_value()
+
+
+def _held_back(run: TaskRun) -> bool:
+    """Whether an upstream holds the run back, which ends it as NotReady."""
+    if not run.pending_inputs and not run.wait_for:
+        return False
     found: Found = []
-    for value in parameters.values():
+    sources: dict[str, list[Any]] = {}
+    for name, value in {**(run.parameters or {}), "wait_for": run.wait_for}.items():
+        known = len(found)
         scan(value, found)
-    if run.wait_for:
-        scan(run.wait_for, found)
+        sources[name] = [each for each in (id_of(item) for item, _ in found[known:]) if each]
+    run.sources = sources
     for item, allow in found:
         state = item.state if isinstance(item, Upstream) else item  # type: ignore[attr-defined]
         if not_ready(state, allow):
-            run_id = item.task_run_id if isinstance(item, Upstream) else state.id  # type: ignore[attr-defined]
-            put(run, State("PENDING", "NotReady", message=str(refuse(run_id))), WORLD)
+            put(run, State("PENDING", "NotReady", message=str(refuse(id_of(item) or state.id))), WORLD)
             WORLD.closed(run, run.state)
             release(run)
             return True
@@ -114,135 +348,3 @@ def _result(item: Any, allow: bool) -> Any:
     if not state.is_completed():
         return exception_of(state) if state.is_failed() and allow else None
     return get_state_result(state)
-
-
-def _payload(run: TaskRun, parameters: dict[str, Any], context: contextvars.Context) -> bytes:
-    import cloudpickle
-
-    from penstock.base.current import current_tags
-    from penstock.base.settings import get_current_settings
-
-    flow = run.flow
-    form: dict[str, Any] = {
-        "task": run.definition,
-        "parameters": parameters,
-        "id": run.id,
-        "name": run._name,
-        "address": run.address,
-        "map_index": run._map_index,
-        "context": dict(run.context or {}),
-        "tags": context.get(current_tags, frozenset()),
-        "own_tags": run.tags,
-        "prints": run.inherited,
-        "settings": context.run(get_current_settings)._flat(),
-        "level": logging.getLogger("penstock").getEffectiveLevel(),
-        "path": list(sys.path),
-    }
-    if flow is not None:
-        form["flow"] = flow_form(flow)
-    try:
-        return cloudpickle.dumps(form)  # type: ignore[no-any-return]
-    except Exception:  # noqa: BLE001  (whatever a parameter refuses with)
-        # Parameters of the flow need not be picklable for the task to run elsewhere.
-        if flow is not None:
-            form["flow"]["parameters"] = {}
-        return cloudpickle.dumps(form)  # type: ignore[no-any-return]
-
-
-class _Collector(logging.Handler):
-    """Keeps the records of the run, in a form that can be sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the record; arguments become text, tracebacks too."""
-        record.msg = record.getMessage()
-        record.args = ()
-        if record.exc_info:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None
-        self.records.append(record)
-
-
-def execute_payload(payload: bytes) -> bytes:
-    """In the other process: execute the run, and give what happened as bytes."""
-    import cloudpickle
-
-    from penstock.base.settings import temporary_settings
-
-    form = cloudpickle.loads(payload)
-    for folder in form["path"]:
-        if folder not in sys.path:
-            sys.path.append(folder)
-    logger = logging.getLogger("penstock")
-    logger.setLevel(form["level"])
-    collector = _Collector()
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.addHandler(collector)
-    logger.propagate = False
-    try:
-        with temporary_settings(form["settings"]):
-            run, states = _execute(form)
-    finally:
-        logger.removeHandler(collector)
-    return _packed(Outcome(states, collector.records, run))
-
-
-def _execute(form: dict[str, Any]) -> tuple[TaskRun, list[State]]:
-    from penstock.base.current import current_run, current_tags
-    from penstock.drivers.entry import new_task_run
-    from penstock.drivers.observing import subscribe
-    from penstock.runners.executing import execute_submitted
-
-    task = form["task"]
-    parent = flow_of(form["flow"]) if "flow" in form else None
-    current_run.set(parent)
-    current_tags.set(frozenset(form["tags"]))
-    states: list[State] = []
-    unsubscribe = subscribe(
-        lambda run, old, new: states.append(new) if run is made[0] and old is not None else None, "task"
-    )
-    made: list[Any] = [None]
-    try:
-        args, kwargs = task.binder.call_form(form["parameters"])
-        run = new_task_run(
-            task, args, kwargs, form["parameters"], parent, task_run=TaskRun(id=form["id"], name=form["name"])
-        )
-        made[0] = run
-        run._address = form["address"]
-        run._map_index = form["map_index"]
-        run.context = form["context"]
-        run.tags = form["own_tags"]
-        run.inherited = form["prints"]
-        execute_submitted(run)
-    finally:
-        unsubscribe()
-    run.name  # noqa: B018  (made from the address while it is known)
-    return run, states
-
-
-def _packed(outcome: Outcome) -> bytes:
-    import cloudpickle
-
-    from penstock.base.tracebacks import formatted
-
-    for state in outcome.states:
-        exc = state.data
-        if isinstance(exc, BaseException):
-            exc.__cause__ = RemoteTraceback(formatted(exc))
-    try:
-        return cloudpickle.dumps(outcome)  # type: ignore[no-any-return]
-    except Exception as exc:  # noqa: BLE001  (a result that cannot be sent is the run's failure)
-        last = outcome.states[-1]
-        outcome.states[-1] = State(
-            "FAILED",
-            message=f"The {'result' if last.is_completed() else 'failure'} of type {type(last.data).__name__} "
-            f"cannot be sent back from its process: {text_of(exc)}",
-            data=TypeError(f"{type(last.data).__name__} cannot be pickled: {text_of(exc)}"),
-        )
-        for state in outcome.states[:-1]:
-            state.data = None
-        return cloudpickle.dumps(outcome)  # type: ignore[no-any-return]

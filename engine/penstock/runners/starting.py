@@ -1,6 +1,6 @@
 """Starting submitted runs: when their upstreams are done, by a runner's `run(call)`.
 
-Neighbours: `task_runners` start by this; `remote` makes calls that other processes execute.
+Neighbours: `task_runners` start by this; `traffic` starts those that are sent away.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ def when_ready(run: TaskRun, start: Callable[[], None]) -> None:
 
 def start_by_call(runner: Any, run: TaskRun, future: Any) -> None:
     """Execute a run by a runner's `run(call)`."""
+    if runner.remote:
+        runner.traffic.submit(run, future)
+        return
     context = contextvars.copy_context()
     token = [run]
 
@@ -67,25 +70,15 @@ def start_by_call(runner: Any, run: TaskRun, future: Any) -> None:
         if not claim():
             return
         try:
-            call: Any = Call(run, context)
-            if runner.remote:
-                from penstock.runners.remote import RemoteCall
-
-                call = RemoteCall.of(run, context)
-                if call is None:
-                    finish(None)
-                    return
-            handle = runner.run(call)
-        except BaseException as exc:  # noqa: BLE001  (it cannot be sent, or the runner refused: the run ends)
+            handle = runner.run(Call(run, context))
+        except BaseException as exc:  # noqa: BLE001  (the runner refused: the run ends)
             crash(run, exc)
             finish(None)
             return
 
         def ended(_: Any) -> None:
             try:
-                state = handle.result()
-                if runner.remote:
-                    call.take_back(state)
+                handle.result()
             except BaseException as exc:  # noqa: BLE001  (the executor lost it)
                 crash(run, exc)
             finish(None)

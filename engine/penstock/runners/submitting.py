@@ -69,7 +69,7 @@ def submit_run(
     parent = current_run.get()
     run = new_task_run(task, args, kwargs, parameters, parent, wait_for, place=place, map_index=map_index)
     run.submitted = True
-    future: PrefectConcurrentFuture[Any] = PrefectConcurrentFuture(run=run)
+    future: PrefectConcurrentFuture[Any] = (runner.future_class or PrefectConcurrentFuture)(run=run)
     run.future = future
     flow = run.flow
     if flow is not None:

@@ -25,14 +25,19 @@ class TaskRunner(Subscripted[Of]):
 
     Use as a context manager to submit outside flows; inside, each flow run starts a duplicate at its first submit.
     Set `remote = True` when `run` sends the call elsewhere: it is then picklable by cloudpickle, and carries inputs,
-    context, tags and settings; what comes back is the final state.
+    context, tags and settings; called there, it gives the answer, which is the result of what `run` returns. A remote runner
+    may do more (`options`, `share`, `holds`, `interrupt`), and may tell a call itself what comes back (`happened`, `ended`,
+    `lost`, `failed`); then `run` returns None.
     """
 
     remote = False
+    shares = False
+    future_class: Any = None
     owned = False
     _started = False
     _token: Any = None
     _futures: dict[Any, None]
+    _traffic: Any = None
 
     @property
     def name(self) -> str:
@@ -61,6 +66,34 @@ class TaskRunner(Subscripted[Of]):
             A `concurrent.futures.Future`, or something with `add_done_callback` and `result`, of the final state.
         """
         raise NotImplementedError(f"{type(self).__name__} must define run(call), or override submit().")
+
+    @property
+    def traffic(self) -> Any:
+        """What a remote runner has sent away; made at its first submit."""
+        if self._traffic is None:
+            from penstock.runners.traffic import Traffic
+
+            self._traffic = Traffic(self)
+        return self._traffic
+
+    def options(self) -> Any:
+        """What holds where a run is submitted and its engine wants to know, as resources; becomes `call.options`."""
+        return None
+
+    def share(self, payload: bytes) -> Any:
+        """Put bytes where workers find them, once for many calls; asked for what is large if `shares` is True.
+
+        Returns:
+            A handle; it comes in `call.parts.inputs`, and the worker gives the bytes in its place.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define share(payload), as its `shares` is True.")
+
+    def holds(self, handle: Any) -> bool:
+        """Whether the result of a call with that `handle` is elsewhere, and can be an input of another call."""
+        return False
+
+    def interrupt(self, calls: list[Any]) -> None:
+        """Stop calls: those not begun are not to begin, the bodies of others are interrupted. Must not block."""
 
     def submit(self, task: Any, parameters: dict[str, Any], wait_for: Any = None, dependencies: Any = None) -> Any:
         """Submit a run of the task with bound parameters.
@@ -123,6 +156,9 @@ class TaskRunner(Subscripted[Of]):
                 future.cancel_unstarted("The task runner was left by an exception.")
         self._futures = {}
         self._started = False
+        traffic, self._traffic = self._traffic, None
+        if traffic is not None:
+            traffic.close(exc_type is not None)
         self.stop(exc_type is not None)
 
     async def __aenter__(self) -> Self:

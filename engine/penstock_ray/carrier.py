@@ -1,0 +1,242 @@
+"""Carrying calls to Ray: a remote call each; what comes back is heard by one thread.
+
+Ray calls back with each answer. For runs that take longer a mailbox is opened, and read by a thread of its own. A call is
+cancelled by `ray.cancel`, and by force when its body does not react. Neighbours: `worker` is the other end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pickle
+import queue
+import threading
+import time
+from typing import Any
+
+import ray
+from ray import exceptions
+
+from penstock.exceptions import MissingResult
+from penstock_ray.worker import Mailbox, execute
+
+MAILBOX_AFTER = 0.5
+"""Seconds after which a call that is still going is worth a mailbox."""
+LOOK_SECONDS = 0.2
+TAKE_SECONDS = 5.0
+FORCE_AFTER = 1.0
+"""Seconds that a cancelled body has before its worker is ended."""
+LATE_SECONDS = 2.0
+"""How long an answer waits for what its run told before."""
+FEW = 16
+"""Up to how many calls at once Ray calls back for each; of more, many are asked for at a time."""
+MANY_SECONDS = 0.005
+AT_ONCE = 256
+LOST = (
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.OutOfMemoryError,
+    exceptions.LocalRayletDiedError,
+)
+
+
+class Carrier:
+    """Sends calls and hears of them.
+
+    Args:
+        log: of the runner.
+        defaults: options of every remote call.
+    """
+
+    def __init__(self, log: Any, defaults: dict[str, Any]) -> None:
+        self._log = log
+        self._defaults = {"num_returns": 2, "max_retries": 0, **defaults}
+        context = ray.get_runtime_context()
+        self._place = (f"penstock-{context.get_job_id()}-{id(self):x}", str(context.namespace))
+        self._functions: dict[Any, Any] = {}
+        self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._going: dict[str, tuple[Any, Any, float]] = {}
+        self._heard: dict[str, int] = {}
+        self._many: dict[Any, str] = {}
+        self._parked: dict[str, tuple[Any, float]] = {}
+        self._cancelled: dict[Any, float] = {}
+        self._mailbox: Any = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._take, name="penstock-ray-in", daemon=True)
+        self._thread.start()
+
+    # -- out
+
+    def send(self, call: Any) -> None:
+        """Make the remote call."""
+        function = self._functions.get((call.task.name, call.options))
+        if function is None:
+            options = {**self._defaults, **dict(call.options)}
+            function = self._functions[call.task.name, call.options] = ray.remote(execute).options(
+                name=call.task.name, **options
+            )
+        key = call.key
+        payload = pickle.dumps((key, self._place, call.parts.message()), 5)
+        answer, value = function.remote(payload, *call.parts.inputs)
+        call.handle = value
+        self._going[key] = (call, answer, time.monotonic())
+        if len(self._going) <= FEW:
+            answer._on_completed(lambda told: self._in.put((key, answer, told)))
+        else:
+            self._many[answer] = key
+
+    def cancel(self, calls: list[Any]) -> None:
+        """Cancel calls soon."""
+        self._in.put([call.key for call in calls])
+
+    # -- in
+
+    def _take(self) -> None:
+        looked = asked = time.monotonic()
+        while True:
+            try:
+                item = self._in.get(timeout=MANY_SECONDS if self._many else LOOK_SECONDS)
+            except queue.Empty:
+                item = ()
+            if item is None:
+                return
+            try:
+                if isinstance(item, list):
+                    self._cancel(item)
+                elif item:
+                    self._took(*item)
+                if self._many and time.monotonic() - asked >= MANY_SECONDS:
+                    self._ask()
+                    asked = time.monotonic()
+                if time.monotonic() - looked >= LOOK_SECONDS:
+                    self._look()
+                    looked = time.monotonic()
+            except Exception as exc:  # noqa: BLE001  (one call's fault stops no other)
+                self._log.error("What came back from Ray could not be taken.", exc_info=exc)
+
+    def _ask(self) -> None:
+        """Take what is done of many calls, at once: a callback for each would cost more than the call."""
+        asked = list(itertools.islice(self._many, AT_ONCE))
+        done, _ = ray.wait(asked, num_returns=len(asked), timeout=0, fetch_local=False)
+        keys = [self._many.pop(answer) for answer in done]
+        try:
+            answers = ray.get(done)
+        except Exception:  # noqa: BLE001  (of one of them: each is asked for itself)
+            answers = [_outcome(answer) for answer in done]
+        for key, answer, told in zip(keys, done, answers, strict=True):
+            self._took(key, answer, told)
+
+    def _took(self, key: str, ref: Any, told: Any) -> None:
+        if ref is None:
+            self._told(key, *told)
+            return
+        call, answer, _ = self._going.get(key, (None, None, 0.0))
+        if call is None or answer != ref:
+            return
+        if isinstance(told, BaseException):
+            self._over(key)
+            self._failed(call, told)
+            return
+        end = pickle.loads(told)
+        if end[0] > self._heard.get(key, 0):
+            self._parked[key] = (end, time.monotonic())
+        else:
+            self._ended(key, end)
+
+    def _told(self, key: str, number: int, batches: list[bytes]) -> None:
+        call = self._going.get(key, (None,))[0]
+        if call is None:
+            return
+        self._heard[key] = number + 1
+        for events in batches:
+            call.happened(events)
+        if key in self._parked and self._parked[key][0][0] <= number + 1:
+            self._ended(key, self._parked.pop(key)[0])
+
+    def _ended(self, key: str, told: Any) -> None:
+        call = self._going[key][0]
+        self._over(key)
+        for events in told[1]:
+            call.happened(events)
+        value = call.handle
+        call.ended(told[2], lambda: ray.get(value))
+
+    def _failed(self, call: Any, exc: BaseException) -> None:
+        if isinstance(exc, exceptions.RayTaskError):
+            call.failed(getattr(exc, "cause", None) or exc)
+        elif isinstance(exc, LOST):
+            call.lost(f"Ray worker was lost ({type(exc).__name__}: {str(exc).strip().splitlines()[0]})", begun=True)
+        elif isinstance(exc, exceptions.ObjectLostError):
+            call.failed(
+                MissingResult(
+                    "An input was lost with the node that held it. A result that is persisted (persist_result=True) "
+                    "outlives its node."
+                )
+            )
+        else:
+            call.failed(exc)
+
+    def _over(self, key: str) -> None:
+        self._going.pop(key, None)
+        self._heard.pop(key, None)
+        self._parked.pop(key, None)
+
+    def _cancel(self, keys: list[str]) -> None:
+        for key in keys:
+            call, answer, _ = self._going.pop(key, (None, None, 0.0))
+            self._many.pop(answer, None)
+            if call is not None:
+                with contextlib.suppress(Exception):  # it is over, or its cluster is
+                    ray.cancel(answer, force=False, recursive=True)
+                self._cancelled[answer] = time.monotonic()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for answer, since in list(self._cancelled.items()):
+            if now - since > FORCE_AFTER:
+                del self._cancelled[answer]
+                if not ray.wait([answer], timeout=0, fetch_local=False)[0]:
+                    with contextlib.suppress(Exception):
+                        ray.cancel(answer, force=True, recursive=True)
+        for key, (told, since) in list(self._parked.items()):
+            if now - since > LATE_SECONDS:
+                self._parked.pop(key)
+                self._ended(key, told)
+        if self._mailbox is None and any(now - since > MAILBOX_AFTER for _, _, since in self._going.values()):
+            name, namespace = self._place
+            actor = ray.remote(Mailbox).options(name=name, namespace=namespace, num_cpus=0, max_restarts=0)
+            self._mailbox = actor.remote()
+            threading.Thread(target=self._read, name="penstock-ray-mailbox", daemon=True).start()
+
+    def _read(self) -> None:
+        while not self._closed.is_set():
+            try:
+                items = ray.get(self._mailbox.take.remote(TAKE_SECONDS))
+            except Exception as exc:  # noqa: BLE001  (closed meanwhile, or lost: what is told comes with the answers)
+                if not self._closed.is_set():
+                    self._log.warning("Lines of running tasks come at their end from now on: %s", exc)
+                return
+            for key, number, batches in items:
+                self._in.put((key, None, (number, batches)))
+
+    def close(self) -> None:
+        """Stop hearing; what was cancelled and still goes on is ended."""
+        self._closed.set()
+        self._in.put(None)
+        if self._thread is not threading.current_thread():
+            self._thread.join(5)
+        for answer in self._cancelled:
+            with contextlib.suppress(Exception):
+                if not ray.wait([answer], timeout=0, fetch_local=False)[0]:
+                    ray.cancel(answer, force=True, recursive=True)
+        if self._mailbox is not None:
+            with contextlib.suppress(Exception):
+                ray.kill(self._mailbox)
+
+
+def _outcome(answer: Any) -> Any:
+    """What the answer is, or why there is none."""
+    try:
+        return ray.get(answer)
+    except Exception as exc:  # noqa: BLE001  (taken as Ray's callbacks give it)
+        return exc

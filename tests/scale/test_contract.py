@@ -1,0 +1,297 @@
+"""What a task run is on a worker of Dask or Ray: the same as in a thread of the flow."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock import flow, get_run_logger, runtime, tags, task, unmapped
+from penstock.cache_policies import INPUTS
+from penstock.futures import as_completed, wait
+from penstock.observers import subscribe
+from penstock.runners.forms import versions
+from penstock.states import Completed
+from penstock.transactions import transaction
+from penstock.utilities.annotations import allow_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Runner = Any
+
+
+@task
+def inc(x: int) -> int:
+    return x + 1
+
+
+@task
+def pid(*_: Any) -> int:
+    return os.getpid()
+
+
+@task
+def fails(text: str = "over there") -> None:
+    raise ValueError(text)
+
+
+def in_flow(runner: Callable[[], Runner], body: Callable[[], Any], **options: Any) -> Any:
+    """Run a body as a flow on the runner."""
+    return flow(body, name="body", task_runner=runner(), **options)()
+
+
+def test_calls_maps_and_futures(runner: Callable[[], Runner]) -> None:
+    @task
+    async def later(x: int) -> int:
+        return x * 10
+
+    @task
+    def three() -> Any:
+        yield from (1, 2, 3)
+
+    def body() -> Any:
+        upstream = inc.submit(1)
+        mapped = inc.map([upstream, 5, 6])
+        held = inc.submit(fails.submit())
+        done = list(as_completed([*mapped, upstream]))
+        allowed = pid.submit(allow_failure(fails.submit()))
+        ordered = pid.submit(wait_for=[mapped])
+        wait([held, allowed, ordered])
+        return (
+            mapped.result(), len(done), held.state.name, allowed.state.name, ordered.result() != os.getpid(),
+            later.submit(4).result(), three.submit().result(), upstream.result(), inc.submit(Completed(data=4)).result(),
+        )  # fmt: skip
+
+    assert in_flow(runner, body) == ([3, 6, 7], 4, "NotReady", "Completed", True, 40, [1, 2, 3], 2, 5)
+
+
+def test_context_lines_and_prints_arrive_in_order(
+    runner: Callable[[], Runner], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @task(log_prints=True, tags={"own"}, task_run_name="told-{x}", retries=1)
+    def tells(x: int) -> Any:
+        print("printed", x)
+        get_run_logger().warning("logged %s", x)
+        if runtime.task_run.run_count == 1:
+            raise ValueError("again")
+        run = runtime.task_run
+        return run.name, sorted(run.tags), run.parameters, runtime.flow_run.name, runtime.flow_run.parameters
+
+    @task
+    def prints() -> None:
+        print("plainly", end="!\n")
+
+    seen: list[str] = []
+    subscribe(lambda run, old, new: seen.append(new.name) if run.definition.name == "tells" else None, "task")
+
+    @flow(task_runner=runner(), flow_run_name="outer")
+    def f(n: int) -> Any:
+        prints.submit().wait()
+        with tags("around"):
+            return tells.submit(n).result()
+
+    with caplog.at_level(logging.INFO, logger="penstock"):
+        assert f(7) == ("told-7", ["around", "own"], {"x": 7}, "outer", {"n": 7})
+    assert seen == ["Pending", "Running", "Retrying", "Completed"]
+    lines = [r.getMessage() for r in caplog.records if getattr(r, "task_name", "") == "tells"]
+    assert [line.split(" - ")[0].split(" (")[0] for line in lines] == [
+        "printed 7", "logged 7", "Task run failed with exception: ValueError('again')", "printed 7", "logged 7",
+        "Finished in state Completed()",
+    ]  # fmt: skip
+    assert "plainly!\n" in capsys.readouterr().out
+
+
+def test_failures_and_hooks(runner: Callable[[], Runner], tmp_path: Path) -> None:
+    where = str(tmp_path / "hooks")
+
+    def note(task: Any, run: Any, state: Any) -> None:
+        with Path(where).open("a") as file:
+            file.write(f"{state.name} ")
+
+    @task(on_failure=[note], timeout_seconds=0.3)
+    def slow() -> None:
+        for _ in range(100):
+            time.sleep(0.05)
+
+    def body() -> Any:
+        broken, late = fails.submit("text"), slow.submit()
+        return broken.result(raise_on_failure=False), late.result(raise_on_failure=False), late.state.name
+
+    error, late, name = in_flow(runner, body)
+    assert isinstance(error, ValueError)
+    assert "in fails" in str(error.__cause__)
+    assert (isinstance(late, TimeoutError), name, Path(where).read_text()) == (True, "TimedOut", "TimedOut ")
+
+
+class Counted:
+    """Tells in which process it was unpickled."""
+
+    def __init__(self, size: int) -> None:
+        self.payload = os.urandom(size)
+        self.travelled: list[int] = []
+
+    def __getstate__(self) -> Any:
+        return {"payload": self.payload, "travelled": self.travelled}
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state)
+        self.travelled = [*self.travelled, os.getpid()]
+
+
+def test_results_go_from_worker_to_worker(runner: Callable[[], Runner]) -> None:
+    @task
+    def makes() -> Counted:
+        return Counted(300_000)
+
+    @task
+    def looks(it: Any) -> Any:
+        it = it["in"][0] if isinstance(it, dict) else it
+        return len(it.payload), it.travelled
+
+    def body() -> Any:
+        made = makes.submit()
+        seen = [looks.submit(made).result(), looks.submit({"in": [made]}).result()]
+        return seen, made.result()
+
+    seen, value = in_flow(runner, body)
+    assert [size for size, _ in seen] == [300_000, 300_000]
+    assert not any(os.getpid() in travelled for _, travelled in seen)
+    assert len(value.payload) == 300_000
+
+
+def test_results_are_there_when_the_cluster_is_not(runner: Callable[[], Runner]) -> None:
+    @task
+    def large() -> bytes:
+        return b"x" * 300_000
+
+    states = flow(lambda: [large.submit(), inc.submit(1)], name="f", task_runner=runner())(return_state=True).data
+    assert [len(states[0].result()), states[1].result()] == [300_000, 2]
+
+
+def test_a_large_argument_is_sent_once(runner: Callable[[], Runner]) -> None:
+    pickles: list[int] = []
+
+    class Large:
+        def __init__(self) -> None:
+            self.payload = b"x" * 500_000
+
+        def __reduce__(self) -> Any:
+            pickles.append(1)
+            return bytes, (self.payload,)
+
+    @task
+    def measure(x: bytes, n: int) -> int:
+        return len(x) + n
+
+    large = Large()
+    assert in_flow(runner, lambda: measure.map(unmapped(large), range(20)).result()) == [500_000 + n for n in range(20)]
+    assert sum(pickles) <= 3
+
+
+def test_results_are_cached_and_transactions_hold(runner: Callable[[], Runner], tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+
+    @task(cache_policy=INPUTS, persist_result=True)
+    def counted(x: int) -> int:
+        with calls.open("a") as file:
+            file.write("x")
+        return x
+
+    @task
+    def staged(x: int) -> int:
+        return x
+
+    @staged.on_rollback
+    def undo(txn: Any) -> None:
+        (tmp_path / "undone").write_text("yes")
+
+    @staged.on_commit
+    def commit(txn: Any) -> None:
+        (tmp_path / "committed").write_text("yes")
+
+    def raises_after_staging() -> None:
+        with transaction():
+            staged.submit(1).wait()
+            assert not (tmp_path / "committed").exists()
+            raise RuntimeError("undo")
+
+    def body() -> Any:
+        first, again = counted.submit(1), None
+        first.wait()
+        again = counted.submit(1)
+        with pytest.raises(RuntimeError, match="undo"):
+            raises_after_staging()
+        with transaction():
+            staged.submit(2).wait()
+        return first.result(), again.result(), again.state.name
+
+    assert in_flow(runner, body) == (1, 1, "Cached")
+    assert calls.read_text() == "x"
+    assert (tmp_path / "undone").exists()
+    assert (tmp_path / "committed").exists()
+
+
+def test_async_flows_and_tasks_that_submit(runner: Callable[[], Runner]) -> None:
+    @task
+    def nested(x: int) -> int:
+        return sum(inc.map(range(x)).result())
+
+    @flow(task_runner=runner())
+    async def f() -> Any:
+        future = inc.submit(1)
+        return await future, nested.submit(2).result()
+
+    import asyncio
+
+    assert asyncio.run(f()) == (2, 3)
+
+
+def test_what_cannot_be_sent(runner: Callable[[], Runner]) -> None:
+    @task
+    def lock() -> Any:
+        import threading
+
+        return threading.Lock()
+
+    def body() -> Any:
+        out = pid.submit(x for x in [1])
+        back = lock.submit()
+        wait([out, back])
+        return str(out.state), str(back.state)
+
+    out, back = in_flow(runner, body)
+    assert out.startswith("Crashed(")
+    assert "generator" in out
+    assert back.startswith("Failed(")
+    assert "of type lock cannot be sent back" in back
+
+
+def test_a_worker_of_another_version_is_refused(runner: Callable[[], Runner], monkeypatch: pytest.MonkeyPatch) -> None:
+    from penstock.runners import packing
+
+    monkeypatch.setattr(packing, "versions", lambda: "Python 3.8, Penstock 0.0.1")
+
+    def body() -> Any:
+        future = inc.submit(1)
+        future.wait()
+        return str(future.state)
+
+    state = in_flow(runner, body)
+    assert state.startswith("Crashed(")
+    assert "the flow has Python 3.8, Penstock 0.0.1" in state
+    assert f"has {versions()};" in state
+
+
+def test_runners_are_values(runner: Callable[[], Runner]) -> None:
+    one = runner()
+    assert one == one.duplicate() == pickle.loads(pickle.dumps(one))
+    with pytest.raises(RuntimeError, match="not started"):
+        one.submit(inc, {"x": 1})
+    with runner() as started:
+        assert started.submit(inc, {"x": 1}).result() == 2
