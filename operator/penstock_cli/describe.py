@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock_reading import facts
+
 from . import render
 from .api import ServerError
 from .describe_run import flow_run
@@ -80,20 +82,5 @@ def _events(api: Api, body: Json) -> Iterator[str]:
         yield field("Events", "<none>")
         return
 
-    def seen(event: Json) -> str:
-        return str(
-            event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or ""
-        )
-
     yield "Events:"
-    rows = [
-        [
-            event.get("type", ""),
-            event.get("reason", ""),
-            render.age(seen(event)),
-            (event.get("source") or {}).get("component") or event.get("reportingComponent", ""),
-            event.get("message", ""),
-        ]
-        for event in sorted(items, key=seen)
-    ]
-    yield from indented(render.table(["TYPE", "REASON", "AGE", "FROM", "MESSAGE"], rows))
+    yield from indented(render.table(facts.EVENTS, facts.events(items)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock_operator.api import constants, paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 __all__ = ["Run"]
 
@@ -19,7 +19,7 @@ _FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
 class Run:
     """A FlowRun's object, with the parts that people ask for."""
 
-    body: Mapping[str, Any]
+    body: dict[str, Any]
 
     @property
     def name(self) -> str:
