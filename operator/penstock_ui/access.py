@@ -1,8 +1,8 @@
 """Who asks, and as whom a request is answered.
 
 Two kinds: on a person's own machine (here), where whoever knows the token in the address is that person; and in the cluster, where each
-request brings its own. A page asks `admit` first, then `seen` for what it takes from the read model, which all callers share; what it
-fetches besides (pods, Events, logs) it fetches with the caller's own client, so that the API server decides.
+request brings its own. What a page shows is what the caller's own client was answered, so that the API server decides: the read model of
+the caller's site, and what is fetched besides (pods, Events, logs).
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
     from .client import Client
 
-__all__ = ["Access", "Caller", "LocalAccess", "StrangerError"]
+__all__ = ["Access", "AwayError", "Caller", "LocalAccess", "StrangerError"]
 
 _MONTH = 30 * 86_400
 
 
 class StrangerError(Exception):
     """Nobody that is known asks; the message tells a person what to do."""
+
+
+class AwayError(Exception):
+    """The API server does not say who asks, or what they may do; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,18 @@ class Access(Protocol):
             aiohttp.web.HTTPException: another answer is due first, a redirect for one.
         """
 
-    async def seen(self, caller: Caller, resource: str, namespaces: Iterable[str]) -> frozenset[str]:
-        """Return those of some namespaces whose objects of a kind the caller may list and watch.
+    async def allowed(self, caller: Caller, namespaces: Iterable[str] | None) -> tuple[str, ...] | None:
+        """Return those of some namespaces whose runs the caller may list and watch.
 
         Args:
             caller: who asks.
-            resource: the plural: flowruns, flows, configmaps.
-            namespaces: those that are known.
+            namespaces: those that are meant; None: all.
+
+        Returns:
+            None: all, by one list.
+
+        Raises:
+            AwayError: the API server does not say.
         """
 
 
@@ -102,9 +111,9 @@ class LocalAccess:
             return self._caller
         raise StrangerError("open the address that penstock ui printed: it has a token in it, and this one has none")
 
-    async def seen(self, caller: Caller, resource: str, namespaces: Iterable[str]) -> frozenset[str]:
-        """See `Access.seen`: all that there are, for they were listed with the caller's own rights."""
-        return frozenset(namespaces)
+    async def allowed(self, caller: Caller, namespaces: Iterable[str] | None) -> tuple[str, ...] | None:
+        """See `Access.allowed`: the API server decides when they are listed."""
+        return None if namespaces is None else tuple(namespaces)
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
+from .site import site_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -109,10 +111,10 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, ti
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Accel-Buffering"] = "no"  # proxies that gather answers would hold it back
     await response.prepare(request)
-    sent, end, spoken = Sent(), time.monotonic() + _LIFE_SECONDS, time.monotonic()
+    site, sent, end, spoken = site_of(request), Sent(), time.monotonic() + _LIFE_SECONDS, time.monotonic()
     try:
         await response.write(b"retry: 1000\n\n")
-        while time.monotonic() < end and not _closing(request):
+        while time.monotonic() < end and not _closing(request) and not site.over:
             changed.clear()
             patch = await page.patch(sent)
             if patch is None:

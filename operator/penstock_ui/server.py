@@ -16,15 +16,14 @@ from aiohttp import web
 from penstock_operator.runtime.resources import FLOWRUNS
 
 from . import pages
-from .access import StrangerError
+from .access import Access, Caller, StrangerError
 from .assets import asset
 from .feed import Feed
-from .site import SITE, Site, admitted, page
+from .site import Site, note, page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from .access import Access
     from .client import Client
 
 __all__ = ["application"]
@@ -41,6 +40,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+_SITE = web.AppKey("site", Site)
+_ACCESS = web.AppKey("access", Access)
+
 log = logging.getLogger(__name__)
 
 
@@ -55,11 +57,11 @@ def application(
         access: decides who may look at what.
         program: what commands to copy begin with.
     """
-    site = Site(client, access, None if namespaces is None else tuple(namespaces), pages.LINKS, program=program)
+    site = Site(client, None if namespaces is None else tuple(namespaces), pages.LINKS, program=program)
     for namespace in site.namespaces or (None,):
         site.feeds.append(Feed(client, FLOWRUNS.path(namespace), namespace, site.runs))
     app = web.Application(middlewares=[_answered])
-    app[SITE] = site
+    app[_SITE], app[_ACCESS] = site, access
     app.router.add_get("/static/{name}", asset)
     app.router.add_get("/healthz", _healthy)
     for add in pages.ROUTES:
@@ -69,7 +71,7 @@ def application(
 
 
 async def _watching(app: web.Application) -> AsyncIterator[None]:
-    site = app[SITE]
+    site = app[_SITE]
     tasks = [asyncio.create_task(feed.run(), name=f"feed {at}") for at, feed in enumerate(site.feeds)]
     yield
     for task in tasks:
@@ -99,9 +101,11 @@ async def _allowed(
 ) -> web.StreamResponse:
     if request.match_info.handler in (asset, _healthy):
         return await handler(request)
+    site = request.app[_SITE]
     try:
-        await admitted(request)
+        note(request, await request.app[_ACCESS].admit(request), site)
     except StrangerError as error:
+        note(request, Caller("", site.client, ""), site)
         return page(request, "stranger.html", status=401, message=str(error))
     try:
         return await handler(request)

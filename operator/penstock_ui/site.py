@@ -1,4 +1,8 @@
-"""What the pages of one server share: the read model, who may look, and how a template becomes an answer."""
+"""What the pages of one caller share: the read model, and how a template becomes an answer.
+
+On a person's own machine there is one site; in the cluster each caller has their own, so that a page finds its data by `site_of` and by
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,12 @@ if TYPE_CHECKING:
 
     import jinja2
 
-    from .access import Access, Caller
+    from .access import Caller
     from .client import Client
     from .feed import Blind, Feed
     from .runrow import RunRow
 
-__all__ = ["SITE", "Link", "Site", "admitted", "caller_of", "page", "rendered"]
+__all__ = ["Link", "Site", "caller_of", "note", "page", "rendered", "site_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +41,27 @@ class Link:
 
 @dataclass(slots=True)
 class Site:
-    """One server.
+    """What one caller sees.
 
     Attributes:
         client: asks the API server for the read model.
-        access: decides who may look at what.
         namespaces: those that are shown; None: all.
         links: the navigation.
         runs: the runs.
         feeds: what fills the read model.
         clock: seconds since the epoch.
         program: what commands to copy begin with.
+        over: it is closed: who still looks at it loads the page again.
     """
 
     client: Client
-    access: Access
     namespaces: tuple[str, ...] | None
     links: Sequence[Link]
     runs: Objects[RunRow] = field(default_factory=lambda: Objects(run_row))
     feeds: list[Feed] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     program: str = "penstock"
+    over: bool = False
     templates: jinja2.Environment = field(default_factory=environment)
 
     @property
@@ -79,7 +83,7 @@ class Site:
 
 
 _FIRST_LIST_SECONDS: Final = 0.4
-SITE: Final = web.AppKey("site", Site)
+_SITE: Final = "penstock.site"
 _CALLER: Final = "penstock.caller"
 
 
@@ -97,18 +101,24 @@ def page(request: web.Request, template: str, status: int = 200, **values: Any) 
 
 def rendered(request: web.Request, template: str, **values: Any) -> str:
     """Return what a template says to a caller."""
-    site = request.app[SITE]
+    site = site_of(request)
     return site.templates.get_template(template).render(
         site=site, links=site.links, path=request.path, blind=site.blind, now=site.clock(), **values
     )
 
 
+def site_of(request: web.Request) -> Site:
+    """Return what the caller of a request sees."""
+    site: Site = request[_SITE]
+    return site
+
+
 def caller_of(request: web.Request) -> Caller:
-    """Return who asks, as `access` has found."""
+    """Return who asks."""
     caller: Caller = request[_CALLER]
     return caller
 
 
-async def admitted(request: web.Request) -> None:
-    """Find out who asks; see `access.Access.admit` for what it raises."""
-    request[_CALLER] = await request.app[SITE].access.admit(request)
+def note(request: web.Request, caller: Caller, site: Site) -> None:
+    """Note who asks, and what they see; `server` does so before any page is made."""
+    request[_CALLER], request[_SITE] = caller, site

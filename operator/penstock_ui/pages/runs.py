@@ -11,7 +11,7 @@ from aiohttp import web
 from .. import filters
 from ..live import Listed, Patch, Sent, stream
 from ..runrow import STATES, UNSEEN
-from ..site import SITE, caller_of, page, rendered
+from ..site import page, rendered, site_of
 from ..strip import bars
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def _home(request: web.Request) -> web.Response:
 
 
 async def _runs(request: web.Request) -> web.Response:
-    site = request.app[SITE]
+    site = site_of(request)
     await site.listed()
     view = _View(request)
     found = await view.found()
@@ -51,7 +51,7 @@ async def _runs(request: web.Request) -> web.Response:
 
 
 async def _live(request: web.Request) -> web.StreamResponse:
-    with request.app[SITE].runs.listening() as changed:
+    with site_of(request).runs.listening() as changed:
         return await stream(request, _View(request), changed)
 
 
@@ -85,7 +85,7 @@ class _View:
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
-        self._site = request.app[SITE]
+        self._site = site_of(request)
         query = request.query
         several = {name: query.getall(name, []) for name in ("state", "label")}
         self.filter: Filter = filters.read(query, several)
@@ -94,10 +94,6 @@ class _View:
         """Look."""
         site, wanted, now = self._site, self.filter, self._site.clock()
         rows = site.runs.rows
-        known = {row.key.namespace for row in rows}
-        seen = await site.access.seen(caller_of(self._request), "flowruns", known)
-        if seen != known:
-            rows = [row for row in rows if row.key.namespace in seen]
         whatever = filters.Filter(namespace=wanted.namespace, flow=wanted.flow, labels=wanted.labels, text=wanted.text)
         context = whatever.chosen(rows, now) if whatever.narrow else rows
         made, highest = bars(context, now)
