@@ -1,8 +1,8 @@
 """Who asks, and as whom a request is answered.
 
-Two kinds: on a person's own machine (here), where whoever knows the token in the address is that person; and in the cluster, where each
-request brings its own. What a page shows is what the caller's own client was answered, so that the API server decides: the read model of
-the caller's site, and what is fetched besides (pods, Events, logs).
+Two kinds: on a person's own machine (here), where whoever knows the token in the address is that person; and in the cluster (`rights`),
+where each request brings its own. All that a page shows was fetched with the client of the caller who asks, so the API server has decided;
+`sites` keeps it for callers of the same key and for nobody else.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from .client import Client
 
-__all__ = ["Access", "AwayError", "Caller", "LocalAccess", "StrangerError"]
+__all__ = ["FRESH_SECONDS", "Access", "AwayError", "Caller", "LocalAccess", "StrangerError"]
 
+# How long an answer about rights counts: so long after one has ended its data may still be shown.
+FRESH_SECONDS: Final = 10.0
 _MONTH = 30 * 86_400
 
 
@@ -29,7 +31,7 @@ class StrangerError(Exception):
 
 
 class AwayError(Exception):
-    """The API server does not say who asks, or what they may do; the message says why."""
+    """The API server does not say who asks, or what they may see: nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,16 @@ class Access(Protocol):
 
         Raises:
             StrangerError: nobody that is known.
+            AwayError: the API server does not say.
             aiohttp.web.HTTPException: another answer is due first, a redirect for one.
         """
 
-    async def allowed(self, caller: Caller, namespaces: Iterable[str] | None) -> tuple[str, ...] | None:
-        """Return those of some namespaces whose runs the caller may list and watch.
+    async def allowed(self, caller: Caller, namespaces: Sequence[str] | None) -> tuple[str, ...] | None:
+        """Return those of some namespaces whose runs the caller may list and watch; None: of all that there are.
 
         Args:
             caller: who asks.
-            namespaces: those that are meant; None: all.
-
-        Returns:
-            None: all, by one list.
+            namespaces: those that are asked about; None: all.
 
         Raises:
             AwayError: the API server does not say.
@@ -111,8 +111,8 @@ class LocalAccess:
             return self._caller
         raise StrangerError("open the address that penstock ui printed: it has a token in it, and this one has none")
 
-    async def allowed(self, caller: Caller, namespaces: Iterable[str] | None) -> tuple[str, ...] | None:
-        """See `Access.allowed`: the API server decides when they are listed."""
+    async def allowed(self, caller: Caller, namespaces: Sequence[str] | None) -> tuple[str, ...] | None:
+        """See `Access.allowed`: whatever is asked about, for it is listed with that person's rights, and a refusal is shown."""
         return None if namespaces is None else tuple(namespaces)
 
     def _is_token(self, given: str) -> bool:

@@ -1,7 +1,7 @@
 """Requests to the API server for the page: reads only, each as the person who asks.
 
-Nothing here writes: the page has no verb but GET. Neighbours: `feed` watches with it, the pages read pods, Events and logs with that of
-their caller, see `access`.
+Nothing here writes: the page has no verb but GET, and POST for reviews, which the server answers and does not keep. Neighbours: `feed` watches
+with it, the pages read pods, Events and logs with that of their caller, see `access`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from penstock_operator.runtime.wire import open_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from penstock_operator.runtime.credentials import Credentials
 
@@ -83,7 +84,10 @@ class Client:
             ApiError: refused, or no answer.
         """
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
-        async with self._answer(path, params or {}, timeout) as answer:
+        return await self._document(self._answer(path, params or {}, timeout), path)
+
+    async def _document(self, asked: AbstractAsyncContextManager[aiohttp.ClientResponse], path: str) -> dict[str, Any]:
+        async with asked as answer:
             try:
                 document = jsontext.parse(await answer.read())
             except ValueError as error:
@@ -91,6 +95,15 @@ class Client:
         if not isinstance(document, dict):
             raise ApiError(errors.UNREADABLE, "NotJSON", "the answer is no object", what=path)
         return document
+
+    async def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """POST a review: a question about who asks that the API server answers, and keeps nothing of.
+
+        Raises:
+            ApiError: refused, or no answer.
+        """
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
+        return await self._document(self._answer(path, {}, timeout, body), path)
 
     async def find(self, path: str) -> dict[str, Any] | None:
         """GET an object; None when there is none."""
@@ -142,12 +155,17 @@ class Client:
 
     @asynccontextmanager
     async def _answer(
-        self, path: str, params: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        path: str,
+        params: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        review: Mapping[str, Any] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Authorization": f"Bearer {token}"} if (token := await self._token()) else {}
+        method, url = "GET" if review is None else "POST", self.server + path
         try:
-            async with self._opened().get(
-                self.server + path, params=params, headers=headers, timeout=timeout, allow_redirects=False
+            async with self._opened().request(
+                method, url, params=params, json=review, headers=headers, timeout=timeout, allow_redirects=False
             ) as answer:
                 if answer.status >= 300:
                     text = await answer.read()

@@ -2,7 +2,8 @@
 
 A page is made of regions, elements with an id, and lists, whose rows have ids. A stream knows what it has sent and sends what differs;
 whatever changes meanwhile is taken together, so that a slow reader gets the newest and never a queue. It ends by itself after some
-minutes: the browser opens it again, and who asks is looked at anew. `static/live.js` is the other half.
+minutes, when the browser opens it again, and soon after its reader may not look any more (`sites.still`): then the browser loads the page
+again, and is told why. `static/live.js` is the other half.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from .site import site_of
+from .site import SHARED, site_of
+from .sites import still
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,11 +113,17 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, ti
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Accel-Buffering"] = "no"  # proxies that gather answers would hold it back
     await response.prepare(request)
-    site, sent, end, spoken = site_of(request), Sent(), time.monotonic() + _LIFE_SECONDS, time.monotonic()
+    site, sent, spoken, asked = site_of(request), Sent(), time.monotonic(), time.monotonic()
+    end, fresh = asked + _LIFE_SECONDS, request.app[SHARED].fresh
     try:
         await response.write(b"retry: 1000\n\n")
-        while time.monotonic() < end and not _closing(request) and not site.over:
+        while time.monotonic() < end and not _closing(request):
             changed.clear()
+            if site.over or time.monotonic() - asked > fresh:
+                asked = time.monotonic()
+                if not await still(request):
+                    await response.write(b"event: leave\ndata: {}\n\n")
+                    break
             patch = await page.patch(sent)
             if patch is None:
                 await response.write(b"event: over\ndata: {}\n\n")
@@ -130,7 +138,7 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, ti
             await asyncio.sleep(_PAUSE_SECONDS)
             if not changed.is_set():
                 try:
-                    async with asyncio.timeout(tick):
+                    async with asyncio.timeout(min(tick, fresh)):
                         await changed.wait()
                 except TimeoutError:
                     pass

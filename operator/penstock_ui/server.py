@@ -1,13 +1,11 @@
 """The application: routes, who may ask, and the headers that every answer has.
 
 `application` is all that its users need: `penstock ui` and `penstock dev --ui` serve it on loopback, the chart's Deployment in the cluster.
-No request changes anything: there are no routes but GET.
+No request changes anything: there are no routes but GET, and the form that takes a token and gives it back as a cookie.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -15,15 +13,17 @@ from aiohttp import web
 
 from penstock_operator.runtime.resources import FLOWRUNS
 
-from . import pages
-from .access import Access, Caller, StrangerError
+from . import pages, signin
+from .access import FRESH_SECONDS, AwayError, StrangerError
 from .assets import asset
 from .feed import Feed
-from .site import Site, note, page
+from .site import SHARED, Shared, Site, page, site_of
+from .sites import MOST, SITES, FullError, Sites, admitted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from .access import Access, Caller
     from .client import Client
 
 __all__ = ["application"]
@@ -40,45 +40,55 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-_SITE = web.AppKey("site", Site)
-_ACCESS = web.AppKey("access", Access)
-
 log = logging.getLogger(__name__)
 
 
 def application(
-    client: Client, *, namespaces: Sequence[str] | None, access: Access, program: str = "penstock"
+    client: Client,
+    *,
+    namespaces: Sequence[str] | None,
+    access: Access,
+    program: str = "penstock",
+    sign_in: Callable[[str], Awaitable[Caller]] | None = None,
+    most: int = MOST,
+    fresh: float = FRESH_SECONDS,
 ) -> web.Application:
     """Return the page as an application.
 
     Args:
-        client: asks the API server for the read model; closed with the application.
+        client: the connections to the API server, whose credentials `access` uses or not; closed with the application.
         namespaces: those that are shown; None: all.
         access: decides who may look at what.
         program: what commands to copy begin with.
+        sign_in: asks whose token it is, for a form that takes one; None: there is no such form.
+        most: how many persons may look at a time.
+        fresh: seconds that an answer about rights counts.
     """
-    site = Site(client, None if namespaces is None else tuple(namespaces), pages.LINKS, program=program)
-    for namespace in site.namespaces or (None,):
-        site.feeds.append(Feed(client, FLOWRUNS.path(namespace), namespace, site.runs))
+
+    def made(caller: Caller, shown: tuple[str, ...] | None) -> Site:
+        return Site(caller.client, shown, program)
+
     app = web.Application(middlewares=[_answered])
-    app[_SITE], app[_ACCESS] = site, access
+    app[SHARED] = Shared(client, access, pages.LINKS, program, sign_in, fresh)
+    app[SITES] = Sites(access, namespaces, made, _feeds, most=most, fresh=fresh)
     app.router.add_get("/static/{name}", asset)
-    app.router.add_get("/healthz", _healthy)
-    for add in pages.ROUTES:
+    for path in _PROBES:
+        app.router.add_get(path, _healthy)
+    for add in (*pages.ROUTES, *((signin.add,) if sign_in else ())):
         add(app)
-    app.cleanup_ctx.append(_watching)
+    app.cleanup_ctx.append(_closing)
     return app
 
 
-async def _watching(app: web.Application) -> AsyncIterator[None]:
-    site = app[_SITE]
-    tasks = [asyncio.create_task(feed.run(), name=f"feed {at}") for at, feed in enumerate(site.feeds)]
+def _feeds(site: Site, namespace: str | None) -> list[Feed]:
+    """What fills a site from a namespace (None: from all)."""
+    return [Feed(site.client, FLOWRUNS.path(namespace), namespace, site.runs)]
+
+
+async def _closing(app: web.Application) -> AsyncIterator[None]:
     yield
-    for task in tasks:
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await site.client.close()
+    await app[SITES].close()
+    await app[SHARED].client.close()
 
 
 @web.middleware
@@ -99,14 +109,10 @@ async def _answered(
 async def _allowed(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    if request.match_info.handler in (asset, _healthy):
+    if request.match_info.handler in _FOR_ALL:
         return await handler(request)
-    site = request.app[_SITE]
-    try:
-        note(request, await request.app[_ACCESS].admit(request), site)
-    except StrangerError as error:
-        note(request, Caller("", site.client, ""), site)
-        return page(request, "stranger.html", status=401, message=str(error))
+    if (refusal := await _refusal(request)) is not None:
+        return refusal
     try:
         return await handler(request)
     except web.HTTPNotFound:
@@ -125,5 +131,31 @@ async def _allowed(
         )
 
 
+async def _refusal(request: web.Request) -> web.Response | None:
+    """Find out who asks, and return why they get no page; None: they do."""
+    try:
+        await admitted(request)
+    except StrangerError as error:
+        headers = {"WWW-Authenticate": 'Bearer realm="penstock"'}
+        answer = page(request, "stranger.html", status=401, message=str(error), wanted=signin.wanted(request))
+        answer.headers.update(headers)
+        return answer
+    except AwayError as error:
+        why = f"the API server does not say who you are, and what you may see: {error}"
+        return page(request, "waiting.html", status=503, why=why)
+    except FullError:
+        why = "as many people look at these pages as this server may serve"
+        return page(request, "waiting.html", status=503, why=why)
+    site, asked = site_of(request), request.match_info.get("namespace") or request.query.get("namespace", "")
+    if site.namespaces == () or (asked and site.namespaces is not None and asked not in site.namespaces):
+        return page(request, "forbidden.html", status=403, asked=asked)
+    return None
+
+
 async def _healthy(request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
+
+
+_PROBES = ("/healthz", "/livez", "/readyz")
+# Nobody's data is in these; the form is how one becomes somebody.
+_FOR_ALL = (asset, _healthy, signin.sign_in, signin.sign_out)

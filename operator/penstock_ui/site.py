@@ -1,7 +1,6 @@
-"""What the pages of one caller share: the read model, and how a template becomes an answer.
+"""What the pages of one person share: the read model, and how a template becomes an answer.
 
-On a person's own machine there is one site; in the cluster each caller has their own, so that a page finds its data by `site_of` and by
-nothing else.
+A page has its data from `site_of(request)` and from nowhere else; what all persons share (`Shared`) holds nobody's data.
 """
 
 from __future__ import annotations
@@ -14,21 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from .access import FRESH_SECONDS
 from .objects import Objects
 from .runrow import run_row
 from .templates import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     import jinja2
 
-    from .access import Caller
+    from .access import Access, Caller
     from .client import Client
     from .feed import Blind, Feed
     from .runrow import RunRow
 
-__all__ = ["Link", "Site", "caller_of", "note", "page", "rendered", "site_of"]
+__all__ = ["SHARED", "Link", "Shared", "Site", "caller_of", "note", "page", "rendered", "site_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +39,50 @@ class Link:
     path: str
 
 
-@dataclass(slots=True)
-class Site:
-    """What one caller sees.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sites of a server have in common.
 
     Attributes:
-        client: asks the API server for the read model.
-        namespaces: those that are shown; None: all.
+        client: the connections to the API server.
+        access: decides who may look.
         links: the navigation.
+        program: what commands to copy begin with.
+        sign_in: asks whose token it is, for the form that takes one; None: there is no such form.
+        fresh: seconds that an answer about rights counts.
+        templates: of the pages.
+    """
+
+    client: Client
+    access: Access
+    links: Sequence[Link]
+    program: str = "penstock"
+    sign_in: Callable[[str], Awaitable[Caller]] | None = None
+    fresh: float = FRESH_SECONDS
+    templates: jinja2.Environment = field(default_factory=environment)
+
+
+@dataclass(slots=True)
+class Site:
+    """What one person sees.
+
+    Attributes:
+        client: asks the API server as that person.
+        namespaces: those that are shown; None: all.
+        program: what commands to copy begin with.
         runs: the runs.
         feeds: what fills the read model.
         clock: seconds since the epoch.
-        program: what commands to copy begin with.
         over: it is closed: who still looks at it loads the page again.
     """
 
     client: Client
     namespaces: tuple[str, ...] | None
-    links: Sequence[Link]
+    program: str = "penstock"
     runs: Objects[RunRow] = field(default_factory=lambda: Objects(run_row))
     feeds: list[Feed] = field(default_factory=list)
     clock: Callable[[], float] = time.time
-    program: str = "penstock"
     over: bool = False
-    templates: jinja2.Environment = field(default_factory=environment)
 
     @property
     def several(self) -> bool:
@@ -83,8 +103,9 @@ class Site:
 
 
 _FIRST_LIST_SECONDS: Final = 0.4
-_SITE: Final = "penstock.site"
+SHARED: Final = web.AppKey("shared", Shared)
 _CALLER: Final = "penstock.caller"
+_SITE: Final = "penstock.site"
 
 
 def page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:
@@ -100,25 +121,30 @@ def page(request: web.Request, template: str, status: int = 200, **values: Any) 
 
 
 def rendered(request: web.Request, template: str, **values: Any) -> str:
-    """Return what a template says to a caller."""
-    site = site_of(request)
-    return site.templates.get_template(template).render(
-        site=site, links=site.links, path=request.path, blind=site.blind, now=site.clock(), **values
+    """Return what a template says to a caller; to a stranger, of whom there is no site, only what it is given."""
+    shared, site = request.app[SHARED], request.get(_SITE)
+    given = {"site": site, "blind": site and site.blind, "now": site.clock() if site else 0.0}
+    caller: Caller | None = request.get(_CALLER)
+    who = caller.name if caller else ""
+    return shared.templates.get_template(template).render(
+        shared=shared, links=shared.links, path=request.path, who=who, **given, **values
     )
 
 
-def site_of(request: web.Request) -> Site:
-    """Return what the caller of a request sees."""
-    site: Site = request[_SITE]
-    return site
-
-
 def caller_of(request: web.Request) -> Caller:
-    """Return who asks."""
+    """Return who asks, as `access` has found."""
     caller: Caller = request[_CALLER]
     return caller
 
 
-def note(request: web.Request, caller: Caller, site: Site) -> None:
-    """Note who asks, and what they see; `server` does so before any page is made."""
-    request[_CALLER], request[_SITE] = caller, site
+def site_of(request: web.Request) -> Site:
+    """Return what the person who asks sees."""
+    site: Site = request[_SITE]
+    return site
+
+
+def note(request: web.Request, caller: Caller, site: Site | None) -> None:
+    """Note whose request it is, for the functions above."""
+    request[_CALLER] = caller
+    if site is not None:
+        request[_SITE] = site

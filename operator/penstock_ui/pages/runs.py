@@ -60,7 +60,7 @@ class _Found:
     """What is to be shown.
 
     Attributes:
-        all: the rows that the caller may see.
+        all: the rows that there are.
         shown: those of this page.
         total: how many fit the filter.
         pages: how many pages they fill.

@@ -134,6 +134,7 @@
     source = new EventSource(address);
     source.addEventListener("patch", take);
     source.addEventListener("over", () => { over = true; close(); });
+    source.addEventListener("leave", () => location.reload());
     source.addEventListener("open", () => { document.body.classList.remove("cut"); });
     source.addEventListener("error", () => {
       document.body.classList.add("cut");
@@ -141,9 +142,19 @@
       if (health && !document.hidden) health.textContent = "the server of this page is not there: what is shown may be old";
       if (source && source.readyState === EventSource.CLOSED) {
         close();
+        refused();
         setTimeout(open, 3000);
       }
     });
+  };
+  // Whoever may not look any more is not shown what was there before.
+  const refused = async () => {
+    try {
+      const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+      if (answer.status === 401 || answer.status === 403) location.reload();
+    } catch {
+      // The server is away: that is said already.
+    }
   };
   const close = () => {
     if (source) source.close();
