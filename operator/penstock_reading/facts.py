@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock_operator.api import constants
@@ -39,10 +40,8 @@ def flow(run: Run) -> Iterator[tuple[str, str]]:
 
 def state(run: Run) -> str:
     """Return a run's state, and while it has not ended for how long: `Pending/Unschedulable (for 3m)`."""
-    kind, name, _ = run.state
     since = (run.status.get("state") or {}).get("time")
-    shown = kind if name == kind else f"{kind}/{name}"
-    lasting = f"{shown} (for {age(since)})" if kind and not run.finished else shown
+    lasting = f"{run.words} (for {age(since)})" if run.words and not run.finished else run.words
     return lasting or "<not seen by the operator yet>"
 
 
@@ -51,7 +50,7 @@ def times(run: Run) -> Iterator[tuple[str, str]]:
     yield "Created", f"{age(run.body['metadata'].get('creationTimestamp'))} ago"
     for label, key in (("Started", "startTime"), ("Finished", "completionTime")):
         if run.status.get(key):
-            yield label, f"{run.status[key]} ({age(run.status[key])} ago)"
+            yield label, f"{_whole(run.status[key])} ({age(run.status[key])} ago)"
     if run.status.get("duration"):
         yield "Duration", run.status["duration"]
     if progress := (run.status.get("report") or {}).get("progress"):
@@ -134,3 +133,8 @@ def events(items: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         ]
         for event in sorted(items, key=seen)
     ]
+
+
+def _whole(stamp: str) -> str:
+    """Return a time without the parts of its second, which nobody reads behind an age."""
+    return re.sub(r"\.\d+", "", str(stamp))

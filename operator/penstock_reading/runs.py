@@ -53,6 +53,12 @@ class Run:
         return str(state.get("type", "")), str(state.get("name", "")), str(state.get("message", ""))
 
     @property
+    def words(self) -> str:
+        """Its state in words: `Failed/TimedOut`; empty until the operator has seen it."""
+        kind, name, _ = self.state
+        return kind if name in ("", kind) else f"{kind}/{name}"
+
+    @property
     def finished(self) -> bool:
         """Whether it has ended."""
         return self.state[0] in _FINAL

@@ -34,6 +34,10 @@ _LIFE_SECONDS = 300.0
 class Page(Protocol):
     """What a stream shows."""
 
+    @property
+    def tick(self) -> float:
+        """Seconds after which it is looked at though nothing has changed."""
+
     async def patch(self, sent: Sent) -> Patch | None:
         """Return what differs from what was sent; None: the page is over, and never changes again."""
 
@@ -54,11 +58,13 @@ class Patch:
         regions: HTML by the id of the element that it becomes the content of.
         lists: rows by the id of the list.
         added: HTML that comes to the end of an element, by its id.
+        place: what the browser says when it comes again; empty: as before.
     """
 
     regions: dict[str, str] = field(default_factory=dict)
     lists: dict[str, Listed] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
+    place: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -101,14 +107,13 @@ def digest(html: str) -> str:
     return blake2b(html.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, tick: float = 5.0) -> web.StreamResponse:
+async def stream(request: web.Request, page: Page, changed: asyncio.Event) -> web.StreamResponse:
     """Send a page's changes until the reader goes, or the page is over.
 
     Args:
         request: of the browser's EventSource.
         page: what is shown.
         changed: is set when something may have changed.
-        tick: seconds after which it is looked at though nothing has changed.
     """
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Accel-Buffering"] = "no"  # proxies that gather answers would hold it back
@@ -130,7 +135,8 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, ti
                 break
             if patch:
                 text = json.dumps(patch.document(), ensure_ascii=True, separators=(",", ":"))
-                await response.write(f"event: patch\ndata: {text}\n\n".encode())
+                place = f"id: {patch.place}\n" if patch.place else ""
+                await response.write(f"event: patch\n{place}data: {text}\n\n".encode())
                 spoken = time.monotonic()
             elif time.monotonic() - spoken > _BEAT_SECONDS:
                 await response.write(b": still here\n\n")
@@ -138,7 +144,7 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event, *, ti
             await asyncio.sleep(_PAUSE_SECONDS)
             if not changed.is_set():
                 try:
-                    async with asyncio.timeout(min(tick, fresh)):
+                    async with asyncio.timeout(min(page.tick, fresh)):
                         await changed.wait()
                 except TimeoutError:
                     pass

@@ -145,9 +145,9 @@ class Objects(Generic[R]):
         self._changed(None)
 
     @contextmanager
-    def listening(self, key: Key | None = None) -> Iterator[asyncio.Event]:
+    def listening(self, key: Key | None = None, event: asyncio.Event | None = None) -> Iterator[asyncio.Event]:
         """Give an event that is set at each change of an object (None: of any); whoever waits for it clears it."""
-        event = asyncio.Event()
+        event = event if event is not None else asyncio.Event()
         self._listening[event] = key
         try:
             yield event

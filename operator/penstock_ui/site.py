@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from .access import FRESH_SECONDS
-from .objects import Objects
+from .objects import Key, Objects
+from .podlog import LogKey, PodLog
+from .pool import Pool
 from .runrow import run_row
+from .runwatch import RunWatch
 from .templates import environment
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ class Site:
         runs: the runs.
         feeds: what fills the read model.
         clock: seconds since the epoch.
+        watches: pods and Events of runs that somebody looks at.
+        logs: logs that somebody looks at.
         over: it is closed: who still looks at it loads the page again.
     """
 
@@ -83,6 +88,19 @@ class Site:
     feeds: list[Feed] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     over: bool = False
+    watches: Pool[tuple[Key, str], RunWatch] = field(init=False)
+    logs: Pool[LogKey, PodLog] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watches = Pool(lambda of: RunWatch(self.client, self.runs, *of))
+        self.logs = Pool(lambda key: PodLog(self.client, key))
+
+    def end(self) -> None:
+        """Forget everything, and end what is read while somebody looks."""
+        self.over = True
+        self.watches.end()
+        self.logs.end()
+        self.runs.keep_only(None, set())
 
     @property
     def several(self) -> bool:

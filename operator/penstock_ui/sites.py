@@ -154,8 +154,7 @@ class Sites:
         found = self._open.pop(key)
         for task in found.tasks:
             task.cancel()
-        found.site.over = True
-        found.site.runs.keep_only(None, set())
+        found.site.end()
 
     def _close_idle(self) -> None:
         old = self._clock() - IDLE_SECONDS

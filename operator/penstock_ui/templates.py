@@ -44,7 +44,9 @@ def environment() -> jinja2.Environment:
     )
     made.globals["asset"] = address
     made.globals["headings"] = {"attempts": facts.ATTEMPTS, "conditions": facts.CONDITIONS, "events": facts.EVENTS}
-    made.filters.update(ago=_ago, lasted=duration, span=span, stamp=_stamp, clock=_clock, sign=_sign, pretty=_pretty)
+    made.filters.update(
+        ago=_ago, lasted=duration, span=span, stamp=_stamp, clock=_clock, daytime=_daytime, sign=_sign, pretty=_pretty
+    )
     return made
 
 
@@ -66,6 +68,12 @@ def _stamp(seconds: float) -> str:
 def _clock(seconds: float) -> str:
     """A time for people, in this machine's zone."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _daytime(when: datetime) -> str:
+    """The time of a day, as the log has it, without its thousandths; the day too if it is another."""
+    here = when.astimezone()
+    return here.strftime("%H:%M:%S" if here.date() == datetime.now().astimezone().date() else "%d %b %H:%M:%S")
 
 
 def _sign(kind: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..site import Link
-from . import run, runs
+from . import run, runlog, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 __all__ = ["LINKS", "ROUTES"]
 
 LINKS: Final = (Link("Runs", "/runs"),)
-ROUTES: Final[tuple[Callable[[web.Application], None], ...]] = (runs.add, run.add)
+ROUTES: Final[tuple[Callable[[web.Application], None], ...]] = (runs.add, run.add, runlog.add)

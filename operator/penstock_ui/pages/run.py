@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from penstock_operator.api.paths import NotANameError
-from penstock_operator.runtime.errors import ApiError
-from penstock_operator.runtime.resources import FLOWRUNS
-from penstock_reading.runs import Run
-
 from ..live import Patch, Sent, stream
+from ..logview import LogView, attempt_of
+from ..looking import Look
 from ..objects import Key
-from ..rundetail import detail
-from ..site import caller_of, page, rendered, site_of
+from ..rundetail import SHOWN, detail
+from ..site import page, rendered, site_of
 
 if TYPE_CHECKING:
-    from ..rundetail import Detail
+    from penstock_reading.runs import Run
 
 __all__ = ["add"]
+
+_REGIONS: Final = ("head", "side", "outcome", "tasks", "history", "attempts", "commands", "more")
+_LINES: Final = 300
+_ALL_TASKS: Final = 1_000
 
 
 def add(app: web.Application) -> None:
@@ -29,60 +30,62 @@ def add(app: web.Application) -> None:
 
 
 async def _run(request: web.Request) -> web.Response:
-    view = _View(request)
     await site_of(request).listed()
-    run = await view.find()
-    if run is None:
-        what = f"there is no run {view.key}: it was deleted, or its namespace is not shown here"
-        return page(request, "missing.html", status=404, what=what, back="/runs")
-    return page(request, "run.html", key=view.key, **await view.values(run))
+    with _look(request) as look:
+        run = await look.at()
+        if run is None:
+            what = f"there is no run {_key(request)}: it was deleted, or its namespace is not shown here"
+            return page(request, "missing.html", status=404, what=what, back="/runs")
+        view = _View(request, look)
+        return page(request, "run.html", **view.values(run), live=view.log.place)
 
 
 async def _live(request: web.Request) -> web.StreamResponse:
-    view = _View(request)
-    with site_of(request).runs.listening(view.key) as changed:
-        return await stream(request, view, changed)
+    with _look(request) as look:
+        return await stream(request, _View(request, look), look.changed)
+
+
+def _key(request: web.Request) -> Key:
+    return Key(request.match_info["namespace"], request.match_info["name"])
+
+
+def _look(request: web.Request) -> Look:
+    return Look(site_of(request), _key(request), attempt=attempt_of(request))
 
 
 class _View:
     """The page of one reader."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, look: Look) -> None:
         self._request = request
-        self._site = site_of(request)
-        self.key = Key(request.match_info["namespace"], request.match_info["name"])
-        self._last: Run | None = None
+        self._look = look
+        self.log = LogView(request, look, _LINES)
 
-    async def find(self) -> Run | None:
-        """Return the run as it was last seen; None: there is none."""
-        site = self._site
-        body = site.runs.body(self.key)
-        if body is None:
-            try:
-                body = await site.client.find(FLOWRUNS.path(*self.key))
-            except (NotANameError, ApiError):
-                return None
-        return Run(body) if body is not None else None
+    @property
+    def tick(self) -> float:
+        """See `live.Page.tick`: bars of what runs grow."""
+        run = self._look.run
+        return 1.5 if run is not None and run.state[0] in ("Running", "Cancelling") else 5.0
 
-    async def values(self, run: Run, *, gone: bool = False) -> dict[str, Any]:
+    def values(self, run: Run) -> dict[str, Any]:
         """Return what the templates show."""
-        found: Detail = await detail(self._site, caller_of(self._request), run)
-        title = str(run.body["spec"].get("displayName") or run.name)
-        return {"run": run, "title": title, "detail": found, "gone": gone}
+        site = site_of(self._request)
+        limit = _ALL_TASKS if self._request.query.get("tasks") == "all" else SHOWN
+        told = detail(run, self._look, site.program, site.clock(), limit=limit)
+        return {
+            "run": run, "key": _key(self._request), "detail": told, "gone": self._look.gone,
+            "attempt": self._look.attempt, **self.log.values(run),
+        }  # fmt: skip
 
     async def patch(self, sent: Sent) -> Patch | None:
         """See `live.Page.patch`."""
-        run = await self.find()
-        gone = run is None
+        run = await self._look.at()
         if run is None:
-            if self._last is None:
-                return None
-            run = self._last
-        self._last = run
-        values = await self.values(run, gone=gone)
-        regions = {
-            name: rendered(self._request, f"run_{name}.html", **values)
-            for name in ("head", "facts", "outcome", "attempts", "conditions", "events")
-        }
+            return None
+        values = self.values(run)
+        regions = {name: rendered(self._request, f"run_{name}.html", **values) for name in _REGIONS}
         regions["health"] = rendered(self._request, "health.html")
-        return Patch(sent.regions(regions))
+        regions["loghead"] = rendered(self._request, "log_head.html", **values)
+        patch = Patch(sent.regions(regions))
+        self.log.bring(patch)
+        return patch

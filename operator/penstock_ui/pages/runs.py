@@ -83,6 +83,8 @@ class _Found:
 class _View:
     """The table of one reader."""
 
+    tick = 5.0
+
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._site = site_of(request)
