@@ -83,10 +83,13 @@ class LocalAccess:
         client: asks as the owner of the kubeconfig.
         token: the secret.
         port: of this server: cookies are shared between ports, so theirs has it in its name.
+
+    Attributes:
+        owner: the person.
     """
 
     def __init__(self, client: Client, token: str, port: int) -> None:
-        self._caller = Caller("", client, "owner")
+        self.owner: Final = Caller("", client, "owner")
         self._token = token
         self._cookie = f"penstock-ui-{port}"
 
@@ -108,7 +111,7 @@ class LocalAccess:
             raise found
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self._is_token(request.cookies.get(self._cookie, "")) or self._is_token(bearer):
-            return self._caller
+            return self.owner
         raise StrangerError("open the address that penstock ui printed: it has a token in it, and this one has none")
 
     async def allowed(self, caller: Caller, namespaces: Sequence[str] | None) -> tuple[str, ...] | None:

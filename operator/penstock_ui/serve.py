@@ -53,7 +53,8 @@ async def local(
         number = int(listener.getsockname()[1])
         token = secrets.token_urlsafe(24)
         client = Client(credentials)
-        app = application(client, namespaces=namespaces, access=LocalAccess(client, token, number), program=program)
+        access = LocalAccess(client, token, number)
+        app = application(client, namespaces=namespaces, access=access, program=program, owner=access.owner)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS, handler_cancellation=True)
         await runner.setup()
         try:

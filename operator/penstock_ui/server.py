@@ -7,6 +7,7 @@ No request changes anything: there are no routes but GET, and the form that take
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from .access import FRESH_SECONDS, AwayError, StrangerError
 from .assets import asset
 from .feed import Feed
 from .site import SHARED, Shared, Site, page, site_of
-from .sites import MOST, SITES, FullError, Sites, admitted
+from .sites import IDLE_SECONDS, MOST, SITES, FullError, Sites, admitted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -52,6 +53,7 @@ def application(
     sign_in: Callable[[str], Awaitable[Caller]] | None = None,
     most: int = MOST,
     fresh: float = FRESH_SECONDS,
+    owner: Caller | None = None,
 ) -> web.Application:
     """Return the page as an application.
 
@@ -63,6 +65,7 @@ def application(
         sign_in: asks whose token it is, for a form that takes one; None: there is no such form.
         most: how many persons may look at a time.
         fresh: seconds that an answer about rights counts.
+        owner: the one person that this server is for: what they see is read from the start on, and kept while nobody looks.
     """
 
     def made(caller: Caller, shown: tuple[str, ...] | None) -> Site:
@@ -70,12 +73,20 @@ def application(
 
     app = web.Application(middlewares=[_answered])
     app[SHARED] = Shared(client, access, pages.LINKS, program, sign_in, fresh)
-    app[SITES] = Sites(access, namespaces, made, _feeds, most=most, fresh=fresh)
+    app[SITES] = Sites(
+        access, namespaces, made, _feeds, most=most, fresh=fresh, idle=IDLE_SECONDS if owner is None else math.inf
+    )
     app.router.add_get("/static/{name}", asset)
     for path in _PROBES:
         app.router.add_get(path, _healthy)
     for add in (*pages.ROUTES, *((signin.add,) if sign_in else ())):
         add(app)
+    if owner is not None:
+
+        async def begin(app: web.Application) -> None:
+            await app[SITES].of(owner)
+
+        app.on_startup.append(begin)
     app.cleanup_ctx.append(_closing)
     return app
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .access import Access, Caller
     from .feed import Feed
 
-__all__ = ["MOST", "SITES", "FullError", "Sites", "admitted", "still"]
+__all__ = ["IDLE_SECONDS", "MOST", "SITES", "FullError", "Sites", "admitted", "still"]
 
 MOST: Final = 50
 IDLE_SECONDS: Final = 120.0
@@ -55,6 +55,7 @@ class Sites:
         feeds: make what fills a site from a namespace (None: from all).
         most: sites at a time.
         fresh: seconds that an answer about rights counts.
+        idle: seconds after which a site that nobody looks at is closed.
         clock: monotonic seconds.
     """
 
@@ -67,6 +68,7 @@ class Sites:
         *,
         most: int = MOST,
         fresh: float = FRESH_SECONDS,
+        idle: float = IDLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._access = access
@@ -75,6 +77,7 @@ class Sites:
         self._feeds = feeds
         self._most = most
         self._fresh = fresh
+        self._idle = idle
         self._clock = clock
         self._open: dict[str, _Open] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -157,7 +160,7 @@ class Sites:
         found.site.end()
 
     def _close_idle(self) -> None:
-        old = self._clock() - IDLE_SECONDS
+        old = self._clock() - self._idle
         for key in [key for key, each in self._open.items() if each.used < old]:
             self._close(key)
         for key in [key for key, lock in self._locks.items() if key not in self._open and not lock.locked()]:
