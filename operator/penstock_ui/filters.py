@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDERS", "PAGE", "SPANS", "Filter", "read"]
 
-PAGE: Final = 100
+PAGE: Final = 50
 # What can be asked for by a word, in seconds.
 SPANS: Final = {"1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0}
 ORDERS: Final = ("newest", "oldest", "longest")

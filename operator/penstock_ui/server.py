@@ -71,7 +71,8 @@ def application(
     def made(caller: Caller, shown: tuple[str, ...] | None) -> Site:
         return Site(caller.client, shown, program)
 
-    app = web.Application(middlewares=[_answered])
+    app = web.Application(middlewares=[_allowed])
+    app.on_response_prepare.append(_with_headers)
     app[SHARED] = Shared(client, access, pages.LINKS, program, sign_in, fresh)
     app[SITES] = Sites(
         access, namespaces, made, _feeds, most=most, fresh=fresh, idle=IDLE_SECONDS if owner is None else math.inf
@@ -102,21 +103,13 @@ async def _closing(app: web.Application) -> AsyncIterator[None]:
     await app[SHARED].client.close()
 
 
+async def _with_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on every answer, streams and errors too."""
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
 @web.middleware
-async def _answered(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        response = await _allowed(request, handler)
-    except web.HTTPException as raised:
-        raised.headers.update(_HEADERS)
-        raise
-    if not response.prepared:
-        response.headers.update(_HEADERS)
-        response.headers.setdefault("Cache-Control", "no-store")
-    return response
-
-
 async def _allowed(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:

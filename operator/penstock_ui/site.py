@@ -122,8 +122,10 @@ class Site:
 
 _FIRST_LIST_SECONDS: Final = 0.4
 SHARED: Final = web.AppKey("shared", Shared)
-_CALLER: Final = "penstock.caller"
-_SITE: Final = "penstock.site"
+# aiohttp warns of plain texts as keys since 3.14, and has nothing else before.
+_key: Any = getattr(web, "RequestKey", lambda name, _: name)
+_CALLER: Final = _key("caller", object)
+_SITE: Final = _key("site", object)
 
 
 def page(request: web.Request, template: str, status: int = 200, **values: Any) -> web.Response:

@@ -91,8 +91,9 @@
 
   const age = () => {
     const now = Date.now();
-    for (const each of document.querySelectorAll("time[data-ago]")) each.textContent = lasting((now - Date.parse(each.dateTime)) / 1000);
-    for (const each of document.querySelectorAll("time[data-in]")) each.textContent = "in " + lasting((Date.parse(each.dateTime) - now) / 1000);
+    const say = (each, text) => { if (each.textContent !== text) each.textContent = text; };
+    for (const each of document.querySelectorAll("time[data-ago]")) say(each, lasting((now - Date.parse(each.dateTime)) / 1000));
+    for (const each of document.querySelectorAll("time[data-in]")) say(each, "in " + lasting((Date.parse(each.dateTime) - now) / 1000));
   };
 
   const dress = (element) => {
