@@ -18,7 +18,7 @@ from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.wire import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from penstock_operator.runtime.credentials import Credentials
@@ -130,7 +130,9 @@ class Client:
             async for line in _lines(answer.content):
                 yield line
 
-    async def watch(self, path: str, params: Mapping[str, str]) -> AsyncIterator[tuple[str, dict[str, Any], int]]:
+    async def watch(
+        self, path: str, params: Mapping[str, str]
+    ) -> AsyncGenerator[tuple[str, dict[str, Any], int], None]:
         """Yield type, object and size in bytes of each event of one watch; it ends when the server ends it.
 
         First of all comes `OPENED`, when the server has taken it: it may be quiet from then on. Bookmarks are given too.

@@ -20,7 +20,7 @@ from penstock_operator.runtime.errors import ApiError
 from .objects import Key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
     from typing import Protocol
 
     class Source(Protocol):
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
             """GET a document."""
 
-        def watch(self, path: str, params: Mapping[str, str]) -> AsyncIterator[tuple[str, dict[str, Any], int]]:
+        def watch(self, path: str, params: Mapping[str, str]) -> AsyncGenerator[tuple[str, dict[str, Any], int], None]:
             """Yield the events of one watch."""
 
     class Sink(Protocol):
@@ -52,8 +52,10 @@ __all__ = ["Blind", "Feed"]
 
 _PAGE = 250
 _WATCH_SECONDS = 300
+_QUIET_SECONDS = 20.0
+_ANSWER_SECONDS = 5.0
 _FIRST_WAIT = 0.2
-_LONGEST_WAIT = 10.0
+_LONGEST_WAIT = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -151,15 +153,43 @@ class Feed:
 
     async def _watch(self) -> None:
         query = {"resourceVersion": self._version, "timeoutSeconds": str(_WATCH_SECONDS)}
-        async for kind, found, size in self._source.watch(self._path, query):
-            self._version = str(found["metadata"].get("resourceVersion") or self._version)
-            self._heard()
-            if kind in ("OPENED", "BOOKMARK") or (key := _key(found)) is None:
-                continue
-            if kind == "DELETED":
-                self._sink.drop(key, str(found["metadata"].get("uid", "")))
-            else:
-                self._sink.put(found, size=size)
+        events = self._source.watch(self._path, query)
+        following = asyncio.ensure_future(anext(events, None))
+        try:
+            while True:
+                await asyncio.wait({following}, timeout=_QUIET_SECONDS)
+                if not following.done():
+                    await self._ask()
+                    continue
+                if (event := following.result()) is None:
+                    break
+                self._take(*event)
+                following = asyncio.ensure_future(anext(events, None))
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await events.aclose()
+        self._heard()
+
+    def _take(self, kind: str, found: dict[str, Any], size: int) -> None:
+        self._version = str(found["metadata"].get("resourceVersion") or self._version)
+        self._heard()
+        if kind in ("OPENED", "BOOKMARK") or (key := _key(found)) is None:
+            return
+        if kind == "DELETED":
+            self._sink.drop(key, str(found["metadata"].get("uid", "")))
+        else:
+            self._sink.put(found, size=size)
+
+    async def _ask(self) -> None:
+        """Ask for anything: a watch over a connection that leads nowhere any more is as quiet as one of a quiet cluster."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._source.get(self._path, {"limit": "1", "resourceVersion": "0"})
+        except TimeoutError as error:
+            raise ApiError(
+                errors.NO_ANSWER, "Timeout", f"no answer in {_ANSWER_SECONDS:g} s", what=self._path
+            ) from error
         self._heard()
 
     def _heard(self) -> None:

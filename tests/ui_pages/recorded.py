@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from penstock_operator.runtime.credentials import Credentials, Endpoint
@@ -74,6 +74,7 @@ class Recorded(Client):
         events: all Events.
         logs: lines by pod.
         failure: what every request ends with; None: it is answered.
+        silent: no request is answered, and none fails: a network that swallows everything.
         asked: paths, in order.
     """
 
@@ -84,6 +85,7 @@ class Recorded(Client):
         self.events: list[JSON] = []
         self.logs: dict[str, list[str]] = {}
         self.failure: ApiError | None = None
+        self.silent = False
         self.asked: list[str] = []
         self._watching: set[asyncio.Queue[tuple[str, JSON] | ApiError | None]] = set()
         self._more: dict[str, asyncio.Queue[str]] = {}
@@ -91,6 +93,8 @@ class Recorded(Client):
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> JSON:
         self._ask(path)
+        if self.silent:
+            await asyncio.sleep(3600)
         query = params or {}
         if path.endswith("/flowruns"):
             at, size = int(query.get("continue", "0")), int(query.get("limit", "500"))
@@ -112,8 +116,10 @@ class Recorded(Client):
                 return dict(each)
         raise ApiError(404, "NotFound", f"{name} not found", what=path)
 
-    async def watch(self, path: str, params: Mapping[str, str]) -> AsyncIterator[tuple[str, JSON, int]]:
+    async def watch(self, path: str, params: Mapping[str, str]) -> AsyncGenerator[tuple[str, JSON, int], None]:
         self._ask(f"{path}?{params['resourceVersion']}")
+        if self.silent:
+            await asyncio.sleep(3600)
         queue: asyncio.Queue[tuple[str, JSON] | ApiError | None] = asyncio.Queue()
         self._watching.add(queue)
         try:

@@ -109,6 +109,22 @@ def test_while_the_server_is_away_what_was_seen_stays_and_it_is_said_since_when(
     assert client.asked.count(PATH) == 1, "the version is still good"
 
 
+def test_a_network_that_swallows_everything_is_noticed() -> None:
+    """A watch of a quiet cluster is as silent as one that leads nowhere: so something is asked for now and then."""
+    client = Recorded(run("a"))
+
+    def swallow(stage: Stage) -> None:
+        client.silent = True
+
+    def wait(stage: Stage) -> None:
+        assert stage.feed.blind is None
+
+    stage = play(client, wait, wait, swallow, lambda _: None, lambda _: None)
+    assert stage.feed.blind is not None
+    assert stage.feed.blind.why == "no answer in 5 s"
+    assert stage.feed.blind.since == 1020, "since the last answer"
+
+
 @pytest.mark.parametrize(("code", "refused"), [(403, True), (401, True), (503, False), (429, False)])
 def test_a_server_that_refuses_is_told_apart_from_one_that_is_away(code: int, refused: bool) -> None:
     client = Recorded(run("a"))
@@ -139,7 +155,7 @@ def test_a_run_of_the_same_name_is_not_deleted_with_the_first() -> None:
 
 
 def test_bodies_are_kept_without_bookkeeping_and_within_bounds() -> None:
-    runs: Objects[RunRow] = Objects(run_row, most=100, packed=20_000)
+    runs: Objects[RunRow] = Objects(run_row, most=100, packed=5_000)
     body = run("a")
     body["metadata"]["managedFields"] = [{"x": 1}]
     body["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "mine": "1"}
@@ -161,7 +177,7 @@ def test_bodies_are_kept_without_bookkeeping_and_within_bounds() -> None:
     # Those that have ended go first, the oldest of them before the others.
     assert {row.kind for row in runs.rows} == {"Running"} or len([row for row in runs.rows if row.over]) <= 10
     assert runs.row(Key("default", "r299")) is not None
-    assert sum(len(packed) for packed in runs._bodies.values()) == runs._packed <= 20_000
+    assert sum(len(packed) for packed in runs._bodies.values()) == runs._packed <= 5_000
 
 
 def test_a_change_wakes_those_who_look_at_it() -> None:
