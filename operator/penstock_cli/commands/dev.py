@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 penstock dev --apply examples/hello.yaml --exit-when-finished
-penstock dev
 penstock dev --ui
 """
 app = typer.Typer(cls=HelpfulGroup, invoke_without_command=True, context_settings=HELP, **PLAIN)

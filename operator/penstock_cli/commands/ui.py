@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 EXAMPLES = """
-penstock ui
 penstock ui --all-namespaces --open
-penstock ui -n team-a --port 8080
 """
 
 
