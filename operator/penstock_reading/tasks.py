@@ -104,6 +104,7 @@ class TaskRuns:
         self._runs: dict[str, TaskRun] = {}
         self._addresses: dict[str, str] = {}  # by the ids of task runs, as which upstreams are named
         self.forgotten = 0
+        self.version = 0  # another one after each change
 
     def learn(self, entries: Iterable[Entry]) -> None:
         """Take note of lines; all but state changes below the flow run tell nothing."""
@@ -111,6 +112,7 @@ class TaskRuns:
             record = entry.record
             if record is not None and entry.is_state and record.get("address"):
                 address = str(record["address"])
+                self.version += 1
                 if record.get("taskRun"):
                     self._addresses[str(record["taskRun"])] = address
                 after = tuple(self._addresses[each] for each in _ids(record.get("after")) if each in self._addresses)

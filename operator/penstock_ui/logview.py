@@ -67,7 +67,8 @@ class LogView:
         lines: Sequence[Line] = log.since(max(0, log.kept - self._most))[0] if log is not None else ()
         return {
             "lines": lines, "left": log.kept - len(lines) if log is not None else 0,
-            "log": log, "wanted": wanted_of(self._request), "levels": LEVELS,
+            "logged": list(self._look.watch.attempts) if self._look.watch is not None else [],
+            "run": run, "gone": self._look.gone, "attempt": attempt, "log": log, "wanted": wanted_of(self._request), "levels": LEVELS,
             "after": between(run, attempt) if attempt else "", "asked": attempt_of(self._request),
         }  # fmt: skip
 

@@ -12,8 +12,10 @@ from penstock_reading.asking import question
 from penstock_reading.history import history
 from penstock_reading.nextsteps import next_steps
 from penstock_reading.tasks import chosen
+from penstock_reading.timeline import span
 
 from .gantt import chart
+from .runrow import run_row, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +73,8 @@ class Detail:
         result: labels and values of what is known of its result.
         parameters: its own, by name, as JSON.
         attempts: rows below `facts.ATTEMPTS`.
+        ran: how long each attempt ran, in words, by its number.
+        parent: name of the run that started it; empty: nobody's.
         logged: numbers of the attempts whose log is there.
         history: what happened, the oldest first.
         tasks: the task runs of the attempt that is looked at.
@@ -92,6 +96,8 @@ class Detail:
     result: Sequence[tuple[str, str]]
     parameters: Sequence[tuple[str, str]]
     attempts: Sequence[Sequence[str]]
+    ran: Mapping[int, str]
+    parent: str
     logged: Sequence[int]
     history: Sequence[Moment]
     tasks: Tasks | None
@@ -136,7 +142,9 @@ def detail(run: Run, look: Look, program: str, now: float, *, limit: int = SHOWN
         error={name: str(error.get(name) or "") for name in _ERROR} if error else {},
         result=list(facts.result(run)),
         parameters=list(facts.parameters(run)),
-        attempts=facts.attempts(run),
+        attempts=facts.attempts(run, _exit_code(run, pods) if run.finished else ""),
+        ran=_ran(run),
+        parent=run_row(run.body).parent,
         logged=list(watch.attempts) if watch is not None else (),
         history=history(run, pods, events),
         tasks=_tasks(run, look, now, limit),
@@ -172,6 +180,23 @@ def _tasks(run: Run, look: Look, now: float, limit: int) -> Tasks | None:
         notes=notes,
         more=len(known.runs) > len(shown) and len(shown) < _MOST_SHOWN,
     )
+
+
+def _exit_code(run: Run, pods: Sequence[Mapping[str, Any]]) -> str:
+    return next((facts.exit_code(pod) for pod in pods if pod["metadata"]["name"] == run.pod), "")
+
+
+def _ran(run: Run) -> dict[int, str]:
+    found = {}
+    for each in run.status.get("attempts") or ():
+        began, ended = seconds_of(each.get("startTime")), seconds_of(each.get("endTime"))
+        if began and ended:
+            found[int(each.get("number") or 0)] = span(max(0.0, ended - began))
+    now = run.status.get("attempt") or {}
+    began, ended = seconds_of(now.get("startTime")), seconds_of(run.status.get("completionTime"))
+    if began and ended:
+        found.setdefault(int(now.get("number") or 0), span(max(0.0, ended - began)))
+    return found
 
 
 def _pairs(values: Any) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ STATES: Final = (
 )  # fmt: skip
 ENDED: Final = frozenset({"Completed", "Failed", "Crashed", "Cancelled"})
 _LONGEST_MESSAGE = 300
+_KIND = "FlowRun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class RunRow:
         attempt: number of its attempt.
         progress: its summary.
         labels: its labels.
+        parent: name of the run that started it and owns it; empty: nobody's.
     """
 
     key: Key
@@ -58,6 +60,7 @@ class RunRow:
     attempt: int
     progress: str
     labels: tuple[tuple[str, str], ...]
+    parent: str = ""
 
     @property
     def over(self) -> bool:
@@ -100,7 +103,13 @@ def run_row(body: Mapping[str, Any]) -> RunRow:
         attempt=number if isinstance(number, int) else 0,
         progress=str(_map(_map(status.get("report")).get("progress")).get("summary") or ""),
         labels=tuple((_shared(name), _shared(value)) for name, value in _map(metadata.get("labels")).items()),
+        parent=_parent(metadata.get("ownerReferences")),
     )
+
+
+def _parent(owners: Any) -> str:
+    found = (each for each in owners if isinstance(each, dict)) if isinstance(owners, list) else ()
+    return next((str(each.get("name")) for each in found if each.get("controller") and each.get("kind") == _KIND), "")
 
 
 def seconds_of(stamp: object) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -16,7 +16,6 @@ from ..logview import LogView, attempt_of, wanted_of
 from ..looking import Look
 from ..objects import Key
 from ..podlog import KEPT
-from ..rundetail import detail
 from ..site import page, rendered, site_of
 
 if TYPE_CHECKING:
@@ -50,9 +49,7 @@ async def _log(request: web.Request) -> web.Response:
         if look.log is not None:
             await look.log.settled(_READ_SECONDS)
         view = LogView(request, look, KEPT)
-        told = detail(run, look, site_of(request).program, site_of(request).clock())
-        values: dict[str, Any] = {"run": run, "key": _key(request), "detail": told, "attempt": look.attempt}
-        return page(request, "log.html", **values, **view.values(run), live=view.place)
+        return page(request, "log.html", key=_key(request), **view.values(run), live=view.place)
 
 
 async def _live(request: web.Request) -> web.StreamResponse:
@@ -75,12 +72,7 @@ class _View:
         run: Run | None = await self._look.at()
         if run is None:
             return None
-        site = site_of(self._request)
-        told = detail(run, self._look, site.program, site.clock(), limit=0)
-        values = {
-            "run": run, "key": _key(self._request), "detail": told, "gone": self._look.gone,
-            "attempt": self._look.attempt, **self._log.values(run),
-        }  # fmt: skip
+        values = {"key": _key(self._request), **self._log.values(run)}
         regions = {name: rendered(self._request, f"{file}.html", **values) for name, file in _REGIONS.items()}
         patch = Patch(sent.regions(regions))
         self._log.bring(patch)
