@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from .objects import Key
     from .podlog import PodLog
+    from .runrow import RunRow
     from .runwatch import RunWatch
     from .site import Site
 
@@ -25,6 +27,7 @@ __all__ = ["Look"]
 
 _PODS_SECONDS = 0.3
 _LOG_SECONDS = 0.35
+_AGAIN_SECONDS = 3.0
 
 
 class Look:
@@ -53,6 +56,8 @@ class Look:
         self._of_log = ExitStack()
         self._pod = ""
         self._of_attempt = 0
+        self._row: RunRow | None = None
+        self._asked_at = 0.0
         self.run: Run | None = None
         self.gone = False
         self.watch: RunWatch | None = None
@@ -88,13 +93,20 @@ class Look:
         return self.run
 
     async def _found(self) -> Run | None:
-        if (body := self._site.runs.body(self._key)) is None:
-            if self._site.namespaces is not None and self._key.namespace not in self._site.namespaces:
-                return None
-            try:
-                body = await self._site.client.find(FLOWRUNS.path(*self._key))
-            except (NotANameError, ApiError):
-                return None if self.run is None or self.gone else self.run  # silence says nothing of it
+        if (body := self._site.runs.body(self._key)) is not None:
+            return Run(body)
+        row, now = self._site.runs.row(self._key), time.monotonic()
+        if self.run is not None and row is self._row and now - self._asked_at < _AGAIN_SECONDS:
+            return (
+                None if self.gone else self.run
+            )  # too large to be kept, or not known: it is not asked for at each log line
+        if self._site.namespaces is not None and self._key.namespace not in self._site.namespaces:
+            return None
+        try:
+            body = await self._site.client.find(FLOWRUNS.path(*self._key))
+        except (NotANameError, ApiError):
+            return None if self.run is None or self.gone else self.run  # silence says nothing of it
+        self._row, self._asked_at = row, now
         return Run(body) if body is not None else None
 
     async def _share(self, run: Run) -> None:

@@ -18,7 +18,7 @@ from .gantt import chart
 from .runrow import run_row, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from penstock_reading.actions import Action
     from penstock_reading.history import Moment
@@ -33,6 +33,9 @@ __all__ = ["Detail", "Tasks", "detail"]
 SHOWN: Final = 60
 _MOST_SHOWN: Final = 1_000
 _FAILURES: Final = 5
+_MOST_PAIRS: Final = 64
+_MOST_MOMENTS: Final = 200
+_LONGEST: Final = 2_000
 _ERROR: Final = ("type", "message", "location", "traceback")
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -141,16 +144,16 @@ def detail(run: Run, look: Look, program: str, now: float, *, limit: int = SHOWN
         facts=[*facts.flow(run), *facts.times(run)],
         error={name: str(error.get(name) or "") for name in _ERROR} if error else {},
         result=list(facts.result(run)),
-        parameters=list(facts.parameters(run)),
+        parameters=_bounded(facts.parameters(run)),
         attempts=facts.attempts(run, _exit_code(run, pods) if run.finished else ""),
         ran=_ran(run),
         parent=run_row(run.body).parent,
         logged=list(watch.attempts) if watch is not None else (),
-        history=history(run, pods, events),
+        history=history(run, pods, events)[-_MOST_MOMENTS:],
         tasks=_tasks(run, look, now, limit),
         conditions=facts.conditions(run.status),
         events=facts.events(events),
-        labels=[*_pairs(metadata.get("labels")), *_pairs(metadata.get("annotations"))],
+        labels=_bounded([*_pairs(metadata.get("labels")), *_pairs(metadata.get("annotations"))]),
         unread=unread,
     )
 
@@ -180,6 +183,17 @@ def _tasks(run: Run, look: Look, now: float, limit: int) -> Tasks | None:
         notes=notes,
         more=len(known.runs) > len(shown) and len(shown) < _MOST_SHOWN,
     )
+
+
+def _bounded(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Cut what is long: a page is for looking, and what a user may write has no other bound than the API server's."""
+    found = list(pairs)
+    shown = [(key[:_LONGEST], _cut(value)) for key, value in found[:_MOST_PAIRS]]
+    return [*shown, ("...", f"and {len(found) - _MOST_PAIRS} more")] if len(found) > _MOST_PAIRS else shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text) - _LONGEST} characters more)"
 
 
 def _exit_code(run: Run, pods: Sequence[Mapping[str, Any]]) -> str:

@@ -368,6 +368,30 @@ def test_the_log_of_a_run_as_it_comes_and_of_earlier_attempts() -> None:
     ask(client, work)
 
 
+def test_a_run_that_is_too_large_to_be_kept_is_asked_for_and_not_at_each_line() -> None:
+    client = Recorded(run(status=RUNNING, parameters={"x": "y" * 600_000}))
+    client.pods = [pod(client.runs[0], 2)]
+    client.logs["etl-1-7f3c2-2"] = ["a print"]
+
+    async def work(browser: Browser) -> None:
+        async with browser.stream("/runs/default/etl-1/live") as until:
+            await until(lambda text: "a print" in text)
+            for number in range(3):
+                client.write("etl-1-7f3c2-2", f"line {number}")
+                await until(lambda text, last=f"line {number}": last in text)  # type: ignore[misc]
+            assert len([path for path in client.asked if path.endswith("/flowruns/etl-1")]) == 1
+            client.say(
+                "MODIFIED",
+                run(
+                    status={"state": {"type": "Failed", "name": "Failed", "message": "no rows"}},
+                    parameters={"x": "y" * 600_000},
+                ),
+            )
+            await until(lambda text: "no rows" in text)
+
+    ask(client, work)
+
+
 def test_what_may_not_be_read_is_said_and_the_rest_is_shown() -> None:
     class NoPods(Recorded):
         def _ask(self, path: str) -> None:
