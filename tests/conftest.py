@@ -23,7 +23,10 @@ GROUPS = (
     (r"^tests/crds/.*\[newest", "crds-newest"),
     (r"^tests/crds/.*\[given", "crds-given"),
     (r"^tests/security/test_(rows|page)", "security"),
-    (r"^tests/dev/(node/.*(\[real|real_server)|apiserver/(test_schemas|test_kubectl.*\[real|test_table))", "dev-real"),
+    (
+        r"^tests/dev/(test_kubeconfig|node/.*(\[real|real_server)|apiserver/(test_schemas|test_kubectl.*\[real|test_table))",
+        "dev-real",
+    ),
     (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
     (r"^tests/operator_runtime/test_fuzz_real", "operator-fuzz"),
     (r"^tests/operator_runtime/test_process", "operator-process"),

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..measure import Figure
+from .against import against
 from .audit import writes
 from .children import children
 from .crowds import fair, finished, large
 from .latencies import cancel, latency, pod_event
+from .profile import profile
 from .schedules import schedules
+from .shards import shards
 from .standing import memory, restart
 from .throughput import burst, burst_5000, burst_defaults, sustained
 
@@ -35,4 +38,7 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "large": large,
     "schedules": schedules,
     "children": children,
+    "profile": profile,
+    "against": against,
+    "shards": shards,
 }

@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.support.cluster import Program, WithoutNode
+from tests.support.cluster import ROOT, Program, WithoutNode
 from tests.support.operatorprocess import free_port
 from tests.support.realserver import MISSING, RealServer, assets
 
@@ -130,19 +131,20 @@ class Plane:
 
 
 @contextmanager
-def plane(*operator: str, audit: bool = False) -> Iterator[Plane]:
+def plane(*operator: str, audit: bool = False, build: Path = ROOT) -> Iterator[Plane]:
     """Start a control plane with the operator, and end it.
 
     Args:
         operator: further arguments of its command line.
         audit: whether the API server logs its requests.
+        build: the checkout whose operator, CRDs and policies it has.
     """
     folder = assets()
     if folder is None:
         raise SystemExit(MISSING)
     port = free_port()
     server = RealServer(folder, arguments=() if audit else NO_AUDIT)
-    cluster = WithoutNode(server=server, operator_arguments=(f"--health-port={port}", *operator))
+    cluster = WithoutNode(server=server, operator_arguments=(f"--health-port={port}", *operator), build=build)
     made = Plane(cluster, port)
     try:
         cluster.start()

@@ -87,16 +87,31 @@ def compete(on: Plane, sides: Sequence[Side], work: Work, rounds: int) -> None:
             if on.server.controller_arguments != side.controllers:
                 on.tune(*side.controllers)
             if number == 0:
-                asyncio.run(_played(on, side, f"warm-{side.name}", all_at_once(WARM)))
+                asyncio.run(played(on, side, f"warm-{side.name}", all_at_once(WARM)))
             before: dict[str, float] = {}
-            ended, seconds, total = asyncio.run(_played(on, side, f"{side.name}-{number}", work, before))
+            ended, seconds, total = asyncio.run(played(on, side, f"{side.name}-{number}", work, before))
             side.costs.append(on.since(before).each(total))
             side.rates.append(60 * ended / seconds)
 
 
-async def _played(
+async def played(
     on: Plane, side: Side, namespace: str, work: Work, before: dict[str, float] | None = None
 ) -> tuple[int, float, int]:
+    """Let a side work in a namespace of its own.
+
+    Args:
+        on: where.
+        side: whose runs.
+        namespace: its name, in any form.
+        work: what is done.
+        before: is told what the processes had used when the work began.
+
+    Returns:
+        How many runs ended in how many seconds, and how many there were at last.
+
+    Raises:
+        AssertionError: a run had more or less than one pod.
+    """
     name = namespace.replace(" ", "-").lower()
     await asyncio.to_thread(on.namespace, name, *side.kind.needs)
     await asyncio.to_thread(on.settle)

@@ -522,18 +522,125 @@ def test_a_store_that_takes_nothing(required: bool, tmp_path: Path, caplog: pyte
         assert not any(record.exc_info for record in caplog.records)
 
 
+class Away(LocalFileSystem):
+    """A store that does not answer."""
+
+    def exists_now(self, path: str | Path) -> bool:
+        raise ConnectionError("the store is away")
+
+    def write_now(self, path: str | Path, content: bytes, fsync: bool = False) -> str:
+        raise ConnectionError("the store is away")
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_store_that_cannot_be_asked(required: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether the result is there already is not known: the body runs, or is not begun where its result is required."""
+    bodies: list[int] = []
+
+    @task(persist_result=True)
+    def one(x: int) -> int:
+        bodies.append(x)
+        return x
+
+    @task(persist_result=True)
+    async def two(x: int) -> int:
+        bodies.append(x)
+        return x
+
+    @flow(result_storage=Away(tmp_path))
+    def main() -> Any:
+        return one(1) + one.submit(2).result()
+
+    @flow(result_storage=Away(tmp_path))
+    async def amain() -> Any:
+        return await two(3) + two.submit(4).result()
+
+    with temporary_settings({"PENSTOCK_RESULTS_REQUIRED": required}):
+        states = [main(return_state=True), asyncio.run(amain(return_state=True))]
+    if required:
+        assert [state.is_failed() for state in states] == [True, True]
+        assert "cannot say whether" in caplog.text
+        assert bodies == []
+    else:
+        assert [state.result() for state in states] == [3, 7]
+        assert bodies == [1, 2, 3, 4]
+        assert caplog.text.count("so the body runs: the store is away") == 4
+
+
+def test_a_lock_that_cannot_be_taken_fails_the_task(tmp_path: Path) -> None:
+    """Unlocked the body must not run; the task has a state that says why."""
+
+    class Broken(FileSystemLockManager):
+        def acquire_lock(self, *args: Any, **kwargs: Any) -> bool:
+            raise PermissionError("locks are forbidden")
+
+    @task(
+        cache_policy=INPUTS.configure(isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=Broken(tmp_path)),
+        result_storage=tmp_path,
+    )
+    def one(x: int) -> int:
+        raise AssertionError
+
+    @flow
+    def main() -> Any:
+        return one(1, return_state=True)
+
+    state = main(return_state=True).data
+    assert state.is_failed()
+    assert "The lock of the result could not be taken: PermissionError: locks are forbidden" in (state.message or "")
+
+
+def test_a_record_of_a_store_that_is_refused_is_not_taken_for_absent(tmp_path: Path) -> None:
+    """By hand it is told: what cannot be looked at is neither there nor not there."""
+
+    class Forbidden(LocalFileSystem):
+        def read_now(self, path: str | Path) -> bytes:
+            raise PermissionError("no")
+
+    store = ResultStore(result_storage=Forbidden(tmp_path))
+    for ask in (store.exists, store.read_now):
+        with pytest.raises(PermissionError):
+            ask("k")
+
+
 def test_an_object_store_that_is_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, Any]] = []
+
+    class GenericError(Exception):
+        """What the library raises where nobody answers."""
+
+    class Store:
+        def __init__(self, patient: bool) -> None:
+            self.patient = patient
+
+        def put(self, key: str, content: bytes) -> None:
+            tried.append(self.patient)
+            if content == b"in vain":
+                raise GenericError('HTTP error\n\nDebug source:\nGeneric {\n  HttpError: "refused",\n}')
+
+    def from_url(url: str, **settings: Any) -> Store:
+        asked.append(settings)
+        return Store(settings["retry_config"].get("max_retries") != 0)
+
     fake = types.ModuleType("obstore.store")
-    fake.from_url = lambda url, **settings: asked.append(settings)  # type: ignore[attr-defined]
+    fake.from_url = from_url  # type: ignore[attr-defined]
     package = types.ModuleType("obstore")
     package.store = fake  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "obstore", package)
     monkeypatch.setitem(sys.modules, "obstore.store", fake)
-    RemoteFileSystem("s3://bucket/x").store  # noqa: B018
-    RemoteFileSystem("s3://bucket/x", {"retry_config": {"max_retries": 0}}).store  # noqa: B018
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    fs, tried = RemoteFileSystem("s3://bucket/x"), []  # type: ignore[var-annotated]
+    with pytest.raises(OSError, match=r"^s3://bucket/x does not do what it was asked: HTTP error: refused$"):
+        fs.write_path("k", b"in vain")
+    fs.write_path("k", b"")
+    fs.write_path("k", b"")
+    assert tried == [True, False, True], "with patience, briefly once that was in vain, and with patience again"
     assert asked[0]["retry_config"]["retry_timeout"] == datetime.timedelta(seconds=30)
-    assert asked[1]["retry_config"] == {"max_retries": 0}
+    assert asked[0]["client_options"] == {"allow_http": True}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio:9000")
+    RemoteFileSystem("s3://bucket/x", {"retry_config": {"max_retries": 1}}).store  # noqa: B018
+    assert asked[2]["retry_config"] == asked[3]["retry_config"] == {"max_retries": 1}
+    assert asked[2]["client_options"] == {}
 
 
 def test_async_transactions_do_not_mix() -> None:

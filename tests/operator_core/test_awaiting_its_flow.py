@@ -242,9 +242,9 @@ def test_near_names(wanted: str, near: tuple[str, ...]) -> None:
 def test_of_many_names_few_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
 
-    def counting(wanted: str, names: list[str], n: int) -> list[str]:
+    def counting(wanted: str, names: list[str], n: int, cutoff: float) -> list[str]:
         looked.append(len(names))
-        return get_close_matches(wanted, names, n)
+        return get_close_matches(wanted, names, n, cutoff)
 
     monkeypatch.setattr(nearnames, "get_close_matches", counting)
     many = [f"flow-{number:04}-etl" for number in range(2000)]

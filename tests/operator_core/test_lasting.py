@@ -10,7 +10,17 @@ from penstock_operator.core.lasting import lasting_paths, not_durable
 from penstock_operator.core.pod import pod_manifest
 from penstock_operator.core.policy import Policy
 from penstock_operator.core.revisions import Definition
-from tests.support.builders import ENGINE_IMAGE, flow_spec, observed, run
+from tests.support.builders import (
+    ENGINE_IMAGE,
+    POD_UID,
+    flow_spec,
+    observed,
+    pod,
+    report,
+    run,
+    running,
+    status_json,
+)
 from tests.support.cases import decide
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "results"}}
@@ -37,8 +47,10 @@ def made(
 def spec_of(fields: dict[str, Any]) -> dict[str, Any]:
     flowrun = run(fields)
     assert flowrun.spec.flow_spec is not None
-    pod = pod_manifest(flowrun, Definition(flowrun.spec.flow_spec), Policy(), 1, engine_image=ENGINE_IMAGE, secure=True)
-    found: dict[str, Any] = pod["spec"]
+    manifest = pod_manifest(
+        flowrun, Definition(flowrun.spec.flow_spec), Policy(), 1, engine_image=ENGINE_IMAGE, secure=True
+    )
+    found: dict[str, Any] = manifest["spec"]
     return found
 
 
@@ -85,6 +97,20 @@ def test_a_place_lasts_or_is_told(fields: dict[str, Any], lasting: str, said: st
         assert found.reason == "ResultsNotDurable"
         assert said in found.message
         assert "bucket" in found.message
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_the_code_of_a_flow_persists_is_told_by_its_report(told: bool) -> None:
+    """The spec asks for nothing: that results are to be persisted, and where, is known in the pod alone."""
+    said = "Results are persisted to /tmp/x, which is gone with this pod: mount a claim"
+    reported = {**report(), **({"notDurable": said} if told else {})}
+    status = decide(
+        observed(run(status=status_json("Running", pod_uid=POD_UID, report=reported, started=9)), pod=pod(running()))
+    ).status
+    assert status is not None
+    (condition,) = (c for c in status.conditions or () if c.type == "Degraded")
+    want = ("True", "ResultsNotDurable", said) if told else ("False", "Running", "")
+    assert (condition.status.value, condition.reason, condition.message) == want
 
 
 @pytest.mark.parametrize("storage", ["file:///tmp/x", "file:///results"])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from penstock_operator.runtime.crew import SLOW_SECONDS, Crew
+from penstock_operator.runtime.lanes import Urgency
 from penstock_operator.runtime.queue import SLOW_OF_A_GROUP, WorkQueue
 from tests.support import virtualtime
 
@@ -33,7 +34,7 @@ class Work:
 
     def add(self, group: str, count: int, seconds: float, *, urgent: bool = False) -> None:
         for number in range(count):
-            self.queue.add(f"{group}{number}:{seconds}", urgent=urgent)
+            self.queue.add(f"{group}{number}:{seconds}", Urgency.URGENT if urgent else Urgency.USUAL)
 
 
 def working(story: Callable[[Work], Awaitable[None]]) -> Work:

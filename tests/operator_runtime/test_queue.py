@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.runtime.queue import FIRST_BACKOFF, LATE_AT_ONCE, LONGEST_BACKOFF, SLOW_OF_A_GROUP, WorkQueue
+from penstock_operator.runtime.lanes import Urgency
+from penstock_operator.runtime.queue import (
+    BEGUN_SECONDS,
+    BEGUN_TURN,
+    CROWD,
+    FIRST_BACKOFF,
+    LATE_AT_ONCE,
+    LONGEST_BACKOFF,
+    SLOW_OF_A_GROUP,
+    WorkQueue,
+)
 from tests.support import virtualtime
 
 
@@ -74,8 +84,8 @@ def test_cancellations_go_first() -> None:
         q = queue()
         q.add("a")
         q.add("b")
-        q.add("b", urgent=True)
-        q.add("c", urgent=True)
+        q.add("b", Urgency.URGENT)
+        q.add("c", Urgency.URGENT)
         assert [await taken(q) for _ in range(3)] == ["b", "c", "a"]
 
     virtualtime.run(main)
@@ -87,7 +97,7 @@ def test_a_cancellation_during_work_goes_first_too() -> None:
         q.add("a")
         await taken(q)
         q.add("b")
-        q.add("a", urgent=True)
+        q.add("a", Urgency.URGENT)
         q.add("a")
         q.done("a")
         assert [await taken(q), await taken(q)] == ["a", "b"]
@@ -269,7 +279,7 @@ def test_what_has_ended_goes_last_and_does_not_starve() -> None:
     async def main() -> None:
         q = grouped()
         for number in range(40):
-            q.add(f"late{number}", late=True)
+            q.add(f"late{number}", Urgency.LATE)
             q.add(f"usual{number}")
         order = [await taken(q) for _ in range(40)]
         late = [key for key in order if key.startswith("late")]
@@ -283,10 +293,10 @@ def test_a_better_lane_is_taken_and_a_worse_is_not() -> None:
     async def main() -> None:
         q = queue()
         q.add("x")
-        q.add("a", late=True)
+        q.add("a", Urgency.LATE)
         await asyncio.sleep(3)
         q.add("a")
-        q.add("a", late=True)
+        q.add("a", Urgency.LATE)
         assert len(q) == 2
         await taken(q)
         assert await q.get() == ("a", 0.0), "it waits since it was added first"
@@ -313,7 +323,7 @@ def test_few_of_what_has_ended_at_a_time() -> None:
     async def main() -> None:
         q = queue()
         for number in range(5):
-            q.add(f"late{number}", late=True)
+            q.add(f"late{number}", Urgency.LATE)
         assert [await taken(q) for _ in range(LATE_AT_ONCE)] == [f"late{n}" for n in range(LATE_AT_ONCE)]
         q.add("usual")
         assert await taken(q) == "usual"
@@ -333,7 +343,7 @@ def test_slow_keys_of_a_group_hold_so_many_workers_and_no_more() -> None:
             q.slow(await taken(q))
         q.add("b0")
         assert await taken(q) == "b0", "a's share is used up"
-        q.add("a99", urgent=True)
+        q.add("a99", Urgency.URGENT)
         assert await taken(q) == "a99", "a cancellation has a share of its own"
         with pytest.raises(TimeoutError):
             await taken(q)
@@ -368,7 +378,7 @@ def test_only_the_urgent_ones() -> None:
         waiting = asyncio.create_task(q.get(urgent_only=True))
         await asyncio.sleep(1)
         assert not waiting.done()
-        q.add("b", urgent=True)
+        q.add("b", Urgency.URGENT)
         assert await waiting == ("b", 1.0)
         assert await taken(q) == "a"
 
@@ -408,5 +418,66 @@ def test_one_timer_for_very_many_times() -> None:
         assert len(q) == 0
         await asyncio.sleep(7)
         assert (len(q), q.delayed) == (5_000, 0)
+
+    virtualtime.run(main)
+
+
+# --- ends before beginnings ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_ends_goes_before_what_begins() -> None:
+    async def main() -> None:
+        q = queue()
+        q.add("begun", Urgency.BEGUN)
+        q.add("new")
+        q.add("late", Urgency.LATE)
+        q.add("ends", Urgency.ENDING)
+        q.add("cancelled", Urgency.URGENT)
+        order = []
+        for _ in range(5):
+            order.append(await taken(q))
+            q.done(order[-1])
+        assert order == ["cancelled", "ends", "new", "begun", "late"]
+
+    virtualtime.run(main)
+
+
+def test_what_has_begun_waits_a_moment_and_has_its_turn() -> None:
+    """Where there is more to do: within a second most of it has ended, and then it goes first, once; what goes on is shown in its turn."""
+
+    async def main() -> None:
+        q = queue()
+        for number in range(40):
+            q.add(f"new{number}")
+        for number in range(4):
+            q.add(f"begun{number}", Urgency.BEGUN)
+        first = []
+        for _ in range(10):
+            first.append(await taken(q))
+            q.done(first[-1])
+        assert not [key for key in first if key.startswith("begun")]
+        q.add("begun0", Urgency.ENDING)
+        assert await taken(q) == "begun0"
+        q.done("begun0")
+        await asyncio.sleep(BEGUN_SECONDS)
+        then = []
+        for _ in range(3 * BEGUN_TURN):
+            then.append(await taken(q))
+            q.done(then[-1])
+        assert [key for key in then if key.startswith("begun")] == ["begun1", "begun2", "begun3"]
+
+    virtualtime.run(main)
+
+
+def test_a_crowd_is_of_what_lives() -> None:
+    async def main() -> None:
+        q = queue()
+        for number in range(1000):
+            q.add(f"late{number}", Urgency.LATE)
+        for number in range(CROWD):
+            q.add(f"new{number}")
+        assert not q.crowded
+        q.add("one more")
+        assert q.crowded
 
     virtualtime.run(main)

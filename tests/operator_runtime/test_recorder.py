@@ -11,7 +11,7 @@ import pytest
 from penstock_operator.api.metadata import ObjectMeta
 from penstock_operator.core.model import Emit
 from penstock_operator.runtime.metrics import Metrics
-from penstock_operator.runtime.recorder import QUEUED, SERIES_SECONDS, Recorder
+from penstock_operator.runtime.recorder import BACKLOG, PRESSED_SECONDS, QUEUED, SERIES_SECONDS, Recorder
 from tests.support import virtualtime
 from tests.support.fakeapi import FakeApi, refusal
 from tests.support.runtimeobjects import flowrun
@@ -21,11 +21,11 @@ RUN = ObjectMeta.model_validate(flowrun()["metadata"])
 DONE = Emit("Normal", "Completed", "it is done", "Complete")
 
 
-def telling(api: FakeApi, story: Callable[[Recorder], Coroutine[Any, Any, None]]) -> Metrics:
+def telling(api: FakeApi, story: Callable[[Recorder], Coroutine[Any, Any, None]], **more: Any) -> Metrics:
     async def main() -> Metrics:
         metrics = Metrics()
         c = client(api, metrics)
-        recorder = Recorder(c, "operator-0", metrics, now=now, clock=virtualtime.clock)
+        recorder = Recorder(c, "operator-0", metrics, now=now, clock=virtualtime.clock, **more)
         task = asyncio.create_task(recorder.run())
         await story(recorder)
         await asyncio.sleep(1)
@@ -117,16 +117,64 @@ def test_a_refusal_is_counted_and_stops_nothing() -> None:
     assert (posted(metrics, "refused"), posted(metrics, "posted")) == (1, 1)
 
 
+def warnings(api: FakeApi) -> list[str]:
+    return [o["note"] for (kind, _, _), o in api.objects.items() if kind == "events" and o["type"] == "Warning"]
+
+
 def test_too_many_are_dropped_and_nobody_waits() -> None:
     api = FakeApi()
 
     async def story(recorder: Recorder) -> None:
         for number in range(QUEUED + 5):
-            recorder.emit(RUN, Emit("Normal", "Completed", str(number), "Complete"))
+            recorder.emit(RUN, Emit("Warning", "Failed", str(number), "Fail"))
         assert virtualtime.clock() == 0
 
     metrics = telling(api, story)
     assert (posted(metrics, "dropped"), posted(metrics, "posted")) == (5, QUEUED)
+    assert warnings(api)[-1] == str(QUEUED + 4), "the newest are kept"
+
+
+def test_a_warning_has_the_place_of_what_goes_well() -> None:
+    api = FakeApi()
+
+    async def story(recorder: Recorder) -> None:
+        for number in range(QUEUED):  # a Flow's, which are not shed
+            recorder.emit(RUN, Emit("Normal", "Started", str(number), "Start"), kind="Flow")
+        recorder.emit(RUN, Emit("Warning", "Failed", "it failed", "Fail"))
+        recorder.emit(RUN, Emit("Normal", "Started", "one more", "Start"), kind="Flow")
+
+    metrics = telling(api, story)
+    assert (posted(metrics, "dropped"), posted(metrics, "posted")) == (2, QUEUED)
+    assert warnings(api) == ["it failed"]
+
+
+@pytest.mark.parametrize(("type_", "told"), [("Normal", 1), ("Warning", 3)])
+def test_what_goes_well_is_not_told_while_runs_wait(type_: Any, told: int) -> None:
+    api, crowd = FakeApi(), [True]
+
+    async def story(recorder: Recorder) -> None:
+        recorder.emit(RUN, Emit(type_, "Submitting", "in the crowd", "Submit"))
+        crowd[0] = False
+        await asyncio.sleep(PRESSED_SECONDS / 2)
+        recorder.emit(RUN, Emit(type_, "Running", "a moment later", "Run"))
+        await asyncio.sleep(PRESSED_SECONDS)
+        recorder.emit(RUN, Emit(type_, "Completed", "when it is quiet", "Complete"))
+
+    metrics = telling(api, story, crowded=lambda: crowd[0])
+    assert (posted(metrics, "posted"), posted(metrics, "shed")) == (told, 3 - told)
+    notes = [o["note"] for (kind, _, _), o in api.objects.items() if kind == "events"]
+    assert notes[-1] == "when it is quiet"
+
+
+def test_events_that_wait_are_a_crowd_too() -> None:
+    api = FakeApi()
+
+    async def story(recorder: Recorder) -> None:
+        for number in range(100):
+            recorder.emit(RUN, Emit("Normal", "Completed", str(number), "Complete"))
+
+    metrics = telling(api, story)
+    assert (posted(metrics, "posted"), posted(metrics, "shed")) == (BACKLOG + 1, 99 - BACKLOG)
 
 
 NOTES = [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.runtime.errors import UnreadableError
 from penstock_operator.runtime.jsontext import parse
+from penstock_operator.runtime.lanes import Urgency
 from penstock_operator.runtime.packing import unpacked
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from penstock_operator.runtime.store import Store
@@ -408,3 +409,31 @@ def test_children_are_looked_at_when_their_parent_ends_them_and_only_then() -> N
     store.apply(FLOWRUNS, ended)
     store.apply(FLOWRUNS, {**cancelled, "metadata": {**cancelled["metadata"], "resourceVersion": "5"}}, own=RUN)
     assert told == [Key("default", "a"), Key("default", "b")]
+
+
+@pytest.mark.parametrize(
+    ("status", "lane"),
+    [
+        ({}, Urgency.USUAL),
+        ({"state": state("Scheduled")}, Urgency.USUAL),
+        ({"state": state("Pending"), "attempt": {"number": 1, "podName": "etl-1"}}, Urgency.BEGUN),
+        ({"state": state("Pending"), "attempt": {"number": 1, "podName": "etl-1"}, "report": "Running"}, Urgency.BEGUN),
+        (
+            {"state": state("Pending"), "attempt": {"number": 1, "podName": "etl-1"}, "report": "Completed"},
+            Urgency.ENDING,
+        ),
+        ({"state": state("Running"), "attempt": {"number": 1, "podName": "etl-1"}, "report": "Failed"}, Urgency.ENDING),
+        ({"state": state("Running"), "attempt": {"number": 2, "podName": "etl-2"}, "report": "Failed"}, Urgency.USUAL),
+        ({"state": state("Running"), "attempt": {"number": 1, "podName": "etl-1"}, "report": "Running"}, Urgency.USUAL),
+        ({"state": state("Completed")}, Urgency.LATE),
+    ],
+)
+def test_the_lane_of_a_run(status: dict[str, Any], lane: Urgency) -> None:
+    """What the engine has said of its end goes before what is new, that it has begun behind it; an older attempt's report counts for nothing."""
+    if "report" in status:
+        status = {**status, "report": {"attempt": 1, "instance": "i", "type": status["report"]}}
+    store = Store()
+    store.apply(FLOWRUNS, flowrun(status=status))
+    gist = store.gist(Key("default", "etl"))
+    assert gist is not None
+    assert gist.urgency is lane

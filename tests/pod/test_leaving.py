@@ -6,6 +6,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from penstock.pod.repeats import Repeats
 from penstock.pod.report import PausePart
 from penstock.pod.resting import Resting
 from penstock.settings import PENSTOCK_RESULTS_STORAGE, temporary_settings
+from penstock.task_runners import Call, TaskRunner
 from penstock.transactions import transaction
 from tests.support.world import until
 
@@ -109,6 +111,13 @@ class Watched:
     waiting: threading.Event = field(default_factory=threading.Event)
     root: Any = None
     state: Any = None
+    left: bool = False
+    tries: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def delayed(self) -> list[Any]:
+        """The states of the runs that wait for a try of their own."""
+        return [run.state for run in self.tries.values()]
 
     def __post_init__(self) -> None:
         self.resting = Resting(self.control, lambda run: False)
@@ -122,6 +131,8 @@ class Watched:
             self.repeats.observe(run, old, new)
         if new.type.value in ("SCHEDULED", "PAUSED"):
             self.waiting.set()
+        if new.type is SCHEDULED and not self.left:
+            self.tries[id(run)] = run
 
     def run(self) -> None:
         ended = self.flow.run_engine(flow_run=self.root, retry_wait_limit=None)
@@ -146,6 +157,7 @@ def watched(made: Any) -> Iterator[Watched]:
         yield seen
     finally:
         waits = State(SCHEDULED, "AwaitingRetry", message="for long", state_details=StateDetails(scheduled_time=at(0)))
+        seen.left = True
         seen.control.interrupt(Cause("waiting", state=waits))
         thread.join(10)
         end()
@@ -255,6 +267,8 @@ def test_it_rests_and_can_be_left(made: Any) -> None:
         until("it rests", seen.resting.at_rest)
     assert seen.state.type is SCHEDULED
     assert not seen.resting.live(), "nothing is left behind"
+    due = [state.state_details.scheduled_time for state in seen.delayed]
+    assert all(each > datetime.now(UTC) for each in due), "what is between two tries stays as it is"
     assert (seen.root.state.name, seen.state.is_final()) == ("AwaitingRetry", False)
 
 
@@ -288,8 +302,7 @@ def shielded() -> None:
     from penstock.flow_engine import shield
 
     with shield():
-        fails.submit()
-        GO_ON.wait(10)
+        fails.submit().wait()
 
 
 @flow
@@ -297,6 +310,36 @@ async def beside_a_sleep() -> None:
     import asyncio
 
     await asyncio.gather(fails_async(), asyncio.sleep(5))
+
+
+@flow
+async def beside_an_event() -> None:
+    import asyncio
+
+    await asyncio.gather(fails_async(), asyncio.Event().wait())
+
+
+class Elsewhere(TaskRunner):
+    """Executes where this process does not see it."""
+
+    def run(self, call: Call) -> Future[State]:
+        future: Future[State] = Future()
+
+        def execute() -> None:
+            GO_ON.wait(10)
+            try:
+                future.set_result(call())
+            except BaseException as exc:  # noqa: BLE001 - as an executor does: the flow may have ended meanwhile
+                future.set_exception(exc)
+
+        threading.Thread(target=execute).start()
+        return future
+
+
+@flow(task_runner=Elsewhere())
+def elsewhere() -> None:
+    busy.submit()
+    fails()
 
 
 @flow
@@ -318,7 +361,17 @@ async def in_a_sleep_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "made",
-    [beside_a_task, with_a_timeout, in_its_own_body, shielded, beside_a_sleep, within_a_timeout, in_a_sleep_of_its_own],
+    [
+        beside_a_task,
+        with_a_timeout,
+        in_its_own_body,
+        shielded,
+        beside_a_sleep,
+        beside_an_event,
+        elsewhere,
+        within_a_timeout,
+        in_a_sleep_of_its_own,
+    ],
     ids=lambda made: made.name,
 )
 def test_it_does_not_rest(made: Any) -> None:

@@ -13,6 +13,7 @@ from tests.pod.conftest import StartPod
 from tests.support import pod_server
 from tests.support.pod_process import is_alive
 from tests.support.pod_server import PodServer
+from tests.support.world import until
 
 OUTCOMES: dict[str, tuple[str, int, str, str, str]] = {
     # source of the body: exit code, type, name, and what the message or the error says
@@ -123,13 +124,24 @@ def test_a_persisted_result_has_its_location(start: StartPod, server: PodServer,
 
 def test_a_result_that_is_gone_with_the_pod_has_no_location(start: StartPod, server: PodServer, tmp_path: Path) -> None:
     pod = start(
-        "@task\ndef one():\n    return 1\n\n\n@flow(persist_result=True)\ndef main():\n    one()\n    return ['x'] * 2000\n",
-        env={"PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results", "PENSTOCK_LASTING_PATHS": "/mnt/elsewhere"},
+        "from marks import wait_for\n"
+        "@task\ndef one():\n    return 1\n\n\n"
+        "@flow(persist_result=True)\ndef main():\n    one()\n    wait_for('go')\n    return ['x'] * 2000\n",
+        env={
+            "PENSTOCK_RESULTS_STORAGE": f"file://{tmp_path}/results",
+            "PENSTOCK_LASTING_PATHS": "/mnt/elsewhere",
+            "PENSTOCK_POD_PROGRESS_SECONDS": "0.2",
+        },
     )
+    # While it runs the operator is told what only the code says: that results are to be persisted, and where that is lost.
+    until("it is told", lambda: f"{tmp_path}/results" in (server.report or {}).get("notDurable", ""))
+    assert (server.report or {})["type"] == "Running"
+    pod.mark("go")
     assert pod.wait() == 0, pod.output
     assert server.report is not None
     result = server.report["result"]
     assert (result["type"], result["kept"], "location" in result, "json" in result) == ("list", False, False, False)
+    assert f"results are persisted to {tmp_path}/results, which is gone with this pod" in server.report["message"]
     assert pod.output.count("which is gone with this pod") == 1, pod.output
     assert pod.output.count("is not kept") == 1, pod.output
 

@@ -10,9 +10,12 @@ import pytest
 from benchmarks.__main__ import main, parts
 from benchmarks.measure import Figure, percentile
 from benchmarks.operator import ROWS
+from benchmarks.operator.against import against
 from benchmarks.operator.audit import JOB_CONTROLLER, OPERATOR, counted
 from benchmarks.operator.kinds import JOB, PENSTOCK, name_in, version_in
+from benchmarks.operator.profile import requests
 from benchmarks.operator.seed import copies, key_of
+from benchmarks.operator.stacks import CONCERNS, KINDS, REST, ROOMS, of_collapsed, of_traces, shares
 from benchmarks.operator.standing import flips
 from benchmarks.operator.throughput import Side
 from penstock_operator.api.flowrun import FlowRun
@@ -126,3 +129,56 @@ def test_a_flip_is_a_change_that_was_not_meant() -> None:
     before = {"a": "1", "b": "1", "c": "1"}
     assert flips(before, {"a": "1", "b": "2", "c": "1"}, frozenset("b")) == []
     assert flips(before, {"a": "2", "b": "2", "d": "1"}, frozenset("bc")) == ["a", "c", "d"]
+
+
+TRACES = """File: kube-apiserver
+Type: cpu
+Duration: 4.10s, Total samples = 60ms ( 1.46%)
+-----------+-------------------------------------------------------
+      30ms   sigs.k8s.io/structured-merge-diff/v6/typed.AsTyped
+             k8s.io/apimachinery/pkg/util/managedfields/internal.(*FieldManager).Update
+             k8s.io/apiextensions-apiserver/pkg/registry/customresource.(*StatusREST).Update
+-----------+-------------------------------------------------------
+      20ms   runtime.scanobject
+             runtime.gcBgMarkWorker
+-----------+-------------------------------------------------------
+         0.01s   crypto/tls.(*Conn).Write
+             net/http.(*conn).serve
+-----------+-------------------------------------------------------
+"""
+
+
+def test_a_profile_is_told_by_kind_and_by_concern() -> None:
+    found = of_traces(TRACES)
+    assert [(stack.weight, len(stack.frames)) for stack in found] == [(0.03, 3), (0.02, 2), (0.01, 2)]
+    kinds, concerns = shares(found, KINDS), shares(found, CONCERNS)
+    assert {name: round(part, 3) for name, part in kinds.items() if part} == {
+        "collecting garbage": 0.333,
+        "FlowRuns: status": 0.5,
+        "connections and filters": 0.167,
+    }
+    assert round(concerns["managed fields"], 3) == 0.5
+    assert sum(concerns.values()) == pytest.approx(1)
+    assert shares([], KINDS) == {}, "where nobody could read the profile, nothing is told"
+
+
+def test_the_operators_stacks_are_told_by_room() -> None:
+    text = "main (a.py:1);settle (penstock_operator/runtime/controller.py:9);decide (penstock_operator/core/reconcile.py:3) 3\nidle (x.py:1) 1\n\n"
+    found = shares(of_collapsed(text), ROOMS)
+    assert (found["core: deciding"], found[REST]) == (0.75, 0.25)
+
+
+def test_requests_are_counted_by_what_was_asked() -> None:
+    metrics = """# TYPE apiserver_request_total counter
+apiserver_request_total{code="200",component="apiserver",group="penstock.dev",resource="flowruns",subresource="status",verb="PATCH"} 40
+apiserver_request_total{code="409",component="apiserver",group="penstock.dev",resource="flowruns",subresource="status",verb="PATCH"} 2
+apiserver_request_total{code="201",component="apiserver",group="",resource="pods",subresource="",verb="POST"} 10
+apiserver_request_duration_seconds_count{resource="pods"} 99
+"""
+    assert requests(metrics) == {"PATCH flowruns/status": 40, "PATCH flowruns/status 409": 2, "POST pods": 10}
+
+
+def test_another_build_must_be_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("AGAINST", "/nowhere")
+    assert against() == []
+    assert "set AGAINST to a checkout of another build (now: /nowhere)" in capsys.readouterr().err

@@ -177,6 +177,7 @@ ROWS: list[tuple[tuple[str, ...], str, str, str]] = [
         "tests/pod/test_report.py::test_a_full_report",
     ),
     (FR, "status.report.result.", "preview size", "tests/pod/test_report.py::test_every_text_is_cut_to_its_bound"),
+    (FR, "status.report.", "notDurable", f"{CORE}/test_lasting.py::test_what_the_code_of_a_flow_persists_is_told_by_its_report"),
     (
         FR,
         "status.report.tasks.",

@@ -16,7 +16,18 @@ from typing import Any
 TARGET = Path(__file__).parents[2] / "operator/penstock_dev/apiserver/builtin_schemas.json"
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "api/v1": ("Pod", "ConfigMap", "Secret", "ServiceAccount", "Namespace", "Event", "Node", "Binding", "TokenRequest"),
+    "api/v1": (
+        "Pod",
+        "ConfigMap",
+        "Secret",
+        "ServiceAccount",
+        "PersistentVolumeClaim",
+        "Namespace",
+        "Event",
+        "Node",
+        "Binding",
+        "TokenRequest",
+    ),
     "apis/events.k8s.io/v1": ("Event",),
     "apis/coordination.k8s.io/v1": ("Lease",),
     "apis/rbac.authorization.k8s.io/v1": ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),

@@ -91,6 +91,7 @@ class Cluster(ABC):
     node: Program | None = None
     programs: list[Program] = field(default_factory=list)
     operator_arguments: tuple[str, ...] = ()
+    build: Path = ROOT  # whose operator, CRDs and policies: another checkout's, to be compared with this one
 
     # --- life -----------------------------------------------------------------------------------------------------------------------
     @property
@@ -121,6 +122,8 @@ class Cluster(ABC):
 
     def launch(self, name: str, *arguments: str, **env: str) -> Program:
         """Start a Python program of the project."""
+        if self.build != ROOT:  # before the installed one
+            env["PYTHONPATH"] = os.pathsep.join(str(self.build / room) for room in ("engine", "operator"))
         log = self.folder / f"{name}-{len(self.programs)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -411,7 +414,7 @@ class RealCluster(Cluster):
             "-",
             stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
         )
-        rendered = helm_template()
+        rendered = helm_template(build=self.build)
         self.kubectl("apply", "--server-side", "-f", "-", stdin=rendered)
         names = ("flowruns", "flows")
         self.kubectl("wait", "--for=condition=Established", *(f"crd/{n}.penstock.dev" for n in names))
@@ -442,7 +445,7 @@ class WithoutNode(RealCluster):
         return None
 
 
-def helm_template(*arguments: str) -> str:
+def helm_template(*arguments: str, build: Path = ROOT) -> str:
     """Return what the chart renders, without its Deployment (there is no node that could run an image)."""
     done = subprocess.run(
         [
@@ -450,7 +453,7 @@ def helm_template(*arguments: str) -> str:
             "template",
             "--no-hooks",
             "penstock",
-            str(ROOT / "charts/penstock"),
+            str(build / "charts/penstock"),
             "--namespace",
             NAMESPACE,
             *arguments,

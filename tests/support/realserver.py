@@ -48,7 +48,7 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -71,8 +71,8 @@ class RealServer:
     controller_arguments: tuple[str, ...] = ()
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="realserver.")))
     admin_token: str = field(default_factory=lambda: secrets.token_hex(16))
-    port: int = field(default_factory=_port)
-    etcd_port: int = field(default_factory=_port)
+    port: int = field(default_factory=free_port)
+    etcd_port: int = field(default_factory=free_port)
     starts: list[datetime] = field(default_factory=list)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class RealServer:
         )
 
     def _start(self) -> None:
-        peers = _port()
+        peers = free_port()
         manager = secrets.token_hex(16)
         (self.folder / "audit.json").write_text(json.dumps(AUDIT))
         users = f'{self.admin_token},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,kcm,""\n'
@@ -148,7 +148,7 @@ class RealServer:
             "--service-account-issuer=https://kubernetes.default.svc", "--authorization-mode=RBAC",
             "--token-auth-file=tokens.csv", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
             "--endpoint-reconciler-type=none", "--audit-policy-file=audit.json",
-            f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking", *self.arguments,
+            f"--client-ca-file={self._client_authority()}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking", *self.arguments,
         ]  # fmt: skip
         self.start_apiserver()
         self.write_kubeconfig("kubeconfig", self.admin_token)
@@ -158,6 +158,22 @@ class RealServer:
             with self.client(self.admin_token) as client:
                 path = "/api/v1/namespaces/default/serviceaccounts/default"
                 until("the default ServiceAccount", lambda: client.get(path).status_code == 200)
+
+    def _client_authority(self) -> Path:
+        """Make the authority whose certificates the server takes for users."""
+        key, made = self.folder / "client-ca.key", self.folder / "client-ca.crt"
+        _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key))
+        _openssl("req", "-x509", "-new", "-key", str(key), "-subj", "/CN=users", "-days", "2", "-out", str(made))
+        return made
+
+    def client_certificate(self, user: str, group: str) -> tuple[str, str]:
+        """Return a certificate of a user and its key, as PEM."""
+        key, asked, made = (self.folder / f"{user}.{suffix}" for suffix in ("key", "csr", "crt"))
+        authority = ("-CA", str(self.folder / "client-ca.crt"), "-CAkey", str(self.folder / "client-ca.key"))
+        _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key))
+        _openssl("req", "-new", "-key", str(key), "-subj", f"/O={group}/CN={user}", "-out", str(asked))
+        _openssl("x509", "-req", "-in", str(asked), *authority, "-CAcreateserial", "-days", "1", "-out", str(made))
+        return made.read_text(), key.read_text()
 
     def _start_controllers(self) -> None:
         self._run(
@@ -219,6 +235,10 @@ class RealServer:
         for log in self._logs:
             log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
 @dataclass

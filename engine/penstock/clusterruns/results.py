@@ -109,6 +109,16 @@ def stored_task_result(storage: Any, lineage: str, task: str, run: str) -> Any:
 
 
 def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
+    try:
+        return _looked_for(storage, lineage, pattern, map_index, run)
+    except (OSError, ImportError) as error:
+        raise MissingResult(
+            f"the results of the flow run {run} cannot be read from here ({error}); mount the same volume, or give this process the "
+            "bucket's address and credentials."
+        ) from error
+
+
+def _looked_for(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
     from penstock.storage.records import ResultRecord
     from penstock.storage.resolving import default_storage, storage_of
 
@@ -127,6 +137,8 @@ def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, 
         if (i := parse_segment(address.rpartition("/")[2]).map_index) is not None
     }
     alone = [key for address, (_, key) in newest.items() if parse_segment(address.rpartition("/")[2]).map_index is None]
+    if map_index is None and (pattern.segments[-1].map_index or 0) >= 0:
+        map_index = pattern.segments[-1].map_index
     wanted = (
         [children[map_index]] if map_index is not None and map_index in children else alone if map_index is None else []
     )
@@ -165,7 +177,7 @@ def _headers(store: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for key in _keys(store):
         try:
             header = json.loads(_content(store, key).partition(b"\n")[0])
-        except (ValueError, OSError):
+        except (ValueError, FileNotFoundError):  # no record, or gone since it was listed
             continue
         if isinstance(header, dict) and header.get("penstock"):
             yield key, header
@@ -179,9 +191,7 @@ def _keys(store: Any) -> Iterable[str]:
                 if not name.startswith("."):
                     yield os.path.relpath(os.path.join(folder, name), root)
         return
-    for listed in store.store.list(None):
-        for entry in listed if isinstance(listed, list) else [listed]:
-            yield str(entry["path"])
+    yield from store.keys_now()
 
 
 def _content(store: Any, key: str) -> bytes:

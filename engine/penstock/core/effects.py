@@ -34,16 +34,24 @@ class Drain(Effect):
 
 
 class Call(Effect):
-    """Call something that may return an awaitable: hooks, handlers, name functions, stores, conditions."""
+    """Call something that may return an awaitable: hooks, handlers, name functions, stores, conditions.
 
-    __slots__ = ("args", "fn", "kwargs")
+    One that is `far` blocks for long, and knows no event loop: async code waits for it in a thread.
+    """
+
+    __slots__ = ("args", "far", "fn", "kwargs")
 
     def __init__(
-        self, fn: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        far: bool = False,
     ) -> None:
         self.fn = fn
         self.args = args
         self.kwargs = kwargs or {}
+        self.far = far
 
 
 class Wait(Effect):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Steps = Generator[Effect, Any, Any]
 _NOT_STORED = "The result could not be stored (results.required): "
+_NOT_LOOKED = "The store cannot say whether the result is there already (results.required): "
+_NOT_LOCKED = "The lock of the result could not be taken: "
 
 
 class Stored:
@@ -104,15 +106,34 @@ def begin(run: Run, world: World) -> Steps:
     txn = definition.make_transaction(run, plan)
     run.transaction = txn
     stored = Stored(txn, plan)
-    yield from txn.begin_steps()
-    if txn.is_committed():
-        record = yield from _usable(run, txn.read_steps(), plan.key, world)
-        if record is None:
-            txn.state = type(txn.state).ACTIVE
-        else:
-            yield from _hit(run, stored, record, world)
-            txn._unlock()
+    try:
+        yield from txn.lock_steps()
+    except Exception as exc:  # noqa: BLE001  (whatever a lock manager raises: unlocked it must not run)
+        stored.hit = failed_state(exc.with_traceback(None), _NOT_LOCKED)
+        return stored
+    record = None
+    try:
+        yield from txn.look_steps()
+        if txn.is_committed():
+            record = yield from _usable(run, txn.read_steps(), plan.key, world)
+    except Exception as exc:  # noqa: BLE001  (a store that cannot be read: the body runs)
+        _cannot_look(run, stored, exc, world)
+    if record is not None:
+        yield from _hit(run, stored, record, world)
+    elif txn.is_committed():
+        txn.state = type(txn.state).ACTIVE
+    if stored.hit is not None:
+        txn._unlock()
     return stored
+
+
+def _cannot_look(run: Run, stored: Stored, exc: Exception, world: World) -> None:
+    """A store does not say whether it has the result: the run repeats the work, or fails before it where results are required."""
+    if stored.plan.required:
+        stored.hit = failed_state(exc.with_traceback(None), _NOT_LOOKED)
+    else:
+        text = "The store cannot say whether the result %r is there already, so the body runs: %s"
+        world.log(run, 30, text, stored.plan.key, text_of(exc))
 
 
 def _begin_flow(run: Run, stored: Stored, world: World) -> Steps:
@@ -126,11 +147,11 @@ def _begin_flow(run: Run, stored: Stored, world: World) -> Steps:
             raise key.exc
         return stored  # inputs without a stable form: nothing says that they are the same again
     plan.key = key
+    record = None
     try:
         record = yield from _usable(run, plan.store._read_steps(key), key, world)
     except Exception as exc:  # noqa: BLE001  (a store that cannot be read: the body runs)
-        world.log(run, 30, "The stored result %r cannot be read: %s", key, text_of(exc))
-        record = None
+        _cannot_look(run, stored, exc, world)
     if record is not None:
         yield from _hit(run, stored, record, world)
     return stored

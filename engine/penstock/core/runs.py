@@ -178,7 +178,7 @@ class FlowRun(Run):
     """
 
     __slots__ = (
-        "attempt", "children", "flow_name", "given_states", "keep", "kept", "keys", "lineage", "log_members",
+        "attempt", "children", "flow_name", "given_states", "keep", "kept", "keys", "lineage", "log_members", "lost_place",
         "namespace", "parent_task_run", "persist", "progress", "runner", "store", "suspend", "suspension",
         "task_contexts", "task_handlers", "unseen", "unstored", "used",
     )  # fmt: skip
@@ -235,6 +235,7 @@ class FlowRun(Run):
         self.suspend: Any = None
         self.unseen: dict[str, int] = {}
         self.unstored: list[str] = []  # of the root: results that a store did not take, each with its error
+        self.lost_place: str | None = None  # of the root: that results are persisted where they are gone with the pod
         self.flow_name: str | None = None
         self.log_members: dict[str, Any] | None = None
 

@@ -33,7 +33,12 @@ def perform_call(run: Any, effect: Call) -> Any:
 async def aperform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is awaited."""
     try:
-        value = effect.fn(*effect.args, **effect.kwargs)
+        if effect.far:
+            from penstock.base.asyncutils import run_sync_in_worker_thread
+
+            value = await run_sync_in_worker_thread(effect.fn, *effect.args, **effect.kwargs)
+        else:
+            value = effect.fn(*effect.args, **effect.kwargs)
         if is_awaitable(value):
             value = await value
     except BaseException as exc:  # noqa: BLE001  (an outcome)

@@ -30,6 +30,7 @@ SETTLING_SECONDS = 10.0
 FIRST_SETTLING = 1.0  # of one that was never seen away: who lacks a right shall know it soon
 _SETTLING_STEP = 0.5
 _UNAUTHORIZED_TRIES = 3
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
@@ -166,11 +167,21 @@ class Cluster:
                 continue
             if answer.status and answer.status not in _AGAIN:
                 raise refusal(answer)
+            if _UNTRUSTED in answer.problem:
+                raise self._untrusted(answer)  # the certificates of both sides stay what they are
             failures += 1
             wait = delay(failures, random.random(), answer.retry_after)
             if self._clock() + wait - began > self.patience:
                 raise self._gave_up(answer, self._clock() - began)
             self._sleep(wait)
+
+    def _untrusted(self, answer: Answer) -> ApiError:
+        where = f" ({self.access.source})" if self.access.source else ""
+        return ApiError(
+            0,
+            "Untrusted",
+            f"the API server {self.access.server}{where} has a certificate that is not trusted: {answer.problem}",
+        )
 
     def _gave_up(self, answer: Answer, seconds: float) -> ApiError:
         if answer.status:

@@ -65,6 +65,7 @@ class Attempt:
         self.tasks = TaskSummary()
         self.start_time: datetime | None = None
         self.trigger: Trigger | None = None
+        self.lost_place: Callable[[], str | None] = _nowhere
         self.last: Ticket | None = None
         self._termination_log = termination_log
         self._now = now
@@ -73,7 +74,7 @@ class Attempt:
         self._phase = Phase.CLAIMING
         self._stopped = False
         self._decided = False
-        self._told: ProgressPart | None = None
+        self._told: tuple[ProgressPart | None, str | None] = (None, None)
         self._paused: Mapping[str, Any] | None = None
         self._taken = False
 
@@ -159,15 +160,15 @@ class Attempt:
                 self._submit(report, math.inf, seconds)
 
     def progress_report(self) -> dict[str, Any] | None:
-        """Compose a report of progress, if there is some and the end has not begun; a run that is paused stays so.
+        """Compose a report of progress, if there is some (or results that will be lost) and the end has not begun; a paused run stays so.
 
         What was done just before a pause is told during it, and tasks that were submitted go on.
         """
-        part = self.progress.part()
+        tells = self.progress.part(), self.lost_place()
         with self._lock:
-            if part is None or part == self._told or self._stopped or self._decided:
+            if tells == (None, None) or tells == self._told or self._stopped or self._decided:
                 return None
-            self._told = part
+            self._told = tells
             paused = self._paused
         report = self.running()
         return report if paused is None else {**report, **{name: paused[name] for name in _PAUSED if name in paused}}
@@ -204,9 +205,14 @@ class Attempt:
                 waiting=outcome.waiting,
                 pause=outcome.pause,
                 progress=self.progress.part(),
+                not_durable=self.lost_place(),
                 tasks=self.tasks.part(self.progress.running, self.progress.total) if outcome.type.outcome else None,
             )
         )
+
+
+def _nowhere() -> None:
+    """No results are lost before there are any."""
 
 
 _PAUSED = ("type", "name", "message", "pause")

@@ -43,7 +43,7 @@ _HOOKS = {
     ReportType.CRASHED: "on_crashed_hooks",
     ReportType.INTERRUPTED: "on_crashed_hooks",
 }
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 5.0
 FIRST_PROGRESS_SECONDS = 2.0
 """From the start of the flow to the first report of progress: a run that is shorter makes none."""
 NOT_DURABLE = "Flow run was suspended; no result storage is set, so everything will be repeated."
@@ -135,6 +135,7 @@ class Body:
         )
         self.root.suspend = self._suspensions.suspend
         attempt.progress.count(self.root.progress)
+        attempt.lost_place = lambda: self.root.lost_place
         state, states = self._waits.go_on(self.root, given_up_last(self._around.reporter.flow_run or {}))
         observing.subscribe(self._observe)
         period = env.timings.progress
@@ -344,7 +345,7 @@ class Body:
             outcome = replace(outcome, pause=self._suspensions.part)
         if outcome.type in (ReportType.SUSPENDED, ReportType.AWAITING_RETRY) and self._control.cause is not None:
             outcome = self._as_left(outcome) if self._control.cause.kind == "waiting" else outcome
-        if (lost := unstored(self.root.unstored)) is not None:
+        if (lost := unstored(self.root.unstored, self.root.lost_place)) is not None:
             outcome = replace(outcome, message=f"{outcome.message}; {lost}" if outcome.message else lost)
         if self.outcome is None and outcome.result is not None and (words := advice(outcome.result)) is not None:
             tell(words)

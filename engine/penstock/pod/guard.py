@@ -15,6 +15,7 @@ import select
 import sys
 import threading
 import time
+from collections import deque
 
 from penstock.pod.hearing import Hearing
 
@@ -47,7 +48,7 @@ class Guard:
         self._hearing = Hearing(self._write)
         self._heard: list[tuple[int, float]] = []
         self._insist_at = 0.0
-        self._read_up = threading.Event()
+        self._asking: deque[threading.Event] = deque()
         self._signalled = False
         self._listener: Listener | None = None
         self.poll_seconds = DEFAULT_POLL_SECONDS
@@ -76,9 +77,10 @@ class Guard:
 
         What came before the call counts: it waits, for so many seconds at most, until the guard has read that far.
         """
-        self._read_up.clear()
+        read_up = threading.Event()
+        self._asking.append(read_up)
         self.wake()
-        self._read_up.wait(seconds)
+        read_up.wait(seconds)
         return self._signalled
 
     def wait(self, ready: Callable[[], bool], until: Callable[[], float]) -> bool:
@@ -109,13 +111,16 @@ class Guard:
     def _turn(self, seconds: float | None) -> None:
         select.select([self._read], [], [], seconds)
         now = time.monotonic()
+        # Before the read: who asks while it goes on is told by the next one.
+        asking = [self._asking.popleft() for _ in range(len(self._asking))]
         try:
             heard = os.read(self._read, 4096)
         except BlockingIOError:
             heard = b""
         self._heard.extend((number, now) for number in self._hearing.sort_out(heard))
         self._signalled = self._signalled or bool(self._heard)
-        self._read_up.set()
+        for read_up in asking:
+            read_up.set()
         listener = self._listener
         if listener is None:
             return

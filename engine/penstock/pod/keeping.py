@@ -54,11 +54,20 @@ def advice(result: ResultPart) -> str | None:
     )
 
 
-def unstored(lost: Sequence[str]) -> str | None:
-    """Say for the report that a store did not take results; None where it took all."""
-    if not lost:
-        return None
-    return f"{len(lost)} result{'s were' if len(lost) > 1 else ' was'} not persisted ({lost[0]})"
+def unstored(lost: Sequence[str], lost_place: str | None = None) -> str | None:
+    """Say for the report that a store did not take results, or that it goes with the pod; None where all are kept that are to be.
+
+    Args:
+        lost: what was not taken, each with its error.
+        lost_place: the warning about a store that is gone with the pod.
+    """
+    words = []
+    if lost:
+        words.append(f"{len(lost)} result{'s were' if len(lost) > 1 else ' was'} not persisted ({lost[0]})")
+    if lost_place is not None:
+        said = lost_place.partition(":")[0]
+        words.append(said[:1].lower() + said[1:])
+    return "; ".join(words) or None
 
 
 def tell(words: str) -> None:

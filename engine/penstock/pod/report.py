@@ -26,6 +26,7 @@ RESULT_PREVIEW_BYTES = 512
 RESULT_SIZE_BYTES = 32
 KEY_BYTES = 253
 SUMMARY_BYTES = 64
+NOT_DURABLE_BYTES = 512
 SCHEMA_BYTES = 8192
 LIST_ITEMS = 32
 
@@ -133,6 +134,7 @@ class Report:
     pause: PausePart | None = None
     progress: ProgressPart | None = None
     tasks: Mapping[str, Any] | None = None
+    not_durable: str | None = None
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def document(report: Report) -> dict[str, Any]:
         "pause": _pause(report.pause),
         "progress": _progress(report.progress),
         "tasks": report.tasks,
+        "notDurable": _cut(report.not_durable, NOT_DURABLE_BYTES),
         "error": _error(report.error),
         "result": _result(report.result),
     }

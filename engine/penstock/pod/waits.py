@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penstock.storage.store import ResultStore
 
 LOOK_SECONDS = 0.2
+TOLD_LOOK_SECONDS = 1.0  # once something was found that is against leaving: most likely it stays
 NOT_DURABLE = (
     "results are stored nowhere that outlives the pod: set results.storage of the Flow to a volume or a bucket, and "
     "results.persist: true"
@@ -78,6 +79,7 @@ class Waits:
         self._looks = False
         self._said = False
         self._changes = 0
+        self._latest = datetime.fromtimestamp(0, UTC)
         self._earlier: Earlier | None = None
         self._noted = False
         self.left: Leaving | None = None
@@ -133,12 +135,13 @@ class Waits:
             self._paused_at = self._paused_at or time.monotonic()
         else:
             self._paused_at = None
-        if kind is SCHEDULED or self._paused_at is not None:
-            self._begin()
-        elif self._looks:
-            self._look.set()
-
-    def _begin(self) -> None:
+        if kind is SCHEDULED:
+            due = new.state_details.scheduled_time
+            if due is None or (due - _now()).total_seconds() <= self._limit:
+                return
+            self._latest = max(self._latest, due)
+        elif kind is not PAUSED or self._paused_at is None:
+            return
         if self._limit > 0 and not self._looks:
             self._looks = True
             threading.Thread(target=self._run, name="penstock-waits", daemon=True).start()
@@ -148,8 +151,8 @@ class Waits:
 
     def _run(self) -> None:
         while self.left is None:
-            waiting = self._found() is not None
-            self._look.wait(LOOK_SECONDS if waiting or self._paused_at is not None else None)
+            long = self._paused_at is not None or (self._latest - _now()).total_seconds() > self._limit
+            self._look.wait((LOOK_SECONDS if not self._said else TOLD_LOOK_SECONDS) if long else None)
             self._look.clear()
             found = self._found()
             if found is not None:

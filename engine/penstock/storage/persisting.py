@@ -150,18 +150,21 @@ def store_of(run: Run) -> ResultStore:
         store.result_storage, store.serializer  # noqa: B018  (made once here, shared by the stores of its tasks)
         run.store = store  # type: ignore[attr-defined]
         if above is None:
-            warn_of_a_place_that_is_lost(store.result_storage)
+            warn_of_a_place_that_is_lost(store.result_storage, run)
     return store
 
 
-def warn_of_a_place_that_is_lost(storage: Any) -> None:
-    """Say in the log that results are stored where they are gone with the pod, if they are."""
+def warn_of_a_place_that_is_lost(storage: Any, run: Run) -> None:
+    """Say in the log that results are stored where they are gone with the pod, if they are, and note it for the report."""
     from penstock.storage.lasting import lasts, warning
 
     if not lasts(storage) and not getattr(type(storage), "keeps_nothing", False):
         import logging
 
-        logging.getLogger("penstock.results").warning(warning(storage))
+        text = warning(storage)
+        logging.getLogger("penstock.results").warning(text)
+        if run.root.is_flow and run.root.lost_place is None:  # type: ignore[attr-defined]
+            run.root.lost_place = text  # type: ignore[attr-defined]
 
 
 def should_persist_result() -> bool:

@@ -88,7 +88,7 @@ def plan_of(run: Run) -> Plan:
         policy = policy or _BY_TEMPLATE
     store = store_of(run)
     if task.result_storage is not None and task.complain_once("lasting"):
-        warn_of_a_place_that_is_lost(store.result_storage)
+        warn_of_a_place_that_is_lost(store.result_storage, run)
     return Plan(run, store, True, policy)
 
 

@@ -60,7 +60,10 @@ class ResultRecord(Subscripted[Of]):
         """
         if self._value is not ABSENT:
             return self._value
-        record = None if self._store is None else self._store.read_now(self.metadata.key)
+        try:
+            record = None if self._store is None else self._store.read_now(self.metadata.key)
+        except OSError as exc:
+            raise MissingResult(f"The stored result {self.metadata.key!r} cannot be read: {exc}") from exc
         if record is None:
             raise MissingResult(f"The stored result {self.metadata.key!r} cannot be read.")
         return record._value

@@ -7,17 +7,16 @@ it; paths are keys below the base, or whole URLs in it.
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
-from penstock.base.asyncutils import run_sync_in_worker_thread, serves_both
+from penstock.base.asyncutils import in_async_run, run_sync_in_worker_thread, takes_sync
 from penstock.storage.ignoring import Ignored
 from penstock.storage.named import Named
 
-RETRIES = 5
-RETRY_SECONDS = 30
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class MissingKeyError(FileNotFoundError, ValueError):
@@ -35,6 +34,8 @@ class RemoteFileSystem(Named):
         ValueError: the URL lacks a scheme or a location.
     """
 
+    far = True  # an answer may take long: async code waits for it in a thread
+
     def __init__(self, basepath: str, settings: dict[str, Any] | None = None) -> None:
         scheme, separator, location = basepath.partition("://")
         if not separator or not scheme:
@@ -47,6 +48,7 @@ class RemoteFileSystem(Named):
         self.basepath = basepath.rstrip("/")
         self.settings = dict(settings or {})
         self._store: Any = None
+        self._client: Any = None
 
     @property
     def store(self) -> Any:
@@ -59,15 +61,10 @@ class RemoteFileSystem(Named):
             if self.basepath.startswith("memory://"):
                 self._store = _Memory(self.basepath)
                 return self._store
-            try:
-                import obstore.store
-            except ImportError as exc:
-                raise ImportError(
-                    f"Results at {self.basepath!r} need an object-store client: pip install 'penstock[objects]'."
-                ) from exc
-            # Of itself the client goes on for three minutes with each write to a store that is away.
-            patience = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
-            self._store = obstore.store.from_url(self.basepath, **{"retry_config": patience, **self.settings})
+            from penstock.storage.object_client import ObjectClient
+
+            self._client = ObjectClient(self.basepath, self.settings)
+            self._store = self._client.patient
         return self._store
 
     @property
@@ -101,31 +98,42 @@ class RemoteFileSystem(Named):
             raise ValueError(f"Path {path!r} is outside of the base path {self.basepath!r}.")
         return key
 
+    def _ask(self, request: Callable[[Any], Any]) -> Any:
+        store = self.store
+        return request(store) if self._client is None else self._client.ask(request)
+
     def read_now(self, path: str) -> bytes:
         """The content of a key, in plain blocking style.
 
         Raises:
             MissingKeyError: there is none.
+            OSError: the store does not give it: it is away, or refuses these credentials.
         """
+        key = self._key(path)
         try:
-            return bytes(self.store.get(self._key(path)).bytes())
+            return bytes(self._ask(lambda store: store.get(key).bytes()))
         except FileNotFoundError:
             raise MissingKeyError(f"Path {self._resolve_path(path)} does not exist.") from None
 
     def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
-        """Store content under a key; its URL. A store of objects has nothing to be synchronized."""
-        self.store.put(self._key(path), content)
+        """Store content under a key; its URL. A store of objects has nothing to be synchronized.
+
+        Raises:
+            OSError: the store does not take it: it is away, refuses these credentials, has no such bucket.
+        """
+        key = self._key(path)
+        self._ask(lambda store: store.put(key, content))
         return self._resolve_path(path)
 
-    @serves_both
+    @takes_sync
     def read_path(self, path: str) -> Any:
         """`read_now`; an awaitable of it in async code."""
-        return self.read_now(path)
+        return self.aread_path(path) if in_async_run() else self.read_now(path)
 
-    @serves_both
+    @takes_sync
     def write_path(self, path: str, content: bytes) -> Any:
         """`write_now`; an awaitable of it in async code."""
-        return self.write_now(path, content)
+        return self.awrite_path(path, content) if in_async_run() else self.write_now(path, content)
 
     async def aread_path(self, path: str) -> bytes:
         """`read_path` in a thread."""
@@ -135,16 +143,16 @@ class RemoteFileSystem(Named):
         """`write_path` in a thread."""
         return str(await run_sync_in_worker_thread(self.write_now, path, content))
 
-    @serves_both
+    @takes_sync
     def get_directory(self, from_path: str | None = None, local_path: str | Path | None = None) -> Any:
         """Copy what lies below a prefix into a local directory; default: everything, into the working directory."""
-        self._fetch(from_path, local_path)
+        return self.aget_directory(from_path, local_path) if in_async_run() else self._fetch(from_path, local_path)
 
     async def aget_directory(self, from_path: str | None = None, local_path: str | Path | None = None) -> None:
         """`get_directory` in a thread."""
         await run_sync_in_worker_thread(self._fetch, from_path, local_path)
 
-    @serves_both
+    @takes_sync
     def put_directory(
         self,
         local_path: str | Path | None = None,
@@ -161,6 +169,8 @@ class RemoteFileSystem(Named):
         Returns:
             how many files there were.
         """
+        if in_async_run():
+            return self.aput_directory(local_path, to_path, ignore_file)
         return self._send(local_path, to_path, ignore_file)
 
     async def aput_directory(
@@ -175,12 +185,10 @@ class RemoteFileSystem(Named):
     def _fetch(self, from_path: str | None, local_path: str | Path | None) -> None:
         key = self._key(from_path).rstrip("/") if from_path else ""
         prefix = f"{key}/" if key else ""
-        for listed in self.store.list(prefix or None):
-            for entry in listed if isinstance(listed, list) else [listed]:
-                name = entry["path"]
-                target = Path(local_path or ".") / name.removeprefix(prefix)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(self.read_now(name))
+        for name in self.keys_now(prefix):
+            target = Path(local_path or ".") / name.removeprefix(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.read_now(name))
 
     def _send(self, local_path: str | Path | None, to_path: str | None, ignore_file: str | Path | None) -> int:
         base = Path(local_path or ".").expanduser()
@@ -195,17 +203,34 @@ class RemoteFileSystem(Named):
                 count += 1
         return count
 
+    def keys_now(self, prefix: str = "") -> list[str]:
+        """The keys that begin with a folder's name, or all; in plain blocking style.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        found: list[str] = []
+        for listed in self._ask(lambda store: list(store.list(prefix or None))):
+            found += [str(entry["path"]) for entry in (listed if isinstance(listed, list) else [listed])]
+        return found
+
     def exists(self, path: str) -> bool:
-        """Whether the key has content."""
+        """Whether the key has content.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        key = self._key(path)
         try:
-            self.store.head(self._key(path))
+            self._ask(lambda store: store.head(key))
         except FileNotFoundError:
             return False
         return True
 
     def delete(self, path: str) -> None:
         """Remove the key."""
-        self.store.delete(self._key(path))
+        key = self._key(path)
+        self._ask(lambda store: store.delete(key))
 
     def __eq__(self, other: object) -> bool:
         return (

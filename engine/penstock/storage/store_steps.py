@@ -197,18 +197,22 @@ class Storing:
         return key if place is None else str(place(key))
 
     def _content_steps(self, storage: Any, key: str) -> Steps:
-        content = yield Call(getattr(storage, "read_now", None) or storage.read_path, (key,))
-        if isinstance(content, Raised) and not isinstance(content.exc, ValueError | KeyError | OSError):
+        """The content of a key, or what says that there is none; what says anything else is raised."""
+        content = yield _asking(storage, ("read_now", "read_path"), key)
+        if isinstance(content, Raised) and not isinstance(content.exc, ValueError | KeyError | FileNotFoundError):
             raise content.exc
         return content
 
     def _stored_steps(self, key: str) -> Steps:
         """Whether there is something under the key, whatever it is."""
         storage = self.result_storage if (headers := self._headers) is None else headers
-        probe = getattr(storage, "exists_now", None) or getattr(storage, "exists", None)
+        probe = _asking(storage, ("exists_now", "exists"), key)
         if probe is not None:
-            return bool(value_of((yield Call(probe, (key,)))))
-        content = yield Call(storage.read_path, (key,))
+            return bool(value_of((yield probe)))
+        content = yield _asking(storage, ("read_path",), key)
+        # What a store of the user's raises where it has nothing is its own matter; an OSError says that it could not look.
+        if isinstance(content, Raised) and isinstance(content.exc, OSError):
+            value_of(content if not isinstance(content.exc, FileNotFoundError | ValueError) else None)
         return not isinstance(content, Raised) and content is not None
 
     def _exists_steps(self, key: str) -> Steps:
@@ -269,19 +273,18 @@ class Storing:
             self._cache[self._place(key)] = record
 
     def _put_steps(self, storage: Any, key: str, content: bytes) -> Steps:
-        now = getattr(storage, "write_now", None)
-        if now is not None:
+        if hasattr(storage, "write_now"):
             from penstock.base.settings import get_current_settings
 
-            value_of((yield Call(now, (key, content, get_current_settings().results.fsync))))
+            value_of((yield _asking(storage, ("write_now",), key, content, get_current_settings().results.fsync)))
         else:
-            value_of((yield Call(storage.write_path, (key, content))))
+            value_of((yield _asking(storage, ("write_path",), key, content)))
 
     def _delete_steps(self, key: str) -> Steps:
         for storage in (self.result_storage, self.metadata_storage):
-            delete = getattr(storage, "delete_now", None) or getattr(storage, "delete", None)
+            delete = _asking(storage, ("delete_now", "delete"), key)
             if delete is not None:
-                yield Call(delete, (key,))
+                yield delete
 
     def _members(self) -> tuple[Any, ...]:
         return (
@@ -292,6 +295,15 @@ class Storing:
         return isinstance(other, Storing) and self._members() == other._members()
 
     __hash__ = object.__hash__
+
+
+def _asking(storage: Any, names: tuple[str, ...], *args: Any) -> Any:
+    """The call of the first of these methods that a storage has; None where it has none of them."""
+    for name in names:
+        method = getattr(storage, name, None)
+        if method is not None:
+            return Call(method, args, far=getattr(type(storage), "far", False))
+    return None
 
 
 def _check_storage(storage: Any) -> None:

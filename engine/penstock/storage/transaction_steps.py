@@ -148,11 +148,14 @@ class BaseTransaction(TransactionValues):
 
     def begin_steps(self) -> Steps:
         """Take the lock if the level asks for it, and see whether the key is stored already."""
+        yield from self.lock_steps()
+        yield from self.look_steps()
+
+    def lock_steps(self) -> Steps:
+        """Begin: take the lock of the key if the level asks for it."""
         self.state = TransactionState.ACTIVE
         store = self._store
-        if store is None or self._key is None:
-            return
-        if self.isolation_level is IsolationLevel.SERIALIZABLE:
+        if store is not None and self._key is not None and self.isolation_level is IsolationLevel.SERIALIZABLE:
             from penstock.base.asyncutils import in_async_run
 
             holder = f"{store.generate_default_holder()}:{id(self)}"
@@ -161,7 +164,11 @@ class BaseTransaction(TransactionValues):
             if isinstance(taken, Raised):
                 raise taken.exc
             self._locked = holder
-        if not self.overwrite:
+
+    def look_steps(self) -> Steps:
+        """See whether the key is stored already; then it is committed."""
+        store = self._store
+        if store is not None and self._key is not None and not self.overwrite:
             # A task run looks at what it reads itself; for a block, an expired record counts as absent.
             look = store._exists_steps if self.run is None else store._stored_steps
             own = replaced(store, *self._forms("exists"))

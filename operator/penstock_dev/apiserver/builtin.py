@@ -18,6 +18,7 @@ from .pods import PodStrategy
 from .schema import Schema, Types
 from .strategies import (
     AccountStrategy,
+    ClaimStrategy,
     CountedStrategy,
     DataStrategy,
     EventStrategy,
@@ -92,6 +93,7 @@ class Builtin:
                 "", "v1", "serviceaccounts", "ServiceAccount", AccountStrategy(), columns.ACCOUNTS, ("sa",),
                 subresources={"token": ("create",)},
             ),
+            self._kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", ClaimStrategy(), columns.CLAIMS, ("pvc",), (), STATUS),
             self._kind(
                 "", "v1", "namespaces", "Namespace", NamespaceStrategy(), columns.NAMESPACES, ("ns",), subresources=STATUS,
                 selectable={"status.phase": "status.phase"}, namespaced=False, without=("deletecollection",),

@@ -165,6 +165,21 @@ PODS = (
 DATA = (NAME, Column("Data", _count("data", "binaryData")), AGE)
 SECRETS = (NAME, Column("Type", _at("type")), Column("Data", _count("data")), AGE)
 ACCOUNTS = (NAME, AGE)
+_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+CLAIMS = (
+    NAME,
+    Column("Status", _at("status", "phase")),
+    Column("Volume", _at("spec", "volumeName")),
+    Column("Capacity", _at("status", "capacity", "storage")),
+    Column(
+        "Access Modes",
+        lambda obj, now: ",".join(
+            _MODES.get(mode, mode) for mode in (obj.get("status") or {}).get("accessModes") or ()
+        ),
+    ),
+    Column("StorageClass", _at("spec", "storageClassName")),
+    AGE,
+)
 NAMESPACES = (NAME, Column("Status", _at("status", "phase")), AGE)
 LEASES = (NAME, Column("Holder", _at("spec", "holderIdentity")), AGE)
 DEFINITIONS = CREATED

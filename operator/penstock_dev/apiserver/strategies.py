@@ -112,6 +112,40 @@ class AccountStrategy(Strategy):
     returns_deleted = True
 
 
+class ClaimStrategy(Strategy):
+    """PersistentVolumeClaims: the node has a folder for each that a pod names, so they are bound as soon as they are there."""
+
+    returns_deleted = True
+
+    def create(self, obj: Object, env: Env) -> Object:
+        """Bind it, as large as it asks for."""
+        spec = {"volumeMode": "Filesystem", **(obj.get("spec") or {})}
+        asked = (spec.get("resources") or {}).get("requests") or {}
+        status = {"phase": "Bound", "accessModes": spec.get("accessModes") or [], "capacity": asked}
+        return {**obj, "spec": spec, "status": status}
+
+    def validate(self, new: Object, old: Object | None, subresource: str) -> list[FieldError]:
+        """Check what it must say, and that only its size changes."""
+        spec = new.get("spec") or {}
+        errors = []
+        modes = spec.get("accessModes") or []
+        if not modes:
+            errors.append(required("spec.accessModes", "at least 1 access mode is required"))
+        errors.extend(unsupported("spec.accessModes", mode, _MODES) for mode in modes if mode not in _MODES)
+        if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
+            errors.append(required("spec.resources[storage]"))
+        if old is not None and any(
+            spec.get(key) != (old.get("spec") or {}).get(key)
+            for key in {*spec, *(old.get("spec") or {})} - {"resources"}
+        ):
+            text = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+            errors.append(forbidden_field("spec", text))
+        return errors
+
+
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+
+
 class LeaseStrategy(Strategy):
     """Leases; a write must say which version it saw."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Unreadable, Within, rules
+from .base import OWNED_AS_A_WHOLE, Int32, Int64, Model, Time, Unreadable, Within, rules
 from .execution import INLINE_ENTRYPOINT, Execution, Parameters
 from .metadata import Conditions, ObjectMeta
 
@@ -202,6 +202,8 @@ class LastOutcome(Model):
 
 class FlowStatus(Model):
     """What is true of a Flow."""
+
+    model_config = ConfigDict(json_schema_extra=OWNED_AS_A_WHOLE)
 
     observed_generation: Int64 | None = None
     """metadata.generation of the spec that this status is about. -1: nobody has looked at it yet."""

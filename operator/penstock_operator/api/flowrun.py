@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
 from . import names
-from .base import Int32, Int64, Model, Time, Unreadable, Within, free_form, immutable, rules
-from .execution import EnvList, Execution, Image, Parameters, Resources, Retention, RunPolicy, Template
+from .base import OWNED_AS_A_WHOLE, Int32, Int64, Model, Time, Unreadable, Within, free_form, immutable, rules
+from .execution import (
+    INLINE_ENTRYPOINT,
+    EnvList,
+    Execution,
+    Image,
+    Parameters,
+    Resources,
+    Retention,
+    RunPolicy,
+    Template,
+)
 from .metadata import Conditions, ObjectMeta
 from .report import Error, Pause, Report, Result
 
@@ -57,40 +67,35 @@ class NameRef(Model):
     """Name of the object, in the same namespace."""
 
 
+def unchanged(field: str) -> Any:
+    """Return the constraint of a field whose value nobody changes; that it stays there is its object's rule."""
+    return Field(json_schema_extra=rules(("self == oldSelf", immutable(field))))
+
+
+SAME_FLOW: Final = (
+    "self.entrypoint == oldSelf.entrypoint && has(self.source) == has(oldSelf.source)"
+    " && (!has(self.source) || self.source == oldSelf.source)",
+    immutable("spec.flowSpec"),
+)
+
+
 class FlowRunSpec(Model):
     """What the user asks for."""
 
+    # A rule is evaluated by every write, also of the status, and each field that it asks an object for costs as much as that object's schema
+    # has fields. So what is asked here is only whether a field is there; what it holds is compared where it stands.
     model_config = ConfigDict(
         json_schema_extra=rules(
             ("has(self.flowRef) != has(self.flowSpec)", "exactly one of spec.flowRef and spec.flowSpec"),
-            (
-                "has(self.flowRef) == has(oldSelf.flowRef) && (!has(self.flowRef) || self.flowRef == oldSelf.flowRef)",
-                immutable("spec.flowRef"),
-            ),
-            (
-                "!has(self.flowSpec) || !has(oldSelf.flowSpec) || (self.flowSpec.entrypoint == oldSelf.flowSpec.entrypoint"
-                " && has(self.flowSpec.source) == has(oldSelf.flowSpec.source)"
-                " && (!has(self.flowSpec.source) || self.flowSpec.source == oldSelf.flowSpec.source))",
-                immutable("spec.flowSpec"),
-            ),
-            (
-                "has(self.rerunOf) == has(oldSelf.rerunOf) && (!has(self.rerunOf) || self.rerunOf == oldSelf.rerunOf)",
-                immutable("spec.rerunOf"),
-            ),
-            (
-                "has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)",
-                immutable("spec.managedBy"),
-            ),
-            (
-                "oldSelf.desiredState != 'Cancelled' || self.desiredState == 'Cancelled'",
-                "a cancellation cannot be withdrawn: create a new FlowRun",
-            ),
+            ("has(self.flowRef) == has(oldSelf.flowRef)", immutable("spec.flowRef")),
+            ("has(self.rerunOf) == has(oldSelf.rerunOf)", immutable("spec.rerunOf")),
+            ("has(self.managedBy) == has(oldSelf.managedBy)", immutable("spec.managedBy")),
         )
     )
 
-    flow_ref: NameRef | None = None
+    flow_ref: Annotated[NameRef | None, unchanged("spec.flowRef")] = None
     """The Flow to run, as it is when the run's first attempt starts. One of flowRef and flowSpec. Immutable."""
-    flow_spec: Execution | None = None
+    flow_spec: Annotated[Execution | None, Field(json_schema_extra=rules(INLINE_ENTRYPOINT, SAME_FLOW))] = None
     """The flow itself, for a run without a Flow. Immutable."""
     parameters: Parameters = None
     """Parameters by name, any JSON, laid over the flow's: top level only; a null is a value. Immutable."""
@@ -106,7 +111,17 @@ class FlowRunSpec(Model):
     """Container image for this run. Absent: the flow's. Immutable."""
     run_policy: RunPolicy | None = None
     """Deadlines, retry budgets, retention, over the flow's, field by field. Only retention may change."""
-    desired_state: DesiredState = DesiredState.RUNNING
+    desired_state: Annotated[
+        DesiredState,
+        Field(
+            json_schema_extra=rules(
+                (
+                    "oldSelf != 'Cancelled' || self == 'Cancelled'",
+                    "a cancellation cannot be withdrawn: create a new FlowRun",
+                )
+            )
+        ),
+    ] = DesiredState.RUNNING
     """What you want of the run: Running; Paused or Suspended, to stop it between two steps; Cancelled, which
     cannot be withdrawn. Leave it out of files in Git.
     """
@@ -118,11 +133,11 @@ class FlowRunSpec(Model):
     """Order in a concurrency queue: higher first. May change."""
     display_name: Annotated[str | None, Field(max_length=253)] = None
     """A name for people. To rename a run, change this."""
-    rerun_of: NameRef | None = None
+    rerun_of: Annotated[NameRef | None, unchanged("spec.rerunOf")] = None
     """Repeat this FlowRun: take the completed tasks' stored results of it and, where it is of the same flow, the
     parameters that are not given here. Immutable.
     """
-    managed_by: Annotated[str | None, names.CONTROLLER.field()] = None
+    managed_by: Annotated[str | None, names.CONTROLLER.field(), unchanged("spec.managedBy")] = None
     """Name of another controller that handles this run; Penstock's operator then leaves it alone. Immutable."""
 
 
@@ -161,7 +176,10 @@ class FlowInfo(Model):
 class Attempt(Model):
     """The attempt under way: one pod."""
 
-    number: Annotated[Int32, Field(ge=1)]
+    number: Annotated[
+        Int32,
+        Field(ge=1, json_schema_extra=rules(("self >= oldSelf", "status.attempt.number never decreases"))),
+    ]
     """Number of the attempt, from 1. Never decreases."""
     pod_name: Annotated[str, names.SUBDOMAIN.field()]
     """Name that the attempt's pod has, or will have: it is decided before the pod is made."""
@@ -228,26 +246,27 @@ class FlowRunStatus(Model):
     """What is true of a run."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            ("!has(oldSelf.state) || has(self.state)", "status.state may not be removed"),
-            (
-                f"!has(oldSelf.state) || !(oldSelf.state.type in {TERMINAL_CEL}) || self.state == oldSelf.state",
-                "a terminal state is final",
+        json_schema_extra={
+            **OWNED_AS_A_WHOLE,
+            **rules(
+                # What is there in nearly every write is asked for first.
+                ("has(self.state) || !has(oldSelf.state)", "status.state may not be removed"),
+                ("has(self.attempt) || !has(oldSelf.attempt)", "status.attempt.number never decreases"),
+                ("!has(oldSelf.completionTime) || has(self.completionTime)", "status.completionTime is final"),
             ),
-            (
-                "!has(oldSelf.attempt) || (has(self.attempt) && self.attempt.number >= oldSelf.attempt.number)",
-                "status.attempt.number never decreases",
-            ),
-            (
-                "!has(oldSelf.completionTime) || (has(self.completionTime) && self.completionTime == oldSelf.completionTime)",
-                "status.completionTime is final",
-            ),
-        )
+        }
     )
 
     observed_generation: Int64 | None = None
     """metadata.generation of the spec that this status is about. -1: nobody has looked at it yet."""
-    state: State | None = None
+    state: Annotated[
+        State | None,
+        Field(
+            json_schema_extra=rules(
+                (f"!(oldSelf.type in {TERMINAL_CEL}) || self == oldSelf", "a terminal state is final"),
+            )
+        ),
+    ] = None
     """The state of the run. A final one never changes."""
     flow: FlowInfo | None = None
     """Which flow runs, in which revision."""
@@ -263,7 +282,9 @@ class FlowRunStatus(Model):
     """When the run, or its next attempt, is due."""
     start_time: Time | None = None
     """When user code first started."""
-    completion_time: Time | None = None
+    completion_time: Annotated[
+        Time | None, Field(json_schema_extra=rules(("self == oldSelf", "status.completionTime is final")))
+    ] = None
     """When the run ended. Never changes."""
     duration: Annotated[str | None, Field(max_length=16)] = None
     """How long it took from startTime to completionTime, e.g. 3m12s. Set when the run has ended."""

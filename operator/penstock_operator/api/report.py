@@ -190,5 +190,7 @@ class Report(Model):
     """Counts of task runs, written now and then."""
     tasks: Tasks | None = None
     """The task runs, written at the end of the attempt."""
+    not_durable: Annotated[str | None, Field(max_length=512)] = None
+    """That results are persisted where they are gone with the pod, and what to do; as the flow's code asked for it."""
     pause: Pause | None = None
     """The pause that the flow is in."""

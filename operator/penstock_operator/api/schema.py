@@ -16,6 +16,7 @@ _KEEP = frozenset(
         "type", "format", "pattern", "enum", "default", "nullable", "required", "properties", "items", "additionalProperties",
         "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minimum", "maximum", "description",
         "x-kubernetes-validations", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-list-type", "x-kubernetes-list-map-keys",
+        "x-kubernetes-map-type",
     }
 )  # fmt: skip
 _DROP = frozenset({"title", "examples", "discriminator", "uniqueItems", "$defs"})

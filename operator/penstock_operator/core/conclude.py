@@ -15,7 +15,7 @@ from penstock_operator.api.flowrun import FinishedAttempt, FlowRunStatus, State,
 from .cause import with_causes
 from .conditions import conditions
 from .faults import Unusable
-from .lasting import not_durable
+from .lasting import NOT_DURABLE, not_durable
 from .limits import MESSAGE, cut, within_bounds
 from .model import Decision, Effect, Emit
 from .plan import Plan, earliest
@@ -121,10 +121,15 @@ def _degraded(s: Situation, plan: Plan, hashed: str) -> Degraded | None:
 
 
 def _not_durable(s: Situation) -> Degraded | None:
-    """Return what is wrong with the place of results that are to be persisted, by the pod that the run has or will have."""
+    """Return what is wrong with the place of results that are to be persisted: by the pod that the run has or will have, and by its report.
+
+    That results are to be persisted may be asked for by the flow's code, which the engine alone knows.
+    """
+    said = s.report.not_durable if s.report is not None else None
+    told = Degraded(NOT_DURABLE, said) if said else None
     definition = s.definition
     if definition is None or definition.execution.results is None or not definition.execution.results.persist:
-        return None
+        return told
     seen, number = s.seen, s.status.attempt.number if s.status.attempt is not None else 1
     secure, base = seen.pod_security, seen.engine_template
     try:
@@ -132,8 +137,8 @@ def _not_durable(s: Situation) -> Degraded | None:
             s.run, definition, s.policy, number, engine_image=seen.engine_image, secure=secure, base=base
         )
     except Unusable:
-        return None  # it has no pod, and says why
-    return not_durable(pod["spec"])
+        return told  # it has no pod, and says why
+    return not_durable(pod["spec"]) or told
 
 
 def _with_pod(s: Situation, status: FlowRunStatus, *, switched: bool) -> FlowRunStatus:

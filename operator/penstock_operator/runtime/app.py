@@ -99,7 +99,14 @@ class Operator:
         bucket = TokenBucket(config.api_qps, config.api_burst, clock=clock, sleep=asyncio.sleep)
         self._client = ApiClient(credentials, bucket, self.metrics, wire=wire, random=rng, clock=clock)
         self._checker = Checker()
-        self._recorder = Recorder(self._client, config.identity, self.metrics, now=now, clock=clock)
+        self._recorder = Recorder(
+            self._client,
+            config.identity,
+            self.metrics,
+            now=now,
+            clock=clock,
+            crowded=lambda: self.queue.crowded,
+        )
         memories = Memories(now, clock)
         gatherer = Gatherer(
             self._client,

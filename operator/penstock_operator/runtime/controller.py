@@ -22,6 +22,7 @@ from .crew import URGENT_WORKERS, Crew
 from .effects import Effects, Outcome
 from .errors import ApiError, UnreadableError
 from .gather import Facts, Gatherer, RunGoneError, attempt_pod, key_of_run
+from .lanes import Urgency
 from .memory import Memories
 from .metrics import Metrics
 from .queue import WorkQueue
@@ -284,4 +285,4 @@ def enqueue(queue: WorkQueue[Key], store: Store, metrics: Metrics, key: Key) -> 
     """Add a run to the queue, in the lane that it belongs to."""
     gist = store.gist(key)
     metrics.queue_added.inc()
-    queue.add(key, urgent=gist is not None and gist.urgent, late=gist is not None and gist.finished)
+    queue.add(key, gist.urgency if gist is not None else Urgency.USUAL)

@@ -32,6 +32,7 @@ from .gist import urgent
 from .memory import Memory
 from .nearby import Nearby
 from .resources import CONFIGMAPS, CORE_EVENTS, FLOWRUNS, FLOWS, PODS, Key, Resource
+from .sharedreads import SharedReads
 from .store import Store
 
 ABSENT = timedelta(seconds=1)  # many runs may wait for one ConfigMap: it is asked for no more often than this
@@ -111,6 +112,7 @@ class Gatherer:
         self._engine_template = engine_template
         self.nearby = Nearby(lambda: store.flows)
         self._absent: dict[Key, datetime] = {}
+        self._shared = SharedReads(now)
 
     def observe(self, run: FlowRun, facts: Facts, memory: Memory, ahead: float = 0.0) -> Observed:
         """Put together what is known now.
@@ -225,8 +227,11 @@ class Gatherer:
                 name = self._configmap(look, observed)
                 if name is None or name in facts.configmaps:
                     return False
-                fresh = look is Look.SOURCE and open_yet(run)
-                facts.configmaps[name] = await self._read_configmap(run, name, absent_before=fresh)
+                facts.configmaps[name] = (
+                    await self._shared.read(Key(run.metadata.namespace, name), lambda: self._read_configmap(run, name))
+                    if look is Look.REVISION
+                    else await self._read_configmap(run, name, absent_before=look is Look.SOURCE and open_yet(run))
+                )
             case Look.PARAMETERS:
                 question = to_check(observed) if facts.checked is UNKNOWN else None
                 if question is None:

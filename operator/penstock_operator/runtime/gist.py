@@ -15,8 +15,10 @@ from penstock_operator.api.flowrun import DesiredState, FlowRun, StateType
 from penstock_operator.core.family import parent_of
 from penstock_operator.core.flows.history import Kin
 from penstock_operator.core.observe import Pod
+from penstock_operator.core.reports import final_report, own_report
 
 from .kin import kin_of, kin_of_run
+from .lanes import Urgency
 from .resources import FLOWRUNS, FLOWS, Key, Resource
 
 NEW: Final = "New"
@@ -30,7 +32,7 @@ class Gist:
     Attributes:
         state: its state's type; New: none yet.
         finished: it has ended; only its retention is left.
-        urgent: it is to end: its requests don't wait behind those of runs that begin.
+        urgency: its lane in the queue.
         large: so large that few of its kind are to be in memory at the same time.
         refers: the objects that it waits for by name; none where it has what it needs.
         kin: what it is to its Flow and to other runs; None: nothing.
@@ -39,7 +41,7 @@ class Gist:
 
     state: str
     finished: bool = False
-    urgent: bool = False
+    urgency: Urgency = Urgency.USUAL
     large: bool = False
     refers: tuple[tuple[Resource, Key], ...] = ()
     kin: Kin | None = None
@@ -48,7 +50,7 @@ class Gist:
 
 @cache
 def _ended(state: str) -> Gist:
-    return Gist(state, finished=True)
+    return Gist(state, finished=True, urgency=Urgency.LATE)
 
 
 def of_finished(raw: Mapping[str, Any]) -> Gist | None:
@@ -57,7 +59,7 @@ def of_finished(raw: Mapping[str, Any]) -> Gist | None:
     if not isinstance(state, str) or state not in _TERMINAL:
         return None
     kin = kin_of(raw)
-    return _ended(state) if kin is None else Gist(state, finished=True, kin=kin)
+    return _ended(state) if kin is None else Gist(state, finished=True, urgency=Urgency.LATE, kin=kin)
 
 
 def of_run(key: Key, run: FlowRun, *, large: bool) -> Gist:
@@ -65,10 +67,11 @@ def of_run(key: Key, run: FlowRun, *, large: bool) -> Gist:
     state = run.status.state
     if state is not None and state.type.terminal:
         kin = kin_of_run(run)
-        return _ended(state.type.value) if kin is None else Gist(state.type.value, finished=True, kin=kin)
+        ended = _ended(state.type.value)
+        return ended if kin is None else replace(ended, kin=kin)
     return Gist(
         state.type.value if state is not None else NEW,
-        urgent=urgent(run),
+        urgency=_urgency(run),
         large=large,
         refers=tuple(_references(key, run)),
         kin=kin_of_run(run),
@@ -82,6 +85,17 @@ def urgent(run: FlowRun) -> bool:
     if state is not None and state.type.terminal:
         return False
     return run.spec.desired_state is DesiredState.CANCELLED or run.metadata.deletion_timestamp is not None
+
+
+def _urgency(run: FlowRun) -> Urgency:
+    """Return the lane of a run that lives."""
+    state = run.status.state
+    if urgent(run):
+        return Urgency.URGENT
+    if final_report(own_report(run)) is not None:
+        return Urgency.ENDING
+    begun = state is not None and state.type is StateType.PENDING and run.status.attempt is not None
+    return Urgency.BEGUN if begun else Urgency.USUAL
 
 
 def _references(key: Key, run: FlowRun) -> list[tuple[Resource, Key]]:

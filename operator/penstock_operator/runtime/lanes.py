@@ -5,11 +5,23 @@ Pure. Neighbour: `queue` has a lane for each urgency.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from enum import IntEnum
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+
+
+class Urgency(IntEnum):
+    """The lanes, in order. What ends is told before what begins: that something runs is often no news any more when its turn comes."""
+
+    URGENT = 0  # it is to end
+    ENDING = 1  # its engine has said how it ended
+    USUAL = 2
+    BEGUN = 3  # it has its pod, and shows that next
+    LATE = 4  # it has ended
 
 
 class Lane(Generic[K]):
@@ -47,14 +59,17 @@ class Lane(Generic[K]):
         self._left(group, keys)
         return since
 
-    def take(self, rank: Callable[[Hashable], int | None]) -> tuple[K, float] | None:
+    def take(self, rank: Callable[[Hashable], int | None], until: float = math.inf) -> tuple[K, float] | None:
         """Take the next key of the next group of the lowest rank, 0 being the lowest; None: there is none.
 
         Args:
             rank: of a group; None: it has no turn now.
+            until: the next key of a group has its turn if it waits since then, or longer.
         """
         best: tuple[int, Hashable] | None = None
-        for group in self._groups:
+        for group, waiting in self._groups.items():
+            if until < math.inf and next(iter(waiting.values())) > until:
+                continue
             its = rank(group)
             if its is not None and (best is None or its < best[0]):
                 best = (its, group)

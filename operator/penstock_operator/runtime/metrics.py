@@ -80,7 +80,10 @@ class Metrics:
         )
         self.orphans = Counter("penstock_pods_orphaned", "Pods that were ended since their run was gone", registry=r)
         self.posted = Counter(
-            "penstock_events_posted", "Kubernetes Events by what became of them", ["outcome"], registry=r
+            "penstock_events_posted",
+            "Kubernetes Events by what became of them; shed: of what went well while many runs waited",
+            ["outcome"],
+            registry=r,
         )
         self.leader = Gauge("penstock_leader", "1: this operator decides; 0: it stands by", registry=r)
         self.synced = Gauge("penstock_caches_synced", "1: the caches hold what the API server listed", registry=r)

@@ -1,10 +1,12 @@
 """The work queue: which runs are to be looked at, and when.
 
-A key is in it once however often it is added; a key that is being worked on is not handed out a second time but remembered, and handed
-out when its worker is done; a key may be added for later (one time a key: the last decision knows best); a key that failed waits longer
-each time. That is client-go's discipline. Three lanes: cancellations go before runs that live, these before runs that have ended. Within a
-lane groups (namespaces) take turns, so that a crowd in one delays its own only; and a group whose keys are slow holds so many workers and
-no more. Times are monotonic; one timer runs, for the earliest of them, and none while nothing waits.
+A key is in it once however often it is added; a key that is being worked on is not handed out a second time but remembered, and handed out
+when its worker is done; a key may be added for later (one time a key: the last decision knows best); a key that failed waits longer each
+time. That is client-go's discipline. Five lanes: cancellations go first, then runs whose engine has said how they ended, then what is new,
+then runs that only show that they run (where many wait, most have ended before that is their turn, and one write says both), at last those
+that have ended; the last two have a turn now and then, whatever waits. Within a lane groups (namespaces) take turns, so that a crowd in one
+delays its own only; and a group whose keys are slow holds so many workers and no more. Times are monotonic; one timer runs, for the
+earliest of them, and none while nothing waits.
 Neighbours: `lanes` holds the keys that are ready, `crew` takes them.
 """
 
@@ -12,32 +14,27 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import partial
 from typing import Generic, TypeVar
 
-from .lanes import Lane
+from .lanes import Lane, Urgency
 
 K = TypeVar("K", bound=Hashable)
 
 FIRST_BACKOFF = 0.05  # seconds; client-go begins at 5 ms, but each of our tries may cost live reads
 LONGEST_BACKOFF = 60.0
 LATE_AT_ONCE = 2  # keys of the last lane in work
+BEGUN_SECONDS = 1.0  # how long what has begun waits at least, where other keys do
+BEGUN_TURN = 4  # each so-manieth key is one that has begun, if there is any: who looks at it wants to know
 LATE_TURN = 16  # each so-manieth key is one of the last lane, if there is any: it must not starve either
 FAIR_TURN = 4  # each so-manieth key goes to the next group, though others of it are slow
+CROWD = 32  # keys: twice the usual workers
 SLOW_OF_A_GROUP = 16  # slow keys of one group at the same time
 SLOW_OF_A_LANE = 96  # and of all
-
-
-class Urgency(IntEnum):
-    """The lanes, in order."""
-
-    URGENT = 0
-    USUAL = 1
-    LATE = 2
 
 
 @dataclass(slots=True)
@@ -92,6 +89,11 @@ class WorkQueue(Generic[K]):
         return sum(len(lane) for lane in self._lanes)
 
     @property
+    def crowded(self) -> bool:
+        """Whether more live keys wait than are seen to at once."""
+        return len(self) - len(self._lanes[Urgency.LATE]) > CROWD
+
+    @property
     def delayed(self) -> int:
         """How many keys have a time set."""
         return len(self._due)
@@ -113,11 +115,11 @@ class WorkQueue(Generic[K]):
         """Seconds for which keys have waited, and none was taken or done; 0 while nothing waits."""
         return self._clock() - self._progress if len(self) else 0.0
 
-    def add(self, key: K, *, urgent: bool = False, late: bool = False) -> None:
+    def add(self, key: K, urgency: Urgency = Urgency.USUAL) -> None:
         """Hand the key to a worker as soon as one is free; a key that waits already moves to the better lane."""
         if self._closed:
             return
-        self._put(key, self._clock(), Urgency.URGENT if urgent else Urgency.LATE if late else Urgency.USUAL)
+        self._put(key, self._clock(), urgency)
 
     def add_after(self, key: K, delay: float, *, late: bool = False) -> None:
         """Hand the key out after so many seconds, in place of a time set before."""
@@ -235,17 +237,17 @@ class WorkQueue(Generic[K]):
         self._wake()
 
     def _take(self, *, urgent_only: bool) -> tuple[K, float] | None:
-        first, usual, late = self._lanes
-        if self._turn % LATE_TURN == LATE_TURN - 1:
-            usual, late = late, usual
-        for lane in (first,) if urgent_only else (first, usual, late):
-            urgent = lane is first
-            if self._slow[urgent, _ALL] >= SLOW_OF_A_LANE or (lane is self._lanes[Urgency.LATE] and not self._idle()):
+        for urgency in (Urgency.URGENT,) if urgent_only else _order(self._turn):
+            lane, urgent = self._lanes[urgency], urgency is Urgency.URGENT
+            if self._slow[urgent, _ALL] >= SLOW_OF_A_LANE or (urgency is Urgency.LATE and not self._idle()):
                 continue
-            taken = lane.take(partial(self._rank, urgent, self._turn % FAIR_TURN == 0))
+            # Where there is more to do, what has begun may wait for a moment: most of it has ended then.
+            patient = urgency is Urgency.BEGUN and len(self._lanes[Urgency.USUAL]) > 0
+            until = self._clock() - BEGUN_SECONDS if patient else math.inf
+            taken = lane.take(partial(self._rank, urgent, self._turn % FAIR_TURN == 0), until)
             if taken is not None:
                 self._turn += 1
-                self._working[taken[0]] = work = _Work(self._clock(), Urgency(self._lanes.index(lane)))
+                self._working[taken[0]] = work = _Work(self._clock(), urgency)
                 self._busy[work.urgency] += 1
                 self._progress = self._clock()
                 return taken
@@ -253,7 +255,7 @@ class WorkQueue(Generic[K]):
 
     def _idle(self) -> bool:
         """Whether there is time for what has ended: not beside much else of the kind, and beside what lives only when it is its turn."""
-        usual = self._busy[Urgency.USUAL] + self._busy[Urgency.URGENT]
+        usual = self._busy.total() - self._busy[Urgency.LATE]
         return self._busy[Urgency.LATE] < LATE_AT_ONCE and (not usual or self._turn % LATE_TURN == LATE_TURN - 1)
 
     def _rank(self, urgent: bool, equal: bool, group: Hashable) -> int | None:
@@ -291,3 +293,13 @@ class WorkQueue(Generic[K]):
 
 
 _ALL = object()
+
+
+def _order(turn: int) -> tuple[Urgency, ...]:
+    """Return in which order lanes are asked for the key of this turn."""
+    usual: tuple[Urgency, ...] = (Urgency.USUAL, Urgency.BEGUN)
+    if turn % BEGUN_TURN == BEGUN_TURN - 2:  # not the turn of what has ended
+        usual = (Urgency.BEGUN, Urgency.USUAL)
+    if turn % LATE_TURN == LATE_TURN - 1:
+        return (Urgency.URGENT, Urgency.LATE, Urgency.ENDING, *usual)
+    return (Urgency.URGENT, Urgency.ENDING, *usual, Urgency.LATE)

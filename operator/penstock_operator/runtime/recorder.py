@@ -1,8 +1,9 @@
 """Kubernetes Events about runs and Flows (events.k8s.io/v1): best effort, behind everything else, and never the same one twice in a row.
 
 Events are for people who look at `kubectl describe`. They wait in a bounded queue and are sent by one task; what does not fit, or is
-refused, is counted and dropped. An Event that repeats becomes a series on the first one, as the API wants it. Names grow with time:
-`kubectl describe` shows Events by name.
+refused, is counted and dropped. Where more runs wait than are seen to, what goes well is not told in Events, which would cost those runs
+their time: each change stands in the run's own status. Warnings are told always, and have the place of what goes well where there is none.
+An Event that repeats becomes a series on the first one, as the API wants it. Names grow with time: `kubectl describe` shows Events by name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections import OrderedDict
+import math
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +29,10 @@ from .metrics import Metrics
 from .resources import EVENTS
 
 CONTROLLER: Final = f"{GROUP}/operator"
+NORMAL: Final = "Normal"
 QUEUED = 1000
+BACKLOG = 16  # Events that wait for the one that is being sent
+PRESSED_SECONDS = 2.0
 REMEMBERED = 4096
 SERIES_SECONDS = 360.0  # a repetition within six minutes belongs to the series, as client-go has it
 NOTE_BYTES = 1024  # the API server says characters, and counts bytes
@@ -60,6 +65,7 @@ class Recorder:
         metrics: where outcomes are counted.
         now: the wall clock, UTC.
         clock: monotonic seconds.
+        crowded: whether more runs wait than are seen to.
     """
 
     def __init__(
@@ -70,18 +76,25 @@ class Recorder:
         *,
         now: Callable[[], datetime],
         clock: Callable[[], float],
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._instance = instance[:128]
         self._metrics = metrics
         self._now = now
         self._clock = clock
-        self._queue: asyncio.Queue[_Item] = asyncio.Queue(QUEUED)
+        self._crowded = crowded
+        self._pressed_until = -math.inf
+        self._waiting: deque[_Item] = deque()
+        self._news = asyncio.Event()
         self._sent: OrderedDict[tuple[str, str, str, str, str], _Sent] = OrderedDict()
         self._last = 0
 
     def emit(self, meta: ObjectMeta, event: Emit, kind: str = "FlowRun") -> None:
         """Queue an Event about the object of this kind and metadata; never waits, never fails."""
+        if event.type == NORMAL and kind == "FlowRun" and self._pressed():
+            self._metrics.posted.labels("shed").inc()
+            return
         note = cut(event.note, NOTE_BYTES)
         about = (meta.uid, event.type, event.reason, event.action, note)
         now = self._now()
@@ -110,15 +123,34 @@ class Recorder:
                 "resourceVersion": meta.resource_version,
             },
         }
-        try:
-            self._queue.put_nowait(_Item(meta.namespace, about, body, time))
-        except asyncio.QueueFull:
-            self._metrics.posted.labels("dropped").inc()
+        if len(self._waiting) >= QUEUED and not self._make_room(event.type):
+            return
+        self._waiting.append(_Item(meta.namespace, about, body, time))
+        self._news.set()
+
+    def _pressed(self) -> bool:
+        """Whether there is, or was a moment ago, more to do than is done: runs that wait, or Events that do."""
+        if self._crowded() or len(self._waiting) > BACKLOG:
+            self._pressed_until = self._clock() + PRESSED_SECONDS
+        return self._clock() < self._pressed_until
+
+    def _make_room(self, kind: str) -> bool:
+        """Drop something for an Event of this type; say whether it has a place."""
+        self._metrics.posted.labels("dropped").inc()
+        if kind == NORMAL:
+            return False
+        # The oldest that tells of what goes well, else the oldest of all.
+        at = next((n for n, item in enumerate(self._waiting) if item.body["type"] == NORMAL), 0)
+        del self._waiting[at]
+        return True
 
     async def run(self) -> None:
         """Send what is queued, until cancelled."""
         while True:
-            item = await self._queue.get()
+            while not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            item = self._waiting.popleft()
             try:
                 outcome = await self._send(item)
             except ApiError as error:

@@ -227,7 +227,10 @@ class Store:
         """
         key = key_of(raw)
         self.apply(FLOWRUNS, raw, own=key)
-        known = self.run(key)
+        entry = self.runs.entry(key)
+        # What has ended was packed a moment ago, and is at hand.
+        packed = entry is not None and entry.version == version(raw) and entry.gist is not None and entry.gist.finished
+        known = self.run(key) if not packed else None
         if known is not None and known.metadata.uid == raw["metadata"]["uid"]:
             return known
         try:

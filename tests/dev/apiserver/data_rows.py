@@ -16,6 +16,7 @@ from tests.dev.apiserver.rows import (
     widget,
 )
 
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 DEPLOYMENTS = "/apis/apps/v1/namespaces/table/deployments"
 DEPLOYMENT = {
     "metadata": {"name": "d"},
@@ -127,6 +128,42 @@ DATA = [
         ignore=("message",),
     ),
     Row("secret: deleted", 200, "DELETE", f"{NS}/secrets/s"),
+    Row(
+        "pvc: created",
+        201,
+        "POST",
+        f"{NS}/persistentvolumeclaims",
+        {"metadata": {"name": "results"}, "spec": CLAIM},
+        ignore=("status", "metadata"),
+        says='"volumeMode": "Filesystem"',
+    ),
+    Row(
+        "pvc: says nothing",
+        422,
+        "POST",
+        f"{NS}/persistentvolumeclaims",
+        {"metadata": {"name": "empty"}, "spec": {}},
+        ignore=("message", "details"),
+        says="at least 1 access mode is required",
+    ),
+    Row(
+        "pvc: no such mode",
+        422,
+        "POST",
+        f"{NS}/persistentvolumeclaims",
+        {"metadata": {"name": "odd"}, "spec": {**CLAIM, "accessModes": ["Sometimes"]}},
+        says='Unsupported value: \\"Sometimes\\"',
+    ),
+    Row(
+        "pvc: another mode",
+        422,
+        "PATCH",
+        f"{NS}/persistentvolumeclaims/results",
+        {"spec": {"accessModes": ["ReadWriteMany"]}},
+        MERGE,
+        ignore=("message", "details"),
+        says="spec is immutable after creation",
+    ),
     Row("sa: created", 201, "POST", f"{NS}/serviceaccounts", {"metadata": {"name": "runner"}}),
     Row(
         "sa: token",
