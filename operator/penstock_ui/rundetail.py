@@ -78,6 +78,7 @@ class Detail:
         attempts: rows below `facts.ATTEMPTS`.
         ran: how long each attempt ran, in words, by its number.
         parent: name of the run that started it; empty: nobody's.
+        flow: name of the Flow that it refers to; empty: its flow is its own.
         logged: numbers of the attempts whose log is there.
         history: what happened, the oldest first.
         tasks: the task runs of the attempt that is looked at.
@@ -101,6 +102,7 @@ class Detail:
     attempts: Sequence[Sequence[str]]
     ran: Mapping[int, str]
     parent: str
+    flow: str
     logged: Sequence[int]
     history: Sequence[Moment]
     tasks: Tasks | None
@@ -148,6 +150,7 @@ def detail(run: Run, look: Look, program: str, now: float, *, limit: int = SHOWN
         attempts=facts.attempts(run, _exit_code(run, pods) if run.finished else ""),
         ran=_ran(run),
         parent=run_row(run.body).parent,
+        flow=str((run.body["spec"].get("flowRef") or {}).get("name") or ""),
         logged=list(watch.attempts) if watch is not None else (),
         history=history(run, pods, events)[-_MOST_MOMENTS:],
         tasks=_tasks(run, look, now, limit),
