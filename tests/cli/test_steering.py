@@ -53,7 +53,7 @@ def test_what_is_wanted_of_runs(at: Stage, penstock: Penstock, command: str, sta
     assert (wanted(at), wanted(at, "two")) == (state, "Running")
     assert penstock(command, "fr", "one", "-o", "jsonpath={.spec.desiredState}").out == state
     done = penstock(command, "pod/one")
-    assert done.code == 1
+    assert done.code == 2
     assert "pod/one is no FlowRun" in done.err
 
 
