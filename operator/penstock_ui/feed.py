@@ -100,7 +100,7 @@ class Feed:
         self._source = source
         self._path = path
         self._namespace = namespace
-        self._sink = sink
+        self.sink = sink
         self._clock = clock
         self._sleep = sleep
         self._version = ""
@@ -139,14 +139,14 @@ class Feed:
             for item in body.get("items") or []:
                 if (key := _key(item)) is not None:
                     shown.add(key)
-                    self._sink.put(item)
+                    self.sink.put(item)
             del body
             more = {"continue": metadata["continue"]} if metadata.get("continue") else {}
             if not more:
                 break
             # Thousands of objects: others get their turn between the pages.
             await asyncio.sleep(0)
-        self._sink.keep_only(self._namespace, shown)
+        self.sink.keep_only(self._namespace, shown)
         self._version = str(metadata.get("resourceVersion") or "")
         self._heard()
         self.synced.set()
@@ -177,9 +177,9 @@ class Feed:
         if kind in ("OPENED", "BOOKMARK") or (key := _key(found)) is None:
             return
         if kind == "DELETED":
-            self._sink.drop(key, str(found["metadata"].get("uid", "")))
+            self.sink.drop(key, str(found["metadata"].get("uid", "")))
         else:
-            self._sink.put(found, size=size)
+            self.sink.put(found, size=size)
 
     async def _ask(self) -> None:
         """Ask for anything: a watch over a connection that leads nowhere any more is as quiet as one of a quiet cluster."""
@@ -196,7 +196,7 @@ class Feed:
         self.heard = self._clock()
         if self.blind is not None:
             self.blind = None
-            self._sink.touch()
+            self.sink.touch()
 
     def _lost(self, error: ApiError) -> None:
         refused = error.code in (errors.UNAUTHORIZED, errors.FORBIDDEN, errors.NOT_FOUND)
@@ -205,7 +205,7 @@ class Feed:
         if blind != self.blind:
             log.warning("nothing is heard of %s: %s", self._path, error)
             self.blind = blind
-            self._sink.touch()
+            self.sink.touch()
 
 
 def _key(item: Mapping[str, Any]) -> Key | None:

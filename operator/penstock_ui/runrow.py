@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock_reading.slots import place
+
 from .objects import Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from penstock_reading.slots import Place
 
 __all__ = ["ENDED", "STATES", "UNSEEN", "RunRow", "run_row", "seconds_of"]
 
@@ -44,6 +48,8 @@ class RunRow:
         progress: its summary.
         labels: its labels.
         parent: name of the run that started it and owns it; empty: nobody's.
+        place: whether it holds the slots of its Flow, or waits for them.
+        priority: in that queue.
     """
 
     key: Key
@@ -61,6 +67,8 @@ class RunRow:
     progress: str
     labels: tuple[tuple[str, str], ...]
     parent: str = ""
+    place: Place = ""
+    priority: int = 0
 
     @property
     def over(self) -> bool:
@@ -104,6 +112,8 @@ def run_row(body: Mapping[str, Any]) -> RunRow:
         progress=str(_map(_map(status.get("report")).get("progress")).get("summary") or ""),
         labels=tuple((_shared(name), _shared(value)) for name, value in _map(metadata.get("labels")).items()),
         parent=_parent(metadata.get("ownerReferences")),
+        place=place(spec, status),
+        priority=priority if isinstance(priority := spec.get("priority"), int) else 0,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from penstock_operator.runtime.resources import FLOWRUNS
+from penstock_operator.runtime.resources import FLOWRUNS, FLOWS
 
 from . import pages, signin
 from .access import FRESH_SECONDS, AwayError, StrangerError
@@ -94,7 +94,10 @@ def application(
 
 def _feeds(site: Site, namespace: str | None) -> list[Feed]:
     """What fills a site from a namespace (None: from all)."""
-    return [Feed(site.client, FLOWRUNS.path(namespace), namespace, site.runs)]
+    return [
+        Feed(site.client, FLOWRUNS.path(namespace), namespace, site.runs),
+        Feed(site.client, FLOWS.path(namespace), namespace, site.flows),
+    ]
 
 
 async def _closing(app: web.Application) -> AsyncIterator[None]:

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from .access import FRESH_SECONDS
+from .flowrow import flow_row
+from .flowwatch import FlowWatch, LimitsWatch
 from .objects import Key, Objects
+from .operatorwatch import OperatorWatch
 from .podlog import LogKey, PodLog
 from .pool import Pool
 from .runrow import run_row
@@ -29,7 +32,12 @@ if TYPE_CHECKING:
     from .access import Access, Caller
     from .client import Client
     from .feed import Blind, Feed
+    from .flowrow import FlowRow
     from .runrow import RunRow
+
+# Beside those of the runs, which are more and larger.
+_FLOWS_PACKED_BYTES: Final = 8 * 2**20
+_MOST_LIMITS: Final = 50
 
 __all__ = ["SHARED", "Link", "Shared", "Site", "caller_of", "note", "page", "rendered", "site_of"]
 
@@ -74,10 +82,14 @@ class Site:
         namespaces: those that are shown; None: all.
         program: what commands to copy begin with.
         runs: the runs.
+        flows: the Flows.
         feeds: what fills the read model.
         clock: seconds since the epoch.
         watches: pods and Events of runs that somebody looks at.
         logs: logs that somebody looks at.
+        flow_watches: revisions and Events of Flows that somebody looks at.
+        limits: limits of concurrency groups, by namespace, while somebody looks.
+        operators: operators, while somebody looks.
         over: it is closed: who still looks at it loads the page again.
     """
 
@@ -85,22 +97,30 @@ class Site:
     namespaces: tuple[str, ...] | None
     program: str = "penstock"
     runs: Objects[RunRow] = field(default_factory=lambda: Objects(run_row))
+    flows: Objects[FlowRow] = field(default_factory=lambda: Objects(flow_row, packed=_FLOWS_PACKED_BYTES))
     feeds: list[Feed] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     over: bool = False
     watches: Pool[tuple[Key, str], RunWatch] = field(init=False)
     logs: Pool[LogKey, PodLog] = field(init=False)
+    flow_watches: Pool[tuple[Key, str], FlowWatch] = field(init=False)
+    limits: Pool[str, LimitsWatch] = field(init=False)
+    operators: Pool[str, OperatorWatch] = field(init=False)
 
     def __post_init__(self) -> None:
         self.watches = Pool(lambda of: RunWatch(self.client, self.runs, *of))
         self.logs = Pool(lambda key: PodLog(self.client, key))
+        self.flow_watches = Pool(lambda of: FlowWatch(self.client, self.flows, *of))
+        self.limits = Pool(lambda namespace: LimitsWatch(self.client, namespace), most=_MOST_LIMITS)
+        self.operators = Pool(lambda _: OperatorWatch(self.client, self.clock))
 
     def end(self) -> None:
         """Forget everything, and end what is read while somebody looks."""
         self.over = True
-        self.watches.end()
-        self.logs.end()
+        for pool in (self.watches, self.logs, self.flow_watches, self.limits, self.operators):
+            pool.end()
         self.runs.keep_only(None, set())
+        self.flows.keep_only(None, set())
 
     @property
     def several(self) -> bool:
@@ -109,15 +129,22 @@ class Site:
 
     @property
     def blind(self) -> Blind | None:
-        """Since when nothing is heard of what is shown, and why; None: all is well."""
-        return min((feed.blind for feed in self.feeds if feed.blind), key=lambda blind: blind.since, default=None)
+        """Since when nothing is heard of the runs, and why; None: all is well."""
+        return self.blind_of(self.runs)
 
-    async def listed(self) -> None:
-        """Wait a moment for the first list: then the first page is whole without a script."""
+    def blind_of(self, objects: Objects[Any]) -> Blind | None:
+        """Since when nothing is heard of some objects, and why; None: all is well."""
+        found = (feed.blind for feed in self.feeds if feed.blind and feed.sink is objects)
+        return min(found, key=lambda blind: blind.since, default=None)
+
+    async def listed(self, *objects: Objects[Any]) -> None:
+        """Wait a moment for the first list of runs, and of other objects: then the first page is whole without a script."""
+        wanted = [feed for feed in self.feeds if any(feed.sink is each for each in (self.runs, *objects))]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LIST_SECONDS):
-                for feed in self.feeds:
-                    await feed.synced.wait()
+                for feed in wanted:
+                    if not (feed.blind and feed.blind.refused):
+                        await feed.synced.wait()
 
 
 _FIRST_LIST_SECONDS: Final = 0.4

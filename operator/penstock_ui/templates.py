@@ -13,7 +13,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from penstock_reading import facts
+from penstock_reading import facts, flows
 from penstock_reading.spans import duration
 from penstock_reading.timeline import span
 from penstock_reading.visible import escaped
@@ -27,7 +27,7 @@ FOLDER: Final = Path(__file__).parent / "templates"
 _SIGNS: Final = {
     "New": "○", "Scheduled": "◷", "Pending": "◌", "Running": "▶", "Paused": "‖", "Cancelling": "◍",
     "Completed": "✓", "Failed": "✕", "Crashed": "!", "Cancelled": "⊘", "Cached": "↺", "NotReady": "✕",
-    "AwaitingRetry": "↻",
+    "AwaitingRetry": "↻", "Ready": "✓", "Stalled": "✕", "Suspended": "‖",
 }  # fmt: skip
 
 
@@ -43,7 +43,10 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
     )
     made.globals["asset"] = address
-    made.globals["headings"] = {"attempts": facts.ATTEMPTS, "conditions": facts.CONDITIONS, "events": facts.EVENTS}
+    made.globals["headings"] = {
+        "attempts": facts.ATTEMPTS, "conditions": facts.CONDITIONS, "events": facts.EVENTS, "schedules": flows.SCHEDULES,
+        "next": flows.NEXT,
+    }  # fmt: skip
     made.filters.update(
         ago=_ago, lasted=duration, span=span, stamp=_stamp, clock=_clock, daytime=_daytime, sign=_sign, pretty=_pretty
     )

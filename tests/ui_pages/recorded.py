@@ -70,6 +70,10 @@ class Recorded(Client):
 
     Attributes:
         runs: what the list of runs shows.
+        flows: all Flows.
+        configmaps: all ConfigMaps.
+        leases: all Leases.
+        refused: words by the end of a path: what may not be asked.
         pods: all pods.
         events: all Events.
         logs: lines by pod.
@@ -81,6 +85,10 @@ class Recorded(Client):
     def __init__(self, *runs: JSON) -> None:
         super().__init__(Credentials(Endpoint("http://recorded", "default"), lambda: None, clock=lambda: 0.0))
         self.runs = list(runs)
+        self.flows: list[JSON] = []
+        self.configmaps: list[JSON] = []
+        self.leases: list[JSON] = []
+        self.refused: dict[str, str] = {}
         self.pods: list[JSON] = []
         self.events: list[JSON] = []
         self.logs: dict[str, list[str]] = {}
@@ -100,18 +108,29 @@ class Recorded(Client):
             at, size = int(query.get("continue", "0")), int(query.get("limit", "500"))
             more = {"continue": str(at + size)} if at + size < len(self.runs) else {}
             return {"metadata": {"resourceVersion": str(self._version), **more}, "items": self.runs[at : at + size]}
+        for end, why in self.refused.items():
+            if path.endswith(end):
+                raise ApiError(403, "Forbidden", why, what=path)
+        if path.endswith("/flows"):
+            return {"metadata": {"resourceVersion": "1"}, "items": self.flows}
+        if path.endswith("/configmaps"):
+            return {"items": self.configmaps}
+        if path.endswith("/leases"):
+            return {"items": self.leases}
+        if path.endswith("/pods") and "component=operator" in query["labelSelector"]:
+            return {"items": [p for p in self.pods if "app.kubernetes.io/component" in p["metadata"]["labels"]]}
         if path.endswith("/pods"):
             return {
                 "items": [
                     p
                     for p in self.pods
-                    if query["labelSelector"].endswith(p["metadata"]["labels"]["penstock.dev/flow-run-uid"])
+                    if query["labelSelector"].endswith(p["metadata"]["labels"].get("penstock.dev/flow-run-uid", "none"))
                 ]
             }
         if path.endswith("/events"):
             return {"items": self.events}
         name = path.rpartition("/")[2]
-        for each in (*self.runs, *self.pods):
+        for each in (*self.runs, *self.pods, *self.flows, *self.configmaps):
             if each["metadata"]["name"] == name:
                 return dict(each)
         raise ApiError(404, "NotFound", f"{name} not found", what=path)
@@ -134,6 +153,10 @@ class Recorded(Client):
     async def lines(self, path: str, params: Mapping[str, str], *, quiet: float | None = None) -> AsyncIterator[bytes]:
         self._ask(path)
         name = path.split("/")[-2]
+        if path.endswith("/proxy/metrics"):
+            name = path.split("/")[-3].partition(":")[0]
+            if not self.logs.get(name):
+                raise ApiError(403, "Forbidden", 'cannot get resource "pods/proxy"', what=path)
         for number, line in enumerate(self.logs.get(name, [])):
             stamp = f"2026-11-30T04:00:00.{number:09}Z "
             yield f"{stamp if 'timestamps' in params else ''}{line}".encode()

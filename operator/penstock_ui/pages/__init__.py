@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..site import Link
-from . import run, runlog, runs
+from . import flow, flows, groups, operator, run, runlog, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,5 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LINKS", "ROUTES"]
 
-LINKS: Final = (Link("Runs", "/runs"),)
-ROUTES: Final[tuple[Callable[[web.Application], None], ...]] = (runs.add, run.add, runlog.add)
+LINKS: Final = (
+    Link("Runs", "/runs"),
+    Link("Flows", "/flows"),
+    Link("Groups", "/groups"),
+    Link("Operator", "/operator"),
+)
+ROUTES: Final[tuple[Callable[[web.Application], None], ...]] = (
+    runs.add, run.add, runlog.add, flows.add, flow.add, groups.add, operator.add,
+)  # fmt: skip
