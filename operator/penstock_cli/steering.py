@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .absent import with_near
 from .answering import answer
 from .errors import CliError
 from .exits import Exit, worst
 from .kinds import FLOW, FLOWRUN
-from .nearness import with_near
 from .runs import Run, not_found
 from .terminal import say
 

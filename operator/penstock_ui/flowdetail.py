@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Compared", "FlowDetail", "PoolView", "compared", "detail", "pool_views"]
 
-_TIMES: Final = 10
 _RUNS: Final = 12
 _SHOWN: Final = 50
 
@@ -97,6 +96,7 @@ def detail(
     all_flows: Iterable[FlowRow],
     limits: Mapping[str, str] | None,
     told: Iterable[Mapping[str, Any]],
+    times: tuple[Sequence[Sequence[str]], Sequence[str]],
     program: str,
     now: datetime,
 ) -> FlowDetail:
@@ -108,6 +108,7 @@ def detail(
         all_flows: of its namespace: they share its groups.
         limits: of the groups; None: not known.
         told: Events about it.
+        times: its next times below `flows.NEXT`, and what is wrong with schedules.
         program: what commands begin with.
         now: in UTC.
     """
@@ -115,10 +116,9 @@ def detail(
     name = str(body["metadata"]["name"])
     own = [run for run in runs if run.flow == name]
     state, message = flows.state(body)
-    times, faults = flows.next_times(spec, now, _TIMES)
     return FlowDetail(
         state, message, str(spec.get("description") or ""), list(flows.facts(body, now)), chart(own, now.timestamp()), own[:_RUNS],
-        flows.schedules(body, now), times, faults, pool_views(slots.pools(name, spec, limits), runs, all_flows),
+        flows.schedules(body, now), *times, pool_views(slots.pools(name, spec, limits), runs, all_flows),
         actions(body, program), conditions(status), events(told),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from penstock_operator.api.paths import NotANameError
 from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.resources import FLOWS
+from penstock_reading import flows
 
 from ..flowdetail import compared, detail
 from ..live import Patch, Sent, stream
@@ -25,6 +26,8 @@ __all__ = ["add"]
 
 _REGIONS: Final = ("head", "side", "next", "chart", "slots", "revisions", "commands", "more")
 _READ_SECONDS: Final = 0.3
+_TIMES: Final = 10
+_TIMES_SECONDS: Final = 5.0
 
 
 def add(app: web.Application) -> None:
@@ -60,6 +63,7 @@ class _View:
         self._gone = False
         self._watch: FlowWatch | None = None
         self._limits: LimitsWatch | None = None
+        self._times: tuple[tuple[Any, int], tuple[Any, Any]] | None = None
         self.key = Key(request.match_info["namespace"], request.match_info["name"])
         self.changed = asyncio.Event()
 
@@ -89,6 +93,7 @@ class _View:
             [row for row in self._site.flows.rows if row.key.namespace == namespace],
             limits.limits if limits is not None else None,
             watch.events if watch is not None else (),
+            self._next_times(self._body, now),
             self._site.program,
             now,
         )
@@ -99,6 +104,13 @@ class _View:
             "current": str((self._body.get("status") or {}).get("revision") or ""),
             "compared": compared(found, query.get("before", ""), query.get("after", "")),
         }  # fmt: skip
+
+    def _next_times(self, body: dict[str, Any], now: datetime) -> tuple[Any, Any]:
+        """The next times, worked out anew when the Flow has changed, and every few seconds: runs change more often."""
+        key = (body["metadata"].get("generation"), int(now.timestamp() // _TIMES_SECONDS))
+        if self._times is None or self._times[0] != key:
+            self._times = key, flows.next_times(body.get("spec") or {}, now, _TIMES)
+        return self._times[1]
 
     async def _look(self) -> None:
         body = self._site.flows.body(self.key)
