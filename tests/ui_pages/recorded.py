@@ -95,7 +95,7 @@ class Recorded(Client):
         self.failure: ApiError | None = None
         self.silent = False
         self.asked: list[str] = []
-        self._watching: set[asyncio.Queue[tuple[str, JSON] | ApiError | None]] = set()
+        self._watching: dict[asyncio.Queue[tuple[str, JSON] | ApiError | None], str] = {}
         self._more: dict[str, asyncio.Queue[str]] = {}
         self._version = 1
 
@@ -140,7 +140,7 @@ class Recorded(Client):
         if self.silent:
             await asyncio.sleep(3600)
         queue: asyncio.Queue[tuple[str, JSON] | ApiError | None] = asyncio.Queue()
-        self._watching.add(queue)
+        self._watching[queue] = path
         try:
             yield "OPENED", {"metadata": {}}, 0
             while (said := await queue.get()) is not None:
@@ -148,7 +148,7 @@ class Recorded(Client):
                     raise said
                 yield *said, len(json.dumps(said[1]))
         finally:
-            self._watching.discard(queue)
+            del self._watching[queue]
 
     async def lines(self, path: str, params: Mapping[str, str], *, quiet: float | None = None) -> AsyncIterator[bytes]:
         self._ask(path)
@@ -174,8 +174,9 @@ class Recorded(Client):
         self.runs = [each for each in self.runs if each["metadata"]["name"] != body["metadata"]["name"]]
         if kind != "DELETED":
             self.runs.append(body)
-        for queue in self._watching:
-            queue.put_nowait((kind, body))
+        for queue, path in self._watching.items():
+            if path.endswith(f"/{body['kind'].lower()}s"):
+                queue.put_nowait((kind, body))
 
     def end(self, error: ApiError | None = None) -> None:
         """End the watches: as a server does after a while, or with an error."""

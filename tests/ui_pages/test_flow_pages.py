@@ -77,7 +77,7 @@ SCHEDULES = [
 
 def stage() -> Recorded:
     client = Recorded(
-        placed("holder", "Running"), placed("second", "Scheduled"), placed("first", "Scheduled", priority=5),
+        placed("holder", "Running"), placed("second", "Scheduled"), placed("first", "Scheduled", priority=5, created="2026-11-30T04:10:00Z"),
         placed("other", "Running", flowRef={"name": "load"}), run("done", status={
             "state": {"type": "Completed", "name": "Completed"}, "startTime": "2026-11-30T04:00:00Z", "completionTime": "2026-11-30T04:00:40Z"}),
     )  # fmt: skip
@@ -139,8 +139,11 @@ def test_all_flows_and_those_of_a_name() -> None:
     ask(stage(), work)
 
 
-def test_a_page_of_a_flow_changes_with_it_and_its_runs() -> None:
+def test_a_page_of_a_flow_changes_with_it_and_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     client = stage()
+    for page in ("flow", "groups"):
+        # It is woken, it does not look by itself.
+        monkeypatch.setattr(f"penstock_ui.pages.{page}._View.tick", 1000.0)
 
     async def work(browser: Browser) -> None:
         async with browser.stream("/flows/default/etl/live") as until:
@@ -148,6 +151,9 @@ def test_a_page_of_a_flow_changes_with_it_and_its_runs() -> None:
             client.say("MODIFIED", placed("holder", "Completed"))
             text = await until(lambda text: "no slot" in text or "0 of 1 taken" in text)
             assert "holder" not in patches(text)[-1]["regions"]["slots"][1]
+            for kind, words in (("Running", "1 of 1 taken"), ("Completed", "0 of 1 taken")):
+                client.say("MODIFIED", placed("holder", kind))
+                await until(lambda text, words=words: words in text)  # type: ignore[misc]
         async with browser.stream("/groups.live") as until:
             await until(lambda text: "1 of 1 taken" in text)
             client.say("MODIFIED", placed("other", "Completed", flowRef={"name": "load"}))
