@@ -22,7 +22,7 @@ GROUPS = (
     (r"^tests/crds/.*\[oldest", "crds-oldest"),
     (r"^tests/crds/.*\[newest", "crds-newest"),
     (r"^tests/crds/.*\[given", "crds-given"),
-    (r"^tests/security/test_rows", "security"),
+    (r"^tests/security/test_(rows|page)", "security"),
     (
         r"^tests/dev/(test_kubeconfig|node/.*(\[real|real_server)|apiserver/(test_schemas|test_kubectl.*\[real|test_table))",
         "dev-real",

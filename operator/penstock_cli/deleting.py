@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from .absent import with_near
 from .api import ServerError
 from .errors import CliError
 from .exits import Exit
 from .kinds import Target, kind_of, targets
 from .manifests import read
-from .nearness import with_near
 from .terminal import say
 
 if TYPE_CHECKING:

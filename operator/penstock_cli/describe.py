@@ -1,15 +1,18 @@
-"""`describe`: one object in full, for people. A FlowRun tells its story; any other kind is shown as kubectl shows it."""
+"""`describe`: one object in full, for people. A FlowRun and a Flow tell their story; any other kind is shown as kubectl shows it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock_reading import facts
+
 from . import render
+from .absent import with_near
 from .api import ServerError
+from .describe_flow import flow
 from .describe_run import flow_run
 from .errors import CliError
-from .kinds import EVENT, FLOWRUN, targets
-from .nearness import with_near
+from .kinds import EVENT, FLOW, FLOWRUN, targets
 from .runs import Run
 from .terminal import say
 from .texts import field, indented, mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .api import Api, Json
+    from .kinds import Kind
 
 __all__ = ["describe"]
 
@@ -43,8 +47,14 @@ def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> No
             body = api.get(kind.path(namespace, name))
         except ServerError as error:
             raise with_near(api, kind, namespace, name, error) from error
-        lines = list(flow_run(api, Run(body), program)) if kind is FLOWRUN else list(_any(body))
+        lines = list(_lines(api, kind, body, program))
         say("\n".join([*lines, *_events(api, body)]))
+
+
+def _lines(api: Api, kind: Kind, body: Json, program: str) -> Iterator[str]:
+    if kind is FLOWRUN:
+        return flow_run(api, Run(body), program)
+    return flow(body, program) if kind is FLOW else _any(body)
 
 
 def _any(body: Json) -> Iterator[str]:
@@ -80,20 +90,5 @@ def _events(api: Api, body: Json) -> Iterator[str]:
         yield field("Events", "<none>")
         return
 
-    def seen(event: Json) -> str:
-        return str(
-            event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or ""
-        )
-
     yield "Events:"
-    rows = [
-        [
-            event.get("type", ""),
-            event.get("reason", ""),
-            render.age(seen(event)),
-            (event.get("source") or {}).get("component") or event.get("reportingComponent", ""),
-            event.get("message", ""),
-        ]
-        for event in sorted(items, key=seen)
-    ]
-    yield from indented(render.table(["TYPE", "REASON", "AGE", "FROM", "MESSAGE"], rows))
+    yield from indented(render.table(facts.EVENTS, facts.events(items)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
-from penstock_operator.api import constants
+from penstock_reading import facts
 from penstock_reading.asking import question
 from penstock_reading.entries import readable
 from penstock_reading.nextsteps import next_steps
@@ -39,11 +39,12 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     """
     yield field("Name", run.name)
     yield field("Namespace", run.namespace)
-    yield from _flow(run)
+    yield from starmap(field, facts.flow(run))
     yield from _state(run, program)
-    yield from _times(run)
+    yield from starmap(field, facts.times(run))
     yield from _values(run)
-    yield from _attempts(api, run)
+    if attempts := facts.attempts(run, _exit_code(api, run) if run.finished else ""):
+        yield from block("Attempts", render.table(facts.ATTEMPTS, attempts).split("\n"))
     yield from _tasks(api, run, program)
     yield from _log(api, run)
     yield from mapping("Labels", run.body["metadata"].get("labels"))
@@ -51,23 +52,9 @@ def flow_run(api: Api, run: Run, program: str) -> Iterator[str]:
     yield from _conditions(run.status)
 
 
-def _flow(run: Run) -> Iterator[str]:
-    spec = run.body["spec"]
-    yield field("Flow", run.flow or spec.get("flowSpec", {}).get("entrypoint", ""))
-    if revision := (run.status.get("flow") or {}).get("revision"):
-        yield field("Revision", revision)
-    if spec.get("displayName"):
-        yield field("Display Name", spec["displayName"])
-    if repeated := (spec.get("rerunOf") or {}).get("name"):
-        yield field("Retry Of", repeated)
-
-
 def _state(run: Run, program: str) -> Iterator[str]:
-    kind, name, message = run.state
-    since = (run.status.get("state") or {}).get("time")
-    shown = kind if name == kind else f"{kind}/{name}"
-    lasting = f"{shown} (for {render.age(since)})" if kind and not run.finished else shown
-    yield field("State", lasting or "<not seen by the operator yet>")
+    kind, _, message = run.state
+    yield field("State", facts.state(run))
     if message:
         yield field("Message", message)
     if run.body["spec"].get("desiredState", "Running") != "Running":
@@ -78,29 +65,12 @@ def _state(run: Run, program: str) -> Iterator[str]:
         yield field("Next Step" if at == 0 else "", step)
 
 
-def _times(run: Run) -> Iterator[str]:
-    yield field("Created", f"{render.age(run.body['metadata'].get('creationTimestamp'))} ago")
-    for label, key in (("Started", "startTime"), ("Finished", "completionTime")):
-        if run.status.get(key):
-            yield field(label, f"{run.status[key]} ({render.age(run.status[key])} ago)")
-    if run.status.get("duration"):
-        yield field("Duration", run.status["duration"])
-    if progress := (run.status.get("report") or {}).get("progress"):
-        activity = f", {progress['activity']}" if progress.get("activity") and not run.finished else ""
-        yield field("Progress", f"{progress.get('summary', '')}{activity}")
-
-
 def _values(run: Run) -> Iterator[str]:
-    from penstock_operator.core.inherited import given_to
-
-    if parameters := given_to(run.status.get("parameters"), run.body["spec"].get("parameters")):
-        yield "Parameters:"
-        for key, value in parameters.items():
-            yield from inner(key, json.dumps(value, ensure_ascii=False))
-    if result := run.status.get("result"):
-        yield "Result:"
-        for key, value in result.items():
-            yield from inner(key, str(value).lower() if isinstance(value, bool) else value)
+    for label, pairs in (("Parameters", facts.parameters(run)), ("Result", facts.result(run))):
+        if shown := list(pairs):
+            yield f"{label}:"
+            for key, value in shown:
+                yield from inner(key, value)
     if error := run.status.get("error"):
         yield "Error:"
         for key in ("type", "message", "location"):
@@ -115,42 +85,13 @@ def _values(run: Run) -> Iterator[str]:
             yield from indented("\n".join([*left_out, *lines[-_TRACEBACK_LINES:]]), by=4)
 
 
-def _attempts(api: Api, run: Run) -> Iterator[str]:
-    status = run.status
-    lines = [
-        [
-            str(a.get("number", "")),
-            a.get("podName", ""),
-            a.get("state", ""),
-            a.get("reason", ""),
-            str(a.get("exitCode", "")),
-            a.get("message", ""),
-        ]
-        for a in status.get("attempts") or []
-    ]
-    now = status.get("attempt")
-    if now and now.get("number") not in [a.get("number") for a in status.get("attempts") or []]:
-        kind, name, message = run.state
-        # The run's state is this attempt's; why it ended stands above already.
-        code = _exit_code(api, run) if run.finished else ""
-        lines.append([str(now["number"]), run.pod, kind, name if name != kind else "", code, message])
-    if lines:
-        yield from block(
-            "Attempts", render.table(["NUMBER", "POD", "STATE", "REASON", "EXIT", "MESSAGE"], lines).split("\n")
-        )
-
-
 def _exit_code(api: Api, run: Run) -> str:
     """Return the exit code of the last attempt's engine, which only its pod still says; empty: there is none to be seen."""
     try:
         pod = api.find(POD.path(run.namespace, run.pod)) if run.pod else None
     except ServerError:
         return ""  # who may not read pods still wants the rest
-    for container in ((pod or {}).get("status") or {}).get("containerStatuses") or []:
-        if container.get("name") == constants.ENGINE_CONTAINER:
-            ended = (container.get("state") or {}).get("terminated") or {}
-            return str(ended.get("exitCode", ""))
-    return ""
+    return facts.exit_code(pod or {})
 
 
 def _tasks(api: Api, run: Run, program: str) -> Iterator[str]:
@@ -181,6 +122,5 @@ def _log(api: Api, run: Run) -> Iterator[str]:
 
 
 def _conditions(status: dict[str, Any]) -> Iterator[str]:
-    if conditions := status.get("conditions") or []:
-        rows = [[c["type"], c["status"], c.get("reason", ""), c.get("message", "")] for c in conditions]
-        yield from block("Conditions", render.table(["TYPE", "STATUS", "REASON", "MESSAGE"], rows).split("\n"))
+    if rows := facts.conditions(status):
+        yield from block("Conditions", render.table(facts.CONDITIONS, rows).split("\n"))

@@ -7,11 +7,11 @@ commands. Ctrl-C and SIGTERM end everything; a second one does so at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from penstock_dev.dev import DevCluster, DevError
@@ -32,10 +32,17 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Background:
-    """A `DevCluster` in an event loop of its own thread."""
+    """A `DevCluster` in an event loop of its own thread, and the page beside it where that is wanted.
 
-    def __init__(self, cluster: DevCluster) -> None:
+    Attributes:
+        page: its address; empty: it is not wanted.
+    """
+
+    def __init__(self, cluster: DevCluster, *, page: bool) -> None:
         self.cluster = cluster
+        self.page = ""
+        self._with_page = page
+        self._page = contextlib.AsyncExitStack()
         self.failure = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="penstock dev", daemon=True)
@@ -64,6 +71,11 @@ class _Background:
     async def _start(self) -> None:
         self._starting = asyncio.create_task(self.cluster.start())
         await asyncio.shield(self._starting)
+        if self._with_page:
+            from penstock_ui.serve import local
+
+            served = local(self.cluster.credentials(), namespaces=None)
+            self.page = await self._page.enter_async_context(served)
         self._watching = asyncio.create_task(self._watch())
 
     async def _stop(self) -> None:
@@ -71,6 +83,7 @@ class _Background:
             if task is not None and not task.done():
                 task.cancel()
                 await asyncio.wait([task])
+        await self._page.aclose()
         await self.cluster.stop()
 
     async def _watch(self) -> None:
@@ -79,7 +92,7 @@ class _Background:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _signals() -> Iterator[None]:
     """Let SIGTERM and SIGINT interrupt the block as Ctrl-C does, also where SIGINT is ignored from the start (a background job)."""
     handlers = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -107,7 +120,14 @@ def _log_into(folder: Path) -> None:
 
 
 def run(
-    folder: Path, *, port: int, keep: bool, files: Sequence[str], exit_when_finished: bool, max_pods: int | None
+    folder: Path,
+    *,
+    port: int,
+    keep: bool,
+    files: Sequence[str],
+    exit_when_finished: bool,
+    max_pods: int | None,
+    page: bool = False,
 ) -> int:
     """Run a control plane until Ctrl-C, or until all applied runs have ended; returns the exit code."""
     from .manifests import read
@@ -115,13 +135,17 @@ def run(
     manifests = read(files) if files else []
     _log_into(folder)
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    background = _Background(DevCluster(folder, port=port, keep=keep, max_pods=max_pods))
+    background = _Background(DevCluster(folder, port=port, keep=keep, max_pods=max_pods), page=page)
     with _signals():
         try:
             background.start()
             say(_welcome(background.cluster), flush=True)
+            if page:
+                say(f"Your runs as a page: {background.page}\n", flush=True)
             code = _work(background.cluster, manifests) if manifests else 0
             if exit_when_finished:
+                if not page:
+                    say("\nTo see runs as a page, and keep them while you look: penstock dev --ui", flush=True)
                 return code
             if manifests:
                 say("\npenstock dev goes on until Ctrl-C.", flush=True)

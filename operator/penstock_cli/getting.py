@@ -6,11 +6,11 @@ import itertools
 from typing import TYPE_CHECKING
 
 from . import render
+from .absent import with_near
 from .api import TABLE, ServerError
 from .errors import CliError
 from .exits import Exit
 from .kinds import targets
-from .nearness import with_near
 from .terminal import say
 from .watching import changes
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from penstock_reading.runs import Run
 
+from .absent import with_near
 from .api import ServerError
 from .kinds import FLOWRUN, POD
-from .nearness import with_near
 
 if TYPE_CHECKING:
     from .api import Api

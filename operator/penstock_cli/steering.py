@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .absent import with_near
 from .answering import answer
 from .errors import CliError
 from .exits import Exit, worst
@@ -132,7 +133,8 @@ def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]
         if kind is None:
             only = " and ".join(f"{each.kind}s" for each in kinds)
             raise CliError(
-                f"error: {word} is no {' or '.join(each.kind for each in kinds)}; this command is for {only} only"
+                f"error: {word} is no {' or '.join(each.kind for each in kinds)}; this command is for {only} only",
+                Exit.USAGE,
             )
         found.append((kind, name if slash else word))
     return found
@@ -143,4 +145,4 @@ def _absent(api: Api, kind: Kind, name: str, kinds: Sequence[Kind]) -> CliError:
     error = not_found(name, kind)
     if kind is FLOWRUN and FLOW in kinds and api.find(FLOW.path(api.namespace, name)) is not None:
         return CliError(f"{error} (there is a Flow of this name: write {FLOW.short}/{name})", error.code)
-    return error
+    return with_near(api, kind, api.namespace, name, error)

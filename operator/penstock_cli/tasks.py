@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
-from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock_reading import seen
 from penstock_reading.attempts import end
 from penstock_reading.entries import read
-from penstock_reading.tasks import TaskRun, TaskRuns, chosen, of_report
+from penstock_reading.seen import Seen
+from penstock_reading.tasks import TaskRun, TaskRuns, chosen
 from penstock_reading.timeline import HEADINGS, rows
 
 from .api import ServerError
@@ -25,8 +25,6 @@ from .runs import attempts_pods, find
 from .terminal import escaped, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from .api import Api
     from .outputs import Output
     from .runs import Run
@@ -37,25 +35,15 @@ _WIDTH = 32
 _REFRESHES = 2.0  # a second
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is known of an attempt's task runs: those, how many are left out, and where it is from."""
-
-    attempt: int
-    runs: Sequence[TaskRun]
-    omitted: int = 0
-    source: str = "log"
-
-
 def tasks(api: Api, word: str, namespace: str, form: Output, *, attempt: int | None, limit: int) -> Exit:
     """Show the task runs of a run's attempt; the last one's, if none is named."""
     run = find(api, namespace, run_names([word])[0])
-    seen = _seen(api, run, attempt or run.attempt)
+    found = _seen(api, run, attempt or run.attempt)
     if form.document:
-        form.show(_document(run, seen))
+        form.show(_document(run, found))
         return Exit.OK
-    over = run.finished or seen.attempt != run.attempt
-    for text in _lines(run, seen, limit, over=over):
+    over = run.finished or found.attempt != run.attempt
+    for text in _lines(run, found, limit, over=over):
         say(text)
     return Exit.OK
 
@@ -69,11 +57,11 @@ def overview(api: Api, run: Run, limit: int, program: str) -> list[str]:
         limit: so many, and the command that shows the others.
         program: what the user called this program.
     """
-    seen = _reported(run, run.attempt) or _seen(api, run, run.attempt)
-    if not seen.runs:
+    found = seen.reported(run, run.attempt) or _seen(api, run, run.attempt)
+    if not found.runs:
         return []
     where = "" if run.namespace == "default" else f" -n {run.namespace}"
-    return _lines(run, seen, limit, over=run.finished, more=f"{program} tasks {run.name}{where}")[:-1]
+    return _lines(run, found, limit, over=run.finished, more=f"{program} tasks {run.name}{where}")[:-1]
 
 
 def watch(api: Api, word: str, namespace: str, *, limit: int) -> Exit:
@@ -87,7 +75,7 @@ def watch(api: Api, word: str, namespace: str, *, limit: int) -> Exit:
         return _live(api, run, limit) if sys.stdout.isatty() else _told(api, run)
 
 
-def _seen(api: Api, run: Run, attempt: int) -> _Seen:
+def _seen(api: Api, run: Run, attempt: int) -> Seen:
     """What the log says, else the report.
 
     Raises:
@@ -98,6 +86,7 @@ def _seen(api: Api, run: Run, attempt: int) -> _Seen:
             f"error: {FLOWRUN.label(run.name)} has had {run.attempt} attempts, not {attempt}", Exit.NOT_FOUND
         )
     pod = dict(attempts_pods(api, run)).get(attempt)
+    known = None
     if pod is not None:
         known = TaskRuns()
         try:
@@ -107,66 +96,39 @@ def _seen(api: Api, run: Run, attempt: int) -> _Seen:
             # 400: it has not begun; else the node is away, or the pod has just been deleted.
             if error.status in (401, 403):
                 raise
-        missing = _made(run, attempt) - sum(not each.subflow for each in known.runs)
-        reported = _reported(run, attempt)
-        if known.runs and (reported is None or missing <= reported.omitted):
-            return _Seen(attempt, known.runs, max(missing, 0))
-        if reported is None and not run.finished:
-            return _Seen(attempt, known.runs)
-    reported = _reported(run, attempt)
-    if reported is not None:
-        return reported
-    if pod is None and attempt < run.attempt:
+    found = seen.best(run, attempt, None if known is None else known.runs)
+    if found is None:
         raise CliError(
             f"error: the pod of attempt {attempt} is gone, and its log with it; the report of an attempt is kept until the next one"
         )
-    return _Seen(attempt, ())
+    return found
 
 
-def _reported(run: Run, attempt: int) -> _Seen | None:
-    report = run.status.get("report") or {}
-    if report.get("attempt") != attempt or not report.get("tasks"):
-        return None
-    runs, omitted = of_report(report["tasks"])
-    return _Seen(attempt, runs, omitted, "report")
-
-
-def _made(run: Run, attempt: int) -> int:
-    """How many task runs the attempt has made, as far as it has told."""
-    report = run.status.get("report") or {}
-    progress = report.get("progress") or {} if report.get("attempt") == attempt else {}
-    return int(progress.get("total") or 0)
-
-
-def _document(run: Run, seen: _Seen) -> dict[str, Any]:
+def _document(run: Run, found: Seen) -> dict[str, Any]:
     """All that are known, for programs."""
-    made = [each.document() for each in chosen(seen.runs, 0, over=run.finished or seen.attempt != run.attempt)]
+    made = [each.document() for each in chosen(found.runs, 0, over=run.finished or found.attempt != run.attempt)]
     return {
         "kind": "TaskRunList", "metadata": {"name": run.name, "namespace": run.namespace},
-        "attempt": seen.attempt, "source": seen.source, "omitted": seen.omitted, "taskRuns": made,
+        "attempt": found.attempt, "source": found.source, "omitted": found.omitted, "taskRuns": made,
     }  # fmt: skip
 
 
-def _lines(run: Run, seen: _Seen, limit: int, *, over: bool, more: str | None = None) -> list[str]:
-    shown = chosen(seen.runs, limit, over=over)
+def _lines(run: Run, found: Seen, limit: int, *, over: bool, more: str | None = None) -> list[str]:
+    shown = chosen(found.runs, limit, over=over)
     if not shown:
         return (
-            [f"No task runs in attempt {seen.attempt}.", str(end(run.status))]
-            if seen.attempt
+            [f"No task runs in attempt {found.attempt}.", str(end(run.status))]
+            if found.attempt
             else [str(end(run.status))]
         )
     made = rows(shown, _WIDTH, datetime.now(UTC), over=over)
     told = table(HEADINGS, [row.cells for row in made]).split("\n")
-    left = [each for each in seen.runs if each.address not in {row.run.address for row in made}]
-    if left:
-        counts = ", ".join(f"{count} {state}" for state, count in Counter(each.state for each in left).most_common(5))
-        told.append(f"... and {len(left)} more: {counts}; {f'{more} --limit 0' if more else '--limit 0'} shows all")
-    if seen.omitted and more and seen.source == "report":
+    told += seen.left_out(found, [row.run for row in made], f"{more} --limit 0" if more else "--limit 0")
+    if found.omitted and more and found.source == "report":
         # Nobody has looked into the log yet.
-        told.append(f"... and {seen.omitted} that are not in the report: {more} looks for them in the log")
-    elif seen.omitted:
-        why = "the log begins later" if seen.source == "log" else "the report has room for so many, and the log is gone"
-        told.append(f"... and {seen.omitted} that are not known any more: {why}")
+        told.append(f"... and {found.omitted} that are not in the report: {more} looks for them in the log")
+    else:
+        told += seen.unknown(found)
     return [*(text.rstrip() for text in told), str(end(run.status))]
 
 
@@ -218,9 +180,9 @@ def _live(api: Api, run: Run, limit: int) -> Exit:
 
     def shown() -> Text:
         with lock:
-            seen = _Seen(folding.attempt, folding.known.runs)
+            found = Seen(folding.attempt, folding.known.runs)
             fits = max(5, min(limit or 10_000, shutil.get_terminal_size().lines - 6))
-            lines = _lines(folding.run, seen, fits, over=folding.run.finished)
+            lines = _lines(folding.run, found, fits, over=folding.run.finished)
         return Text(escaped("\n".join(lines)), no_wrap=True, overflow="crop")
 
     with Live(get_renderable=shown, console=Console(), refresh_per_second=_REFRESHES):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from .absent import with_near
 from .errors import CliError, outcome_unknown
 from .exits import Exit, of_state, worst
 from .jsonpath import JsonPathError, parse
 from .kinds import FLOWRUN, run_names
-from .nearness import with_near
 from .runs import Run, not_found
 from .terminal import line, say
 from .watching import changes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penstock_operator.api import constants, paths
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 __all__ = ["Run"]
 
@@ -19,7 +19,7 @@ _FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
 class Run:
     """A FlowRun's object, with the parts that people ask for."""
 
-    body: Mapping[str, Any]
+    body: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -51,6 +51,12 @@ class Run:
         """Type, name and message of its state; empty until the operator has seen it."""
         state = self.status.get("state") or {}
         return str(state.get("type", "")), str(state.get("name", "")), str(state.get("message", ""))
+
+    @property
+    def words(self) -> str:
+        """Its state in words: `Failed/TimedOut`; empty until the operator has seen it."""
+        kind, name, _ = self.state
+        return kind if name in ("", kind) else f"{kind}/{name}"
 
     @property
     def finished(self) -> bool:

@@ -15,10 +15,27 @@ if TYPE_CHECKING:
 
     from .entries import Entry
 
-__all__ = ["FAILED", "TaskRun", "TaskRuns", "chosen", "of_report"]
+__all__ = ["FAILED", "Change", "TaskRun", "TaskRuns", "chosen", "of_report"]
 
 _FINAL = {"COMPLETED": "Completed", "FAILED": "Failed", "CRASHED": "Crashed", "CANCELLED": "Cancelled"}
 FAILED = frozenset({"Failed", "Crashed", "Cancelled", "NotReady"})
+
+
+# Of a run that is tried without end the first and the last changes are kept.
+_MOST_CHANGES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a run's state.
+
+    Attributes:
+        kind: type of the new state; AwaitingRetry, where it waits for its next try.
+        when: the time.
+    """
+
+    kind: str
+    when: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +53,8 @@ class TaskRun:
         cached: whether its result was there already.
         subflow: whether it is a subflow run.
         message: what its state says.
+        after: addresses of the task runs whose results it took, as far as they are known.
+        changes: of its state, in order; empty: it is known from a report.
     """
 
     address: str
@@ -48,6 +67,8 @@ class TaskRun:
     cached: bool = False
     subflow: bool = False
     message: str = ""
+    after: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -72,7 +93,7 @@ class TaskRun:
         if self.seconds is not None:
             found["durationSeconds"] = round(self.seconds, 3)
         found["tries"] = self.tries
-        more = {"cached": self.cached, "subflow": self.subflow, "message": self.message}
+        more = {"cached": self.cached, "subflow": self.subflow, "message": self.message, "after": list(self.after)}
         return {**found, **{key: value for key, value in more.items() if value}}
 
 
@@ -81,6 +102,9 @@ class TaskRuns:
 
     def __init__(self) -> None:
         self._runs: dict[str, TaskRun] = {}
+        self._addresses: dict[str, str] = {}  # by the ids of task runs, as which upstreams are named
+        self.forgotten = 0
+        self.version = 0  # another one after each change
 
     def learn(self, entries: Iterable[Entry]) -> None:
         """Take note of lines; all but state changes below the flow run tell nothing."""
@@ -88,7 +112,22 @@ class TaskRuns:
             record = entry.record
             if record is not None and entry.is_state and record.get("address"):
                 address = str(record["address"])
-                self._runs[address] = _changed(self._runs.get(address), address, record)
+                self.version += 1
+                if record.get("taskRun"):
+                    self._addresses[str(record["taskRun"])] = address
+                after = tuple(self._addresses[each] for each in _ids(record.get("after")) if each in self._addresses)
+                self._runs[address] = _changed(self._runs.get(address), address, record, after)
+
+    def shrink(self, most: int) -> None:
+        """Forget runs beyond so many: those that ended well and soon, first of all."""
+        surplus = len(self._runs) - most
+        if surplus > 0:
+            for run in sorted(self._runs.values(), key=lambda run: (run.failed, not run.ended, run.seconds or 0.0))[
+                :surplus
+            ]:
+                del self._runs[run.address]
+            self.forgotten += surplus
+            self._addresses = {key: address for key, address in self._addresses.items() if address in self._runs}
 
     def runs_at(self, addresses: Iterable[str]) -> list[TaskRun]:
         """Those of these addresses."""
@@ -100,7 +139,7 @@ class TaskRuns:
         return list(self._runs.values())
 
 
-def _changed(known: TaskRun | None, address: str, record: Mapping[str, Any]) -> TaskRun:
+def _changed(known: TaskRun | None, address: str, record: Mapping[str, Any], after: tuple[str, ...]) -> TaskRun:
     kind, state = str(record.get("to")), str(record.get("name"))
     when = _time(record.get("ts"))
     told = _FINAL.get(kind, "NotReady" if state == "NotReady" else kind.capitalize())
@@ -127,7 +166,21 @@ def _changed(known: TaskRun | None, address: str, record: Mapping[str, Any]) -> 
         cached=state == "Cached" or (known is not None and known.cached),
         subflow=subflow,
         message=str(record.get("message") or ""),
+        after=after or (known.after if known is not None else ()),
+        changes=_with(known.changes if known is not None else (), state if state == "AwaitingRetry" else told, when),
     )
+
+
+def _with(changes: tuple[Change, ...], kind: str, when: datetime | None) -> tuple[Change, ...]:
+    if when is None:
+        return changes
+    if len(changes) >= _MOST_CHANGES:
+        changes = (*changes[:2], *changes[3:])
+    return (*changes, Change(kind, when))
+
+
+def _ids(listed: Any) -> list[str]:
+    return [str(each) for each in listed] if isinstance(listed, list) else []
 
 
 def of_report(tasks: Mapping[str, Any]) -> tuple[list[TaskRun], int]:

@@ -288,6 +288,8 @@ def test_describe_of_anything_else(at: Stage, penstock: Penstock) -> None:
         "logs helo",
         "wait helo",
         "tasks helo",
+        "cancel helo",
+        "resume fr/helo",
     ],
 )
 def test_a_name_that_was_mistyped(at: Stage, penstock: Penstock, words: str) -> None:

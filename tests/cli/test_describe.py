@@ -14,6 +14,7 @@ from penstock_cli.runs import Run
 from penstock_reading import nextsteps
 from penstock_reading.nextsteps import next_steps
 from tests.cli.conftest import Penstock
+from tests.cli.test_running import flow
 from tests.cli.test_steering import APPROVAL, paused
 from tests.support.cli import Stage
 
@@ -131,3 +132,27 @@ def test_task_runs_and_what_may_not_be_read(at: Stage, penstock: Penstock, monke
     done = penstock("describe", "fr/one")
     assert done.code == 0
     assert "Tasks:          <pods is forbidden>" in done.out.splitlines()
+
+
+def test_a_flow_in_one_screen(at: Stage, penstock: Penstock) -> None:
+    schedules = [
+        {"name": "nightly", "cron": "0 6 * * *", "timeZone": "Europe/Berlin"},
+        {"name": "wrong", "cron": "0 25 * * *"},
+    ]
+    flow(
+        at,
+        schedules=schedules,
+        concurrency={"limit": 2},
+        description="Collects.\nAll.",
+        parametersSchema={"required": ["day"]},
+    )
+    done = penstock("describe", "fl", "etl")
+    assert done.code == 0
+    for wanted in (
+        ["State:", "<not", "seen", "by", "the", "operator", "yet>"], ["Entrypoint:", "a.py:main"], ["Source:", "in", "the", "Flow"],
+        ["Limit:", "2", "at", "a", "time,", "then", "Queue"], ["nightly", "0", "6", "*", "*", "*", "Europe/Berlin"],
+        ["penstock", "run", "etl", "-p", "day=...", "--watch", "#", "Run", "it"],
+    ):  # fmt: skip
+        assert wanted in done.lines, wanted
+    assert done.out.count("06:00:00") == 5
+    assert "schedule 'wrong': cron " in done.out

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from penstock_cli.nexttimes import planned
+from penstock_reading.planned import planned
 from tests.cli.conftest import Penstock
 from tests.cli.test_running import flow
 from tests.support.cli import Stage

@@ -44,16 +44,16 @@ def test_what_is_wanted_of_runs(at: Stage, penstock: Penstock, command: str, sta
     at.run("one")
     at.run("two")
     at.status("two", "Completed")
-    done = penstock(command, "one", "none", "fr/two")
+    done = penstock(command, "one", "nobody", "fr/two")
     assert done.out.splitlines() == [
         f"flowrun.penstock.dev/one {said}",
         "flowrun.penstock.dev/two has already ended: Completed",
     ]
-    assert (done.code, done.err) == (4, 'Error from server (NotFound): flowruns.penstock.dev "none" not found\n')
+    assert (done.code, done.err) == (4, 'Error from server (NotFound): flowruns.penstock.dev "nobody" not found\n')
     assert (wanted(at), wanted(at, "two")) == (state, "Running")
     assert penstock(command, "fr", "one", "-o", "jsonpath={.spec.desiredState}").out == state
     done = penstock(command, "pod/one")
-    assert done.code == 1
+    assert done.code == 2
     assert "pod/one is no FlowRun" in done.err
 
 

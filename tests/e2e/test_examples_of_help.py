@@ -20,8 +20,8 @@ ORDER = (
     "version", "completion", "next", "apply", "get", "describe", "logs", "tasks", "wait", "run", "result", "pause",
     "resume", "suspend", "cancel", "retry", "run-file", "build", "delete",
 )  # fmt: skip
-# These never end, or are a control plane themselves: test_newcomer.py and the operator's tests start them.
-ELSEWHERE = {"dev", "operator"}
+# These never end, or are a control plane themselves: test_newcomer.py, tests/cli/test_ui.py and the operator's tests start them.
+ELSEWHERE = {"dev", "operator", "ui"}
 CODE = """
 import datetime
 

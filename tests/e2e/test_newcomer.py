@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.cluster import ROOT, client_of, die_with_parent, program
@@ -73,6 +75,7 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "Completed" in done.stdout
     assert "Hello" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.rstrip().splitlines()[-1].endswith("penstock dev --ui")
     assert processes_in(tmp_path) == []
 
 
@@ -86,8 +89,8 @@ def test_a_failing_flow_is_exit_code_1(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ending_it_ends_everything(tmp_path: Path, how: signal.Signals) -> None:
-    """Ctrl-C in the middle of a run: soon over, no traceback, no process left."""
-    with dev(tmp_path, "--apply", str(ROOT / "examples/cancel.yaml")) as (child, kubeconfig):
+    """Ctrl-C in the middle of a run, while somebody looks at its page: soon over, no traceback, no process left."""
+    with dev(tmp_path, "--ui", "--apply", str(ROOT / "examples/cancel.yaml")) as (child, kubeconfig):
         get = [program("kubectl"), "--kubeconfig", str(kubeconfig), "get", "fr", "-o", "json"]
 
         def running() -> bool:
@@ -95,8 +98,14 @@ def test_ending_it_ends_everything(tmp_path: Path, how: signal.Signals) -> None:
             return any((i.get("status") or {}).get("state", {}).get("type") == "Running" for i in listed)
 
         until("the run is running", running)
-        child.send_signal(how)
-        child.wait(10)
+        address = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+", (tmp_path / "dev.out").read_text())
+        assert address is not None
+        with httpx.Client(follow_redirects=True, trust_env=False) as browser:
+            assert "Running" in browser.get(address[0]).text
+            with browser.stream("GET", httpx.URL(address[0]).join("/runs.live")) as live:
+                assert "patch" in next(text for text in live.iter_text() if "patch" in text)
+                child.send_signal(how)
+                child.wait(10)
     text = (tmp_path / "dev.out").read_text()
     assert "Traceback" not in text, text
     assert processes_in(tmp_path) == []

@@ -132,7 +132,7 @@ def below():
     bad()
 @flow(on_failure=[lambda *_: None])
 def main():
-    good.submit().wait()
+    good.submit(wait_for=[good.submit()]).wait()
     below()
 """
 
@@ -141,15 +141,18 @@ def test_each_state_is_said_once_and_a_traceback_too(start: StartPod, server: Po
     pod = start(STATES)
     assert pod.wait() == 1, pod.output
     changes = [(line.get("address", ""), line["to"], line["tries"]) for line in pod.lines if "event" in line]
-    assert len(set(changes)) == len(changes) == 3 + 3 + 3 + 4, changes
+    assert len(set(changes)) == len(changes) == 3 + 3 + 3 + 3 + 4, changes
     finished = [line for line in pod.lines if line["msg"].startswith("Finished in state")]
-    assert [line.get("event") for line in finished] == 4 * ["state"], "the line or the event, not both"
-    assert [line["level"] for line in finished] == ["INFO", "ERROR", "ERROR", "ERROR"]
+    assert [line.get("event") for line in finished] == 5 * ["state"], "the line or the event, not both"
+    assert [line["level"] for line in finished] == ["INFO", "INFO", "ERROR", "ERROR", "ERROR"]
     assert [line["msg"].partition(" run ")[0] for line in pod.lines if line["msg"].startswith("Beginning")] == [
         "Beginning flow",
         "Beginning subflow",
     ]
     assert ["exc" in line for line in pod.lines].count(True) == 1
+    ids = {line["address"]: line["taskRun"] for line in pod.lines if line.get("to") == "PENDING" and "taskRun" in line}
+    upstreams = [(line["address"], line["to"], line["after"]) for line in pod.lines if "after" in line]
+    assert upstreams == [("good:1", "RUNNING", [ids["good:0"]])], "what a task waited for, once"
     assert [line["address"] for line in pod.lines if line["msg"] == "below"] == ["below:0"]
     names = {line.get("address"): line.get("taskRunName") or line["flowRun"] for line in pod.lines if "event" in line}
     assert all(name.count("-") == 1 for address, name in names.items() if address)

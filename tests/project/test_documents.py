@@ -56,7 +56,9 @@ def test_the_architecture_names_what_there_is() -> None:
 def test_blocks_can_be_pasted_as_a_whole(page: str) -> None:
     """Into bash and zsh, which takes no comments at its prompt; and what goes on until Ctrl-C is the last line of its block."""
     text = (ROOT / page).read_text()
-    endless = re.compile(r"^\S*(kubectl|penstock) get .*(-w|--watch)\b|^\S*penstock dev$")
+    endless = re.compile(
+        r"^\S*(kubectl|penstock) get .*(-w|--watch)\b|^\S*penstock (dev|ui)\b(?!.*--exit-when-finished)"
+    )
     for block in re.findall(r"^```(?:sh|bash|shell)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         lines = block.splitlines()
         assert [line for line in lines if re.search(r"(^|\s)#(\s|$)", line)] == []

@@ -6,7 +6,6 @@ The fast part of `python -m tests.security.mutations`, which takes out each rule
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,20 +15,10 @@ from penstock_operator.api.admission import images_policy, policies
 from tests.security.mutations import CLAUSES, ROWS, Mutation, all_at_once, rule_of, run
 from tests.security.names import NAMES
 from tests.security.rows import Row
-from tests.security.stage import Stage, staged
-from tests.support.realserver import MISSING, RealServer, real_server
+from tests.security.stage import Stage
 
 DOCUMENT = Path(__file__).parents[2] / "docs/security.md"
 STEPS = ("flow-images", "flowrun-spec", "flowrun-status", "crd", "rbac")
-
-
-@pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
-    server = real_server()
-    if not isinstance(server, RealServer):
-        pytest.skip(MISSING)
-    with staged(server) as made:
-        yield made
 
 
 @pytest.mark.real

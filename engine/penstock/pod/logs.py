@@ -32,6 +32,8 @@ _TASK_FIELDS = (
     ("address", "address"),
 )  # fmt: skip
 _FLOW_FIELDS = (("flow", "flow_name"), ("flowRun", "flow_run_name"), ("address", "address"))
+# A task that gathers thousands has no line of a megabyte.
+_MOST_UPSTREAMS = 64
 _FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 # Ends of lines for some readers, which JSON leaves as they are.
 _ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -113,6 +115,8 @@ class StateLines:
         )
         if kind in _FINAL and run._start is not None and run._end is not None:
             line = f'{line}, "durationMs": {max(0.0, round((run._end - run._start) * 1000, 3))}'
+        if (kind == "RUNNING" and run.run_count == 1) or new.name == "NotReady":
+            line = f"{line}{_upstreams(run)}"
         if new.message:
             line = f'{line}, "message": {quoted(str(new.message))}'
         self._write(_one_line(f"{line}}}"))
@@ -224,3 +228,11 @@ def _run_fields(run: Any) -> str:
         )
     address = f', "address": {quoted(run.address)}' if run.address else ""
     return f', "flow": {quoted(run.definition.name)}, "flowRun": {quoted(run.name)}{address}'
+
+
+def _upstreams(run: Any) -> str:
+    """The task runs whose futures or states a run took or waited for, by their ids, as far as the engine knows them."""
+    tracked = run.parent_task_run if run.is_flow else run
+    sources: Mapping[str, list[Any]] = getattr(tracked, "sources", None) or {}
+    ids = dict.fromkeys(str(each) for listed in sources.values() for each in listed)
+    return f', "after": {_encode(list(ids)[:_MOST_UPSTREAMS])}' if ids else ""

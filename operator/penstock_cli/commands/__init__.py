@@ -15,5 +15,5 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Runs": ("run", "run-file", "retry", "logs", "tasks", "result", "wait", "cancel", "pause", "resume", "suspend"),
     "Flows": ("build", "next"),
     "Any object": ("apply", "get", "describe", "delete"),
-    "Where it runs": ("dev", "version", "completion", "operator"),
+    "Where it runs": ("ui", "dev", "version", "completion", "operator"),
 }

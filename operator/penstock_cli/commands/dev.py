@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 penstock dev --apply examples/hello.yaml --exit-when-finished
-penstock dev
+penstock dev --ui
 """
 app = typer.Typer(cls=HelpfulGroup, invoke_without_command=True, context_settings=HELP, **PLAIN)
 
@@ -67,6 +67,7 @@ def _dev(
         ),
     ] = False,
     max_pods: MaxPods = None,
+    page: Annotated[bool, typer.Option("--ui", help="Serve a page of the runs too; its address is printed.")] = False,
 ) -> int:
     """Run a control plane on this machine.
 
@@ -84,6 +85,7 @@ def _dev(
         files=apply or [],
         exit_when_finished=exit_when_finished,
         max_pods=max_pods,
+        page=page,
     )
     return code
 

@@ -178,6 +178,10 @@ def _light(file: Path, clock: Callable[[], float], wanted: str | None) -> Creden
 
     try:
         document = next(documents(file.read_text("utf-8"))).value
+        if wanted is not None and wanted not in (names := [str(each["name"]) for each in document["contexts"]]):
+            raise NoClusterError(
+                f"the kubeconfig {file} has no context {wanted!r}. It has {', '.join(names) or 'none'}"
+            )
         context = _named(document["contexts"], wanted or document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"]).get("user") or {}

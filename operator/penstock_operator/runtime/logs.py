@@ -93,7 +93,8 @@ def setup(form: str, level: str, stream: TextIO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("penstock_operator").setLevel(level.upper())
+    for ours in ("penstock_operator", "penstock_ui"):
+        logging.getLogger(ours).setLevel(level.upper())
     # kopf logs each request that it repeats, and two tracebacks for each watch that ends; what matters of these we say ourselves.
     logging.getLogger("kopf").setLevel(logging.CRITICAL)
     # No line of ours says where in the source, in which thread or process it was written: logging need not find out.

@@ -1,0 +1,136 @@
+"""`python -m penstock_ui`: the page in the cluster, for everybody that the API server knows, until SIGTERM.
+
+It has no rights: whom to trust as the API server is told by a certificate alone. Exit codes: 0 after a signal, 2 when there is nothing to
+start with. On a person's own machine it is `penstock ui`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from penstock_operator.runtime import logs
+from penstock_operator.runtime.credentials import SERVICE_ACCOUNT, Credentials, Endpoint
+
+from .access import FRESH_SECONDS
+from .client import Client
+from .rights import BearerAccess
+from .server import application
+from .sites import MOST
+
+__all__ = ["main", "options"]
+
+_STOP_SECONDS = 2.0
+# Tokens of some issuers hold all groups of a person.
+_LONGEST_HEADER = 32_768
+log = logging.getLogger("penstock_ui")
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(prog="python -m penstock_ui", description="The page of runs, in the cluster.")
+    parser.add_argument("--host", default="", help="address to listen on (default: all)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--server", default="", help="URL of the API server (default: that of the pod's cluster)")
+    parser.add_argument(
+        "--certificate-authority", type=Path, default=SERVICE_ACCOUNT / "ca.crt", metavar="FILE",
+        help="certificates that the API server's is signed by (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--namespace", action="append", metavar="NAME", help="a namespace that is shown; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--most-people", type=int, default=MOST, metavar="N",
+        help="how many may look at a time; each has a list of their own in memory (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--recheck-seconds", type=float, default=FRESH_SECONDS, metavar="N",
+        help="how long an answer of the API server about rights counts: so long after one has ended, at most, a page still shows what it "
+        "gave (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument("--log-format", choices=("auto", "json", "text"), default="auto", help="default: %(default)s")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: %(default)s"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve with the given command line (default: the process's), and return the exit code."""
+    given = options().parse_args(arguments)
+    logs.setup(given.log_format, given.log_level, sys.stderr)
+    try:
+        endpoint = _endpoint(given.server, given.certificate_authority, os.environ)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"penstock_ui: {error}\n")
+        return 2
+    return asyncio.run(_serve(given, endpoint))
+
+
+def _endpoint(server: str, authority: Path, environ: Mapping[str, str]) -> Endpoint:
+    """Return where the API server is, without anything that proves who asks.
+
+    Raises:
+        ValueError: nothing says where it is.
+        OSError: the certificates can't be read.
+    """
+    if not server:
+        host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
+        if not host:
+            raise ValueError("this is no pod: name the API server with --server, or use `penstock ui` on your machine")
+        server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    if not server.startswith("https://"):
+        raise ValueError(f"--server {server}: tokens are sent to https:// only")
+    return Endpoint(server.rstrip("/"), "default", ca=authority.read_text("ascii"), in_cluster=True)
+
+
+async def _serve(given: argparse.Namespace, endpoint: Endpoint) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    client = Client(Credentials(endpoint, lambda: None, clock=time.monotonic))
+    fresh = max(1.0, given.recheck_seconds)
+    access = BearerAccess(client, fresh=fresh)
+    namespaces = tuple(dict.fromkeys(given.namespace)) if given.namespace else None
+    app = application(
+        client,
+        namespaces=namespaces,
+        access=access,
+        sign_in=access.by_token,
+        most=max(1, given.most_people),
+        fresh=fresh,
+    )
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_STOP_SECONDS,
+        handler_cancellation=True,
+        max_field_size=_LONGEST_HEADER,
+        max_line_size=_LONGEST_HEADER,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, given.host or None, given.port)
+        await site.start()
+        ports = sorted({socket.getsockname()[1] for socket in getattr(site._server, "sockets", ())})
+        log.info("serving on port %s, for the API server %s", ", ".join(map(str, ports)), endpoint.server)
+        await stop.wait()
+    except OSError as error:
+        sys.stderr.write(f"penstock_ui: port {given.port} cannot be listened on: {error.strerror or error}\n")
+        return 2
+    finally:
+        await runner.cleanup()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
