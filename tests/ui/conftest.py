@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.cluster import ROOT, Cluster, DevCluster, RealCluster, program
+from tests.support.cluster import Cluster, DevCluster, RealCluster, program
 from tests.support.realserver import ASSETS_NEW, MISSING, RealServer, assets, other_apiserver
+from tests.ui.looking import PICTURES, Open
 from tests.ui.stage import Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
-PICTURES = ROOT / "build/ui"
 PLANES = ["dev", "real"]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-Open = Callable[..., "Page"]
 
 
 def executable() -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tests.support.cluster import ROOT
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 # What axe checks: WCAG 2.2 A and AA, and its own best practices.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PICTURES = ROOT / "build/ui"
 Open = Callable[..., "Page"]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tests.support.cluster import ROOT
 from tests.support.flows import run
-from tests.ui.looking import Open, expect
+from tests.ui.looking import PICTURES, Open, expect
 from tests.ui.stage import NAMESPACE, SLOW, Stage
 
 if TYPE_CHECKING:
@@ -119,3 +122,22 @@ def test_what_to_do_is_shown_as_commands(stage: Stage, open_: Open) -> None:
     button.click()
     expect(button).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == f"penstock cancel talking -n {NAMESPACE}"
+
+
+def test_the_picture_of_the_documents(stage: Stage, open_: Open) -> None:
+    """README and docs/ui.md show a run as it looks here. PENSTOCK_PICTURES=1 puts the new picture into their place."""
+    stage.space.finish("orders-2026-11-30", 60)
+    page = open_(f"/runs/{NAMESPACE}/orders-2026-11-30", viewport={"width": 1200, "height": 1130})
+    expect(page.locator("#health")).to_contain_text("live")
+    expect(page.locator("#history")).to_contain_text("ended: Completed")
+    made = PICTURES / stage.plane / "documents.png"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    below = page.locator("#p-tasks").bounding_box()
+    assert below is not None
+    page.screenshot(path=made, clip={"x": 0, "y": 0, "width": 1200, "height": below["y"] + below["height"] + 16})
+    assert made.stat().st_size < 150_000
+    shown = ROOT / "docs/pictures/run.png"
+    if os.environ.get("PENSTOCK_PICTURES") and stage.plane == "dev":
+        shown.parent.mkdir(exist_ok=True)
+        shutil.copy(made, shown)
+    assert shown.stat().st_size < 150_000
