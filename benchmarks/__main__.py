@@ -1,6 +1,7 @@
 """Run the benchmarks that are named, or all: `python -m benchmarks [dev] [pod] [operator [row ...]] [engine scale]`.
 
-The other rows of the engine have a command of their own, `python -m benchmarks.engine`.
+Only by name: `engine scale`; `ui`, the page in a browser for half an hour, and `ui-short`, for a minute. The other rows of the
+engine have a command of their own, `python -m benchmarks.engine`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from .measure import Figure, save
 from .operator import ROWS
 
 ALL = ("pod", "dev", "operator")
+# Only by their names: they need a browser, and time.
+NAMED = {"ui": "figures", "ui-short": "short"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,19 @@ def parts(words: list[str]) -> Iterator[Part]:
     if words == ["engine", "scale"]:
         yield Part("engine/scale", importlib.import_module(".scale", __package__).figures)
         return
-    rows = [word for word in words if word not in ALL]
+    rows = [word for word in words if word not in (*ALL, *NAMED)]
     unknown = set(rows) - set(ROWS)
     if unknown or (rows and "operator" not in words):
         raise ValueError(
-            f"no such benchmark: {', '.join(sorted(unknown) or rows)}; there are {', '.join(ALL)}, and of operator"
+            f"no such benchmark: {', '.join(sorted(unknown) or rows)}; there are {', '.join((*ALL, *NAMED))}, and of operator"
             f" the rows {', '.join(ROWS)}; of engine `engine scale` alone, the others by `python -m benchmarks.engine`"
         )
     for name in words:
         if name in ROWS:
             continue
-        if name == "operator":
+        if name in NAMED:
+            yield Part(name, getattr(importlib.import_module(".ui", __package__), NAMED[name]))
+        elif name == "operator":
             yield from (Part(f"operator/{row}", ROWS[row]) for row in rows or ROWS)
         else:
             yield Part(name, importlib.import_module(f".{name}", __package__).figures)

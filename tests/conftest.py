@@ -30,6 +30,8 @@ GROUPS = (
     (r"^tests/dev/apiserver/test_kubectl", "apiserver-kubectl"),
     (r"^tests/operator_runtime/test_fuzz_real", "operator-fuzz"),
     (r"^tests/operator_runtime/test_process", "operator-process"),
+    (r"^tests/ui/.*\[real", "ui-real"),
+    (r"^tests/ui/", "ui-dev"),
     (r"^tests/node/", "node"),
 )
 

@@ -41,6 +41,7 @@ class Look:
 
     Attributes:
         run: the run; None: there is none, or it may not be seen.
+        unsaid: why the API server did not say whether there is such a run; empty: it did.
         gone: it was deleted while it was looked at; `run` is as it was last.
         watch: its pods and Events.
         log: the log of the attempt; None: it has no pod.
@@ -60,6 +61,7 @@ class Look:
         self._asked_at = 0.0
         self.run: Run | None = None
         self.gone = False
+        self.unsaid = ""
         self.watch: RunWatch | None = None
         self.log: PodLog | None = None
         self.changed = asyncio.Event()
@@ -94,17 +96,22 @@ class Look:
 
     async def _found(self) -> Run | None:
         if (body := self._site.runs.body(self._key)) is not None:
+            self.unsaid = ""
             return Run(body)
         row, now = self._site.runs.row(self._key), time.monotonic()
         if self.run is not None and row is self._row and now - self._asked_at < _AGAIN_SECONDS:
             return (
                 None if self.gone else self.run
             )  # too large to be kept, or not known: it is not asked for at each log line
+        self.unsaid = ""
         if self._site.namespaces is not None and self._key.namespace not in self._site.namespaces:
             return None
         try:
             body = await self._site.client.find(FLOWRUNS.path(*self._key))
-        except (NotANameError, ApiError):
+        except NotANameError:
+            return None
+        except ApiError as error:
+            self.unsaid = error.message
             return None if self.run is None or self.gone else self.run  # silence says nothing of it
         self._row, self._asked_at = row, now
         return Run(body) if body is not None else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock_operator.api import constants
-from penstock_operator.runtime.errors import ApiError
+from penstock_operator.runtime.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 from penstock_operator.runtime.resources import PODS
 from penstock_reading.entries import read
 from penstock_reading.position import Position
@@ -34,6 +34,8 @@ _MOST_TASKS: Final = 5_000
 _RETRY_SECONDS: Final = 0.3
 _LONGEST_RETRY_SECONDS: Final = 5.0
 _SETTLED_SECONDS: Final = 0.15
+# A log that is followed is asked for again so often: the API server looks at rights only when a request begins.
+_FOLLOW_SECONDS: Final = 20.0
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -101,6 +103,7 @@ class PodLog:
         self._key = key
         self._position = Position()
         self._settled = asyncio.Event()
+        self._cut = False
         self.mark = secrets.token_hex(4)  # which reading this is: numbers of lines are its own
         self.bell = Bell()
         self.lines: deque[Line] = deque(maxlen=KEPT)
@@ -139,6 +142,8 @@ class PodLog:
                 await self._once(over=ended)
                 if ended:
                     break
+                if self._cut:
+                    continue
                 wait, ended = _RETRY_SECONDS, await self._has_ended()
                 if ended:
                     continue  # what was written behind the end of a request that was cut off is read once more
@@ -146,6 +151,8 @@ class PodLog:
                 # 400: its container does not run yet; no answer: the server, or the node, is away for a while.
                 if not error.transient and error.code != 400:
                     self.trouble = "its pod is gone, and its log with it" if error.code == 404 else error.message
+                    if error.code in (FORBIDDEN, UNAUTHORIZED):
+                        self.lines.clear()
                     break
                 if error.code != 400:
                     self._say(error.message)
@@ -164,11 +171,16 @@ class PodLog:
         if self._position.stamp:
             query["sinceTime"] = f"{self._position.stamp.partition('.')[0].removesuffix('Z')}Z"
         self._position.begin()
-        async for raw in self._client.lines(PODS.path(self._key.namespace, self._key.pod, "log"), query):
-            self._say("")
-            taken = self._position.take(raw.decode("utf-8", "replace"))
-            if taken is not None:
-                self._take(taken[1])
+        self._cut = False
+        try:
+            async with asyncio.timeout(None if over else _FOLLOW_SECONDS):
+                async for raw in self._client.lines(PODS.path(self._key.namespace, self._key.pod, "log"), query):
+                    self._say("")
+                    taken = self._position.take(raw.decode("utf-8", "replace"))
+                    if taken is not None:
+                        self._take(taken[1])
+        except TimeoutError:
+            self._cut = True
 
     def _take(self, written: str) -> None:
         self.read += 1

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock_operator.api.constants import LABEL_ATTEMPT, LABEL_FLOW_RUN_UID
-from penstock_operator.runtime.errors import ApiError
+from penstock_operator.runtime.errors import FORBIDDEN, UNAUTHORIZED, ApiError
 from penstock_operator.runtime.resources import CORE_EVENTS, PODS
 
 from .pool import Bell
@@ -28,6 +28,8 @@ _OFTEN_SECONDS: Final = 3.0
 _SELDOM_SECONDS: Final = 30.0
 _AFTER_SECONDS: Final = 1.2
 _MOST_EVENTS: Final = 200
+# What may be read no more is not shown any longer; what cannot be read just now is shown as it was.
+_REFUSED: Final = (FORBIDDEN, UNAUTHORIZED)
 
 
 class RunWatch:
@@ -91,7 +93,7 @@ class RunWatch:
             found = (await self._client.get(PODS.path(self._key.namespace), query)).get("items") or []
         except ApiError as error:
             self.no_pods = error.message
-            return self.pods
+            return () if error.code in _REFUSED else self.pods
         self.no_pods = ""
         for pod in found:
             pod["metadata"].pop("managedFields", None)
@@ -103,7 +105,7 @@ class RunWatch:
             found = (await self._client.get(CORE_EVENTS.path(self._key.namespace), query)).get("items") or []
         except ApiError as error:
             self.no_events = error.message
-            return self.events
+            return () if error.code in _REFUSED else self.events
         self.no_events = ""
         for event in found:
             event["metadata"].pop("managedFields", None)

@@ -27,6 +27,10 @@ PROJECT = {
 }
 
 
+# What the page is made of is no Python: it comes into the image as data of its package.
+PAGE = Path(__file__).parents[2] / "operator/penstock_ui"
+
+
 @cache
 def image(target: str, variable: str = FOLDER) -> Image:
     folder = os.environ.get(variable)
@@ -138,3 +142,17 @@ def digest(found: Image, path: str) -> object:
         entry.info.gid,
         entry.info.linkname,
     )
+
+
+def test_the_page_has_its_templates_and_looks() -> None:
+    """In the operator's image, as they are in the source; in the engine's nothing of the page."""
+    wanted = {
+        f"penstock_ui/{path.relative_to(PAGE)}": path.read_bytes()
+        for folder in ("templates", "static")
+        for path in (PAGE / folder).rglob("*")
+        if path.is_file()
+    }
+    assert len(wanted) > 10
+    found = packages("operator")
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert not [name for name in packages("engine") if name.startswith("penstock_ui/")]

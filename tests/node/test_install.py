@@ -100,6 +100,41 @@ def test_defaults_of_the_administrators(node: NodeCluster, space: Space) -> None
     assert pod["spec"]["containers"][0]["image"].removeprefix("docker.io/") == IMAGE.removeprefix("docker.io/")
 
 
+def test_the_page(node: NodeCluster, space: Space) -> None:
+    """`ui.enabled`: a pod without a token, ready by its probes; it answers to a person's token with that person's runs, and refuses without."""
+    node.helm("upgrade", "penstock", str(CHART), "--wait", "--timeout=120s", "--set", "ui.enabled=true", *VALUES)
+    space.apply(flow("shown", "return 1"))
+    space.finish("shown", 90)
+    space.kubectl("create", "serviceaccount", "looks")
+    space.kubectl("create", "rolebinding", "looks", "--clusterrole=view", f"--serviceaccount={space.name}:looks")
+    token = space.kubectl("create", "token", "looks").strip()
+    pod = node.kubectl("-n", NAMESPACE, "get", "pod", "-l", "app.kubernetes.io/component=ui", "-o", "name").strip()
+    ask = """if True:
+        import os, sys
+        from urllib.error import HTTPError
+        from urllib.request import Request, urlopen
+
+        assert not os.path.exists("/var/run/secrets/kubernetes.io/serviceaccount/token")
+        headers = {"Authorization": sys.argv[2]} if sys.argv[2] else {}
+        try:
+            print(urlopen(Request("http://127.0.0.1:8080" + sys.argv[1], headers=headers), timeout=20).read().decode())
+        except HTTPError as error:
+            print(error.code)
+    """
+    reached = node.kubectl(
+        "-n", NAMESPACE, "get", "endpointslices", "-l", "kubernetes.io/service-name=penstock-ui", "-o", "json"
+    )
+    assert [port["port"] for each in json.loads(reached)["items"] for port in each["ports"]] == [8080]
+
+    def said(where: str, authorization: str = "") -> str:
+        return node.kubectl("-n", NAMESPACE, "exec", pod, "--", "python", "-c", ask, where, authorization)
+
+    assert said("/runs").strip() == "401"
+    assert "shown" in said(f"/runs/{space.name}/shown", f"Bearer {token}")
+    assert said("/runs/kube-system/shown", f"Bearer {token}").strip() == "403"
+    node.helm("rollback", "penstock", "--wait", "--timeout=120s")
+
+
 def test_upgrade_and_rollback_with_a_run_in_flight(node: NodeCluster, space: Space) -> None:
     """The pod is not touched; the run completes with its first attempt."""
     space.apply(

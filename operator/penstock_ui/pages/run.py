@@ -37,6 +37,9 @@ async def _run(request: web.Request) -> web.Response:
     await site_of(request).listed()
     with _look(request) as look:
         run = await look.at()
+        if run is None and look.unsaid:
+            why = f"the API server does not say whether there is a run {_key(request)}: {look.unsaid}"
+            return page(request, "waiting.html", status=503, why=why)
         if run is None:
             what = f"there is no run {_key(request)}: it was deleted, or its namespace is not shown here"
             return page(request, "missing.html", status=404, what=what, back="/runs")
@@ -92,7 +95,7 @@ class _View:
         """See `live.Page.patch`."""
         run = await self._look.at()
         if run is None:
-            return None
+            return Patch() if self._look.unsaid else None
         patch = Patch(sent.regions(self._regions(run)) if self._due(run) else {})
         self.log.bring(patch)
         return patch
