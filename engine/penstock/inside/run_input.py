@@ -132,8 +132,9 @@ def run_input_subclass_from_type(kind: Any) -> type[RunInput]:
     model = model_of(kind)
     if issubclass(model, RunInput):
         return model
-    made: type[RunInput] = pydantic.create_model(f"{model.__name__}RunInput", __base__=(RunInput, model))
-    return made
+    bases: Any = (RunInput, model)
+    made: Any = pydantic.create_model(f"{model.__name__}RunInput", __base__=bases)
+    return made  # type: ignore[no-any-return]
 
 
 def model_of(kind: Any) -> type[pydantic.BaseModel]:
