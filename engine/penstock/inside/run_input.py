@@ -5,7 +5,7 @@ Neighbours: `flow_runs` pauses and resumes with these; `_messages` carries; in a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
 
@@ -133,8 +133,7 @@ def run_input_subclass_from_type(kind: Any) -> type[RunInput]:
     if issubclass(model, RunInput):
         return model
     bases: Any = (RunInput, model)
-    made: Any = pydantic.create_model(f"{model.__name__}RunInput", __base__=bases)
-    return made  # type: ignore[no-any-return]
+    return cast("type[RunInput]", pydantic.create_model(f"{model.__name__}RunInput", __base__=bases))
 
 
 def model_of(kind: Any) -> type[pydantic.BaseModel]:
