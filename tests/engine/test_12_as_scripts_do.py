@@ -535,7 +535,7 @@ def test_a_task_has_the_locks_of_the_transaction_around() -> None:
 
     inner = task(lambda: get_transaction())
     with transaction(isolation_level=IsolationLevel.SERIALIZABLE, store=ResultStore(lock_manager=MemoryLockManager())):
-        txn = inner()
+        txn: Any = inner()
     assert txn.store.lock_manager is MemoryLockManager()
     assert txn.isolation_level is IsolationLevel.SERIALIZABLE
 

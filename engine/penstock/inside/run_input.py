@@ -5,7 +5,7 @@ Neighbours: `flow_runs` pauses and resumes with these; `_messages` carries; in a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
 
@@ -132,8 +132,8 @@ def run_input_subclass_from_type(kind: Any) -> type[RunInput]:
     model = model_of(kind)
     if issubclass(model, RunInput):
         return model
-    made: type[RunInput] = pydantic.create_model(f"{model.__name__}RunInput", __base__=(RunInput, model))
-    return made
+    bases: Any = (RunInput, model)
+    return cast("type[RunInput]", pydantic.create_model(f"{model.__name__}RunInput", __base__=bases))
 
 
 def model_of(kind: Any) -> type[pydantic.BaseModel]:
