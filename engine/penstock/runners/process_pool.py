@@ -74,6 +74,7 @@ class Worker:
                 happened(told)
         except (EOFError, OSError):
             code = self.process.wait()
+            WORKERS.discard(self.process.pid)
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             raise WorkerDiedError(f"process ended with {how}") from None
 
