@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 .DEFAULT_GOAL := help
 REALNODE ?= ../shared/realnode
 PUSH ?=
-.PHONY: help demo install test e2e e2e-node images chaos lint type contracts generate bench bench-engine clean
+.PHONY: help demo install test buckets scale ui e2e e2e-node images chaos lint type contracts generate bench bench-engine clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +25,36 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/.dev
 
+# Runners and a browser that only their own tests need.
+$(VENV)/.scale: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,dask,ray]'
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,browser]'
+	@touch $@
+
+S3_SERVER := .penstock/bin/versitygw
+
+$(S3_SERVER):
+	GOBIN=$(CURDIR)/$(dir $@) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
 install: $(VENV)/.test ## install everything that development needs into .venv
 
 demo: $(VENV)/.dev ## install, start `penstock dev`, run the hello flow, show the result, stop
 	$(BIN)/penstock dev --apply examples/hello.yaml --exit-when-finished
 
-test: $(VENV)/.test ## all tests but the stories; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --ignore=tests/e2e $(PYTEST_ARGS)
+test: $(VENV)/.test ## all tests but those of the next targets; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(addprefix --ignore=tests/,e2e buckets scale ui) $(PYTEST_ARGS)
+
+buckets: $(VENV)/.test $(S3_SERVER) ## results in a bucket of a real S3 server, which go builds once
+	PENSTOCK_S3_SERVER=$(CURDIR)/$(S3_SERVER) $(BIN)/python -m pytest tests/buckets $(PYTEST_ARGS)
+
+scale: $(VENV)/.scale ## tasks on Dask and Ray, on local clusters of two workers
+	$(BIN)/python -m pytest tests/scale -n 0 $(PYTEST_ARGS)
+
+ui: $(VENV)/.browser ## the page in a real browser: Chromium of this machine, or PENSTOCK_CHROMIUM; pictures go to build/ui
+	$(BIN)/python -m pytest tests/ui -n 0 $(PYTEST_ARGS)
 
 e2e: $(VENV)/.test ## the end-to-end stories, on the embedded control plane and on a real one
 	$(BIN)/python -m pytest tests/e2e -n 4 --dist loadgroup $(PYTEST_ARGS)

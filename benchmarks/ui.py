@@ -142,7 +142,7 @@ def _seed(cluster: DevCluster, client: httpx.Client) -> None:
     where = f"{PATH}/{WRITER}"
 
     def running() -> bool:
-        return (client.get(where).json().get("status") or {}).get("state", {}).get("type") == "Running"
+        return bool((client.get(where).json().get("status") or {}).get("state", {}).get("type") == "Running")
 
     wait_for("the run that writes", running, 60)
 
