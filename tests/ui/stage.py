@@ -227,7 +227,7 @@ def _documents() -> list[dict[str, Any]]:
     pipeline = run("orders-2026-11-30", ref="orders", parameters={"day": "2026-11-30"})
     pipeline["metadata"]["labels"] = labels
     return [
-        flow("orders", PIPELINE),
+        flow("orders", PIPELINE, schedules=[{"name": "yearly", "cron": "0 6 1 1 *"}], concurrency={"limit": 5}),
         pipeline,
         run("failing", FAILING),
         run("twice", TWICE, runPolicy=RETRY),
