@@ -24,6 +24,11 @@ PAGES = {
     "running": f"/runs/{NAMESPACE}/talking",
     "hostile": f"/runs/{NAMESPACE}/hostile",
     "scheduled": f"/runs/{NAMESPACE}/tomorrow",
+    "log": f"/runs/{NAMESPACE}/failing/log",
+    "flows": "/flows",
+    "flow": f"/flows/{NAMESPACE}/orders",
+    "groups": "/groups",
+    "operator": "/operator",
 }
 TELEPHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 2}
 ENLARGED: dict[str, Any] = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
