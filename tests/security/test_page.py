@@ -165,7 +165,10 @@ def shows(page: Page, where: str, token: str, text: str) -> Callable[[], bool]:
     return lambda: text in page.get(where, token).text
 
 
-EVERYWHERE = ("/", "/runs", "/runs.live", f"/runs/{OURS}/waiting", f"/runs/{OURS}/waiting/live", "/no/such/page")
+EVERYWHERE = (
+    "/", "/runs", "/runs.live", f"/runs/{OURS}/waiting", f"/runs/{OURS}/waiting/live", f"/runs/{OURS}/waiting/log.txt",
+    "/flows", f"/flows/{OURS}/secretive", "/groups.live", "/operator", "/no/such/page",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("where", EVERYWHERE)
@@ -224,6 +227,18 @@ def test_each_sees_their_own(page: Page, stage: Stage) -> None:
             there, nowhere = (page.get(f"/runs/{other}/{name}", token) for name in (foreign, "no-such-run"))
             assert (there.status_code, nowhere.status_code) == (403, 403)
             assert there.text == nowhere.text, "a refusal tells whether a run exists"
+
+
+def test_flows_are_ones_own_too(page: Page, stage: Stage) -> None:
+    """The other pages take what they show from the same place."""
+    _, ours = person(stage, OURS)
+    _, theirs = person(stage, THEIRS)
+    until("the list is whole", shows(page, f"/flows?namespace={OURS}", ours, "secretive"))
+    assert page.get(f"/flows/{OURS}/secretive", ours).status_code == 200
+    assert page.get(f"/flows?namespace={THEIRS}", theirs).status_code == 200
+    for where in ("/flows", "/groups", "/operator"):
+        assert "secretive" not in page.get(where, theirs).text
+    assert page.get(f"/flows/{OURS}/secretive", theirs).status_code == 403
 
 
 def test_a_name_beside_a_token_changes_nothing(page: Page, stage: Stage) -> None:

@@ -24,6 +24,7 @@ PAGES = {
     "running": f"/runs/{NAMESPACE}/talking",
     "hostile": f"/runs/{NAMESPACE}/hostile",
     "scheduled": f"/runs/{NAMESPACE}/tomorrow",
+    "log": f"/runs/{NAMESPACE}/failing/log",
     "flows": "/flows",
     "flow": f"/flows/{NAMESPACE}/orders",
     "groups": "/groups",
