@@ -54,7 +54,7 @@ scale: $(VENV)/.scale ## tasks on Dask and Ray, on local clusters of two workers
 	$(BIN)/python -m pytest tests/scale -n 0 $(PYTEST_ARGS)
 
 ui: $(VENV)/.browser ## the page in a real browser: Chromium of this machine, or PENSTOCK_CHROMIUM; pictures go to build/ui
-	$(BIN)/python -m pytest tests/ui -n 0 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/ui -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 e2e: $(VENV)/.test ## the end-to-end stories, on the embedded control plane and on a real one
 	$(BIN)/python -m pytest tests/e2e -n 4 --dist loadgroup $(PYTEST_ARGS)
