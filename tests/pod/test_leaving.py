@@ -383,6 +383,21 @@ def test_it_does_not_rest(made: Any) -> None:
         GO_ON.set()
 
 
+def test_a_runner_is_closed_when_its_flow_is_left() -> None:
+    """What it still waits for then keeps the flow's last state from nobody."""
+    GO_ON.clear()
+
+    def end_when_left() -> None:
+        until("the flow is left", lambda: seen.root.state.type is SCHEDULED)
+        GO_ON.set()
+
+    ends = threading.Thread(target=end_when_left)
+    with watched(elsewhere) as seen:
+        ends.start()
+    ends.join()
+    assert seen.state.type is SCHEDULED
+
+
 @task(persist_result=True)
 def kept() -> int:
     return 1

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 # Who writes or reads such texts, on how many lines, and why.
 PLACES = {
     "operator/penstock_operator/api/paths.py": (2, "the operator's side: every path is built here"),
-    "engine/penstock/kube/paths.py": (3, "the engine's side: every path is built here"),
+    "engine/penstock/kube/paths.py": (4, "the engine's side: every path is built here"),
     "operator/penstock_operator/runtime/session.py": (1, "reads the namespace out of a path that kopf has built"),
     "operator/penstock_operator/api/admission.py": (1, "a resource and its subresource, as policies write them"),
     "operator/penstock_operator/runtime/rights.py": (3, "a resource and its subresource, as RBAC writes them"),
@@ -35,6 +35,9 @@ PLACES = {
     "engine/penstock/pod/claim.py": (4, "JSON pointers"),
     "engine/penstock/pod/environment.py": (2, "a file"),
     "engine/penstock/kube/access.py": (2, "files"),
+    "operator/penstock_ui/pages/__init__.py": (1, "addresses of the page itself"),
+    "operator/penstock_ui/pages/flow.py": (3, "addresses of the page itself"),
+    "operator/penstock_ui/pages/flows.py": (1, "addresses of the page itself"),
     "operator/penstock_cli/versions.py": (1, "all Deployments: no name is in it"),
 }
 # The beginning of a path, a namespace inside of one, or a resource behind a variable.

@@ -58,11 +58,12 @@ async def execute_async(run: Run) -> State:
     try:
         if run.life is None:
             run.life = live(run, WORLD)
-        life, outcome = run.life, None
-        # All in this frame: a coroutine for each stretch of a life would cost as much as the stretch.
+        outcome = None
+        # All in this frame: a coroutine for each stretch of a life would cost as much as the stretch. The life is the run's of
+        # that moment: a child that the body forked has another.
         while True:
             try:
-                effect: Effect = life.send(outcome)  # type: ignore[union-attr]
+                effect: Effect = run.life.send(outcome)  # type: ignore[union-attr]
             except StopIteration as done:
                 release(run)
                 return done.value  # type: ignore[no-any-return]

@@ -33,6 +33,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
 from penstock.interruption import forks
 
@@ -211,6 +212,8 @@ class Control:
 def leave_with(run: Any) -> None:
     """Let nobody go on by a run that is only left, for another process to go on with: whoever waited for it leaves as well.
 
+    Where no run waits (the runner of a root flow is closed) nobody is to leave: that flow has its state already.
+
     Args:
         run: one that was waited for; None: not one of this engine's.
 
@@ -218,7 +221,7 @@ def leave_with(run: Any) -> None:
         TerminationSignal: it is left.
     """
     cause = None if run is None or run.exempt else run.control.cause
-    if cause is not None and cause.kind == "waiting":
+    if cause is not None and cause.kind == "waiting" and current_run.get() is not None:
         raise TerminationSignal(cause.signal or 15)
 
 
