@@ -212,7 +212,7 @@ class ThreadPoolTaskRunner(TaskRunner):
         self._check_started()
         if self._pool is None:
             self._pool = self._make_pool()
-        if run.flow is None:
+        if not self.owned:  # the flow run that owns it waits for its children by itself
             self._futures[future] = None
         from penstock.runners.pooled import PooledRun
 
