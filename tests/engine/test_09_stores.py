@@ -392,6 +392,27 @@ def test_a_local_file_system_without_a_base(tmp_path: Path, monkeypatch: pytest.
     assert LocalFileSystem(tmp_path)._resolve_path("a/b") == tmp_path / "a/b"
 
 
+class Counted(MemoryLockManager):
+    """Counts who takes a lock."""
+
+    taken = 0
+
+    def acquire_lock(self, *args: Any, **kwargs: Any) -> bool:
+        self.taken += 1
+        return super().acquire_lock(*args, **kwargs)
+
+
+def test_a_subclass_of_the_memory_locks_is_itself_and_has_the_same_locks() -> None:
+    plain, counted = MemoryLockManager(), Counted()
+    assert (type(plain), type(counted)) == (MemoryLockManager, Counted)
+    assert (MemoryLockManager(), Counted(), pickle.loads(pickle.dumps(counted))) == (plain, counted, counted)
+    assert counted.acquire_lock("of both", holder="me")
+    assert counted.taken == 1
+    assert not plain.acquire_lock("of both", holder="you", acquire_timeout=0)
+    counted.release_lock("of both", "me")
+    assert not plain.is_locked("of both")
+
+
 def test_lock_managers_can_be_sent(tmp_path: Path) -> None:
     files = FileSystemLockManager(tmp_path)
     files.acquire_lock("k", holder="me")

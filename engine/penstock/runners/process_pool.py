@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -21,7 +22,8 @@ from penstock.base.workers import WORKERS
 from penstock.runners.task_runners import TaskRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import logging
+    from collections.abc import Callable, Iterable
     from typing import Self
 
     from penstock.runners.pool import Pool
@@ -139,9 +141,10 @@ class ProcessPoolTaskRunner(TaskRunner):
 
     Args:
         max_workers: default: the setting `tasks.runner.process_pool_max_workers`, else the usable CPUs.
+        subprocess_message_processor_factories: kept and never called, which a warning says at the start: the messages
+            that they are for go to Prefect's server.
         initializer: called first in each process.
         initargs: its arguments.
-        subprocess_message_processor_factories: accepted and ignored.
 
     Raises:
         ValueError: the bound is below 1.
@@ -154,9 +157,9 @@ class ProcessPoolTaskRunner(TaskRunner):
     def __init__(
         self,
         max_workers: int | None = None,
+        subprocess_message_processor_factories: Iterable[Any] | None = None,
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
-        subprocess_message_processor_factories: Any = None,
     ) -> None:
         if max_workers is not None and max_workers < 1:
             raise ValueError(f"max_workers must be at least 1; {max_workers} was given.")
@@ -164,8 +167,8 @@ class ProcessPoolTaskRunner(TaskRunner):
             raise TypeError("initializer must be callable.")
         self._given = max_workers
         self.initializer = initializer
-        self.initargs = initargs
-        self.subprocess_message_processor_factories = subprocess_message_processor_factories
+        self.initargs = tuple(initargs)
+        self._factories = tuple(subprocess_message_processor_factories or ())
         self._pool: Pool | None = None
         self._idle: list[Worker] = []
         self._all: list[Worker] = []
@@ -182,12 +185,33 @@ class ProcessPoolTaskRunner(TaskRunner):
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return int(configured or usable or 1)
 
+    @property
+    def subprocess_message_processor_factories(self) -> tuple[Any, ...]:
+        """What was given; can be set until the runner is started."""
+        return self._factories
+
+    @subprocess_message_processor_factories.setter
+    def subprocess_message_processor_factories(self, factories: Iterable[Any] | None) -> None:
+        if self._started:
+            raise RuntimeError(
+                "Cannot configure subprocess message processor factories while task runner is started: set them before."
+            )
+        self._factories = tuple(factories or ())
+
+    def set_subprocess_message_processor_factories(self, factories: Iterable[Any] | None = None) -> None:
+        """Set `subprocess_message_processor_factories`."""
+        self.subprocess_message_processor_factories = factories
+
     def duplicate(self) -> Self:
-        """An unstarted copy with the same options."""
-        return type(self)(self._given, self.initializer, self.initargs, self.subprocess_message_processor_factories)
+        """An unstarted copy with the same options, also of a subclass that is made with `max_workers` alone."""
+        copy = type(self)(max_workers=self._given)
+        copy.initializer, copy.initargs, copy._factories = self.initializer, self.initargs, self._factories
+        return copy
 
     def __reduce__(self) -> Any:
-        return type(self), (self._given, self.initializer, self.initargs)
+        # The factories are never called: that they cannot be pickled must not hinder.
+        options = {"initializer": self.initializer, "initargs": self.initargs}
+        return partial(type(self), max_workers=self._given), (), options
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._max_workers == other._max_workers
@@ -198,6 +222,11 @@ class ProcessPoolTaskRunner(TaskRunner):
         """Make the threads that talk to the processes, on demand."""
         from penstock.runners.pool import Pool
 
+        if self._factories:
+            _logger().warning(
+                "subprocess_message_processor_factories are never called. What tasks log in processes comes to this "
+                "process's handlers: filter it there, by a logging.Filter."
+            )
         self._pool = Pool(self._max_workers, "penstock-process", _report)
 
     def _take(self) -> Worker:
@@ -277,7 +306,11 @@ class ProcessPoolTaskRunner(TaskRunner):
             Path(path).unlink(missing_ok=True)
 
 
-def _report(exc: BaseException) -> None:
+def _logger() -> logging.Logger:
     import logging
 
-    logging.getLogger("penstock.task_runners").error("A process runner met an error of the engine.", exc_info=exc)
+    return logging.getLogger("penstock.task_runners")
+
+
+def _report(exc: BaseException) -> None:
+    _logger().error("A process runner met an error of the engine.", exc_info=exc)

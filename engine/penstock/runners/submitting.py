@@ -32,6 +32,7 @@ def runner_here(what: str) -> Any:
     parent = current_run.get()
     flow = parent.flow if parent is not None else None
     if entered is not None and (flow is None or entered[1] is flow):
+        entered[0]._check_started()
         return entered[0]
     if flow is None:
         raise RuntimeError(
@@ -43,6 +44,8 @@ def runner_here(what: str) -> Any:
         runner.owned = True
         runner.__enter__(register=False)
         flow.runner = runner
+    elif not flow.runner._started:  # `cancel_all`
+        flow.runner._check_started()
     return flow.runner
 
 

@@ -6,6 +6,7 @@ A runner of one's own needs only `run(call)`. Neighbours: `submitting` makes run
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_runner
@@ -161,6 +162,20 @@ class TaskRunner(Subscripted[Of]):
             traffic.close(exc_type is not None)
         self.stop(exc_type is not None)
 
+    def cancel_all(self) -> None:
+        """Cancel the runs that have not begun, take no more, and wait for those under way; in a task, without waiting."""
+        if not self._started:
+            return
+        self._started = False
+        run = current_run.get()
+        flow = run.flow if run is not None else None
+        futures = list(flow.children if flow is not None and flow.runner is self else self._futures)
+        for future in futures:
+            future.cancel_unstarted("The task runner was told to cancel all.")
+        if run is None or run.is_flow:
+            for future in futures:
+                future.wait()
+
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
@@ -197,10 +212,10 @@ class ThreadPoolTaskRunner(TaskRunner):
 
     def duplicate(self) -> Self:
         """An unstarted copy with the same bound."""
-        return type(self)(self._given)
+        return type(self)(max_workers=self._given)
 
     def __reduce__(self) -> Any:
-        return type(self), (self._given,)
+        return partial(type(self), max_workers=self._given), ()
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._max_workers == other._max_workers
@@ -212,7 +227,7 @@ class ThreadPoolTaskRunner(TaskRunner):
         self._check_started()
         if self._pool is None:
             self._pool = self._make_pool()
-        if run.flow is None:
+        if not self.owned:  # the flow run that owns it waits for its children by itself
             self._futures[future] = None
         from penstock.runners.pooled import PooledRun
 

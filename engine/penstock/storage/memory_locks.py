@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.storage.polling_locks import PollingLockManager
 
+if TYPE_CHECKING:
+    from typing import Self
+
 
 class MemoryLockManager(PollingLockManager):
-    """Locks that live in this process; there is one manager, whoever asks for it."""
+    """Locks that live in this process; there is one manager, and one of each subclass, whoever asks for it.
+
+    All of them have the same locks.
+    """
 
     _instance: ClassVar[MemoryLockManager | None] = None
 
-    def __new__(cls, *_: Any, **__: Any) -> MemoryLockManager:
-        """The one manager of this process."""
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-            cls._instance._guard = threading.Lock()
-            cls._instance._held = {}
-        return cls._instance
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """The one manager of this class in this process."""
+        one = cls.__dict__.get("_instance")
+        if one is None:
+            one = cls._instance = super().__new__(cls)
+        return one
 
     def __reduce__(self) -> Any:
         if self._held:
@@ -33,8 +38,8 @@ class MemoryLockManager(PollingLockManager):
             )
         return type(self), ()
 
-    _guard: threading.Lock
-    _held: dict[str, tuple[str, float | None]]
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+    _held: ClassVar[dict[str, tuple[str, float | None]]] = {}
 
     def _try(self, key: str, holder: str, hold_timeout: float | None) -> bool:
         with self._guard:
