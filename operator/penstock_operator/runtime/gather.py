@@ -229,7 +229,7 @@ class Gatherer:
                     return False
                 facts.configmaps[name] = (
                     await self._shared.read(Key(run.metadata.namespace, name), lambda: self._read_configmap(run, name))
-                    if look is Look.REVISION
+                    if look is Look.REVISION and self._first_begins(run, facts)
                     else await self._read_configmap(run, name, absent_before=look is Look.SOURCE and open_yet(run))
                 )
             case Look.PARAMETERS:
@@ -261,6 +261,13 @@ class Gatherer:
         if raw is None or raw["metadata"]["uid"] != run.metadata.uid:
             raise RunGoneError(str(key_of_run(run)))
         return self._store.learn_run(raw)
+
+    def _first_begins(self, run: FlowRun, facts: Facts) -> bool:
+        """Whether the run has had no pod yet: crowds are of those. Whatever comes after one may depend on what went with the Flow just now."""
+        attempt = run.status.attempt
+        if attempt is not None and attempt.number > 1:
+            return False
+        return not isinstance(self._pod(run.metadata.namespace, attempt_pod(run), facts), Pod)
 
     def _pod(self, namespace: str, name: str | None, facts: Facts) -> Pod | Absence:
         if name is None:
