@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.model import MISSING, Absence, ConfigMap
+from penstock_operator.runtime.checker import Checker
 from penstock_operator.runtime.errors import ApiError
+from penstock_operator.runtime.gather import Facts, Gatherer
 from penstock_operator.runtime.resources import Key
 from penstock_operator.runtime.sharedreads import KEPT, MOMENT, SharedReads
+from penstock_operator.runtime.store import Store
 from tests.support import virtualtime
-from tests.support.runtimerig import now
+from tests.support.builders import pod, run
+from tests.support.runtimerig import half, now
 
 REVISION = Key("default", "etl-abc")
 FOUND = ConfigMap("etl-abc", {"flow.json": "{}"})
@@ -90,3 +94,15 @@ def test_few_are_kept() -> None:
         assert len(reads._reads) <= KEPT
 
     assert told(story) == KEPT + 1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "known", "begins"), [(None, False, True), (1, False, True), (1, True, False), (2, False, False)]
+)
+def test_only_first_attempts_are_a_crowd(attempt: int | None, known: bool, begins: bool) -> None:
+    """An attempt after a loss may come a moment after its Flow went, and the revision with it."""
+    store = Store(lambda _: None, lambda _: None, lambda _: None)
+    gatherer = Gatherer(None, store, Checker(), now=now, random=half, engine_image="engine", pod_security=True)  # type: ignore[arg-type]
+    status = {} if attempt is None else {"attempt": {"number": attempt, "podName": f"etl-{attempt}"}}
+    facts = Facts(pods={f"etl-{attempt}": pod()} if known else {})
+    assert gatherer._first_begins(run(status=status), facts) is begins
