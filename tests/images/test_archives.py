@@ -22,7 +22,8 @@ TARGETS = ("engine", "operator")
 # The whole image, unpacked: as built on Debian 12's own packages, and a tenth more.
 MEGABYTES = {"engine": 180, "operator": 270}
 PROJECT = {
-    "engine": {"penstock"},
+    # The runners on Dask and Ray come with the engine, their libraries with whoever uses them.
+    "engine": {"penstock", "penstock_dask", "penstock_ray"},
     "operator": {"penstock", "penstock_operator", "penstock_cli", "penstock_reading", "penstock_ui"},
 }
 
