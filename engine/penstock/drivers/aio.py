@@ -122,6 +122,9 @@ async def guarded(run: Run, work: Any, *, resting: bool = False) -> Any:
         else:
             out = Raised(exc)
     except BaseException as exc:  # noqa: BLE001  (whatever a body raises is its outcome)
+        if target.reached > before:
+            # A TaskGroup that raises a group cancels the task once more (Python 3.13): what awaits next would be ended by it.
+            uncancel(target, before)
         exc.__traceback__ = trimmed(exc.__traceback__)
         out = Raised(exc)
         control.crashed(run, exc)
