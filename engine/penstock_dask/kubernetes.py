@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.clusterruns.owned import OwnedCluster
+from penstock.clusterruns.owned import OwnedCluster, container
 
 PORT, DASHBOARD = 8786, 8787
 
@@ -17,12 +17,7 @@ def spec_of(
     idle_seconds: int, pod: dict[str, Any] | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The `spec` of the resource; arguments as for `DaskCluster`."""
-    common: dict[str, Any] = {
-        "image": image,
-        "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
-    }
-    if resources:
-        common["resources"] = resources
+    common = container(image, env, resources)
     ports = [
         {"name": "tcp-comm", "containerPort": PORT, "protocol": "TCP"},
         {"name": "http-dashboard", "containerPort": DASHBOARD, "protocol": "TCP"},

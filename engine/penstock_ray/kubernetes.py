@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.clusterruns.owned import OwnedCluster
+from penstock.clusterruns.owned import OwnedCluster, container
 
 PORT = 10001
 
@@ -16,12 +16,7 @@ def spec_of(
     image: str, workers: int, resources: dict[str, Any] | None, env: dict[str, str] | None, pod: dict[str, Any] | None
 ) -> dict[str, Any]:
     """The `spec` of the resource; arguments as for `RayCluster`."""
-    common: dict[str, Any] = {
-        "image": image,
-        "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
-    }
-    if resources:
-        common["resources"] = resources
+    common = container(image, env, resources)
     head = {
         **common,
         "name": "ray-head",

@@ -26,6 +26,17 @@ NAME_LENGTH = 45
 """Of the resource: operators add words of their own, and a Service has 63 letters at most."""
 
 
+def container(image: str, env: Mapping[str, str] | None, resources: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the containers of such a cluster have in common, as fields of a container."""
+    common: dict[str, Any] = {
+        "image": image,
+        "env": [{"name": key, "value": value} for key, value in (env or {}).items()],
+    }
+    if resources:
+        common["resources"] = resources
+    return common
+
+
 class OwnedCluster:
     """A resource that stands for a cluster, from its creation to `close`.
 
