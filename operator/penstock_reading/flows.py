@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .parts import mapping
 from .spans import age, duration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ NEXT: Final = ("SCHEDULE", "TIME", "ZONE", "IN")
 
 def state(body: Mapping[str, Any]) -> tuple[str, str]:
     """Return what a Flow is in a word (Ready, Stalled, Suspended, NotReady; empty: not seen by the operator yet), and why."""
-    known = {str(each.get("type")): each for each in _list(_map(body.get("status")).get("conditions"))}
+    known = {str(each.get("type")): each for each in _list(mapping(body.get("status")).get("conditions"))}
 
     def is_true(name: str) -> bool:
         return bool(known.get(name, {}).get("status") == "True")
@@ -33,7 +34,7 @@ def state(body: Mapping[str, Any]) -> tuple[str, str]:
         return "", ""
     if not is_true("Ready"):
         return "NotReady", message
-    if _map(body.get("spec")).get("suspend"):
+    if mapping(body.get("spec")).get("suspend"):
         return "Suspended", message
     return "Ready", message
 
@@ -45,37 +46,37 @@ def facts(body: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:
         body: the Flow.
         now: in UTC.
     """
-    spec, status = _map(body.get("spec")), _map(body.get("status"))
+    spec, status = mapping(body.get("spec")), mapping(body.get("status"))
     yield "Entrypoint", str(spec.get("entrypoint") or "")
     yield "Source", _source(spec)
     if spec.get("image"):
         yield "Image", str(spec["image"])
     if status.get("revision"):
         yield "Revision", str(status["revision"])
-    rule = _map(spec.get("concurrency"))
+    rule = mapping(spec.get("concurrency"))
     if rule.get("limit"):
         yield "Limit", f"{rule['limit']} at a time, then {rule.get('policy') or 'Queue'}"
     if groups := _list(spec.get("concurrencyGroups")):
         yield "Groups", ", ".join(map(str, groups))
     if spec.get("runOnChange") == "Always":
         yield "On Change", "each revision is run once"
-    if limits := _map(spec.get("historyLimits")):
+    if limits := mapping(spec.get("historyLimits")):
         yield "History", f"{limits.get('completed', '?')} Completed, {limits.get('failed', '?')} others"
     yield "Active", str(status.get("activeRuns") or 0)
     yield "Queued", str(status.get("queuedRuns") or 0)
-    if last := _map(status.get("lastOutcome")):
+    if last := mapping(status.get("lastOutcome")):
         kind, reason = str(last.get("state") or ""), str(last.get("reason") or "")
         shown = kind if reason in ("", kind) else f"{kind}/{reason}"
         yield "Last Outcome", f"{shown}, {last.get('runName', '')}, {_ago(last.get('completionTime'), now)}"
-    yield "Created", _ago(_map(body.get("metadata")).get("creationTimestamp"), now)
+    yield "Created", _ago(mapping(body.get("metadata")).get("creationTimestamp"), now)
 
 
 def _source(spec: Mapping[str, Any]) -> str:
     """Return where a Flow's code is."""
-    said = _map(spec.get("source"))
+    said = mapping(spec.get("source"))
     if said.get("inline") is not None:
         return "in the Flow"
-    if name := _map(said.get("configMap")).get("name"):
+    if name := mapping(said.get("configMap")).get("name"):
         return f"ConfigMap {name}"
     return "in the image"
 
@@ -87,11 +88,11 @@ def schedules(body: Mapping[str, Any], now: datetime) -> list[list[str]]:
         body: the Flow.
         now: in UTC.
     """
-    spec, status = _map(body.get("spec")), _map(body.get("status"))
+    spec, status = mapping(body.get("spec")), mapping(body.get("status"))
     told = {str(each.get("name")): each for each in _list(status.get("schedules"))}
     rows = []
     for each in _list(spec.get("schedules")):
-        known = _map(told.get(str(each.get("name"))))
+        known = mapping(told.get(str(each.get("name"))))
         cron = each.get("cron") is not None
         when = str(each.get("cron")) if cron else f"every {duration(int(each.get('intervalSeconds') or 0))}"
         notes = []
@@ -139,10 +140,6 @@ def _ago(stamp: object, now: datetime) -> str:
 
 def _stamp(stamp: object) -> str:
     return str(stamp or "").removesuffix(".000000Z")
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:

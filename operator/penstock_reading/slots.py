@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
-from penstock_operator.core.concurrency import AWAITING_SLOT
+from penstock_operator.core.concurrency import AWAITING_SLOT, limit_of
 from penstock_operator.core.verdict import CONFIG_ERROR
+
+from .parts import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,22 +76,22 @@ def place(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Place:
         spec: of the FlowRun.
         status: of the FlowRun.
     """
-    state, attempt = _map(status.get("state")), _map(status.get("attempt"))
-    if not _map(spec.get("flowRef")).get("name"):
+    state, attempt = mapping(status.get("state")), mapping(status.get("attempt"))
+    if not mapping(spec.get("flowRef")).get("name"):
         return ""
     if state.get("name") == AWAITING_SLOT and status.get("queue"):
         return WAITS
     if not attempt or not state or spec.get("managedBy") is not None or _open_yet(status, state, attempt):
         return ""
     if state.get("type") == "Paused":
-        reported = _map(status.get("report")).get("attempt") == attempt.get("number")
+        reported = mapping(status.get("report")).get("attempt") == attempt.get("number")
         return HOLDS if attempt.get("podUID") is not None or reported else ""
     return HOLDS if state.get("type") in _LIVE else ""
 
 
 def _open_yet(status: Mapping[str, Any], state: Mapping[str, Any], attempt: Mapping[str, Any]) -> bool:
     """Whether what the run executes is not settled: then it has no pod."""
-    recorded = _map(status.get("flow")).get("revision") is not None
+    recorded = mapping(status.get("flow")).get("revision") is not None
     number = attempt.get("number")
     begun = isinstance(number, int) and number > 1
     begun = begun or attempt.get("podUID") is not None or status.get("report") is not None
@@ -99,8 +101,7 @@ def _open_yet(status: Mapping[str, Any], state: Mapping[str, Any], attempt: Mapp
 
 def group_limit(limits: Mapping[str, str] | None, group: str) -> int | None:
     """Return a group's limit as the ConfigMap `penstock-concurrency` has it; None: no whole number stands there."""
-    text = str((limits or {}).get(group) or "").strip()
-    return int(text) if text.isdecimal() and len(text) < 10 else None
+    return limit_of((limits or {}).get(group))
 
 
 def pools(name: str, spec: Mapping[str, Any], limits: Mapping[str, str] | None) -> list[Pool]:
@@ -111,7 +112,7 @@ def pools(name: str, spec: Mapping[str, Any], limits: Mapping[str, str] | None) 
         spec: of the Flow.
         limits: the data of the ConfigMap `penstock-concurrency`; None: not known.
     """
-    rule = _map(spec.get("concurrency"))
+    rule = mapping(spec.get("concurrency"))
     own = [Pool("", int(rule["limit"]), str(rule.get("policy") or "Queue"), (name,))] if rule.get("limit") else []
     return [*own, *(Pool(str(group), group_limit(limits, str(group))) for group in spec.get("concurrencyGroups") or ())]
 
@@ -128,7 +129,3 @@ def pool(runs: Iterable[R], flows: Iterable[str]) -> tuple[list[R], list[R]]:
     holding = sorted((run for run in concerned if run.place == HOLDS), key=lambda run: (run.created, run.uid))
     waiting = [run for run in concerned if run.place == WAITS]
     return holding, sorted(waiting, key=lambda run: (-run.priority, run.created, run.uid))
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

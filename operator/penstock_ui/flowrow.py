@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock_reading import flows
+from penstock_reading.parts import mapping
 
 from .objects import Key
 from .runrow import seconds_of
@@ -58,7 +59,7 @@ class FlowRow:
 
 def flow_row(body: Mapping[str, Any]) -> FlowRow:
     """Return the row of a Flow; fields that are not what they should be count as absent."""
-    metadata, spec, status = _map(body.get("metadata")), _map(body.get("spec")), _map(body.get("status"))
+    metadata, spec, status = mapping(body.get("metadata")), mapping(body.get("spec")), mapping(body.get("status"))
     state, message = flows.state(body)
     groups = spec.get("concurrencyGroups")
     return FlowRow(
@@ -69,16 +70,12 @@ def flow_row(body: Mapping[str, Any]) -> FlowRow:
         message=" ".join(message.split())[:_LONGEST_MESSAGE],
         active=_number(status.get("activeRuns")),
         queued=_number(status.get("queuedRuns")),
-        outcome=str(_map(status.get("lastOutcome")).get("state") or ""),
+        outcome=str(mapping(status.get("lastOutcome")).get("state") or ""),
         last=seconds_of(status.get("lastScheduledTime")),
         next=0.0 if spec.get("suspend") else seconds_of(status.get("nextScheduledTime")),
-        limit=_number(_map(spec.get("concurrency")).get("limit")),
+        limit=_number(mapping(spec.get("concurrency")).get("limit")),
         groups=tuple(map(str, groups)) if isinstance(groups, list) else (),
     )
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: Any) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from penstock_reading.parts import mapping
 from penstock_reading.slots import place
 
 from .objects import Key
@@ -92,9 +93,9 @@ class RunRow:
 
 def run_row(body: Mapping[str, Any]) -> RunRow:
     """Return the row of a FlowRun; fields that are not what they should be count as absent."""
-    metadata, spec, status = _map(body.get("metadata")), _map(body.get("spec")), _map(body.get("status"))
-    state, attempt = _map(status.get("state")), _map(status.get("attempt"))
-    flow = _map(status.get("flow")).get("name") or _map(spec.get("flowRef")).get("name") or ""
+    metadata, spec, status = mapping(body.get("metadata")), mapping(body.get("spec")), mapping(body.get("status"))
+    state, attempt = mapping(status.get("state")), mapping(status.get("attempt"))
+    flow = mapping(status.get("flow")).get("name") or mapping(spec.get("flowRef")).get("name") or ""
     number = attempt.get("number")
     return RunRow(
         key=Key(_shared(metadata.get("namespace")), str(metadata.get("name", ""))),
@@ -109,8 +110,8 @@ def run_row(body: Mapping[str, Any]) -> RunRow:
         started=seconds_of(status.get("startTime")),
         ended=seconds_of(status.get("completionTime")),
         attempt=number if isinstance(number, int) else 0,
-        progress=str(_map(_map(status.get("report")).get("progress")).get("summary") or ""),
-        labels=tuple((_shared(name), _shared(value)) for name, value in _map(metadata.get("labels")).items()),
+        progress=str(mapping(mapping(status.get("report")).get("progress")).get("summary") or ""),
+        labels=tuple((_shared(name), _shared(value)) for name, value in mapping(metadata.get("labels")).items()),
         parent=_parent(metadata.get("ownerReferences")),
         place=place(spec, status),
         priority=priority if isinstance(priority := spec.get("priority"), int) else 0,
@@ -128,10 +129,6 @@ def seconds_of(stamp: object) -> float:
         return datetime.fromisoformat(stamp).timestamp() if isinstance(stamp, str) else 0.0
     except (ValueError, OverflowError):
         return 0.0
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _shared(value: object) -> str:

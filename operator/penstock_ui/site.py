@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _FLOWS_PACKED_BYTES: Final = 8 * 2**20
 _MOST_LIMITS: Final = 50
 
-__all__ = ["SHARED", "Link", "Shared", "Site", "caller_of", "note", "page", "rendered", "site_of"]
+__all__ = ["SHARED", "Link", "Shared", "Site", "caller_of", "key_of", "note", "page", "rendered", "site_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +182,11 @@ def caller_of(request: web.Request) -> Caller:
     """Return who asks, as `access` has found."""
     caller: Caller = request[_CALLER]
     return caller
+
+
+def key_of(request: web.Request) -> Key:
+    """Return the namespace and name that stand in the address."""
+    return Key(request.match_info["namespace"], request.match_info["name"])
 
 
 def site_of(request: web.Request) -> Site:

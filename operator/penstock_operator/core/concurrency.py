@@ -161,7 +161,7 @@ def admit(
     if rule is not None and _full(_own(contention), rule.limit):
         return _without_slot(flow, rule, _own(contention), known, first=first)
     for group in flow.spec.concurrency_groups or ():
-        pool, limit = _pool(contention, group), _limit(limits.get(group))
+        pool, limit = _pool(contention, group), limit_of(limits.get(group))
         if limit is None:
             return Wait(_unset(group, limits), None, _UNSET_SECONDS)
         if _full(pool, limit):
@@ -211,8 +211,8 @@ def _rounded(place: int) -> int:
         step *= 10
 
 
-def _limit(text: str | None) -> int | None:
-    """Read a group's limit: a whole number, 0 stops the group."""
+def limit_of(text: str | None) -> int | None:
+    """Read a group's limit: a whole number, 0 stops the group; None: no whole number stands there."""
     value = (text or "").strip()
     return int(value) if value.isdecimal() and len(value) < 10 else None
 

@@ -16,8 +16,7 @@ from penstock_reading import flows
 
 from ..flowdetail import compared, detail
 from ..live import Patch, Sent, stream
-from ..objects import Key
-from ..site import page, rendered, site_of
+from ..site import key_of, page, rendered, site_of
 
 if TYPE_CHECKING:
     from ..flowwatch import FlowWatch, LimitsWatch
@@ -64,7 +63,7 @@ class _View:
         self._watch: FlowWatch | None = None
         self._limits: LimitsWatch | None = None
         self._times: tuple[tuple[Any, int], tuple[Any, Any]] | None = None
-        self.key = Key(request.match_info["namespace"], request.match_info["name"])
+        self.key = key_of(request)
         self.changed = asyncio.Event()
 
     def __enter__(self) -> Self:

@@ -10,9 +10,8 @@ from aiohttp import web
 from ..live import Patch, Sent, stream
 from ..logview import LogView, attempt_of
 from ..looking import Look
-from ..objects import Key
 from ..rundetail import SHOWN, detail
-from ..site import page, rendered, site_of
+from ..site import key_of, page, rendered, site_of
 
 if TYPE_CHECKING:
     from penstock_reading.runs import Run
@@ -38,10 +37,10 @@ async def _run(request: web.Request) -> web.Response:
     with _look(request) as look:
         run = await look.at()
         if run is None and look.unsaid:
-            why = f"the API server does not say whether there is a run {_key(request)}: {look.unsaid}"
+            why = f"the API server does not say whether there is a run {key_of(request)}: {look.unsaid}"
             return page(request, "waiting.html", status=503, why=why)
         if run is None:
-            what = f"there is no run {_key(request)}: it was deleted, or its namespace is not shown here"
+            what = f"there is no run {key_of(request)}: it was deleted, or its namespace is not shown here"
             return page(request, "missing.html", status=404, what=what, back="/runs")
         view = _View(request, look)
         return page(request, "run.html", **view.values(run), live=view.log.place)
@@ -52,12 +51,8 @@ async def _live(request: web.Request) -> web.StreamResponse:
         return await stream(request, _View(request, look), look.changed)
 
 
-def _key(request: web.Request) -> Key:
-    return Key(request.match_info["namespace"], request.match_info["name"])
-
-
 def _look(request: web.Request) -> Look:
-    return Look(site_of(request), _key(request), attempt=attempt_of(request))
+    return Look(site_of(request), key_of(request), attempt=attempt_of(request))
 
 
 class _View:
@@ -82,12 +77,12 @@ class _View:
         limit = _ALL_TASKS if self._request.query.get("tasks") == "all" else SHOWN
         told = detail(run, self._look, site.program, site.clock(), limit=limit)
         return {
-            "key": _key(self._request), "detail": told, "children": self._children(), **self.log.values(run),
+            "key": key_of(self._request), "detail": told, "children": self._children(), **self.log.values(run),
         }  # fmt: skip
 
     def _children(self) -> list[RunRow]:
         """The runs that this one has started; they are found anew when the page changes, for there is one look at all."""
-        key = _key(self._request)
+        key = key_of(self._request)
         rows = site_of(self._request).runs.rows
         return [row for row in rows if row.parent == key.name and row.key.namespace == key.namespace][:_MOST_CHILDREN]
 

@@ -14,9 +14,8 @@ from penstock_reading.entries import readable
 from ..live import Patch, Sent, stream
 from ..logview import LogView, attempt_of, wanted_of
 from ..looking import Look
-from ..objects import Key
 from ..podlog import KEPT
-from ..site import page, rendered, site_of
+from ..site import key_of, page, rendered, site_of
 
 if TYPE_CHECKING:
     from penstock_reading.runs import Run
@@ -33,23 +32,19 @@ def add(app: web.Application) -> None:
     app.router.add_get("/runs/{namespace}/{name}/log.txt", _text)
 
 
-def _key(request: web.Request) -> Key:
-    return Key(request.match_info["namespace"], request.match_info["name"])
-
-
 def _look(request: web.Request) -> Look:
-    return Look(site_of(request), _key(request), attempt=attempt_of(request), wanted=wanted_of(request))
+    return Look(site_of(request), key_of(request), attempt=attempt_of(request), wanted=wanted_of(request))
 
 
 async def _log(request: web.Request) -> web.Response:
     with _look(request) as look:
         run = await look.at()
         if run is None:
-            return page(request, "missing.html", status=404, what=f"there is no run {_key(request)}", back="/runs")
+            return page(request, "missing.html", status=404, what=f"there is no run {key_of(request)}", back="/runs")
         if look.log is not None:
             await look.log.settled(_READ_SECONDS)
         view = LogView(request, look, KEPT)
-        return page(request, "log.html", key=_key(request), **view.values(run), live=view.place)
+        return page(request, "log.html", key=key_of(request), **view.values(run), live=view.place)
 
 
 async def _live(request: web.Request) -> web.StreamResponse:
@@ -72,7 +67,7 @@ class _View:
         run: Run | None = await self._look.at()
         if run is None:
             return None
-        values = {"key": _key(self._request), **self._log.values(run)}
+        values = {"key": key_of(self._request), **self._log.values(run)}
         regions = {name: rendered(self._request, f"{file}.html", **values) for name, file in _REGIONS.items()}
         patch = Patch(sent.regions(regions))
         self._log.bring(patch)
