@@ -16,7 +16,10 @@ from tests.support.cluster import Space
 from tests.support.flows import run
 from tests.support.world import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
+# All rows start at once and wait for each other: patience begins with a run's own first statement. A kubelet measures a pod's volumes
+# each one to two minutes (volumeStatsAggPeriod with its jitter), so a full /tmp may be seen two minutes later.
+START, PATIENCE = 300, 240
 Action = Callable[[NodeCluster, Space, str], None]
 ONCE: dict[str, Any] = {"retries": {"infrastructure": 0, "neverStarted": 0}}
 
@@ -75,7 +78,7 @@ def pod_of(space: Space, name: str, attempt: int = 1) -> dict[str, Any]:
 
 def running(space: Space, name: str) -> str:
     """Wait until the body has begun; return the pod's name."""
-    space.wait_type(name, "Running", seconds=120)
+    space.wait_type(name, "Running", seconds=START)
     until(f"{name}'s body has begun", lambda: "begins" in space.log(name), 60)
     return str(pod_of(space, name)["metadata"]["name"])
 
@@ -110,7 +113,7 @@ def pass_deadline(_: NodeCluster, space: Space, name: str) -> None:
 
 
 def pass_deadline_when_deaf(_: NodeCluster, space: Space, name: str) -> None:
-    space.wait_type(name, "Running", seconds=120)
+    space.wait_type(name, "Running", seconds=START)
     ready = {"type": "Ready", "status": "True"}
     until(
         f"{name}'s pod hangs",
@@ -259,7 +262,8 @@ def ended(node: NodeCluster, space: Space) -> dict[str, Future[dict[str, Any]]]:
     def follow(fate: Fate) -> dict[str, Any]:
         if fate.act:
             fate.act(node, space, fate.id)
-        return space.finish(fate.id, 180)
+        space.wait(fate.id, lambda s: s["state"]["name"] not in ("Submitting", "Starting"), f"{fate.id} begins", START)
+        return space.finish(fate.id, PATIENCE)
 
     pool = ThreadPoolExecutor(len(FATES))
     futures = {f.id: pool.submit(follow, f) for f in FATES}
@@ -270,7 +274,7 @@ def ended(node: NodeCluster, space: Space) -> dict[str, Future[dict[str, Any]]]:
 @pytest.mark.parametrize("fate", FATES, ids=lambda f: f.id)
 def test_fate(space: Space, ended: dict[str, Future[dict[str, Any]]], fate: Fate) -> None:
     """State, words, attempts and budget are those of the row."""
-    status = ended[fate.id].result(200)
+    status = ended[fate.id].result(START + PATIENCE)
     state = status["state"]
     assert f"{state['type']}/{state['name']}".startswith(fate.state), state
     assert re.search(fate.says, state.get("message", "")), state
@@ -283,12 +287,12 @@ def test_fate(space: Space, ended: dict[str, Future[dict[str, Any]]], fate: Fate
 
 def test_logs_outlive_a_cancel(space: Space, ended: dict[str, Future[dict[str, Any]]]) -> None:
     """The pod is still there, and its log is readable."""
-    ended["cancelled"].result(200)
+    ended["cancelled"].result(START + PATIENCE)
     assert "begins" in space.log("cancelled")
 
 
 def test_a_sidecar_that_stays_is_ended(space: Space, ended: dict[str, Future[dict[str, Any]]]) -> None:
     """The pod ends soon after the engine did, and keeps its logs."""
-    ended["sidecar-stays"].result(200)
+    ended["sidecar-stays"].result(START + PATIENCE)
     until("the pod has ended", lambda: pod_of(space, "sidecar-stays")["status"]["phase"] in ("Failed", "Succeeded"), 90)
     assert "begins" in space.kubectl("logs", pod_of(space, "sidecar-stays")["metadata"]["name"], "-c", "engine")

@@ -91,6 +91,7 @@ class Cluster(ABC):
     node: Program | None = None
     programs: list[Program] = field(default_factory=list)
     operator_arguments: tuple[str, ...] = ()
+    _reader: httpx.Client | None = None
     build: Path = ROOT  # whose operator, CRDs and policies: another checkout's, to be compared with this one
 
     # --- life -----------------------------------------------------------------------------------------------------------------------
@@ -164,6 +165,8 @@ class Cluster(ABC):
         return self.node
 
     def stop(self) -> None:
+        if self._reader:
+            self._reader.close()
         for one in reversed(self.programs):
             if one.process.poll() is None:
                 one.process.terminate()
@@ -179,6 +182,21 @@ class Cluster(ABC):
         return "\n".join(f"--- {p.name}\n{p.tail(2500)}" for p in self.programs)
 
     # --- kubectl ---------------------------------------------------------------------------------------------------------------------
+    def read(self, path: str, **query: str) -> dict[str, Any] | None:
+        """GET a path as the administrator; None if it is not there.
+
+        Waiting stories ask some times a second, dozens of them at once: a kubectl for each look would take the machine from what they wait for.
+        """
+        if self._reader is None:
+            self._reader = self.client()
+        answer = self._reader.get(
+            path, params=query, headers={"Connection": "close"}
+        )  # a server that was restarted has no old connections
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return dict(answer.json())
+
     def kubectl(self, *arguments: str, stdin: str = "", ok: bool = True, seconds: float = 60) -> str:
         """Run kubectl as the administrator and return its output (both streams when it fails).
 
@@ -227,8 +245,12 @@ class Space:
         text = self.kubectl("get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
+    def find(self, name: str) -> dict[str, Any] | None:
+        """Return a FlowRun, or None if there is none."""
+        return self.cluster.read(f"/apis/penstock.dev/v1alpha1/namespaces/{self.name}/flowruns/{name}")
+
     def run(self, name: str) -> dict[str, Any]:
-        found = self.get("flowrun", name)
+        found = self.find(name)
         assert found, f"no FlowRun {name}"
         return found
 
@@ -241,7 +263,8 @@ class Space:
 
     def pods(self, run: str = "") -> list[dict[str, Any]]:
         selector = f"penstock.dev/flow-run={run}" if run else "app.kubernetes.io/managed-by=penstock"
-        return list(json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"])
+        found = self.cluster.read(f"/api/v1/namespaces/{self.name}/pods", labelSelector=selector)
+        return list((found or {})["items"])
 
     def wait(
         self, name: str, condition: Callable[[dict[str, Any]], bool], what: str, seconds: float = 30
@@ -251,7 +274,7 @@ class Space:
 
         def met() -> bool:
             nonlocal last
-            found = self.get("flowrun", name)
+            found = self.find(name)
             last = dict((found or {}).get("status") or {})
             if last.get("state") and condition(last):
                 return True
