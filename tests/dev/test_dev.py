@@ -110,8 +110,8 @@ def test_nothing_survives_a_kill(tmp_path: Path) -> None:
         assert scratch.exists()
         child.kill()
         child.wait()
-        until("all are gone", lambda: not any(alive(pid) for pid in left), 10)
-        until("the scratch folder is removed", lambda: not scratch.exists(), 10)
+        until("all are gone", lambda: not any(alive(pid) for pid in left))
+        until("the scratch folder is removed", lambda: not scratch.exists())
 
 
 def test_an_operator_that_dies_ends_it_with_a_word(tmp_path: Path) -> None:

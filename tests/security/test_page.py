@@ -305,7 +305,7 @@ def test_a_stream_ends_with_the_rights(page: Page, stage: Stage) -> None:
     until("all are live", lambda: all("waiting" in each.text for each in streams))
     gone = (f"{RBAC}/namespaces/{OURS}/rolebindings/{bound}", path(OURS, "serviceaccounts", made))
     assert [stage.world.call("DELETE", where).code for where in gone] == [200, 200]
-    until("the streams end", lambda: all(each.ended.is_set() for each in streams), 60)
+    until("the streams end", lambda: all(each.ended.is_set() for each in streams))
     for stream in streams:
         assert stream.status == 200
         assert stream.text.rstrip().endswith("event: leave\ndata: {}")

@@ -22,6 +22,7 @@ from penstock_dev.node.node import Node
 from penstock_operator.runtime.credentials import Credentials, Endpoint
 from penstock_operator.runtime.credentials import load as load_credentials
 from tests.support.realserver import RealServer
+from tests.support.world import PATIENCE
 
 LABELS = {"app.kubernetes.io/managed-by": "penstock"}
 _numbers = itertools.count(1)
@@ -77,7 +78,7 @@ class Bench:
         path = f"/api/v1/namespaces/{self.namespace}/{plural}"
         await self.client.request("POST", path, body={"metadata": {"name": name}, **content})
 
-    async def until(self, name: str, condition: Callable[[Json], object], what: str, seconds: float = 15) -> Json:
+    async def until(self, name: str, condition: Callable[[Json], object], what: str) -> Json:
         """Wait until a pod is as wanted, and return it."""
         last: Json = {}
 
@@ -87,17 +88,17 @@ class Bench:
             last = found or {}
             return found is not None and bool(condition(found))
 
-        await until(f"{name}: {what}", met, seconds, lambda: f"{last.get('status')}\n{self.log(last)}")
+        await until(f"{name}: {what}", met, lambda: f"{last.get('status')}\n{self.log(last)}")
         return last
 
-    async def ended(self, name: str, seconds: float = 15) -> Json:
-        return await self.until(name, lambda p: p["status"].get("phase") in ("Succeeded", "Failed"), "ended", seconds)
+    async def ended(self, name: str) -> Json:
+        return await self.until(name, lambda p: p["status"].get("phase") in ("Succeeded", "Failed"), "ended")
 
-    async def gone(self, name: str, seconds: float = 15) -> None:
+    async def gone(self, name: str) -> None:
         async def met() -> bool:
             return await self.get(name) is None
 
-        await until(f"{name} is gone", met, seconds)
+        await until(f"{name} is gone", met)
 
     async def says(self, pod: Json, text: str, container: str = "main") -> None:
         """Wait until a container has written a text."""
@@ -105,7 +106,7 @@ class Bench:
         async def met() -> bool:
             return text in self.log(pod, container)
 
-        await until(f"{container} says {text!r}", met, 15, lambda: self.log(pod, container))
+        await until(f"{container} says {text!r}", met, lambda: self.log(pod, container))
 
     def log(self, pod: Json, container: str = "main") -> str:
         """A container's log so far, without times."""
@@ -119,11 +120,11 @@ class Bench:
         return [(event["reason"], event["message"]) for event in answer["items"]]
 
 
-async def until(what: str, met: Callable[[], Any], seconds: float, report: Callable[[], str] = str) -> None:
-    """Ask again until it holds; fail with `what` after so many seconds."""
-    deadline = time.monotonic() + seconds
+async def until(what: str, met: Callable[[], Any], report: Callable[[], str] = str) -> None:
+    """Ask again until it holds; fail with `what` when patience is over."""
+    deadline = time.monotonic() + PATIENCE
     while not await met():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}\n{report()}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}\n{report()}"
         await asyncio.sleep(0.02)  # between two looks at something that tells nobody when it changes
 
 
@@ -187,5 +188,5 @@ async def namespace(client: Client, credentials: Credentials, folder: Path) -> B
             return False
         return True
 
-    await until("the namespace has its account", account, 20)
+    await until("the namespace has its account", account)
     return Bench(client, credentials, name, FolderLogs(folder / "logs"))

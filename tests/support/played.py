@@ -158,7 +158,7 @@ class Stage:
                     self._pods[name] = item
             return wanted <= set(self._pods)
 
-        until(f"pods of {len(wanted)} runs", there, 60)
+        until(f"pods of {len(wanted)} runs", there)
 
     def look(self) -> dict[str, JSON]:
         """The statuses of all runs."""

@@ -191,7 +191,7 @@ class RealServer:
         """Start kube-apiserver (again, after `stop_apiserver`) and wait until it is ready."""
         self.starts.append(datetime.now(UTC))
         self._run("apiserver", self._program("kube-apiserver"), *self._apiserver)
-        until("the API server is ready", self._ready, 60)
+        until("the API server is ready", self._ready)
         if "kcm" in self._processes:  # after an outage its watches come back by a backoff of up to half a minute
             self.restart_controllers(*self.controller_arguments)
 

@@ -107,7 +107,11 @@ class World:
         return name, str(self.make(path, {"metadata": {"name": name}, "spec": spec})["metadata"]["uid"])
 
 
-def until(what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+# How long a test waits for what surely comes: long, for a busy machine may be ten times as slow; below the limit of a test.
+PATIENCE = 100.0
+
+
+def until(what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Ask again until the condition holds; fail with `what` after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.01

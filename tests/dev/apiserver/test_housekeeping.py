@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +9,10 @@ import pytest
 
 from tests.dev.apiserver.rows import MERGE, pod, widget
 from tests.support.apiserver import Client, Embedded
+from tests.support.world import until
 
 NS = "/api/v1/namespaces/default"
 WIDGETS = "/apis/example.dev/v1/namespaces/default/widgets"
-
-
-def until(what: str, holds: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
 
 
 def made(client: Client, path: str, body: Any) -> dict[str, Any]:

@@ -115,7 +115,7 @@ async def test_as_a_kubelet(plane: RealServer | None, tmp_path: Path) -> None:
         def missing() -> str:
             return str({s["name"]: seen.get(s["name"], [])[-1:] for s in RECORDINGS})
 
-        await until("all pods have ended", met, 40, missing)
+        await until("all pods have ended", met, missing)
         watcher.cancel()
         for scenario in RECORDINGS:
             if scenario["held"]:

@@ -275,7 +275,7 @@ async def test_a_missing_volume_heals(plane: RealServer | None, tmp_path: Path) 
             wanted = 'MountVolume.SetUp failed for volume "s" : secret "late" not found'
             return ("FailedMount", wanted) in await at.events("waits")
 
-        await until("an Event tells of the mount", told, 10)
+        await until("an Event tells of the mount", told)
         pod = await at.get("waits")
         assert pod
         assert state(pod) == {"waiting": {"reason": "ContainerCreating"}}
@@ -408,7 +408,7 @@ time.sleep(600)
                 "Stopping container main",
             ) in events
 
-        await until("Events tell of it", told, 10)
+        await until("Events tell of it", told)
 
 
 async def test_a_liveness_probe_that_hangs(plane: RealServer | None, tmp_path: Path) -> None:
