@@ -66,10 +66,19 @@ def read_metrics(text: str, at: float) -> Reading:
     from prometheus_client.parser import text_string_to_metric_families
 
     values: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(text):
-        if family.name.startswith("penstock_"):
-            for sample in family.samples:
-                values.setdefault(sample.name, {})[tuple(str(value) for value in sample.labels.values())] = sample.value
+    try:
+        for family in text_string_to_metric_families(text):
+            if family.name.startswith("penstock_"):
+                for sample in family.samples:
+                    labels = tuple(str(value) for value in sample.labels.values())
+                    values.setdefault(sample.name, {})[labels] = sample.value
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # its parser has these too for what is cut off
+        raise ValueError(f"{type(error).__name__}: {error}") from error
     return Reading(at, values)
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import math
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from penstock_operator.api.names import LABEL
 from penstock_operator.runtime import logs
 from penstock_operator.runtime.credentials import SERVICE_ACCOUNT, Credentials, Endpoint
 
@@ -39,21 +43,25 @@ def options() -> argparse.ArgumentParser:
     """Return the command line."""
     parser = argparse.ArgumentParser(prog="python -m penstock_ui", description="The page of runs, in the cluster.")
     parser.add_argument("--host", default="", help="address to listen on (default: all)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="port to listen on (default: %(default)s)")
     parser.add_argument("--server", default="", help="URL of the API server (default: that of the pod's cluster)")
     parser.add_argument(
         "--certificate-authority", type=Path, default=SERVICE_ACCOUNT / "ca.crt", metavar="FILE",
         help="certificates that the API server's is signed by (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--namespace", action="append", metavar="NAME", help="a namespace that is shown; may be repeated (default: all)"
+        "--namespace",
+        action="append",
+        type=_namespace,
+        metavar="NAME",
+        help="a namespace that is shown; may be repeated (default: all)",
     )
     parser.add_argument(
-        "--most-people", type=int, default=MOST, metavar="N",
+        "--most-people", type=_people, default=MOST, metavar="N",
         help="how many may look at a time; each has a list of their own in memory (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--recheck-seconds", type=float, default=FRESH_SECONDS, metavar="N",
+        "--recheck-seconds", type=_seconds, default=FRESH_SECONDS, metavar="N",
         help="how long an answer of the API server about rights counts: so long after one has ended, at most, a page still shows what it "
         "gave (default: %(default)g)",
     )  # fmt: skip
@@ -62,6 +70,34 @@ def options() -> argparse.ArgumentParser:
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="default: %(default)s"
     )
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 (a free one) to 65535")
+    return int(text)
+
+
+def _namespace(text: str) -> str:
+    if (fault := LABEL.fault(text)) is not None:
+        raise argparse.ArgumentTypeError(fault)
+    return text
+
+
+def _people(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of people: 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 1 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time: 1 or more, in seconds")
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +117,7 @@ def _endpoint(server: str, authority: Path, environ: Mapping[str, str]) -> Endpo
 
     Raises:
         ValueError: nothing says where it is.
-        OSError: the certificates can't be read.
+        OSError: the certificates can't be read, or are none.
     """
     if not server:
         host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
@@ -90,7 +126,19 @@ def _endpoint(server: str, authority: Path, environ: Mapping[str, str]) -> Endpo
         server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     if not server.startswith("https://"):
         raise ValueError(f"--server {server}: tokens are sent to https:// only")
-    return Endpoint(server.rstrip("/"), "default", ca=authority.read_text("ascii"), in_cluster=True)
+    try:
+        parts = urlsplit(server)
+        named = bool(parts.hostname) and parts.port != 0 and not (parts.query or parts.fragment or "@" in parts.netloc)
+    except ValueError:
+        named = False
+    if not named:
+        raise ValueError(f"--server {server}: an API server's URL is https://HOST:PORT")
+    certificates = authority.read_text("ascii", "replace")
+    try:
+        ssl.create_default_context(cadata=certificates)
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"--certificate-authority {authority}: it holds no certificates in PEM form") from error
+    return Endpoint(server.rstrip("/"), "default", ca=certificates, in_cluster=True)
 
 
 async def _serve(given: argparse.Namespace, endpoint: Endpoint) -> int:
@@ -98,7 +146,7 @@ async def _serve(given: argparse.Namespace, endpoint: Endpoint) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = Client(Credentials(endpoint, lambda: None, clock=time.monotonic))
-    fresh = max(1.0, given.recheck_seconds)
+    fresh = given.recheck_seconds
     access = BearerAccess(client, fresh=fresh)
     namespaces = tuple(dict.fromkeys(given.namespace)) if given.namespace else None
     app = application(
@@ -106,7 +154,7 @@ async def _serve(given: argparse.Namespace, endpoint: Endpoint) -> int:
         namespaces=namespaces,
         access=access,
         sign_in=access.by_token,
-        most=max(1, given.most_people),
+        most=given.most_people,
         fresh=fresh,
     )
     runner = web.AppRunner(

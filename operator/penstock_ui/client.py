@@ -15,7 +15,7 @@ import aiohttp
 
 from penstock_operator.runtime import errors, jsontext
 from penstock_operator.runtime.errors import ApiError
-from penstock_operator.runtime.wire import open_session
+from penstock_operator.runtime.wire import close_session, open_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -72,10 +72,8 @@ class Client:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)
-            self._session = None
+        session, self._session = self._session, None
+        await close_session(session)
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """GET a document.

@@ -129,6 +129,14 @@ class Feed:
                 self._lost(error)
                 await self._sleep(wait * (0.75 + random.random() / 2))
                 wait = min(wait * 2, _LONGEST_WAIT)
+            except Exception:
+                # A fault of ours must not end the watch in silence, with a page that says it is live.
+                log.exception("what is heard of %s cannot be taken", self._path)
+                self._version = ""
+                self._lost(
+                    ApiError(errors.UNREADABLE, "NotTaken", "an object cannot be taken; this server's log says why")
+                )
+                await self._sleep(_LONGEST_WAIT)
 
     async def _list(self) -> None:
         shown: set[Key] = set()

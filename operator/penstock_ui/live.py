@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from .site import SHARED, site_of
+from .site import SHARED, rendered, site_of
 from .sites import still
 
 if TYPE_CHECKING:
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Listed", "Patch", "Sent", "digest", "stream"]
 
-# Between two messages: whoever watches sees each change within a second, and a burst of them costs a few.
+# Between two messages: a burst of changes costs a few. What is quickly made is sent sooner than what takes this server long.
 _PAUSE_SECONDS = 0.35
+_SHORTEST_PAUSE_SECONDS = 0.1
+_SHARE = 10
 _BEAT_SECONDS = 15.0
 _LIFE_SECONDS = 300.0
+# After a connection that broke the browser waits a moment; after one that this server ended it comes again at once.
+_BROKEN, _ENDED = b"retry: 1000\n\n", b"retry: 20\n\n"
 
 
 class Page(Protocol):
@@ -121,7 +125,7 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event) -> we
     site, sent, spoken, asked = site_of(request), Sent(), time.monotonic(), time.monotonic()
     end, fresh = asked + _LIFE_SECONDS, request.app[SHARED].fresh
     try:
-        await response.write(b"retry: 1000\n\n")
+        await response.write(_BROKEN)
         while time.monotonic() < end and not _closing(request):
             changed.clear()
             if site.over or time.monotonic() - asked > fresh:
@@ -129,7 +133,10 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event) -> we
                 if not await still(request):
                     await response.write(b"event: leave\ndata: {}\n\n")
                     break
-            patch = await page.patch(sent)
+            begun = time.monotonic()
+            # What a page shows of another server, or of an earlier token, is not taken away by a list that is on its way.
+            patch = await page.patch(sent) if site.filled else _waiting(request, sent)
+            took = time.monotonic() - begun
             if patch is None:
                 await response.write(b"event: over\ndata: {}\n\n")
                 break
@@ -141,16 +148,27 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event) -> we
             elif time.monotonic() - spoken > _BEAT_SECONDS:
                 await response.write(b": still here\n\n")
                 spoken = time.monotonic()
-            await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_pause(patch, took))
             if not changed.is_set():
                 try:
                     async with asyncio.timeout(min(page.tick, fresh)):
                         await changed.wait()
                 except TimeoutError:
                     pass
+        else:
+            await response.write(_ENDED)
     except (ConnectionResetError, ConnectionError):
         pass
     return response
+
+
+def _waiting(request: web.Request, sent: Sent) -> Patch:
+    return Patch(sent.regions({"health": rendered(request, "health.html")}))
+
+
+def _pause(patch: Patch, took: float) -> float:
+    """Return seconds until the next message. Lines of a log come all the time, and nobody reads ten times a second."""
+    return _PAUSE_SECONDS if patch.added else min(_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, took * _SHARE))
 
 
 def _closing(request: web.Request) -> bool:

@@ -13,10 +13,9 @@ from penstock_operator.runtime.resources import FLOWRUNS
 from penstock_reading.runs import Run
 
 from .podlog import LogKey, Wanted
+from .sharing import Reader
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .objects import Key
     from .podlog import PodLog
     from .runrow import RunRow
@@ -30,7 +29,7 @@ _LOG_SECONDS = 0.35
 _AGAIN_SECONDS = 3.0
 
 
-class Look:
+class Look(Reader):
     """See the module; a context manager, which gives back what is shared.
 
     Args:
@@ -45,15 +44,14 @@ class Look:
         gone: it was deleted while it was looked at; `run` is as it was last.
         watch: its pods and Events.
         log: the log of the attempt; None: it has no pod.
-        changed: is set when something has changed.
     """
 
     def __init__(self, site: Site, key: Key, *, attempt: int | None = None, wanted: Wanted | None = None) -> None:
+        super().__init__()
         self._site = site
         self._key = key
         self._asked = attempt
         self._wanted = wanted or Wanted()
-        self._shared = ExitStack()
         self._of_log = ExitStack()
         self._pod = ""
         self._of_attempt = 0
@@ -64,17 +62,10 @@ class Look:
         self.unsaid = ""
         self.watch: RunWatch | None = None
         self.log: PodLog | None = None
-        self.changed = asyncio.Event()
 
-    def __enter__(self) -> Look:
+    def _listen(self) -> None:
         self._shared.enter_context(self._site.runs.listening(self._key, self.changed))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._of_log.close()
-        self._shared.close()
+        self._shared.callback(self._of_log.close)
 
     @property
     def attempt(self) -> int:
@@ -125,11 +116,9 @@ class Look:
                     await self.watch.read.wait()
             except TimeoutError:
                 pass
-        self._read_log(run, self.watch.attempts.get(self.attempt, ""))
-        if self.log is not None:
-            await self.log.settled(_LOG_SECONDS)
+        await self._read_log(run, self.watch.attempts.get(self.attempt, ""))
 
-    def _read_log(self, run: Run, pod: str) -> None:
+    async def _read_log(self, run: Run, pod: str) -> None:
         """Take the log of a pod. Of an attempt whose pod goes while it is looked at, what was read stays."""
         if pod == self._pod or (not pod and self.attempt == self._of_attempt):
             return
@@ -138,3 +127,4 @@ class Look:
         if pod:
             self.log = self._of_log.enter_context(self._site.logs.used(LogKey(run.namespace, pod, self._wanted)))
             self._of_log.enter_context(self.log.bell.heard(self.changed))
+            await self.log.settled(_LOG_SECONDS)

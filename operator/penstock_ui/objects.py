@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
+from bisect import bisect_left
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
@@ -26,6 +27,7 @@ LARGEST_BODY = 512 * 2**10
 # What no page shows, and what takes the most room in an object.
 _LEFT_OUT = "managedFields"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_PLACE = attrgetter("created", "key")
 
 
 class Key(NamedTuple):
@@ -83,7 +85,7 @@ class Objects(Generic[R]):
         self._rows: dict[Key, R] = {}
         self._bodies: dict[Key, bytes] = {}
         self._packed = 0
-        self._ordered: list[R] | None = None
+        self._ordered: list[R] | None = None  # the oldest first
         self._listening: dict[asyncio.Event, Key | None] = {}
         self.version = 0
         self.left_out = 0
@@ -95,8 +97,8 @@ class Objects(Generic[R]):
     def rows(self) -> list[R]:
         """All rows, the newest first; not to be changed."""
         if self._ordered is None:
-            self._ordered = sorted(self._rows.values(), key=attrgetter("created", "key"), reverse=True)
-        return self._ordered
+            self._ordered = sorted(self._rows.values(), key=_PLACE)
+        return self._ordered[::-1]
 
     def row(self, key: Key) -> R | None:
         """Return an object's row; None: it is not known."""
@@ -119,8 +121,8 @@ class Objects(Generic[R]):
         """
         row = self._row_of(body)
         key = row.key
+        self._place(row, self._rows.get(key))
         self._rows[key] = row
-        self._ordered = None
         self._pack(key, body, size)
         if len(self._rows) > self._most + self._most // 10:
             self._shrink()
@@ -153,6 +155,13 @@ class Objects(Generic[R]):
             yield event
         finally:
             del self._listening[event]
+
+    def _place(self, row: R, before: R | None) -> None:
+        """Put a row where its object has been: thousands are not brought into order again for each change of one."""
+        if self._ordered is None or before is None or before.created != row.created:
+            self._ordered = None
+        else:
+            self._ordered[bisect_left(self._ordered, _PLACE(row), key=_PLACE)] = row
 
     def _changed(self, key: Key | None) -> None:
         self.version += 1

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock_operator.api import constants
@@ -34,6 +35,8 @@ _MOST_TASKS: Final = 5_000
 _RETRY_SECONDS: Final = 0.3
 _LONGEST_RETRY_SECONDS: Final = 5.0
 _SETTLED_SECONDS: Final = 0.15
+# A line this young when the reading began was not there before it, by clocks of two machines.
+_YOUNG: Final = timedelta(seconds=2)
 # A log that is followed is asked for again so often: the API server looks at rights only when a request begins.
 _FOLLOW_SECONDS: Final = 20.0
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -103,6 +106,7 @@ class PodLog:
         self._key = key
         self._position = Position()
         self._settled = asyncio.Event()
+        self._young = (datetime.now(UTC) - _YOUNG).strftime("%Y-%m-%dT%H:%M:%S")
         self._cut = False
         self.mark = secrets.token_hex(4)  # which reading this is: numbers of lines are its own
         self.bell = Bell()
@@ -120,7 +124,7 @@ class PodLog:
         return lines[max(0, number - first) :], max(0, first - number)
 
     async def settled(self, seconds: float) -> None:
-        """Wait until what is there has been read, or for so long."""
+        """Wait until what was there has been read, or for so long; what is written all the time is not waited for."""
         try:
             async with asyncio.timeout(seconds):
                 while not self._settled.is_set():
@@ -130,7 +134,7 @@ class PodLog:
                             await self._settled.wait()
                     except TimeoutError:
                         if before and before == self.read:
-                            return
+                            self._settled.set()
         except TimeoutError:
             pass
 
@@ -179,6 +183,8 @@ class PodLog:
                     taken = self._position.take(raw.decode("utf-8", "replace"))
                     if taken is not None:
                         self._take(taken[1])
+                        if taken[0] >= self._young:
+                            self._settled.set()
         except TimeoutError:
             self._cut = True
 

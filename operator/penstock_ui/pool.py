@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Bell", "Pool"]
 
 _LINGER_SECONDS = 20.0
+log = logging.getLogger(__name__)
 
 
 class Bell:
@@ -80,6 +82,7 @@ class Pool(Generic[K, W]):
         if held is None:
             worker = self._make(key)
             held = self._held[key] = _Held(worker, asyncio.get_running_loop().create_task(worker.run()))
+            held.task.add_done_callback(lambda task: self._ended(key, task))
         if held.end is not None:
             held.end.cancel()
             held.end = None
@@ -96,6 +99,14 @@ class Pool(Generic[K, W]):
         """End all."""
         for key in list(self._held):
             self._drop(key)
+
+    def _ended(self, key: K, task: asyncio.Task[None]) -> None:
+        """A worker that failed is said, and the next who looks gets another."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("what is read of %s ended", key, exc_info=error)
+        if (held := self._held.get(key)) is not None and held.task is task:
+            del self._held[key]
 
     def _drop(self, key: K) -> None:
         held = self._held.pop(key)

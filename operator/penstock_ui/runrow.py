@@ -45,6 +45,7 @@ class RunRow:
         scheduled: when it is due.
         started: when user code began.
         ended: when it ended.
+        when: when it began: user code, else the run itself.
         attempt: number of its attempt.
         progress: its summary.
         labels: its labels.
@@ -64,6 +65,7 @@ class RunRow:
     scheduled: float
     started: float
     ended: float
+    when: float
     attempt: int
     progress: str
     labels: tuple[tuple[str, str], ...]
@@ -81,11 +83,6 @@ class RunRow:
         """Its state as the command says it: `Failed/TimedOut`."""
         return self.kind if self.state == self.kind else f"{self.kind}/{self.state}"
 
-    @property
-    def when(self) -> float:
-        """When it began: user code, else the run itself."""
-        return self.started or self.created
-
     def took(self, now: float) -> float | None:
         """Return how many seconds it took, or has taken so far; None: it has not begun."""
         return max(0.0, (self.ended or now) - self.started) if self.started else None
@@ -97,18 +94,20 @@ def run_row(body: Mapping[str, Any]) -> RunRow:
     state, attempt = mapping(status.get("state")), mapping(status.get("attempt"))
     flow = mapping(status.get("flow")).get("name") or mapping(spec.get("flowRef")).get("name") or ""
     number = attempt.get("number")
+    created, started = seconds_of(metadata.get("creationTimestamp")), seconds_of(status.get("startTime"))
     return RunRow(
         key=Key(_shared(metadata.get("namespace")), str(metadata.get("name", ""))),
         uid=str(metadata.get("uid", "")),
-        created=seconds_of(metadata.get("creationTimestamp")),
+        created=created,
         flow=_shared(flow),
         title=str(spec.get("displayName") or ""),
         kind=_shared(state.get("type") or UNSEEN),
         state=_shared(state.get("name") or state.get("type") or UNSEEN),
         message=" ".join(str(state.get("message") or "").split())[:_LONGEST_MESSAGE],
         scheduled=seconds_of(status.get("scheduledTime") or spec.get("scheduledTime")),
-        started=seconds_of(status.get("startTime")),
+        started=started,
         ended=seconds_of(status.get("completionTime")),
+        when=started or created,
         attempt=number if isinstance(number, int) else 0,
         progress=str(mapping(mapping(status.get("report")).get("progress")).get("summary") or ""),
         labels=tuple((_shared(name), _shared(value)) for name, value in mapping(metadata.get("labels")).items()),

@@ -23,6 +23,7 @@ from .pool import Pool
 from .runrow import run_row
 from .runwatch import RunWatch
 from .templates import environment
+from .tokens import by_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -128,6 +129,11 @@ class Site:
         return self.namespaces is None or len(self.namespaces) > 1
 
     @property
+    def filled(self) -> bool:
+        """Whether each first list is here, or was refused: until then what is missing may only not have come yet."""
+        return all(feed.synced.is_set() or bool(feed.blind and feed.blind.refused) for feed in self.feeds)
+
+    @property
     def blind(self) -> Blind | None:
         """Since when nothing is heard of the runs, and why; None: all is well."""
         return self.blind_of(self.runs)
@@ -173,8 +179,9 @@ def rendered(request: web.Request, template: str, **values: Any) -> str:
     given = {"site": site, "blind": site and site.blind, "now": site.clock() if site else 0.0}
     caller: Caller | None = request.get(_CALLER)
     who = caller.name if caller else ""
+    leaves = shared.sign_in is not None and by_form(request.headers, request.cookies)
     return shared.templates.get_template(template).render(
-        shared=shared, links=shared.links, path=request.path, who=who, **given, **values
+        shared=shared, links=shared.links, path=request.path, who=who, leaves=leaves, **given, **values
     )
 
 

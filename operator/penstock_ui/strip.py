@@ -50,8 +50,6 @@ class Bar:
     Attributes:
         begin: seconds since the epoch.
         end: seconds since the epoch.
-        x: left edge, in percent of the strip.
-        width: in percent of the strip.
         count: runs that began then.
         parts: by state, those that stand on top of each other.
         words: what it says, for a pointer that rests on it and for readers.
@@ -59,8 +57,6 @@ class Bar:
 
     begin: float
     end: float
-    x: float
-    width: float
     count: int
     parts: tuple[Part, ...]
     words: str
@@ -71,15 +67,14 @@ def bars(rows: Iterable[RunRow], now: float) -> tuple[list[Bar], int]:
     last = (now // _SECONDS + 1) * _SECONDS
     first = last - BARS * _SECONDS
     counted: list[Counter[str]] = [Counter() for _ in range(BARS)]
-    for row in rows:
-        if first <= row.when < last:
-            counted[int((row.when - first) // _SECONDS)][row.kind if row.kind in _ORDER else UNSEEN] += 1
+    begun = Counter((when // _SECONDS, row.kind) for row in rows if first <= (when := row.when) < last)
+    for (half, kind), count in begun.items():
+        counted[int(half - first // _SECONDS)][kind if kind in _ORDER else UNSEEN] += count
     highest = max(1, *(each.total() for each in counted))
-    return [_bar(first, at, counts, highest) for at, counts in enumerate(counted)], highest
+    return [_bar(first + at * _SECONDS, counts, highest) for at, counts in enumerate(counted)], highest
 
 
-def _bar(first: float, at: int, counts: Counter[str], highest: int) -> Bar:
-    begin, width = first + at * _SECONDS, 100 / BARS
+def _bar(begin: float, counts: Counter[str], highest: int) -> Bar:
     parts, y = [], 100.0
     for kind in _ORDER:
         if counts[kind]:
@@ -88,7 +83,7 @@ def _bar(first: float, at: int, counts: Counter[str], highest: int) -> Bar:
             parts.append(Part(kind, round(y, 2), round(height, 2)))
     told = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(_ORDER) if counts[kind]) or "no runs"
     words = f"{_clock(begin)} to {_clock(begin + _SECONDS)}: {told}"
-    return Bar(begin, begin + _SECONDS, round(at * width, 3), round(width, 3), counts.total(), tuple(parts), words)
+    return Bar(begin, begin + _SECONDS, counts.total(), tuple(parts), words)
 
 
 def _clock(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COOKIE", "LONGEST", "is_token", "token_of"]
+__all__ = ["COOKIE", "LONGEST", "by_form", "is_token", "token_of"]
 
 # The cookie of the sign-in form. A cookie has 4 kB at most: a longer token comes with a proxy's header.
 COOKIE: Final = "penstock-token"
@@ -40,12 +40,24 @@ def token_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | No
         headers: of the request; their names in any case.
         cookies: of the request.
     """
-    authorization = headers.get("Authorization", "")
-    given: str | None = None
-    if authorization[: len(_BEARER)].lower() == _BEARER:
-        given = authorization[len(_BEARER) :].strip()
-    elif _FORWARDED in headers:
-        given = headers[_FORWARDED].strip()
-    elif COOKIE in cookies:
-        given = cookies[COOKIE]
+    given = _by_header(headers)
+    if given is None:
+        given = cookies.get(COOKIE)
     return given if given is not None and is_token(given) else None
+
+
+def by_form(headers: Mapping[str, str], cookies: Mapping[str, str]) -> bool:
+    """Whether the token of a request is that of the sign-in form: what a proxy passes on is the proxy's to take back.
+
+    Args:
+        headers: of the request; their names in any case.
+        cookies: of the request.
+    """
+    return COOKIE in cookies and _by_header(headers) is None
+
+
+def _by_header(headers: Mapping[str, str]) -> str | None:
+    authorization = headers.get("Authorization", "")
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        return authorization[len(_BEARER) :].strip()
+    return headers[_FORWARDED].strip() if _FORWARDED in headers else None

@@ -6,8 +6,6 @@ somebody else's and none; what it sends to the API server is read in that server
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 import subprocess
@@ -24,6 +22,7 @@ import pytest
 
 from tests.security.stage import OURS, THEIRS, Stage, flow_run, path
 from tests.support.cluster import die_with_parent
+from tests.support.jwt import make_key, signed
 from tests.support.realserver import RealServer
 from tests.support.world import RBAC, until
 
@@ -137,10 +136,6 @@ def person(stage: Stage, *namespaces: str, home: str = OURS) -> tuple[str, str]:
 def forged(server: RealServer, account: dict[str, Any], end: float, key: Path | None = None) -> str:
     """Sign a ServiceAccount's token that ends at a moment, as the API server would, or with another key."""
 
-    def part(value: Any) -> str:
-        raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
     issuer, metadata = "https://kubernetes.default.svc", account["metadata"]
     claims = {
         "iss": issuer, "aud": [issuer], "iat": int(end) - 3600, "nbf": int(end) - 3600, "exp": int(end),
@@ -150,9 +145,7 @@ def forged(server: RealServer, account: dict[str, Any], end: float, key: Path | 
             "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
         },
     }  # fmt: skip
-    text = f"{part({'alg': 'RS256', 'typ': 'JWT'})}.{part(claims)}"
-    sign = ["openssl", "dgst", "-sha256", "-sign", str(key or server.folder / "sa.key")]
-    return f"{text}.{part(subprocess.run(sign, input=text.encode(), check=True, capture_output=True).stdout)}"
+    return signed(claims, key or server.folder / "sa.key")
 
 
 def account_of(stage: Stage, name: str) -> dict[str, Any]:
@@ -257,6 +250,7 @@ def test_what_a_proxy_passes(page: Page, stage: Stage, header: str) -> None:
     answer = page.get(f"/runs?namespace={OURS}", **{header: value})
     assert answer.status_code == 200
     assert f"system:serviceaccount:{OURS}:{name}" in answer.text
+    assert "Sign out" not in answer.text, "what the proxy passes is the proxy's to take back"
 
 
 def test_a_token_that_is_no_token_is_not_passed_over(page: Page, stage: Stage) -> None:
@@ -328,7 +322,7 @@ def test_a_token_of_another_issuer(page: Page, stage: Stage, tmp_path: Path) -> 
     assert isinstance(server, RealServer)
     name, _ = person(stage, OURS)
     key = tmp_path / "key"
-    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    make_key(key)
     answer = page.get(f"/runs?namespace={OURS}", forged(server, account_of(stage, name), time.time() + 600, key))
     assert answer.status_code == 401
 
@@ -341,7 +335,9 @@ def test_the_form(page: Page, stage: Stage) -> None:
     cookie = answer.headers["Set-Cookie"]
     assert all(word in cookie for word in ("penstock-token=", "HttpOnly", "SameSite=Lax", "Path=/"))
     assert "Max-Age" not in cookie
-    assert page.get(answer.headers["Location"], Cookie=cookie.split(";")[0]).status_code == 200
+    shown = page.get(answer.headers["Location"], Cookie=cookie.split(";")[0])
+    assert shown.status_code == 200
+    assert "Sign out" in shown.text
     assert 'penstock-token=""' in page.post("/signout").headers["Set-Cookie"]
     assert page.post("/signout", site="cross-site").status_code == 403
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
 from penstock_operator.runtime.errors import ApiError
 from penstock_ui.feed import Feed
 from penstock_ui.objects import Key, Objects
+from penstock_ui.pool import Pool
 from penstock_ui.runrow import RunRow, run_row
 from tests.support import virtualtime
 from tests.ui_pages.recorded import AWAY, Recorded, run
@@ -178,6 +180,64 @@ def test_bodies_are_kept_without_bookkeeping_and_within_bounds() -> None:
     assert {row.kind for row in runs.rows} == {"Running"} or len([row for row in runs.rows if row.over]) <= 10
     assert runs.row(Key("default", "r299")) is not None
     assert sum(len(packed) for packed in runs._bodies.values()) == runs._packed <= 5_000
+
+
+def test_rows_stay_in_their_order() -> None:
+    """The newest first, then by name, whatever changes: what has changed is put where it was, and not all sorted again."""
+    runs: Objects[RunRow] = Objects(run_row)
+    dice, known = Random(7), dict[Key, RunRow]()
+    for _ in range(300):
+        name, second = f"r{dice.randrange(40)}", dice.randrange(4)
+        if dice.random() < 0.2:
+            runs.drop(Key("default", name))
+            known.pop(Key("default", name), None)
+        else:
+            body = run(name, created=f"2026-11-30T04:00:0{second}Z", displayName=str(dice.random()))
+            runs.put(body)
+            known[Key("default", name)] = run_row(body)
+        assert runs.rows == sorted(known.values(), key=lambda row: (row.created, row.key), reverse=True)
+
+
+def test_a_fault_of_this_server_is_said_and_the_watch_goes_on() -> None:
+    """And does not end in silence, with a page that says that it is live."""
+    client = Recorded(run("a"))
+    found = []
+
+    def stumble(stage: Stage) -> None:
+        taken = stage.runs.put
+        stage.runs.put = lambda body, size=0: 1 / 0  # type: ignore[method-assign, assignment, misc]
+        client.say("ADDED", run("b"))
+        asyncio.get_running_loop().call_later(3, lambda: found.append(stage.feed.blind))
+        asyncio.get_running_loop().call_later(4, lambda: setattr(stage.runs, "put", taken))
+
+    stage = play(client, stumble)
+    assert found[0] is not None
+    assert "this server's log says why" in found[0].why
+    assert stage.feed.blind is None
+    assert stage.names == ["a", "b"]
+
+
+def test_a_worker_that_fails_is_made_anew_for_the_next_who_looks() -> None:
+    class Worker:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        async def run(self) -> None:
+            if self.number == 1:
+                raise LookupError("a fault")
+            await asyncio.sleep(3600)
+
+    async def main() -> None:
+        numbers = iter((1, 2))
+        pool: Pool[str, Worker] = Pool(lambda key: Worker(next(numbers)))
+        with pool.used("a") as first:
+            await asyncio.sleep(0.01)
+            with pool.used("a") as second:
+                assert (first.number, second.number) == (1, 2)
+        assert len(pool) == 1
+        pool.end()
+
+    asyncio.run(main())
 
 
 def test_a_change_wakes_those_who_look_at_it() -> None:

@@ -277,6 +277,25 @@ def test_a_table_that_changes() -> None:
     ask(client, work)
 
 
+def test_a_list_that_is_on_its_way_takes_nothing_away() -> None:
+    """A page may come from another server, or from an earlier token: what is missing may only not have come yet."""
+    client = Recorded(run("a"))
+    client.failure = AWAY
+
+    async def work(browser: Browser) -> None:
+        text = await browser.get("/runs")
+        assert "nothing of it has come so far" in text
+        assert "There are no runs yet" not in text
+        async with browser.stream("/runs.live") as until:
+            waiting = patches(await until(lambda text: "Connection refused" in text))
+            assert {name for patch in waiting for name in patch["regions"]} == {"health"}
+            assert not any(patch["lists"] for patch in waiting)
+            client.failure = None
+            assert "uid-a" in await until(lambda text: '"lists":{"runs"' in text)
+
+    ask(client, work)
+
+
 def test_a_run_that_is_deleted_while_it_is_shown() -> None:
     client = Recorded(run())
 

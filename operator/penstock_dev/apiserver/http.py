@@ -359,12 +359,15 @@ class Http:
         if self._logs is None:
             raise out_of_bounds("pods/log without a node")
 
-        def current() -> Object | None:
-            return None if self._stopping else self._store.get(resource.storage, target.namespace, target.name)
+        uid = pod["metadata"]["uid"]
+
+        def ended() -> bool:
+            now = None if self._stopping else self._store.get(resource.storage, target.namespace, target.name)
+            return podlog.has_ended(now, uid, container, restart)
 
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)  # before the first line: a silent container's follower must not time out
-        pieces = podlog.lines(pod["metadata"]["uid"], container, restart, options, self._logs, current)
+        pieces = podlog.lines(uid, container, restart, options, self._logs, ended)
         async with aclosing(pieces) as stream:
             async for piece in stream:
                 await response.write(piece)

@@ -133,7 +133,7 @@ async def lines(
     restart: int,
     options: LogOptions,
     source: LogSource,
-    current: Callable[[], Object | None],
+    ended: Callable[[], bool],
 ) -> AsyncGenerator[bytes, None]:
     """Yield the log.
 
@@ -143,48 +143,38 @@ async def lines(
         restart: which instance of it.
         options: what was asked for.
         source: where the text is.
-        current: gives the pod as it is now, None when it is gone (or the server stops).
+        ended: whether nothing more will be written (or the server stops).
 
     Yields:
         Pieces of the answer's body.
     """
     left = options.limit
-    offset = 0
-    first = True
-    while True:
-        ended = not options.follow or _ended(current(), uid, container, restart)
-        found = source.read(uid, container, restart, offset)
-        read, offset = found if found is not None else ([], offset)
-        if options.since is not None:
-            read = [line for line in read if _time(line) >= options.since]
-        if first and options.tail is not None:
-            read = read[-options.tail :] if options.tail > 0 else []
-        first = False
-        if read:
+    offset = source.begin(uid, container, restart, tail=options.tail, since=options.since)
+    while left != 0:
+        last = not options.follow or ended()
+        while found := source.read(uid, container, restart, offset):
+            read, offset = found
+            if not read:
+                break
             shown = read if options.timestamps else [line.partition(b" ")[2] for line in read]
             data = b"\n".join(shown) + b"\n"
             if left is not None:
                 data = data[:left]
                 left -= len(data)
             yield data
-        if ended or left == 0:
+            if left == 0:
+                return
+            await asyncio.sleep(0)  # whoever else is served gets a turn
+        if last:
             return
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _ended(pod: Object | None, uid: str, container: str, restart: int) -> bool:
+def has_ended(pod: Object | None, uid: str, container: str, restart: int) -> bool:
+    """Whether an instance of a container writes no more, by the pod as it is now; None: it is gone."""
     if pod is None or pod["metadata"]["uid"] != uid:
         return True
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         return True
     status = container_status(pod, container)
     return status.get("restartCount", 0) > restart or "terminated" in (status.get("state") or {})
-
-
-def _time(line: bytes) -> float:
-    text = line.partition(b" ")[0].decode("ascii", "replace")
-    try:
-        head, _, fraction = text.removesuffix("Z").partition(".")
-        return dt.datetime.fromisoformat(head + "+00:00").timestamp() + float(f"0.{fraction or 0}")
-    except ValueError:
-        return 0.0

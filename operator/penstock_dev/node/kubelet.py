@@ -6,51 +6,20 @@ signed by itself: an API server without `--kubelet-certificate-authority` (a dev
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from penstock_dev.apiserver import podlog
 from penstock_dev.apiserver.certificates import make_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from penstock_dev.apiserver.logs import FolderLogs
 
-__all__ = ["Kubelet", "Selection"]
-
-_POLL_SECONDS = 0.1
-
-
-class Selection:
-    """Which lines of a log are wanted, by the query of `pods/log`.
-
-    Args:
-        query: `tailLines`, `sinceSeconds`, `sinceTime`, `timestamps`, as the API server passes them on.
-        now: seconds since the epoch.
-    """
-
-    def __init__(self, query: Mapping[str, str], now: float) -> None:
-        self._tail = int(query["tailLines"]) if "tailLines" in query else None
-        self._stamps = query.get("timestamps") == "true"
-        self._since = query.get("sinceTime", "")
-        if "sinceSeconds" in query:
-            since = datetime.fromtimestamp(now - float(query["sinceSeconds"]), UTC)
-            self._since = since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def first(self, lines: list[bytes]) -> list[bytes]:
-        """Return what is shown of the lines that are there at the beginning."""
-        # Times are written alike and in UTC, so they compare as text.
-        recent = [
-            line for line in lines if line.decode(errors="replace")[: len(self._since)] >= self._since.removesuffix("Z")
-        ]
-        return self.shown(recent if self._tail is None else recent[max(0, len(recent) - self._tail) :])
-
-    def shown(self, lines: list[bytes]) -> list[bytes]:
-        """Return lines as they are shown, with or without their times."""
-        return [line if self._stamps else line.partition(b" ")[2] for line in lines]
+__all__ = ["Kubelet"]
 
 
 class Kubelet:
@@ -97,27 +66,14 @@ class Kubelet:
         where = request.match_info
         uid = self._uid(where["namespace"], where["pod"])
         container = where["container"]
-        read = self._logs.read(uid, container, 0, 0) if uid else None
-        if uid is None or read is None:
+        if uid is None or not self._logs.path(uid, container, 0).exists():
             return web.Response(status=404, text=f"no log of container {container} of pod {where['pod']}\n")
-        lines, offset = read
-        selection = Selection(request.query, self._clock())
+        # The API server passes on what it was asked for, and has checked it.
+        options = podlog.read_options(request.query, self._clock())
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-        await _send(response, selection.first(lines))
-        while request.query.get("follow") == "true":
-            live = self._alive(uid, container)
-            read = self._logs.read(uid, container, 0, offset)
-            if read is None:
-                break
-            lines, offset = read
-            await _send(response, selection.shown(lines))
-            if not live:
-                break
-            await asyncio.sleep(_POLL_SECONDS)
+        pieces = podlog.lines(uid, container, 0, options, self._logs, lambda: not self._alive(uid, container))
+        async with aclosing(pieces) as stream:
+            async for piece in stream:
+                await response.write(piece)
         return response
-
-
-async def _send(response: web.StreamResponse, lines: list[bytes]) -> None:
-    if lines:
-        await response.write(b"".join(line + b"\n" for line in lines))

@@ -117,11 +117,8 @@ class AiohttpWire:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            # A TLS connection says good-bye in the loop's next turn; ended before that, it would complain.
-            await asyncio.sleep(0)
-            self._session = None
+        session, self._session = self._session, None
+        await close_session(session)
 
 
 async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:
@@ -169,3 +166,11 @@ def open_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         **more,
     )
+
+
+async def close_session(session: aiohttp.ClientSession | None) -> None:
+    """Close the connections of a session, if it was ever opened."""
+    if session is not None:
+        await session.close()
+        # A TLS connection says good-bye in the loop's next turn; ended before that, it would complain.
+        await asyncio.sleep(0)

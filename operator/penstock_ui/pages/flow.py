@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from penstock_reading import flows
 
 from ..flowdetail import compared, detail
 from ..live import Patch, Sent, stream
+from ..sharing import Reader
 from ..site import key_of, page, rendered, site_of
 
 if TYPE_CHECKING:
@@ -51,28 +51,23 @@ async def _live(request: web.Request) -> web.StreamResponse:
         return await stream(request, view, view.changed)
 
 
-class _View:
+class _View(Reader):
     """The page of one reader; a context manager, which gives back what is shared with others who look."""
 
     def __init__(self, request: web.Request) -> None:
+        super().__init__()
         self._request = request
         self._site = site_of(request)
-        self._shared = ExitStack()
         self._body: dict[str, Any] | None = None
         self._gone = False
         self._watch: FlowWatch | None = None
         self._limits: LimitsWatch | None = None
         self._times: tuple[tuple[Any, int], tuple[Any, Any]] | None = None
         self.key = key_of(request)
-        self.changed = asyncio.Event()
 
-    def __enter__(self) -> Self:
+    def _listen(self) -> None:
         self._shared.enter_context(self._site.flows.listening(self.key, self.changed))
         self._shared.enter_context(self._site.runs.listening(None, self.changed))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._shared.close()
 
     @property
     def tick(self) -> float:

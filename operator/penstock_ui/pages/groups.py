@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from penstock_reading import slots
 
 from ..flowdetail import pool_views
 from ..live import Patch, Sent, stream
+from ..sharing import Reader
 from ..site import page, rendered, site_of
 
 if TYPE_CHECKING:
@@ -64,23 +64,18 @@ async def _live(request: web.Request) -> web.StreamResponse:
         return await stream(request, view, view.changed)
 
 
-class _View:
+class _View(Reader):
     """The page of one reader; a context manager, which gives back what is shared with others who look."""
 
     def __init__(self, request: web.Request) -> None:
+        super().__init__()
         self._request = request
         self._site = site_of(request)
-        self._shared = ExitStack()
         self._limits: dict[str, LimitsWatch] = {}
-        self.changed = asyncio.Event()
 
-    def __enter__(self) -> Self:
+    def _listen(self) -> None:
         self._shared.enter_context(self._site.flows.listening(None, self.changed))
         self._shared.enter_context(self._site.runs.listening(None, self.changed))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._shared.close()
 
     @property
     def tick(self) -> float:

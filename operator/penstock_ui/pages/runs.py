@@ -91,6 +91,7 @@ class _View:
         query = request.query
         several = {name: query.getall(name, []) for name in ("state", "label")}
         self.filter: Filter = filters.read(query, several)
+        self._strip: tuple[Any, str] | None = None
 
     async def found(self) -> _Found:
         """Look."""
@@ -114,6 +115,13 @@ class _View:
         flows = sorted({row.flow for row in rows if row.flow})[:_MOST_CHOICES]
         return {"flows": flows, "namespaces": sorted({row.key.namespace for row in rows})[:_MOST_CHOICES]}
 
+    def _drawn(self, found: _Found) -> str:
+        """The strip: much to make, and few changes of a run are seen in it."""
+        if self._strip is None or self._strip[0] != found.bars:
+            html = rendered(self._request, "runs_strip.html", filter=self.filter, view=found)
+            self._strip = found.bars, html
+        return self._strip[1]
+
     async def patch(self, sent: Sent) -> Patch | None:
         """See `live.Page.patch`."""
         found = await self.found()
@@ -121,7 +129,7 @@ class _View:
         regions = {
             "health": rendered(self._request, "health.html"),
             "counts": rendered(self._request, "runs_counts.html", **values),
-            "strip": rendered(self._request, "runs_strip.html", **values),
+            "strip": self._drawn(found),
             "paging": rendered(self._request, "runs_paging.html", **values),
         }
         rows = {row.uid: row for row in found.shown}

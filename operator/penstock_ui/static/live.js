@@ -62,8 +62,9 @@
     if (!element) return;
     const below = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
     element.append(parsed(html));
-    const most = Number(element.dataset.most || 2000);
-    while (element.childElementCount > most) element.firstElementChild.remove();
+    // Whoever has scrolled up, or has marked something, reads: the first lines are not taken away meanwhile, within bounds.
+    const most = Number(element.dataset.most || 2000) * (below && !selecting(element) ? 1 : 5);
+    for (let more = element.childElementCount - most; more > 0; more--) element.firstElementChild.remove();
     if (below) element.scrollTop = element.scrollHeight;
   };
 
@@ -89,17 +90,17 @@
     return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
   };
 
-  const age = () => {
+  const age = (inside) => {
     const now = Date.now();
     const say = (each, text) => { if (each.textContent !== text) each.textContent = text; };
-    for (const each of document.querySelectorAll("time[data-ago]")) say(each, lasting((now - Date.parse(each.dateTime)) / 1000));
-    for (const each of document.querySelectorAll("time[data-in]")) say(each, "in " + lasting((Date.parse(each.dateTime) - now) / 1000));
+    for (const each of inside.querySelectorAll("time[data-ago]")) say(each, lasting((now - Date.parse(each.dateTime)) / 1000));
+    for (const each of inside.querySelectorAll("time[data-in]")) say(each, "in " + lasting((Date.parse(each.dateTime) - now) / 1000));
   };
 
   const dress = (element) => {
     for (const button of element.querySelectorAll("button.copy[hidden]")) button.hidden = false;
     for (const each of element.querySelectorAll("[data-end]")) each.scrollTop = each.scrollHeight;
-    age();
+    age(element);
   };
 
   document.addEventListener("click", async (event) => {
@@ -161,10 +162,14 @@
     if (source) source.close();
     source = null;
   };
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    age(document);
+    open();
+  });
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", open);
-  setInterval(age, 1000);
+  setInterval(() => document.hidden || age(document), 1000);
   dress(document.body);
   open();
 })();

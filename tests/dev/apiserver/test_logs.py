@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from penstock_dev.apiserver import logs as kept
 from penstock_dev.apiserver.logs import FolderLogs
 from tests.dev.apiserver.rows import MERGE, pod
 from tests.support.apiserver import Client
@@ -137,3 +140,32 @@ def test_a_follower_of_a_silent_container_is_answered_at_once(client: Client) ->
         assert answer.status_code == 200
         assert client.call("DELETE", f"{PODS}/follow-silent?gracePeriodSeconds=0").code == 200
         assert answer.read() == b""
+
+
+@pytest.mark.parametrize("step", [7, 64, 2**16])
+def test_where_a_reader_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The place is that of reading all lines and counting, whatever their lengths, and however much is read at a time."""
+    monkeypatch.setattr(kept, "_STEP_BYTES", step)
+    monkeypatch.setattr(kept, "PIECE_BYTES", max(16, step // 4))
+    logs, dice = FolderLogs(tmp_path), Random(step)
+    for count in (0, 1, 2, 3, 40):
+        texts = ["x" * dice.choice((0, 1, 5, 90)) for _ in range(count)]
+        seconds = sorted(dice.randrange(20) for _ in range(count))
+        lines = [f"1970-01-01T00:00:{at:02}Z {text}".encode() for at, text in zip(seconds, texts, strict=True)]
+        write(logs, f"pod-{count}", "".join(f"{line.decode()}\n" for line in lines) + dice.choice(("", "torn")))
+        for tail in (None, 0, 1, 2, count, count + 1):
+            for since in (None, 0, 7, 7.5, 19, 60):
+                wanted = lines if tail is None else lines[max(0, count - tail) :]
+                wanted = wanted if since is None else [line for line in wanted if kept.time_of(line) >= since]
+                assert read_all(logs, f"pod-{count}", tail, since) == wanted, (count, tail, since)
+    assert logs.begin("no-pod", "main", 0, tail=1) == 0
+
+
+def read_all(logs: FolderLogs, uid: str, tail: int | None, since: float | None) -> list[bytes]:
+    found, at = [], logs.begin(uid, "main", 0, tail=tail, since=since)
+    while piece := logs.read(uid, "main", 0, at):
+        lines, at = piece
+        if not lines:
+            break
+        found += lines
+    return found

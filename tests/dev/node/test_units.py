@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from penstock_dev.node import atomic, downward, quantity
 from penstock_dev.node.command import host_command
 from penstock_dev.node.downward import FieldError, Host
-from penstock_dev.node.kubelet import Selection
 from penstock_dev.node.mounts import PathMap, expand
 from penstock_dev.node.scheduler import waits_for_node
 
@@ -207,27 +206,3 @@ def test_this_interpreter_stands_in(program: str, replaced: bool) -> None:
     import sys
 
     assert host_command([program, "-m", "x"]) == [sys.executable if replaced else program, "-m", "x"]
-
-
-LINES = [
-    b"2026-11-21T12:00:00.000001000Z one",
-    b"2026-11-21T12:00:01.500000000Z two words",
-    b"2026-11-21T12:00:02.000000000Z ",
-]
-
-
-@pytest.mark.parametrize(
-    ("query", "wanted"),
-    [
-        ({}, [b"one", b"two words", b""]),
-        ({"tailLines": "2"}, [b"two words", b""]),
-        ({"tailLines": "0"}, []),
-        ({"tailLines": "9"}, [b"one", b"two words", b""]),
-        ({"sinceTime": "2026-11-21T12:00:01Z"}, [b"two words", b""]),
-        ({"sinceSeconds": "1", "tailLines": "1"}, [b""]),
-        ({"timestamps": "true", "tailLines": "1"}, [LINES[2]]),
-    ],
-)
-def test_which_lines_of_a_log(query: dict[str, str], wanted: list[bytes]) -> None:
-    now = 1795262402.25  # 2026-11-21T12:00:02.25Z
-    assert Selection(query, now).first(LINES) == wanted
