@@ -22,7 +22,7 @@ from penstock.cache_policies import Inputs
 from penstock.context import FlowRunContext, TaskRunContext
 from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
-from penstock.flows import load_flow_from_entrypoint
+from penstock.flows import load_flow_from_entrypoint, load_function_and_convert_to_flow
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
 from penstock.results import ResultRecord, ResultStore
 from penstock.serializers import Serializer
@@ -572,3 +572,34 @@ def test_the_time_of_a_list_counts_while_results_are_read() -> None:
     failed = PrefectFutureList([done(PrefectWrappedFuture, Failed(data=TimeoutError("own")))])
     with pytest.raises(TimeoutError, match="own"):
         failed.result(timeout=5)
+
+
+def test_a_function_that_is_made_a_flow_logs_its_prints(tmp_path: Path) -> None:
+    file = tmp_path / "plain.py"
+    file.write_text("from penstock import flow\ndef plain(): return 1\n@flow\ndef made(): return 2\n")
+    plain, made = (load_function_and_convert_to_flow(f"{file}:{name}") for name in ("plain", "made"))
+    assert (plain.name, plain.log_prints, plain()) == ("plain", True, 1)
+    assert (made.log_prints, made()) == (None, 2)
+    assert load_flow_from_entrypoint(f"{file}:plain").log_prints is None
+
+
+@pytest.mark.parametrize(
+    ("retries", "gives_state", "words"),
+    [
+        (0, False, "Task run failed with exception: ValueError('no')"),
+        (1, False, "Task run failed with exception: ValueError('no') - Retries are exhausted"),
+        (0, True, "Task run failed with state: 'said so'"),
+    ],
+)
+def test_what_the_log_says_of_a_failure(
+    retries: int, gives_state: bool, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task(retries=retries)
+    def failing() -> State:
+        if gives_state:
+            return Failed(message="said so")
+        raise ValueError("no")
+
+    with caplog.at_level("ERROR"):
+        in_flow(lambda: failing(return_state=True).name)
+    assert words in [record.getMessage() for record in caplog.records]

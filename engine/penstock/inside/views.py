@@ -168,10 +168,12 @@ class RunContext(ContextModel):
 
     @property
     def result_store(self) -> Any:
-        """Where results made here are stored."""
+        """Where results made here are stored, by the settings that hold when it is asked for."""
         from penstock.storage.persisting import store_of
 
-        return store_of(self._run)
+        store = store_of(self._run)
+        store.result_storage, store.serializer  # noqa: B018  (made when first asked for)
+        return store
 
     @property
     def log_prints(self) -> bool:
