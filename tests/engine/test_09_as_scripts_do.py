@@ -319,3 +319,14 @@ def test_a_store_keeps_the_settings_that_held_when_it_was_asked_for() -> None:
     with temporary_settings({"PENSTOCK_RESULTS_DEFAULT_SERIALIZER": "json"}):
         alone, within = body(), in_flow(body)
     assert (alone.serializer.type, within.serializer.type) == ("json", "json")
+
+
+def test_a_directory_is_put_beside_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "b").write_text("new")
+    remote = RemoteFileSystem("memory://beside")
+    remote.write_path("to/a", b"old")
+    assert remote.put_directory(tmp_path, "to", overwrite=False) == 1
+    assert (remote.read_path("to/a"), remote.read_path("to/b")) == (b"old", b"new")
+    assert remote.put_directory(tmp_path, "to") == 2
+    assert remote.read_path("to/a") == b"new"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import sys
 import threading
 import time
@@ -17,18 +18,20 @@ import cloudpickle
 import pydantic
 import pytest
 
-from penstock import flow, runtime, task
+from penstock import Task, flow, runtime, task
 from penstock.cache_policies import Inputs
 from penstock.context import FlowRunContext, TaskRunContext
 from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
 from penstock.flows import load_flow_from_entrypoint, load_function_and_convert_to_flow
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
+from penstock.input import RunInput, send_input
 from penstock.results import ResultRecord, ResultStore
 from penstock.serializers import Serializer
 from penstock.states import Completed, Failed, State
 from penstock.task_engine import AsyncTaskRunEngine, SyncTaskRunEngine
 from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
+from penstock.tasks import TaskOptions
 from penstock.utilities.annotations import freeze
 from penstock.utilities.callables import call_with_parameters, parameter_schema, parameters_to_args_kwargs
 from penstock.utilities.collections import quote, visit_collection
@@ -603,3 +606,26 @@ def test_what_the_log_says_of_a_failure(
     with caplog.at_level("ERROR"):
         in_flow(lambda: failing(return_state=True).name)
     assert words in [record.getMessage() for record in caplog.records]
+
+
+def test_options_of_a_task_by_their_places() -> None:
+    names = list(inspect.signature(Task.__init__).parameters)
+    assert (
+        names.index("result_storage") + 1 == names.index("result_serializer") == names.index("result_storage_key") - 1
+    )
+    options = TaskOptions.__annotations__
+    assert set(names) - {"self", "fn"} == set(options)
+
+
+def test_what_is_received_by_class_comes_with_its_metadata() -> None:
+    class Answer(RunInput):
+        text: str
+
+    @flow
+    def asks() -> list[tuple[str, Any]]:
+        send_input(Answer(text="yes"), runtime.flow_run.id)
+        return [(each.text, each.metadata.key) for each in Answer.receive(timeout=0, with_metadata=True)]
+
+    ((text, key),) = asks()
+    assert text == "yes"
+    assert key.startswith("answer-")

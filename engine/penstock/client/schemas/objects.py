@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from penstock.core.inputs import TaskRunResult
 from penstock.core.run_fields import FlowRunPolicy, TaskRunPolicy
 from penstock.core.runs import FlowRun, TaskRun
@@ -19,3 +21,9 @@ __all__ = [
     "TaskRunPolicy",
     "TaskRunResult",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
+
+    return absent_name("penstock.client.schemas.objects", name)
