@@ -297,6 +297,22 @@ def test_runtime_values_that_only_the_environment_knows(group: str, monkeypatch:
         getattr(runtime, group).parameters  # noqa: B018
 
 
+@pytest.mark.parametrize("group", ["flow_run", "task_run", "deployment"])
+@pytest.mark.parametrize(
+    ("real", "text", "value"), [(True, "False", False), (10, "20", 20), (1.5, "2.5", 2.5), ("foo", "bar", "bar")]
+)
+def test_runtime_values_that_a_users_test_patches(
+    group: str, real: Any, text: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = getattr(runtime, group)
+    monkeypatch.setitem(module.FIELDS, "made_up", lambda: real)
+    monkeypatch.setitem(module.FIELDS, "id", lambda: "patched")
+    assert (module.made_up, module.id, "made_up" in dir(module)) == (real, "patched", True)
+    monkeypatch.setenv(f"PENSTOCK__RUNTIME__{group.upper()}__MADE_UP", text)
+    assert (module.made_up, type(module.made_up)) == (value, type(value))
+    assert set(module.__all__) <= set(module.FIELDS)
+
+
 # Futures and inputs
 
 
