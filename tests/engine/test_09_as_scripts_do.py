@@ -21,6 +21,7 @@ from penstock.settings import temporary_settings
 from penstock.states import (
     Completed,
     Failed,
+    exception_to_crashed_state,
     exception_to_failed_state,
     get_state_exception,
     raise_state_exception,
@@ -183,6 +184,11 @@ def test_states_with_a_store() -> None:
     assert store.read("kk").result == done.result() == 3
     unwritten = asyncio.run(return_value_to_state(3, store, key="none"))
     assert (unwritten.data.result, store.exists("none")) == (3, False)
+    assert unwritten.data.metadata.storage_block_id is None
+    crashed = asyncio.run(exception_to_crashed_state(ValueError("z"), store))
+    assert (type(crashed.data), crashed.result(raise_on_failure=False).args) == (ResultRecord, ("z",))
+    assert not store.exists(crashed.data.metadata.key)
+    assert failed.state_details.retriable is False
 
 
 @pytest.mark.parametrize(

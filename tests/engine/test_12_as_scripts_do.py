@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import inspect
+import linecache
 import sys
 import threading
 import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock
 from uuid import UUID
@@ -19,7 +21,7 @@ import pydantic
 import pytest
 
 from penstock import Task, flow, runtime, task
-from penstock.cache_policies import Inputs
+from penstock.cache_policies import TASK_SOURCE, Inputs
 from penstock.context import FlowRunContext, TaskRunContext
 from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
@@ -408,6 +410,12 @@ def test_entrypoints_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         load_flow_from_entrypoint("package_with_dots.mod.nope")
 
 
+def test_frozen_parameters_in_schemas() -> None:
+    def body(x: freeze[int]) -> None: ...
+
+    assert parameter_schema(body).model_dump_for_openapi()["properties"] == {"x": {"title": "x", "position": 0}}
+
+
 def test_frozen_fields_of_models() -> None:
     class Model(pydantic.BaseModel):
         x: freeze[int]
@@ -566,10 +574,12 @@ def test_the_source_of_a_task_goes_with_its_pickle(tmp_path: Path) -> None:
 
     made = load_script_as_module(str(file)).make()
     pickled = cloudpickle.dumps(made)
-    source = made.source_code
+    source, key = made.source_code, TASK_SOURCE.compute_key(SimpleNamespace(task=made), None, None)
     file.unlink()
+    linecache.checkcache()
     again = cloudpickle.loads(pickled)
     assert again.source_code == source
+    assert TASK_SOURCE.compute_key(SimpleNamespace(task=again), None, None) == key
     assert "return 5" in source
     again.fn = len
     assert again.source_code is None

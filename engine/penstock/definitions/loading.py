@@ -46,7 +46,7 @@ class Entry:
             UnspecifiedFlowError: several flows are in it and none was named.
         """
         module, name = self.execute()
-        return flow_in(module, name, str(self.path or self.module), log_prints)
+        return flow_in(module, name, str(self.path or module.__name__), log_prints)
 
     def execute(self) -> tuple[ModuleType, str | None]:
         """Execute the module and give it, with the name of what is asked for in it.
