@@ -13,9 +13,10 @@ import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock, call
 from uuid import UUID
 
+import anyio
 import cloudpickle
 import pydantic
 import pytest
@@ -184,7 +185,8 @@ def test_a_coroutine_that_a_flow_returns_is_awaited() -> None:
 # Runs
 
 
-def test_a_patched_sleep_skips_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", [asyncio, anyio])
+def test_a_patched_sleep_skips_the_wait_of_async_code(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
     @flow(retries=1, retry_delay_seconds=50)
@@ -193,11 +195,25 @@ def test_a_patched_sleep_skips_the_wait(monkeypatch: pytest.MonkeyPatch) -> None
         raise ValueError
 
     async def run() -> Any:
-        monkeypatch.setattr(asyncio, "sleep", AsyncMock())
-        return await body(return_state=True)
+        monkeypatch.setattr(module, "sleep", sleep := AsyncMock())
+        return await body(return_state=True), sleep
 
-    assert asyncio.run(run()).name == "Failed"
-    assert len(tries) == 2
+    state, sleep = asyncio.run(run())
+    assert (state.name, len(tries), sleep.call_args_list) == ("Failed", 2, [call(50)])
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+def test_a_patched_sleep_skips_the_wait_of_sync_code(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    @kind(retries=2, retry_delay_seconds=50)
+    def body() -> None:
+        tries.append(1)
+        raise ValueError
+
+    monkeypatch.setattr(time, "sleep", sleep := Mock())
+    assert body(return_state=True).name == "Failed"
+    assert (len(tries), sleep.call_args_list) == (3, [call(50)] * 2)
 
 
 def test_what_records_of_runs_tell() -> None:
