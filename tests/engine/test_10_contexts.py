@@ -242,7 +242,9 @@ def test_what_is_called_in_a_context_made_by_hand_is_part_of_its_run() -> None:
     with FlowRunContext(flow=body, flow_run=record, parameters={"x": 1}):
         assert (inner(), body()) == ("by-hand", str(record.id))
     with TaskRunContext(task=inner, task_run=TaskRun()):
-        assert inner() is None
+        assert (inner(), runtime.flow_run.id) == (None, None)
+    with TaskRunContext(task=inner, task_run=TaskRun(flow_run_id=record.id)):
+        assert runtime.flow_run.id == str(record.id)
 
 
 def test_a_runner_given_by_hand_is_started_for_the_hydrated_context() -> None:
