@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from penstock.base.exceptions import (
     Abort,
     BadRequestError,
@@ -93,3 +95,9 @@ __all__ = [
     "UpstreamTaskError",
     "exception_traceback",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
+
+    return absent_name("penstock.exceptions", name)

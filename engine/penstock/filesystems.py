@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from penstock.storage.filesystems import LocalFileSystem, NullFileSystem, ReadableFileSystem, WritableFileSystem
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
@@ -12,3 +14,9 @@ __all__ = [
     "RemoteFileSystem",
     "WritableFileSystem",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
+
+    return absent_name("penstock.filesystems", name)

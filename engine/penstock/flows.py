@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.definitions.flow import BANNED_CHARACTERS, Flow, FlowDecorator, FlowStateHook, flow
+from penstock.definitions.flow import BANNED_CHARACTERS, Flow, FlowDecorator, FlowStateHook, P, R, flow
 
 if TYPE_CHECKING:
     from penstock.definitions.loading import (
@@ -20,6 +20,8 @@ __all__ = [
     "Flow",
     "FlowDecorator",
     "FlowStateHook",
+    "P",
+    "R",
     "flow",
     "is_entrypoint_async",
     "load_flow_from_entrypoint",

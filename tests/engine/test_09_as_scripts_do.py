@@ -12,13 +12,16 @@ from uuid import uuid4
 import pytest
 
 from penstock import flow, task
+from penstock.context import TaskRunContext
 from penstock.exceptions import FailedRun
 from penstock.filesystems import LocalFileSystem, NullFileSystem, RemoteFileSystem
 from penstock.locking.memory import MemoryLockManager
 from penstock.results import ResultRecord, ResultRecordMetadata, ResultStore
+from penstock.settings import temporary_settings
 from penstock.states import (
     Completed,
     Failed,
+    exception_to_crashed_state,
     exception_to_failed_state,
     get_state_exception,
     raise_state_exception,
@@ -181,6 +184,11 @@ def test_states_with_a_store() -> None:
     assert store.read("kk").result == done.result() == 3
     unwritten = asyncio.run(return_value_to_state(3, store, key="none"))
     assert (unwritten.data.result, store.exists("none")) == (3, False)
+    assert unwritten.data.metadata.storage_block_id is None
+    crashed = asyncio.run(exception_to_crashed_state(ValueError("z"), store))
+    assert (type(crashed.data), crashed.result(raise_on_failure=False).args) == (ResultRecord, ("z",))
+    assert not store.exists(crashed.data.metadata.key)
+    assert failed.state_details.retriable is False
 
 
 @pytest.mark.parametrize(
@@ -288,3 +296,43 @@ def test_sync_chooses_the_kind_of_code(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         asyncio.run(raises())
+
+
+def test_a_path_in_somebodys_home_is_outside_of_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    storage = LocalFileSystem(tmp_path / "base")
+    for path in ("~/key", Path("~/key")):
+        with pytest.raises(ValueError, match="is outside of the base path"):
+            storage.write_path(path, b"1")
+    inside = LocalFileSystem("~/base")
+    inside.write_path("~/base/key", b"1")
+    assert (tmp_path / "home" / "base" / "key").read_bytes() == b"1"
+
+
+def test_directories_of_a_file_system_that_keeps_nothing(tmp_path: Path) -> None:
+    nothing = NullFileSystem()
+    nothing.put_directory(str(tmp_path), "to", ignore_file=None)
+    nothing.get_directory("to", str(tmp_path / "back"))
+    asyncio.run(nothing.get_directory("to", str(tmp_path / "back"), _sync=False))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_keeps_the_settings_that_held_when_it_was_asked_for() -> None:
+    @task
+    def body() -> Any:
+        return TaskRunContext.get().result_store
+
+    with temporary_settings({"PENSTOCK_RESULTS_DEFAULT_SERIALIZER": "json"}):
+        alone, within = body(), in_flow(body)
+    assert (alone.serializer.type, within.serializer.type) == ("json", "json")
+
+
+def test_a_directory_is_put_beside_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("new")
+    (tmp_path / "b").write_text("new")
+    remote = RemoteFileSystem("memory://beside")
+    remote.write_path("to/a", b"old")
+    assert remote.put_directory(tmp_path, "to", overwrite=False) == 1
+    assert (remote.read_path("to/a"), remote.read_path("to/b")) == (b"old", b"new")
+    assert remote.put_directory(tmp_path, "to") == 2
+    assert remote.read_path("to/a") == b"new"

@@ -35,7 +35,7 @@ from penstock.settings import (
     get_current_settings,
     temporary_settings,
 )
-from penstock.task_runners import ProcessPoolTaskRunner
+from penstock.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from penstock.utilities.annotations import BaseAnnotation, Quote, freeze, opaque, quote
 
 
@@ -227,3 +227,32 @@ def test_async_code_may_use_a_bound_function() -> None:
         return str(await asyncio.to_thread(with_context(lambda: runtime.flow_run.name)))
 
     assert asyncio.run(f()) == "async"
+
+
+def test_what_is_called_in_a_context_made_by_hand_is_part_of_its_run() -> None:
+    @task
+    def inner() -> Any:
+        return runtime.flow_run.name
+
+    @flow
+    def body() -> Any:
+        return runtime.flow_run.parent_flow_run_id
+
+    record = FlowRun(name="by-hand")
+    with FlowRunContext(flow=body, flow_run=record, parameters={"x": 1}):
+        assert (inner(), body()) == ("by-hand", str(record.id))
+    with TaskRunContext(task=inner, task_run=TaskRun()):
+        assert (inner(), runtime.flow_run.id) == (None, None)
+    with TaskRunContext(task=inner, task_run=TaskRun(flow_run_id=record.id)):
+        assert runtime.flow_run.id == str(record.id)
+
+
+def test_a_runner_given_by_hand_is_started_for_the_hydrated_context() -> None:
+    submitted = task(lambda: 42)
+    runner = ThreadPoolTaskRunner()
+    context = FlowRunContext(flow=flow(lambda: None, name="empty"), flow_run=FlowRun(), task_runner=runner)
+    with hydrated_context({"flow_run_context": context.serialize()}):
+        assert FlowRunContext.get().task_runner.submit(submitted, {}).result() == 42
+        assert submitted.submit().result() == 42
+    with pytest.raises(RuntimeError, match="not started"):
+        runner.submit(submitted, {})

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
+import linecache
 import sys
 import threading
 import time
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock, call
 from uuid import UUID
 
+import anyio
 import cloudpickle
 import pydantic
 import pytest
 
-from penstock import flow, runtime, task
-from penstock.cache_policies import Inputs
+from penstock import Task, flow, runtime, task
+from penstock.cache_policies import TASK_SOURCE, Inputs
 from penstock.context import FlowRunContext, TaskRunContext
 from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
-from penstock.flows import load_flow_from_entrypoint
+from penstock.flows import load_flow_from_entrypoint, load_function_and_convert_to_flow
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
+from penstock.input import RunInput, send_input
 from penstock.results import ResultRecord, ResultStore
 from penstock.serializers import Serializer
 from penstock.states import Completed, Failed, State
 from penstock.task_engine import AsyncTaskRunEngine, SyncTaskRunEngine
 from penstock.task_runners import TaskRunner, ThreadPoolTaskRunner
+from penstock.tasks import TaskOptions
 from penstock.utilities.annotations import freeze
 from penstock.utilities.callables import call_with_parameters, parameter_schema, parameters_to_args_kwargs
 from penstock.utilities.collections import quote, visit_collection
@@ -179,7 +185,8 @@ def test_a_coroutine_that_a_flow_returns_is_awaited() -> None:
 # Runs
 
 
-def test_a_patched_sleep_skips_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", [asyncio, anyio])
+def test_a_patched_sleep_skips_the_wait_of_async_code(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
     @flow(retries=1, retry_delay_seconds=50)
@@ -188,11 +195,25 @@ def test_a_patched_sleep_skips_the_wait(monkeypatch: pytest.MonkeyPatch) -> None
         raise ValueError
 
     async def run() -> Any:
-        monkeypatch.setattr(asyncio, "sleep", AsyncMock())
-        return await body(return_state=True)
+        monkeypatch.setattr(module, "sleep", sleep := AsyncMock())
+        return await body(return_state=True), sleep
 
-    assert asyncio.run(run()).name == "Failed"
-    assert len(tries) == 2
+    state, sleep = asyncio.run(run())
+    assert (state.name, len(tries), sleep.call_args_list) == ("Failed", 2, [call(50)])
+
+
+@pytest.mark.parametrize("kind", [flow, task])
+def test_a_patched_sleep_skips_the_wait_of_sync_code(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    @kind(retries=2, retry_delay_seconds=50)
+    def body() -> None:
+        tries.append(1)
+        raise ValueError
+
+    monkeypatch.setattr(time, "sleep", sleep := Mock())
+    assert body(return_state=True).name == "Failed"
+    assert (len(tries), sleep.call_args_list) == (3, [call(50)] * 2)
 
 
 def test_what_records_of_runs_tell() -> None:
@@ -294,6 +315,22 @@ def test_runtime_values_that_only_the_environment_knows(group: str, monkeypatch:
         getattr(runtime, group).parameters  # noqa: B018
 
 
+@pytest.mark.parametrize("group", ["flow_run", "task_run", "deployment"])
+@pytest.mark.parametrize(
+    ("real", "text", "value"), [(True, "False", False), (10, "20", 20), (1.5, "2.5", 2.5), ("foo", "bar", "bar")]
+)
+def test_runtime_values_that_a_users_test_patches(
+    group: str, real: Any, text: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = getattr(runtime, group)
+    monkeypatch.setitem(module.FIELDS, "made_up", lambda: real)
+    monkeypatch.setitem(module.FIELDS, "id", lambda: "patched")
+    assert (module.made_up, module.id, "made_up" in dir(module)) == (real, "patched", True)
+    monkeypatch.setenv(f"PENSTOCK__RUNTIME__{group.upper()}__MADE_UP", text)
+    assert (module.made_up, type(module.made_up)) == (value, type(value))
+    assert set(module.__all__) <= set(module.FIELDS)
+
+
 # Futures and inputs
 
 
@@ -387,6 +424,12 @@ def test_entrypoints_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert load_flow_from_entrypoint(f"package_with_dots.{entrypoint}").name == "only"
     with pytest.raises(MissingFlowError, match="nope"):
         load_flow_from_entrypoint("package_with_dots.mod.nope")
+
+
+def test_frozen_parameters_in_schemas() -> None:
+    def body(x: freeze[int]) -> None: ...
+
+    assert parameter_schema(body).model_dump_for_openapi()["properties"] == {"x": {"title": "x", "position": 0}}
 
 
 def test_frozen_fields_of_models() -> None:
@@ -547,10 +590,12 @@ def test_the_source_of_a_task_goes_with_its_pickle(tmp_path: Path) -> None:
 
     made = load_script_as_module(str(file)).make()
     pickled = cloudpickle.dumps(made)
-    source = made.source_code
+    source, key = made.source_code, TASK_SOURCE.compute_key(SimpleNamespace(task=made), None, None)
     file.unlink()
+    linecache.checkcache()
     again = cloudpickle.loads(pickled)
     assert again.source_code == source
+    assert TASK_SOURCE.compute_key(SimpleNamespace(task=again), None, None) == key
     assert "return 5" in source
     again.fn = len
     assert again.source_code is None
@@ -572,3 +617,57 @@ def test_the_time_of_a_list_counts_while_results_are_read() -> None:
     failed = PrefectFutureList([done(PrefectWrappedFuture, Failed(data=TimeoutError("own")))])
     with pytest.raises(TimeoutError, match="own"):
         failed.result(timeout=5)
+
+
+def test_a_function_that_is_made_a_flow_logs_its_prints(tmp_path: Path) -> None:
+    file = tmp_path / "plain.py"
+    file.write_text("from penstock import flow\ndef plain(): return 1\n@flow\ndef made(): return 2\n")
+    plain, made = (load_function_and_convert_to_flow(f"{file}:{name}") for name in ("plain", "made"))
+    assert (plain.name, plain.log_prints, plain()) == ("plain", True, 1)
+    assert (made.log_prints, made()) == (None, 2)
+    assert load_flow_from_entrypoint(f"{file}:plain").log_prints is None
+
+
+@pytest.mark.parametrize(
+    ("retries", "gives_state", "words"),
+    [
+        (0, False, "Task run failed with exception: ValueError('no')"),
+        (1, False, "Task run failed with exception: ValueError('no') - Retries are exhausted"),
+        (0, True, "Task run failed with state: 'said so'"),
+    ],
+)
+def test_what_the_log_says_of_a_failure(
+    retries: int, gives_state: bool, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    @task(retries=retries)
+    def failing() -> State:
+        if gives_state:
+            return Failed(message="said so")
+        raise ValueError("no")
+
+    with caplog.at_level("ERROR"):
+        in_flow(lambda: failing(return_state=True).name)
+    assert words in [record.getMessage() for record in caplog.records]
+
+
+def test_options_of_a_task_by_their_places() -> None:
+    names = list(inspect.signature(Task.__init__).parameters)
+    assert (
+        names.index("result_storage") + 1 == names.index("result_serializer") == names.index("result_storage_key") - 1
+    )
+    options = TaskOptions.__annotations__
+    assert set(names) - {"self", "fn"} == set(options)
+
+
+def test_what_is_received_by_class_comes_with_its_metadata() -> None:
+    class Answer(RunInput):
+        text: str
+
+    @flow
+    def asks() -> list[tuple[str, Any]]:
+        send_input(Answer(text="yes"), runtime.flow_run.id)
+        return [(each.text, each.metadata.key) for each in Answer.receive(timeout=0, with_metadata=True)]
+
+    ((text, key),) = asks()
+    assert text == "yes"
+    assert key.startswith("answer-")

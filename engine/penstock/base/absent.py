@@ -26,6 +26,11 @@ _SCHEDULED = "`Cron` and `Interval` of `penstock.schedules`"
 _SETTINGS = "`penstock.settings.get_current_settings` and `temporary_settings`"
 _POD_LOG = "the log of the pod (`kubectl logs`): there is no server that lines are sent to"
 _LOGGING = "`logging.config.dictConfig` with handlers of your own on the logger `penstock`"
+_BLOCKS = "Secrets as env or files; hooks"
+_VARIABLES = "a ConfigMap, the environment, or parameters"
+_ARTIFACTS = "the log, or files in result storage"
+_CONCURRENCY = "`max_workers`, and concurrency groups of the `Flow` resource"
+_INPUTS = "`resume_flow_run(run_input=...)`, or `spec.inputs` of the FlowRun"
 _NOTHING = "nothing: there is no such thing here"
 
 # By the module that it is imported from.
@@ -36,6 +41,18 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.flows": {
         "serve": _FLOW, "aserve": _FLOW, "bind_flow_to_infrastructure": _POD, "InfrastructureBoundFlow": _POD,
         "load_flow_arguments_from_entrypoint": "`load_flow_from_entrypoint`",
+        "load_flow_from_flow_run": "`load_flow_from_entrypoint`", "load_placeholder_flow": "`load_flow_from_entrypoint`",
+    },
+    "penstock.filesystems": {
+        "SMB": "a volume that is mounted in the pod, and `LocalFileSystem`", "ReadableDeploymentStorage": _IMAGE,
+        "WritableDeploymentStorage": _IMAGE,
+    },
+    "penstock.exceptions": {
+        "PrefectHTTPStatusError": "`ClusterError`", "ObjectLimitReached": "`ClusterError`", "ObjectUnsupported": "`ClusterError`",
+        "InfrastructureNotFound": "`ObjectNotFound`", "InfrastructureNotAvailable": "`InfrastructureError`",
+        "FlowRunWatchError": "`FlowRunWaitTimeout`, `ClusterError`", "EventTooLarge": _NOTHING, "MissingProfileError": _PROFILE,
+        "ProfileSettingsValidationError": _PROFILE, "InvalidRepositoryURLError": _IMAGE, "ProtectedBlockError": _BLOCKS,
+        "BlockMissingCapabilities": _BLOCKS,
     },
     "penstock.tasks": {"MaterializingTask": _NO_ASSETS},
     "penstock.futures": {"PrefectDistributedFuture": _SUBMIT, "PrefectFlowRunFuture": _SUBMIT},
@@ -47,10 +64,18 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     },
     "penstock.deployments.flow_runs": {"get_client": _CLUSTER},
     "penstock.context": {"use_profile": _PROFILE},
+    "penstock.logging.loggers": {"get_worker_logger": "`get_logger`: there are no workers"},
     "penstock.logging.handlers": {
         "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
     },
     "penstock.logging.configuration": {"load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING},
+    "penstock.client.schemas.objects": {
+        "Flow": _CLUSTER, "Deployment": _CLUSTER, "DeploymentSchedule": _SCHEDULED, "Log": _POD_LOG, "FlowRunInput": _INPUTS,
+        "WorkPool": _CLUSTER, "WorkQueue": _CLUSTER, "Worker": _CLUSTER, "Artifact": _ARTIFACTS, "Variable": _VARIABLES,
+        "BlockDocument": _BLOCKS, "BlockType": _BLOCKS, "BlockSchema": _BLOCKS, "ConcurrencyLimit": _CONCURRENCY,
+        "ConcurrencyLimitConfig": _CONCURRENCY, "ConcurrencyLimitStrategy": _CONCURRENCY, "ConcurrencyOptions": _CONCURRENCY,
+        "GlobalConcurrencyLimit": _CONCURRENCY, "Integration": _NOTHING,
+    },
     "penstock.client": {"get_client": _CLUSTER, "get_cloud_client": _CLUSTER},
 }  # fmt: skip
 
@@ -90,14 +115,14 @@ ABSENT_MODULES: dict[str, str] = {
     "task_worker": _SUBMIT,
     "task_runs": "`future.wait()`, or an observer (`penstock.observers`)",
     "engine": "`penstock.flow_engine`; in a pod `python -m penstock.pod`",
-    "variables": "a ConfigMap, the environment, or parameters",
-    "artifacts": "the log, or files in result storage",
-    "blocks": "Secrets as env or files; hooks",
-    "concurrency": "`max_workers`, and concurrency groups of the `Flow` resource",
+    "variables": _VARIABLES,
+    "artifacts": _ARTIFACTS,
+    "blocks": _BLOCKS,
+    "concurrency": _CONCURRENCY,
     "events": _WATCHED,
     "automations": _WATCHED,
     "assets": _NO_ASSETS,
-    "input.actions": "`resume_flow_run(run_input=...)`, or `spec.inputs` of the FlowRun",
+    "input.actions": _INPUTS,
     "logging.clients": "the log of the pod (`kubectl logs`)",
     "logging.filters": "a `logging.Filter` of your own on the logger `penstock`; `penstock.utilities.names.obfuscate`",
     "logging.formatters": "a `logging.Formatter` of your own on a handler of the logger `penstock`; in a pod lines are JSON",

@@ -115,6 +115,11 @@ class freeze(BaseAnnotation[T]):  # noqa: N801
         return super().__new__(cls, value)
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Anything: the value inside may be of any type."""
+        return {}
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         """A field of this type freezes what it is given; dumped, it is the value inside."""
         from pydantic_core import core_schema

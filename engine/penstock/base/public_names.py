@@ -22,11 +22,12 @@ OURS: dict[str, tuple[str, ...]] = {
     "penstock": (*_TOP, "__version__"),
     "penstock.main": _TOP,
     "penstock.flows": _names(
-        "Flow, flow, FlowDecorator, FlowStateHook, load_flow_from_entrypoint, load_function_and_convert_to_flow, "
+        "Flow, flow, FlowDecorator, FlowStateHook, P, R, load_flow_from_entrypoint, load_function_and_convert_to_flow, "
         "safe_load_flow_from_entrypoint, select_flow, is_entrypoint_async, BANNED_CHARACTERS"
     ),
     "penstock.tasks": _names(
-        "Task, task, TaskOptions, TaskRunNameCallbackWithParameters, exponential_backoff, task_input_hash"
+        "Task, task, TaskOptions, TaskRunNameCallbackWithParameters, StateHookCallable, RetryConditionCallable, P, R, "
+        "exponential_backoff, task_input_hash"
     ),
     "penstock.tasks.flow_runs": _names(
         "StartFlowRun, RenameFlowRun, CancelFlowRun, create_flow_run, wait_for_flow_run, get_task_run_result"
@@ -146,8 +147,8 @@ OURS: dict[str, tuple[str, ...]] = {
         "asend_input"
     ),
     "penstock.input.run_input": _names(
-        "RunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, receive_input, send_input, "
-        "asend_input"
+        "RunInput, AutomaticRunInput, RunInputMetadata, Keyset, keyset_from_base_key, keyset_from_paused_state, "
+        "receive_input, send_input, asend_input, run_input_subclass_from_type"
     ),
     "penstock.client.schemas.objects": _names(
         "State, StateType, StateDetails, FlowRun, TaskRun, FlowRunPolicy, TaskRunPolicy, TaskRunResult, TERMINAL_STATES"

@@ -63,11 +63,11 @@ def decide(
     definition = run.definition
     retries = definition.tries_after_first
     tries = run.run_count - base
-    what = exc if exc is not None else state.message
+    kind, what = ("exception", exc) if exc is not None else ("state", state.message)
     if tries > retries or run.last_try:
         if not run.is_flow:
-            suffix = "Retries are exhausted" if retries else "No retries configured for this task."
-            world.log(run, 40, "Task run failed with exception: %r - " + suffix, what, exc=exc)
+            suffix = " - Retries are exhausted" if retries else ""
+            world.log(run, 40, f"Task run failed with {kind}: %r{suffix}", what, exc=exc)
         return None
     condition = definition.retry_condition_fn
     if condition is not None:
@@ -77,13 +77,11 @@ def decide(
                       name_of(condition), exc=wanted.exc)  # fmt: skip
             wanted = False
         if not wanted:
-            world.log(run, 40, "Task run failed with exception: %r - Retry condition not met", what, exc=exc)
+            world.log(run, 40, f"{run.kind} run failed with {kind}: %r - Retry condition not met", what, exc=exc)
             return None
     delay = jittered(delay_of(definition.delays, tries), definition.retry_jitter_factor, world.random())
     when = f"{delay:g} second(s) from now" if delay else "immediately"
-    world.log(
-        run, 20, f"{run.kind} run failed with exception: %r - Retry %s/%s will start %s", what, tries, retries, when
-    )
+    world.log(run, 20, f"{run.kind} run failed with {kind}: %r - Retry %s/%s will start %s", what, tries, retries, when)
     return delay
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.marks import LAZY
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
+from penstock.core.run_fields import FlowRunFields, TaskRunFields
 from penstock.core.run_times import RunTimes
 from penstock.core.state import State
 from penstock.core.state_parts import RunKey, StateType
@@ -35,7 +36,7 @@ class Run(RunTimes):
     """What flow runs and task runs have in common."""
 
     __slots__ = (
-        "__weakref__", "_address", "_counter", "_end", "_expected", "_index", "_label", "_map_index",
+        "__weakref__", "_address", "_counter", "_end", "_expected", "_given", "_index", "_label", "_map_index",
         "_name", "_start", "_total", "args", "call", "check_cached", "context", "control", "definition", "exempt", "flow", "given", "handlers",
         "inherited", "is_async", "key", "kwargs", "last_try", "life", "parameters", "parent", "pending_inputs", "reached",
         "retry_wait_limit", "root", "run_count", "state", "submitted", "tags", "transaction", "wait_for",
@@ -168,7 +169,7 @@ class Run(RunTimes):
     __hash__ = object.__hash__
 
 
-class FlowRun(Run):
+class FlowRun(FlowRunFields, Run):
     """One execution of a flow.
 
     Args:
@@ -184,6 +185,7 @@ class FlowRun(Run):
         control: handle by which the root run is stopped and gated; default: its own.
         state: for a record made by hand.
         tags: likewise.
+        given: further fields of a record made by hand.
     """
 
     __slots__ = (
@@ -214,9 +216,11 @@ class FlowRun(Run):
         control: Any = None,
         state: State | None = None,
         tags: Any = (),
-        **_: Any,
+        **given: Any,
     ) -> None:
         super().__init__(definition, parent, id=id, name=name)
+        if given:
+            self._given = given
         self.tags = tags
         self.lineage = lineage_id
         self.attempt = attempt
@@ -278,12 +282,14 @@ class FlowRun(Run):
     @property
     def flow_version(self) -> str | None:
         """Version of the flow."""
-        return self.definition.version if self.definition is not None else None
+        version: str | None = self.of_record("flow_version") if self.definition is None else self.definition.version
+        return version
 
     @property
     def parent_task_run_id(self) -> UUID | None:
         """Id of the tracking task run in the parent."""
-        return self.parent_task_run.id if self.parent_task_run is not None else None
+        above = self.parent_task_run
+        return above.id if above is not None else self.of_record("parent_task_run_id")  # type: ignore[no-any-return]
 
     @property
     def hooks(self) -> Any:
@@ -291,11 +297,11 @@ class FlowRun(Run):
         return self.control.hooks if self.control is not None else None
 
 
-class TaskRun(Run):
+class TaskRun(TaskRunFields, Run):
     """One execution of a task."""
 
     __slots__ = (
-        "_cache_key", "_given", "cached", "cached_inputs", "flow_run_run_count", "future", "generator", "sources",
+        "_cache_key", "cached", "cached_inputs", "flow_run_run_count", "future", "generator", "sources",
     )  # fmt: skip
 
     if TYPE_CHECKING:
@@ -349,28 +355,24 @@ class TaskRun(Run):
         """Id of the flow run that this task run is part of."""
         if self.flow is not None:
             return self.flow.id
-        return self._of_record("flow_run_id")  # type: ignore[no-any-return]
-
-    def _of_record(self, name: str) -> Any:
-        """What a record that somebody made by hand was given."""
-        return getattr(self, "_given", {}).get(name)
+        return self.of_record("flow_run_id")  # type: ignore[no-any-return]
 
     @property
     def task_key(self) -> str:
         """Key of the task."""
-        key: str = self._of_record("task_key") if self.definition is None else self.definition.task_key
+        key: str = self.of_record("task_key") if self.definition is None else self.definition.task_key
         return key
 
     @property
     def task_version(self) -> str | None:
         """Version of the task."""
-        version: str | None = self._of_record("task_version") if self.definition is None else self.definition.version
+        version: str | None = self.of_record("task_version") if self.definition is None else self.definition.version
         return version
 
     @property
     def dynamic_key(self) -> str:
         """The address: equal in every attempt."""
-        return self._of_record("dynamic_key") or self.address
+        return self.of_record("dynamic_key") or self.address
 
     @property
     def cache_key(self) -> str | None:

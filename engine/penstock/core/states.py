@@ -257,6 +257,7 @@ async def exception_to_failed_state(
             raise ValueError("Exception was not passed and no active exception could be found.")
     message = kwargs.pop("message", None)
     state = failed_state(exc, f"{message}{' ' if message else ''}" if message is not None else "", **kwargs)
+    state.state_details.retriable = False
     return await _recorded(state, result_store, write_result)
 
 
@@ -276,9 +277,9 @@ async def exception_to_crashed_state(exc: BaseException, result_store: Any = Non
 
     Args:
         exc: what came out of the body.
-        result_store: accepted; the exception is kept in the state.
+        result_store: makes a record of it, which is the state's data and is not stored; None: the exception itself is.
     """
-    return crashed_state(exc)
+    return await _recorded(crashed_state(exc), result_store, False)
 
 
 async def return_value_to_state(

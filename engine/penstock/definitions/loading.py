@@ -34,8 +34,11 @@ class Entry:
     code: CodeType | None
     name: str | None
 
-    def load(self) -> Any:
+    def load(self, log_prints: bool | None = None) -> Any:
         """Execute the module and give the flow.
+
+        Args:
+            log_prints: of the flow that is made of a plain function.
 
         Raises:
             ScriptError: the module raised; from the original.
@@ -43,7 +46,7 @@ class Entry:
             UnspecifiedFlowError: several flows are in it and none was named.
         """
         module, name = self.execute()
-        return flow_in(module, name, str(self.path or self.module))
+        return flow_in(module, name, str(self.path or module.__name__), log_prints)
 
     def execute(self) -> tuple[ModuleType, str | None]:
         """Execute the module and give it, with the name of what is asked for in it.
@@ -140,8 +143,8 @@ def _find(target: str, source_dir: str | Path | None) -> Path:
     raise MissingFlowError(f"No file {target!r} was found; looked at {', '.join(map(str, tried))}.")
 
 
-def flow_in(module: ModuleType, name: str | None, place: str) -> Any:
-    """The flow of a loaded module.
+def flow_in(module: ModuleType, name: str | None, place: str, log_prints: bool | None = None) -> Any:
+    """The flow of a loaded module; a plain function is made one.
 
     Raises:
         MissingFlowError: there is none of that name, or none at all.
@@ -160,7 +163,7 @@ def flow_in(module: ModuleType, name: str | None, place: str) -> Any:
     if isinstance(found, Flow):
         return found
     if callable(found):
-        return Flow(found)
+        return Flow(found, log_prints=log_prints)
     raise MissingFlowError(f"{name!r} in {place!r} is {type(found).__name__}, neither a flow nor a function.")
 
 
@@ -209,8 +212,8 @@ def load_flow_from_entrypoint(
 
 
 def load_function_and_convert_to_flow(entrypoint: str) -> Any:
-    """Load a plain function and wrap it as a flow; a flow stays itself."""
-    return load_flow_from_entrypoint(entrypoint)
+    """Load a plain function and wrap it as a flow, whose prints are log lines; a flow stays itself."""
+    return compile_entrypoint(entrypoint).load(log_prints=True)
 
 
 def safe_load_flow_from_entrypoint(entrypoint: str) -> Any:

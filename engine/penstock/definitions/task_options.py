@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from penstock.base.settings import get_current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 MAX_DELAYS = 50
+
+StateHookCallable: TypeAlias = "Callable[[Any, Any, Any], Awaitable[None] | None]"  # hook(task, task_run, state)
+RetryConditionCallable: TypeAlias = "Callable[[Any, Any, Any], Awaitable[bool] | bool]"
 
 
 class TaskOptions(TypedDict, total=False):
@@ -37,6 +40,8 @@ class TaskOptions(TypedDict, total=False):
     on_completion: Any
     on_failure: Any
     on_running: Any
+    on_rollback: Any
+    on_commit: Any
     retry_condition_fn: Any
     viz_return_value: Any
     asset_deps: Any

@@ -9,6 +9,8 @@ Neighbours: `sync` (same effects), `entry`, `interruption.loop_target` (where an
 from __future__ import annotations
 
 import asyncio
+import sys
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
@@ -198,9 +200,12 @@ async def perform_wait(run: Run, effect: Wait) -> Any:
 
 
 async def perform_sleep(run: Run, effect: Sleep) -> Any:
-    """Wait for some time."""
-    out = await guarded(run, asyncio.sleep(effect.seconds), resting=True)
-    return out if isinstance(out, Raised) else None  # a test's own `asyncio.sleep` may give anything
+    """Wait for some time, by the `sleep` of anyio or asyncio that a test has put in the place of theirs, if one has."""
+    sleep: Any = getattr(sys.modules.get("anyio"), "sleep", None)
+    if sleep is None or (type(sleep) is FunctionType and sleep.__module__.startswith("anyio")):
+        sleep = asyncio.sleep
+    out = await guarded(run, sleep(effect.seconds), resting=True)
+    return out if isinstance(out, Raised) else None  # what a test's own gives
 
 
 async def perform_hold(run: Run, effect: Hold) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.inside.run_input import (
+    AutomaticRunInput,
     Keyset,
     RunInput,
     RunInputMetadata,
@@ -15,6 +16,7 @@ from penstock.inside.run_input import (
 )
 
 __all__ = [
+    "AutomaticRunInput",
     "Keyset",
     "RunInput",
     "RunInputMetadata",

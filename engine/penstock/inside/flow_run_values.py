@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
-from penstock.inside.lookup import added, listed, overridden
+from penstock.inside.lookup import listed, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,22 +57,26 @@ _READ: dict[str, Callable[[FlowRun], Any]] = {
 __all__ = list(_READ)
 
 
-def __getattr__(name: str) -> Any:
-    read = _READ.get(name)
-    if read is None:
-        return added("flow_run", name, _READ)
+def _now(name: str) -> Any:
     run = current_run.get()
-    if run is None or run.flow is None:
-        real = _NONE.get(name)
-        if isinstance(real, list | dict):
-            real = real.copy()
-        if name == "scheduled_start_time":
-            from datetime import UTC, datetime
+    if run is not None and run.flow is not None:
+        return _READ[name](run.flow)
+    if name == "id" and run is not None and run.flow_run_id is not None:  # type: ignore[attr-defined]
+        return str(run.flow_run_id)  # type: ignore[attr-defined]  # of a task run that somebody made by hand
+    if name == "scheduled_start_time":
+        from datetime import UTC, datetime
 
-            real = datetime.now(UTC)
-        return overridden("flow_run", name, real)
-    return overridden("flow_run", name, read(run.flow))
+        return datetime.now(UTC)
+    real = _NONE.get(name)
+    return real.copy() if isinstance(real, list | dict) else real
+
+
+FIELDS: dict[str, Callable[[], Any]] = {name: partial(_now, name) for name in _READ}
+
+
+def __getattr__(name: str) -> Any:
+    return value_of("flow_run", name, FIELDS)
 
 
 def __dir__() -> list[str]:
-    return sorted(_READ)
+    return sorted(FIELDS)

@@ -1,4 +1,7 @@
-"""Environment overrides of runtime values. Neighbours: the modules of this package."""
+"""Runtime values by name: from a module's `FIELDS`, which users' tests may patch, under what the environment overrides.
+
+Neighbours: the modules of this package that end in `_values`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,23 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 def listed(tags: Any) -> list[str]:
     """Tags as a list: in the order given, or sorted where they have none."""
     return list(tags) if isinstance(tags, list | tuple) else sorted(tags)
+
+
+def value_of(group: str, name: str, fields: Mapping[str, Callable[[], Any]]) -> Any:
+    """The value of that name.
+
+    Raises:
+        AttributeError: there is none.
+        ValueError: the environment overrides what cannot be made of a text.
+    """
+    read = fields.get(name)
+    return added(group, name, fields) if read is None else overridden(group, name, read())
 
 
 def overridden(group: str, name: str, real: Any) -> Any:

@@ -110,9 +110,12 @@ class RunInput(pydantic.BaseModel):
         exclude_keys: Any = None,
         key_prefix: str | None = None,
         flow_run_id: Any = None,
+        with_metadata: bool = False,
     ) -> Receiver:
         """Iterate over the values of this class that are sent to a flow run; see `receive_input`."""
-        return receive_input(cls, timeout, poll_interval, raise_timeout_error, exclude_keys, key_prefix, flow_run_id)
+        return receive_input(
+            cls, timeout, poll_interval, raise_timeout_error, exclude_keys, key_prefix, flow_run_id, with_metadata
+        )
 
     @takes_sync
     def respond(self, run_input: Any, sender: str | None = None, key_prefix: str | None = None) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
-from penstock.inside.lookup import added, listed, overridden
+from penstock.inside.lookup import listed, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +32,20 @@ _READ: dict[str, Callable[[TaskRun], Any]] = {
 __all__ = list(_READ)
 
 
-def __getattr__(name: str) -> Any:
-    read = _READ.get(name)
-    if read is None:
-        return added("task_run", name, _READ)
+def _now(name: str) -> Any:
     run = current_run.get()
-    if run is None or run.is_flow:
-        real = _NONE.get(name)
-        return overridden("task_run", name, real.copy() if isinstance(real, list | dict) else real)
-    return overridden("task_run", name, read(run))
+    if run is not None and not run.is_flow:
+        return _READ[name](run)
+    real = _NONE.get(name)
+    return real.copy() if isinstance(real, list | dict) else real
+
+
+FIELDS: dict[str, Callable[[], Any]] = {name: partial(_now, name) for name in _READ}
+
+
+def __getattr__(name: str) -> Any:
+    return value_of("task_run", name, FIELDS)
 
 
 def __dir__() -> list[str]:
-    return sorted(_READ)
+    return sorted(FIELDS)

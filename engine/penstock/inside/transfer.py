@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
@@ -15,6 +15,7 @@ from penstock.base.current import current_tags as tags_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 
 def serialize_context(asset_ctx_kwargs: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def serialize_context(asset_ctx_kwargs: Mapping[str, Any] | None = None) -> dict
 
 @contextmanager
 def hydrated_context(serialized_context: Mapping[str, Any] | None = None, client: Any = None) -> Iterator[None]:
-    """Go on in a serialized context for the block."""
+    """Go on in a serialized context for the block; a runner that was given to the flow run by hand is started for it."""
     if not serialized_context:
         yield
         return
@@ -49,11 +50,16 @@ def hydrated_context(serialized_context: Mapping[str, Any] | None = None, client
     run_token = current_run.set(run)
     tags_token = tags_variable.set(frozenset(current))
     try:
-        with temporary_settings(serialized_context.get("settings_context") or {}):
+        with temporary_settings(serialized_context.get("settings_context") or {}), _runner_of(run):
             yield
     finally:
         tags_variable.reset(tags_token)
         current_run.reset(run_token)
+
+
+def _runner_of(run: Any) -> AbstractContextManager[Any]:
+    runner = run.flow.runner if run is not None and run.flow is not None else None
+    return nullcontext() if runner is None or runner._started else runner
 
 
 class _WithContext:

@@ -107,6 +107,12 @@ class RunContext(ContextModel):
         if given is None:
             raise ValueError(f"{type(self).__name__} needs a {self._record}.")
         self._run: Run = given
+        if given.control is None:  # a record made by hand: what is called in its context is part of it
+            from penstock.drivers.entry import own
+            from penstock.interruption.interrupt import Control
+
+            given.control = Control()
+            own(given, given.control)
         self._client = values.get("client")
         self._start = values.get("start_time")
         if not values:
@@ -168,10 +174,12 @@ class RunContext(ContextModel):
 
     @property
     def result_store(self) -> Any:
-        """Where results made here are stored."""
+        """Where results made here are stored, by the settings that hold when it is asked for."""
         from penstock.storage.persisting import store_of
 
-        return store_of(self._run)
+        store = store_of(self._run)
+        store.result_storage, store.serializer  # noqa: B018  (made when first asked for)
+        return store
 
     @property
     def log_prints(self) -> bool:

@@ -164,3 +164,9 @@ class LogEavesdropper(logging.Handler):
     def text(self) -> str:
         """Everything heard so far."""
         return self._buffer.getvalue().removesuffix("\n")
+
+
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
+
+    return absent_name("penstock.logging.loggers", name)

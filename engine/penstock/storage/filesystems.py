@@ -68,7 +68,7 @@ class LocalFileSystem(Named):
         path = os.fspath(path)
         if ".." not in path and not path.startswith(("/", "~")):
             return f"{self._root}/{path}"
-        full = (self._base / path).resolve()
+        full = (self._base / os.path.expanduser(path)).resolve()
         if not full.is_relative_to(self._base.resolve()):
             raise ValueError(f"Provided path {full} is outside of the base path {self._base.resolve()}.")
         return str(full)
@@ -234,6 +234,16 @@ class NullFileSystem:
     def write_path(self, path: str, content: bytes) -> str:
         """Drop the content."""
         return path
+
+    @serves_both
+    def get_directory(self, from_path: str | None = None, local_path: str | None = None) -> None:
+        """Copy nothing."""
+
+    @serves_both
+    def put_directory(
+        self, local_path: str | None = None, to_path: str | None = None, ignore_file: str | None = None
+    ) -> None:
+        """Keep nothing."""
 
     def exists(self, path: str | Path) -> bool:
         """Never."""

@@ -219,7 +219,12 @@ class TaskSource(CachePolicy):
         task = task_ctx.task
         key = task.__dict__.get("_source_key")
         if key is None:
-            source = hash_of_source(getattr(task, "fn", task), 64)
+            text = getattr(task, "source_code", None)  # goes with a pickle, where the file may not
+            source = (
+                sha256(text.encode()).hexdigest()
+                if isinstance(text, str)
+                else hash_of_source(getattr(task, "fn", task), 64)
+            )
             key = task.__dict__["_source_key"] = stable_hash(_place_of(task), source, hash_algo=sha256)
         return str(key)
 

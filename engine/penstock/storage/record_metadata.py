@@ -70,6 +70,11 @@ class ResultRecordMetadata:
         self.length = 0
         self.sha256 = ""
 
+    @property
+    def storage_block_id(self) -> None:
+        """There are no blocks."""
+        return
+
     def header(self) -> dict[str, Any]:
         """The header of the file."""
         return {

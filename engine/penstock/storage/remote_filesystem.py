@@ -158,6 +158,7 @@ class RemoteFileSystem(Named):
         local_path: str | Path | None = None,
         to_path: str | None = None,
         ignore_file: str | Path | None = None,
+        overwrite: bool = True,
     ) -> Any:
         """Copy a local directory below a prefix.
 
@@ -165,22 +166,24 @@ class RemoteFileSystem(Named):
             local_path: default: the working directory.
             to_path: default: the base itself.
             ignore_file: patterns, as in a `.gitignore`, of what is not copied.
+            overwrite: whether keys that have content get the new one.
 
         Returns:
-            how many files there were.
+            how many files were copied.
         """
         if in_async_run():
-            return self.aput_directory(local_path, to_path, ignore_file)
-        return self._send(local_path, to_path, ignore_file)
+            return self.aput_directory(local_path, to_path, ignore_file, overwrite)
+        return self._send(local_path, to_path, ignore_file, overwrite)
 
     async def aput_directory(
         self,
         local_path: str | Path | None = None,
         to_path: str | None = None,
         ignore_file: str | Path | None = None,
+        overwrite: bool = True,
     ) -> int:
         """`put_directory` in a thread."""
-        return int(await run_sync_in_worker_thread(self._send, local_path, to_path, ignore_file))
+        return int(await run_sync_in_worker_thread(self._send, local_path, to_path, ignore_file, overwrite))
 
     def _fetch(self, from_path: str | None, local_path: str | Path | None) -> None:
         key = self._key(from_path).rstrip("/") if from_path else ""
@@ -190,7 +193,9 @@ class RemoteFileSystem(Named):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self.read_now(name))
 
-    def _send(self, local_path: str | Path | None, to_path: str | None, ignore_file: str | Path | None) -> int:
+    def _send(
+        self, local_path: str | Path | None, to_path: str | None, ignore_file: str | Path | None, overwrite: bool
+    ) -> int:
         base = Path(local_path or ".").expanduser()
         prefix = f"{self._key(to_path).rstrip('/')}/" if to_path else ""
         ignored = Ignored(base, [] if ignore_file is None else Path(ignore_file).expanduser().read_text().splitlines())
@@ -199,8 +204,10 @@ class RemoteFileSystem(Named):
             folders[:] = sorted(set(folders).difference(ignored.among(folder, folders)))
             for name in sorted(set(names).difference(ignored.among(folder, names))):
                 file = Path(folder) / name
-                self.write_now(prefix + file.relative_to(base).as_posix(), file.read_bytes())
-                count += 1
+                key = prefix + file.relative_to(base).as_posix()
+                if overwrite or not self.exists(key):
+                    self.write_now(key, file.read_bytes())
+                    count += 1
         return count
 
     def keys_now(self, prefix: str = "") -> list[str]:

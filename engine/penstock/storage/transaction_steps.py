@@ -125,9 +125,9 @@ class BaseTransaction(TransactionValues):
         """The transaction that this one is a child of."""
         return self._parent
 
-    def add_child(self, child: BaseTransaction) -> None:
-        """Commit and roll back `child` together with this one."""
-        self.children.append(child)
+    def add_child(self, transaction: BaseTransaction) -> None:
+        """Commit and roll back another together with this one."""
+        self.children.append(transaction)
 
     def prepare_transaction(self, parent: BaseTransaction | None) -> None:
         """Take from the parent what was not given, and join it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.definitions.task import Task, task
+from penstock.definitions.task import P, R, Task, task
 from penstock.definitions.task_options import (
+    RetryConditionCallable,
+    StateHookCallable,
     TaskOptions,
     TaskRunNameCallbackWithParameters,
     exponential_backoff,
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "P",
+    "R",
+    "RetryConditionCallable",
+    "StateHookCallable",
     "Task",
     "TaskOptions",
     "TaskRunNameCallbackWithParameters",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.core.inputs import TaskRunResult
+from penstock.core.run_fields import FlowRunPolicy, TaskRunPolicy
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import TERMINAL_STATES, StateType
@@ -22,26 +23,7 @@ __all__ = [
 ]
 
 
-class _Policy:
-    """Retries and their delay, as values."""
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
 
-    __slots__ = ("retries", "retry_delay", "retry_jitter_factor")
-
-    def __init__(
-        self, retries: int | None = None, retry_delay: Any = None, retry_jitter_factor: float | None = None
-    ) -> None:
-        self.retries = retries
-        self.retry_delay = retry_delay
-        self.retry_jitter_factor = retry_jitter_factor
-
-
-class FlowRunPolicy(_Policy):
-    """How a flow run is retried."""
-
-    __slots__ = ()
-
-
-class TaskRunPolicy(_Policy):
-    """How a task run is retried."""
-
-    __slots__ = ()
+    return absent_name("penstock.client.schemas.objects", name)

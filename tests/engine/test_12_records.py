@@ -1,0 +1,79 @@
+"""The records of runs as hooks and scripts read them: every field of Prefect's is there, and says only what is so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from penstock import flow, task
+from penstock.client.schemas.objects import FlowRun, FlowRunPolicy, TaskRun, TaskRunPolicy
+from penstock.context import FlowRunContext, TaskRunContext
+
+OF_A_SERVER = (
+    "deployment_id", "deployment_version", "work_pool_id", "work_pool_name", "work_queue_id", "work_queue_name",
+    "idempotency_key", "infrastructure_document_id", "infrastructure_pid", "created_by", "next_scheduled_start_time",
+)  # fmt: skip
+
+
+def record_of(**options: Any) -> Any:
+    """The record of a flow run, as its hook gets it."""
+    seen = []
+    flow(lambda: None, on_completion=[lambda _flow, run, _state: seen.append(run)], **options)()
+    return seen[0]
+
+
+@pytest.mark.parametrize("field", OF_A_SERVER)
+def test_what_a_server_would_say_is_none_and_no_error(field: str) -> None:
+    assert getattr(record_of(name="told"), field) is None
+    assert getattr(FlowRun(**{field: "given"}), field) == "given"
+
+
+def test_the_id_of_a_flow_is_that_of_its_name() -> None:
+    one, again, other = (record_of(name=name).flow_id for name in ("one", "one", "other"))
+    assert isinstance(one, UUID)
+    assert one == again != other
+    assert FlowRun(flow_id=one).flow_id == one
+    assert FlowRun().flow_id is None
+
+
+def test_fields_that_say_the_same_of_every_flow_run() -> None:
+    run = record_of(name="plain")
+    assert (run.auto_scheduled, run.job_variables, run.labels) == (False, {}, {})
+    by_hand = FlowRun(auto_scheduled=True, job_variables={"a": 1}, flow_version="2", parent_task_run_id=UUID(int=1))
+    assert (by_hand.auto_scheduled, by_hand.job_variables) == (True, {"a": 1})
+    assert (by_hand.flow_version, by_hand.parent_task_run_id) == ("2", UUID(int=1))
+
+
+def test_policies_say_how_a_run_is_retried() -> None:
+    @task(retries=2, retry_delay_seconds=[0, 5], retry_jitter_factor=0.5)
+    def body() -> TaskRun:
+        run: TaskRun = TaskRunContext.get().task_run
+        return run
+
+    @flow(retries=3, retry_delay_seconds=7)
+    def outer() -> tuple[Any, Any]:
+        return FlowRunContext.get().flow_run.empirical_policy, body().empirical_policy
+
+    of_flow, of_task = outer()
+    assert (type(of_flow), of_flow.retries, of_flow.retry_delay) == (FlowRunPolicy, 3, 7)
+    assert (type(of_task), of_task.retries, of_task.retry_delay) == (TaskRunPolicy, 2, [0, 5])
+    assert of_task.retry_jitter_factor == 0.5
+    assert TaskRun().empirical_policy.retries is None
+    assert TaskRun(empirical_policy=of_task).empirical_policy is of_task
+
+
+def test_estimated_times_are_those_until_now() -> None:
+    @task
+    def body() -> tuple[Any, timedelta]:
+        run = TaskRunContext.get().task_run
+        return run, run.estimated_run_time
+
+    run, meanwhile = flow(body, name="timed")()
+    assert timedelta(0) <= meanwhile <= run.estimated_run_time == run.total_run_time == run.end_time - run.start_time
+    assert timedelta(0) <= run.estimated_start_time_delta == run.start_time - run.expected_start_time
+    assert run.cache_expiration is None
+    by_hand = FlowRun()
+    assert (by_hand.estimated_run_time, by_hand.estimated_start_time_delta) == (timedelta(0), timedelta(0))
