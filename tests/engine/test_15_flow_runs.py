@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -343,6 +344,7 @@ def test_a_busy_server_is_asked_again(network: Network, answers: list[Answer], p
         (lambda: face.get_task_result("none", "load", -2), ValueError, "map_index must be"),
         (lambda: face.create_flow_run("child", name="x" * 53), ValueError, "at most 52"),
         (lambda: face.create_flow_run("child", {"a": [{1}]}), NotJsonError, "parameters.a.0.: a set"),
+        (lambda: face.create_flow_run("child", {"a": {1: 2}}), NotJsonError, "parameters.a: the key 1"),
         (lambda: face.create_flow_run("child", context={"a": 2**64}), NotJsonError, "context.a: an integer"),
         (lambda: face.create_flow_run("child", cast("Any", ["a"])), TypeError, "parameters must be a mapping"),
         (lambda: face.create_flow_run("child", run_policy={"retrys": 1}), BadRequestError, "retrys"),
@@ -396,7 +398,7 @@ def test_states_results_and_failures(network: Network, admin: Client) -> None:
     ends: dict[str, tuple[str, dict[str, Any]]] = {
         "good": ("Completed", {"result": {"json": "[1]", "type": "list"}}),
         "none": ("Completed", {"result": {"json": "null", "type": "NoneType"}}),
-        "lost": ("Completed", {"result": {"type": "Frame"}}),
+        "lost": ("Completed", {"result": {"type": "Frame", "size": "9 MB", "kept": False}}),
         "away": ("Completed", {"result": {"type": "list", "location": "file:///nowhere/at/all"}}),
         "bad": ("Failed", {}),
         "dead": ("Crashed", {}),
@@ -408,8 +410,11 @@ def test_states_results_and_failures(network: Network, admin: Client) -> None:
     assert face.get_result("good") == [1]
     assert face.get_result("none") is None
     assert face.wait_for_flow_run("good", timeout=5).state.result() == [1]
-    with pytest.raises(MissingResult, match=r"lost was not kept .a Frame.*results.storage"):
-        face.get_result("lost")
+    lost = face.wait_for_flow_run("lost")
+    for ask in (lambda: face.get_result("lost"), lost.state.result, lambda: asyncio.run(lost.state.aresult())):
+        with pytest.raises(MissingResult, match=r"run lost was not kept .Frame, 9 MB.*results.storage"):
+            ask()
+    assert pickle.loads(pickle.dumps(lost)).state.is_completed()
     with pytest.raises(MissingResult, match="stored at file:///nowhere/at/all, which cannot be read from here"):
         face.get_result("away")
     for name, error in (("bad", FailedRun), ("dead", CrashedRun), ("off", CancelledRun)):

@@ -70,7 +70,11 @@ def to_json(value: Any, path: str = "value") -> Any:
     Raises:
         NotJsonError: Something in it would arrive as something else.
     """
-    return _Walk().form(value, path)
+    try:
+        return _Walk().form(value, path)
+    except (_LossyError, _StrangerError) as error:
+        # Which kind it is of is of use inside only.
+        raise NotJsonError(error.path, error.reason) from error.__cause__
 
 
 def parameters_to_json(parameters: Mapping[str, Any], path: str = "parameters") -> dict[str, Any]:

@@ -42,12 +42,6 @@ def get_result(flow_run_id: Any, raise_on_failure: bool = True, *, namespace: st
     state = view.state
     if is_stored(state.data):
         return (yield from until(connection().ask(lambda _: state.data.read_value())))
-    if state.is_completed() and state.data is None and not state.ended:
-        kind = ((view.body.get("status") or {}).get("result") or {}).get("type")
-        raise MissingResult(
-            f"the result of the flow run {view.name} was not kept{f' (a {kind})' if kind else ''}: set results.storage of its Flow to "
-            "a volume or a bucket, and persist_result=True on the flow; its status holds results of up to 1 KiB only."
-        )
     return state.result(raise_on_failure, _sync=True)
 
 

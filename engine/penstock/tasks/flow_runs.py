@@ -17,6 +17,7 @@ from penstock.clusterruns import changing, reading, results, waiting
 from penstock.clusterruns.arguments import inherited, pairs
 from penstock.clusterruns.functions import create_steps
 from penstock.clusterruns.steps import perform
+from penstock.clusterruns.stored import NotKept
 from penstock.clusterruns.surroundings import is_own, own_run_name, parent
 from penstock.clusterruns.view import FlowRunView
 from penstock.core.state import State
@@ -347,7 +348,9 @@ def _started(flow: str, project: str | None, parameters: Any, **more: Any) -> Fl
 def _as_own(view: FlowRunView) -> State:
     """The state of a run as the task's own: with its name, message and data, and no run that it is another's."""
     state = view.state
-    own = State(state.type, state.name, message=state.message, data=state.data)
+    # Of a value that is not kept the task gives nothing, as Prefect 1's did: what counts is the state.
+    data = None if isinstance(state.data, NotKept) else state.data
+    own = State(state.type, state.name, message=state.message, data=data)
     own.ended = state.ended
     if not isinstance(view.id, str):
         own.state_details.child_flow_run_id = view.id
