@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.s3server import Bucket, S3Server
+from tests.support.s3server import Bucket, S3Server, serving
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server.start()
-    finally:
-        server.stop()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -26,7 +26,7 @@ from penstock.results import ResultStore
 from penstock.settings import temporary_settings
 from penstock.storage import object_client
 from penstock.transactions import IsolationLevel
-from tests.support.s3server import Bucket, S3Server
+from tests.support.s3server import Bucket, S3Server, serving
 
 PROGRAM = """
 import os, sys
@@ -162,10 +162,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def readonly(s3: S3Server) -> Any:
-    server = S3Server(readonly=True, root=s3.root)
-    yield server.start()
-    server.stop()
+def readonly(s3: S3Server) -> Iterator[S3Server]:
+    with serving(readonly=True, root=s3.root) as server:
+        yield server
 
 
 Trouble = Callable[[Bucket, S3Server], tuple[str, dict[str, Any], AbstractContextManager[None]]]

@@ -14,69 +14,33 @@ import yaml
 from penstock.clusterruns.connection import Connection, used
 from penstock.flow_runs import create_flow_run, get_result, run_flow_run, wait_for_flow_run
 from penstock.kube.access import find
-from penstock_operator.runtime.rights import starter_rules
+from tests.support.children import (
+    CHILD,
+    PARENT,
+    TWICE,
+    TWICE_POLICY,
+    WHOLE,
+    asking,
+    children,
+    kinds,
+    rights,
+    told_through_a_retry,
+)
 from tests.support.cluster import Space
+from tests.support.everyfunction import KINDS, SAID, every
+from tests.support.everyfunction import here as in_this_process
 from tests.support.flows import flow, run
 from tests.support.world import until
 
 ROOT = Path(__file__).parents[2]
-RBAC = "rbac.authorization.k8s.io"
-CHILD = """
-    import time
-    from penstock import flow
-
-    def tidy(flow, flow_run, state):
-        print("TIDYING", flush=True)
-
-    @flow(on_cancellation=[tidy], log_prints=True)
-    def main(n: int = 0, seconds: float = 300):
-        print(f"child {n}")
-        time.sleep(seconds)
-        return n
-"""
-PARENT = """
-    from penstock import flow, task
-    from penstock.flow_runs import run_flow_run
-
-    @task
-    def child(n, seconds):
-        return run_flow_run("child", {"n": n, "seconds": seconds}, raise_final_state=True).result()
-
-    @flow
-    def main(count: int, seconds: float = 300):
-        return sum(child.map(range(count), seconds=seconds).result())
-"""
 
 
 @pytest.fixture
 def here(space: Space) -> Iterator[Space]:
     """A namespace whose default account may start runs; this process asks the same API server."""
-    role: dict[str, Any] = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "Role",
-        "metadata": {"name": "start-runs"},
-        "rules": starter_rules(),
-    }
-    subject = {"kind": "ServiceAccount", "name": "default", "namespace": space.name}
-    binding = {
-        **role, "kind": "RoleBinding", "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "start-runs"}, "subjects": [subject],
-    }  # fmt: skip
-    del binding["rules"]
-    space.apply(role, binding, flow("child", CHILD), flow("parent", PARENT))
-    made = Connection(find({"KUBECONFIG": str(space.cluster.kubeconfig)}))
-    with used(made):
+    space.apply(*rights(space, "default"), flow("child", CHILD), flow("parent", PARENT))
+    with asking(space):
         yield space
-    made.close()
-
-
-def children(space: Space, parent: str) -> list[dict[str, Any]]:
-    uid = space.run(parent)["metadata"]["uid"]
-    text = space.kubectl("get", "fr", "-l", f"penstock.dev/parent-run-uid={uid}", "-o", "yaml")
-    return list(yaml.safe_load(text)["items"])
-
-
-def kinds(found: list[dict[str, Any]]) -> list[str]:
-    return [((each.get("status") or {}).get("state") or {}).get("type", "") for each in found]
 
 
 def test_a_cancelled_parent_ends_twenty_children(here: Space) -> None:
@@ -149,33 +113,30 @@ def test_a_deleted_parent_takes_its_children_along(here: Space) -> None:
 
 def test_lines_through_a_retry_and_what_comes_of_it(here: Space, caplog: pytest.LogCaptureFixture) -> None:
     """Logs of both attempts in order, a line between; a crash is known with its reason; the result is read."""
-    text = """
-        import os
-        from penstock import flow, runtime
-
-        @flow(log_prints=True)
-        def main(crash: bool = False):
-            print(f"attempt {runtime.flow_run.attempt}")
-            if crash or runtime.flow_run.attempt == 1:
-                os._exit(3)
-            return {"day": "2026-11-21", "big": 2**53 + 1, "share": 1.0}
-    """
-    here.apply(flow("twice", text, runPolicy={"retries": {"application": 1}, "backoff": {"initialSeconds": 0}}))
+    here.apply(flow("twice", TWICE, runPolicy=TWICE_POLICY))
     caplog.set_level("INFO", "penstock.runs")
     view = create_flow_run("twice", namespace=here.name)
     ended = wait_for_flow_run(view, stream_states=True, stream_logs=True, timeout=90)
     assert ended.state.is_completed(), ended.state
-    told = [record.getMessage().removeprefix(f"{view.name} | ") for record in caplog.records]
-    order = [
-        told.index("attempt 1"),
-        next(n for n, line in enumerate(told) if line.startswith("attempt 1 ended (")),
-        told.index("attempt 2"),
-    ]
-    assert order == sorted(order)
-    assert get_result(ended) == {"day": "2026-11-21", "big": 2**53 + 1, "share": 1}
+    told_through_a_retry([record.getMessage().removeprefix(f"{view.name} | ") for record in caplog.records])
+    assert get_result(ended) == WHOLE
     crashed = run_flow_run("twice", {"crash": True}, namespace=here.name, timeout=90)
     assert crashed.is_crashed()
     assert "exit code 3" in (crashed.message or "")
+
+
+def test_every_function_in_each_kind_of_code(here: Space) -> None:
+    """In a pod and in a plain process, sync and async: the same calls give the same, and in a pod the runs are the pod's."""
+    names = {kind: f"every-{kind}" for kind in KINDS}
+    here.apply(*(run(name, every(kind, name)) for kind, name in names.items()))
+    for kind in KINDS:
+        assert in_this_process(kind, kind) == SAID
+    for name in names.values():
+        status = here.finish(name, 120)
+        assert status["state"]["type"] == "Completed", (status["state"], here.log(name))
+        assert json.loads(status["result"]["json"]) == SAID
+        assert here.run(name)["spec"]["displayName"] == "Me"
+        assert len(children(here, name)) == 6
 
 
 def test_the_example(here: Space) -> None:

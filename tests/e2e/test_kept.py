@@ -15,55 +15,20 @@ import pytest
 
 from tests.support.cluster import ROOT, RealCluster, Space
 from tests.support.flows import flow, run
-from tests.support.s3server import Bucket, S3Server
+from tests.support.hundred import HUNDRED, SUM, TASKS, done_again
+from tests.support.s3server import Bucket, S3Server, serving
 from tests.support.world import until
 
 EXAMPLES = ROOT / "examples"
-TASKS = 100
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
-def secret(bucket: Bucket, **changed: str) -> list[str]:
-    """The command that makes the Secret of the example."""
-    values = {**bucket.server.environment, **changed}
-    return [
-        "create",
-        "secret",
-        "generic",
-        "bucket",
-        *(f"--from-literal={name}={value}" for name, value in values.items()),
-    ]
+    with serving() as server:
+        yield server
 
 
 PLACES = ["claim", "bucket"]
-HUNDRED = """
-    import os, pathlib, time
-    from penstock import flow, task
-
-    @task
-    def step(n, folder):
-        here = pathlib.Path(folder)
-        with open(here / "calls", "a") as calls:
-            calls.write(f"{n}\\n")
-        if n in (60, 80, 90) and not (here / f"open-{n}").exists():
-            (here / "pid").write_text(str(os.getpid()))
-            (here / "pid").rename(here / f"at-{n}")
-            while not (here / f"open-{n}").exists():
-                time.sleep(0.02)
-        return n
-
-    @flow
-    def main(folder):
-        return sum(step(n, folder) for n in range(1, 101))
-"""
 
 
 @pytest.fixture(params=PLACES)
@@ -72,7 +37,7 @@ def kept(request: pytest.FixtureRequest, space: Space) -> dict[str, Any]:
     engine: dict[str, Any] = {"name": "engine"}
     if request.param == "bucket":
         bucket: Bucket = request.getfixturevalue("s3").bucket()
-        space.kubectl(*secret(bucket))
+        space.kubectl(*bucket.secret())
         engine["envFrom"] = [{"secretRef": {"name": "bucket"}}]
         return {
             "results": {"storage": bucket.url, "persist": True},
@@ -95,7 +60,7 @@ def example(request: pytest.FixtureRequest, space: Space, tmp_path: Path) -> Pat
     if request.param == "volume":
         return path
     bucket: Bucket = request.getfixturevalue("s3").bucket()
-    space.kubectl(*secret(bucket))
+    space.kubectl(*bucket.secret())
     named = path.read_text().replace("s3://my-bucket/backfill", bucket.url)
     assert bucket.url in named
     edited = tmp_path / "bucket.yaml"
@@ -134,20 +99,20 @@ def test_killed_at_the_sixtieth(space: Space, kept: dict[str, Any], tmp_path: Pa
     assert space.finish("hundred", 60)["state"]["type"] == "Cancelled"
     (tmp_path / "open-90").touch()
     penstock(space, "retry", "hundred")
-    again = run("third", ref="hundred", parameters={"folder": str(tmp_path)}, rerunOf={"name": "hundred-2"})
+    repeats = run("third", ref="hundred", parameters={"folder": str(tmp_path)}, rerunOf={"name": "hundred-2"})
     for name, reused in (("hundred-2", 89), ("third", TASKS)):
         if name == "third":
-            space.apply(again)
+            space.apply(repeats)
         status = space.finish(name, 60)
-        assert (status["state"]["type"], status["result"]["json"]) == ("Completed", "5050"), status
+        assert (status["state"]["type"], status["result"]["json"]) == ("Completed", SUM), status
         assert status["result"]["location"].startswith(("file://", "s3://"))
         progress = status["report"]["progress"]
         assert (progress["total"], progress["cached"]) == (TASKS, reused)
-    calls = [int(line) for line in (tmp_path / "calls").read_text().split()]
-    assert sorted(calls) == sorted([*range(1, TASKS + 1), 60, 80, 90]), "only what ran when it was killed is done again"
+    again = done_again((tmp_path / "calls").read_text())
+    assert again == [60, 80, 90], "only what ran when it was killed is done again"
     if environ:
         assert penstock(space, "result", "third", "step:59", **environ) == "60\n"
-        assert penstock(space, "result", "third", **environ) == "5050\n"
+        assert penstock(space, "result", "third", **environ) == f"{SUM}\n"
     else:
         assert penstock(space, "result", "third", "step:59").startswith(("60\n", "error: the results of flowrun"))
 
@@ -170,7 +135,7 @@ def test_the_examples(space: Space, example: Path) -> None:
 def test_a_bucket_that_refuses_the_pod(required: bool, space: Space, s3: S3Server) -> None:
     """The run goes on and says what is lost, or fails by its setting; no link to what is not there."""
     bucket = s3.bucket()
-    space.kubectl(*secret(bucket, AWS_SECRET_ACCESS_KEY="wrong"))
+    space.kubectl(*bucket.secret(AWS_SECRET_ACCESS_KEY="wrong"))
     text = """
         from penstock import flow, task
 

@@ -257,6 +257,8 @@ def ended(node: NodeCluster, space: Space) -> dict[str, Future[dict[str, Any]]]:
     name = node.kubectl("get", "nodes", "-o", "name").split("/")[1].split()[0]
     from tests.node.conftest import IMAGE
 
+    for signal, image in STOPPED_BY.items():
+        node.make_image(image, IMAGE_STOPSIGNAL=signal)
     space.apply(*(document(f, name, IMAGE) for f in FATES))
 
     def follow(fate: Fate) -> dict[str, Any]:

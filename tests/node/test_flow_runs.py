@@ -1,4 +1,4 @@
-"""Runs that a flow starts, and results that last, on a real kubelet: cancelled, killed and retried, with logs followed through a retry.
+"""Runs that a flow starts, and results that last, on a real kubelet: cancelled, killed and retried, followed, without an API server.
 
 What may go on by itself is applied at once; each story then looks at its own. The twenty come last, for the node has two cores.
 """
@@ -7,169 +7,144 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from penstock.clusterruns.connection import Connection, used
 from penstock.flow_runs import create_flow_run, get_result, wait_for_flow_run
-from penstock.kube.access import find
-from penstock_operator.runtime.rights import starter_rules
-from tests.node.conftest import NodeCluster
+from tests.node.conftest import WITH_BUCKETS, Claim, NodeCluster
 from tests.node.test_fates import pod_of
+from tests.support.children import (
+    CHILD,
+    PARENT,
+    TWICE,
+    TWICE_POLICY,
+    WHOLE,
+    asking,
+    children,
+    kinds,
+    rights,
+    told_through_a_retry,
+)
 from tests.support.cluster import Space
+from tests.support.everyfunction import KINDS, SAID, every
 from tests.support.flows import flow, run
+from tests.support.hundred import HUNDRED, SUM, TASKS, done_again
+from tests.support.s3server import MISSING, found, serving
 from tests.support.world import until
 
 pytestmark = pytest.mark.timeout(300)
-RBAC = "rbac.authorization.k8s.io"
 ACCOUNT = "starts-runs"
 KILLED: list[str] = []  # the children of the parent whose pod was deleted, by uid
-FOLDER = f"/tmp/penstock-results-{os.getpid()}"
-CHILD = """
-    import time
+# They end when the gate opens, and each body notes that it began, and that it ended.
+GATED = """
+    import pathlib, time
     from penstock import flow
 
-    @flow(log_prints=True)
-    def main(n: int = 0, seconds: float = 300):
-        print(f"child {n}")
-        time.sleep(seconds)
+    GATE = pathlib.Path("/results/gates")
+
+    @flow
+    def main(n: int):
+        with open(GATE / "begun", "a") as begun:
+            begun.write(f"{n}\\n")
+        while not (GATE / "open").exists():
+            time.sleep(0.1)
+        with open(GATE / "passed", "a") as passed:
+            passed.write(f"{n}\\n")
         return n
 """
-PARENT = """
+# Waits for some, and starts one more when the gate opens.
+GATES = """
+    import pathlib, time
     from penstock import flow, task
     from penstock.flow_runs import run_flow_run
 
-    @task
-    def child(n, seconds):
-        return run_flow_run("child", {"n": n, "seconds": seconds}, raise_final_state=True).result()
+    GATE = pathlib.Path("/results/gates")
 
-    @flow
-    def main(count: int, seconds: float = 300):
-        return sum(child.map(range(count), seconds=seconds).result())
-"""
-TWICE = """
-    import os
-    from penstock import flow, runtime
-
-    @flow(log_prints=True)
-    def main():
-        print(f"attempt {runtime.flow_run.attempt}")
-        if runtime.flow_run.attempt == 1:
-            os._exit(3)
-        return "whole"
-"""
-# Returns what was done more than once: each body notes that it began.
-HUNDRED = """
-    import time
-    from penstock import flow, task
-    from penstock.runtime import flow_run
-
-    CALLS = "/results/calls"
+    def ended(n):
+        return run_flow_run("gated", {"n": n}, raise_final_state=True).result()
 
     @task
-    def step(n):
-        with open(CALLS, "a") as calls:
-            calls.write(f"{n}\\n")
-        if n == 60 and flow_run.attempt == 1:
-            print("at the sixtieth", flush=True)
-            time.sleep(600)
-        return n
+    def child(n):
+        return ended(n)
+
+    @task
+    def late(n):
+        while not (GATE / "open").exists():
+            time.sleep(0.1)
+        with open(GATE / "passed", "a") as passed:
+            passed.write("late\\n")
+        return ended(n)
 
     @flow
-    def main():
-        total = sum(step(n) for n in range(1, 101))
-        calls = open(CALLS).read().split()
-        return [total, sorted({n for n in calls if calls.count(n) > 1})]
+    def main(count: int):
+        first, last = child.map(range(count)), late.submit(count)
+        return sum(first.result()) + last.result()
 """
 
 
-def rights(space: Space) -> list[dict[str, Any]]:
-    """An account that may start runs, as the chart makes one."""
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": ACCOUNT}, "rules": starter_rules()}
-    binding = {
-        "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": ACCOUNT},
-        "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": ACCOUNT},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": space.name}],
-    }  # fmt: skip
-    return [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}}, role, binding]
-
-
-def claimed(space: Space) -> list[dict[str, Any]]:
-    """A volume of the node's and the claim on it: the two find each other by name, for nothing provides volumes here."""
-    size = {"storage": "1Gi"}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
-    volume = {
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"results-{space.name}"},
-        "spec": {
-            **common, "capacity": size, "hostPath": {"path": FOLDER}, "persistentVolumeReclaimPolicy": "Retain",
-            "claimRef": {"name": "results", "namespace": space.name},
-        },
-    }  # fmt: skip
-    claim = {
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "results"},
-        "spec": {**common, "resources": {"requests": size}, "volumeName": f"results-{space.name}"},
-    }  # fmt: skip
-    return [volume, claim]
+def hundred(place: str, claim: Claim, storage: str, **engine: Any) -> dict[str, Any]:
+    """A run of a hundred tasks that keeps its results there; what its bodies note lies on the claim."""
+    folder = f"hundred-{place}"
+    claim.make(folder)
+    claim.touch(f"{folder}/open-80", f"{folder}/open-90")
+    made = run(folder, HUNDRED, parameters={"folder": f"/results/{folder}"})
+    template = claim.pod()
+    template["spec"]["containers"][0] |= engine
+    made["spec"]["flowSpec"] |= {"results": {"storage": storage, "persist": True}, "template": template}
+    return made
 
 
 @pytest.fixture(scope="module")
-def begun(node: NodeCluster, space: Space) -> Iterator[Space]:
+def begun(node: NodeCluster, space: Space, claim: Claim) -> Iterator[Space]:
     """Everything applied, and a parent's pod deleted once its children are there; this process asks the same API server."""
-    # The volume is a folder of the node's, and of nobody's: a hostPath is given to no group.
-    node.script("node", "exec", "sh", "-c", f"mkdir -p {FOLDER} && chmod 777 {FOLDER}")
     account = {"template": {"spec": {"serviceAccountName": ACCOUNT}}}
-    mounted = {
-        "volumes": [{"name": "results", "persistentVolumeClaim": {"claimName": "results"}}],
-        "containers": [{"name": "engine", "volumeMounts": [{"name": "results", "mountPath": "/results"}]}],
-    }
-    hundred = run("hundred", HUNDRED)
-    hundred["spec"]["flowSpec"] |= {
-        "results": {"storage": "file:///results/store", "persist": True},
-        "template": {"spec": mounted},
-    }
-    space.apply(
-        *rights(space),
-        *claimed(space),
-        flow("child", CHILD),
-        flow("parent", PARENT, **account),
-        flow("twice", TWICE, runPolicy={"retries": {"application": 1}, "backoff": {"initialSeconds": 0}}),
-        hundred,
-        run("kills", ref="parent", parameters={"count": 5, "seconds": 20}),
-    )
-    space.wait("kills", lambda _: len(children(space, "kills")) == 5, "all children are there", 120)
-    KILLED.extend(each["metadata"]["uid"] for each in children(space, "kills"))
-    space.kubectl("delete", "pod", str(pod_of(space, "kills")["metadata"]["name"]), "--wait=false")
-    made = Connection(find({"KUBECONFIG": str(space.cluster.kubeconfig)}))
-    with used(made):
+    claim.make("gates")
+    with ExitStack() as stack:
+        runs = [hundred("claim", claim, "file:///results/store")]
+        if found():
+            server = stack.enter_context(serving(host=node.this_machine()))
+            bucket = server.bucket()
+            node.make_image(WITH_BUCKETS)
+            space.kubectl(*bucket.secret())
+            known = [{"secretRef": {"name": "bucket"}}]
+            runs.append(hundred("bucket", claim, bucket.url, envFrom=known, image=WITH_BUCKETS))
+        space.apply(
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}},
+            *rights(space, ACCOUNT),
+            flow("child", CHILD),
+            flow("parent", PARENT, **account),
+            flow("gated", GATED, template=claim.pod()),
+            flow("twice", TWICE, runPolicy=TWICE_POLICY),
+            *runs,
+            run("kills", ref="parent", parameters={"count": 5, "seconds": 20}),
+            *(run(f"every-{kind}", every(kind, f"pod-{kind}"), template=account["template"]) for kind in KINDS),
+        )
+        space.wait("kills", lambda _: len(children(space, "kills")) == 5, "all children are there", 120)
+        KILLED.extend(each["metadata"]["uid"] for each in children(space, "kills"))
+        space.kubectl("delete", "pod", str(pod_of(space, "kills")["metadata"]["name"]), "--wait=false")
+        stack.enter_context(asking(space))
         yield space
-    made.close()
-    node.script("node", "exec", "rm", "-rf", FOLDER)
 
 
-def children(space: Space, parent: str) -> list[dict[str, Any]]:
-    uid = space.run(parent)["metadata"]["uid"]
-    text = space.kubectl("get", "fr", "-l", f"penstock.dev/parent-run-uid={uid}", "-o", "json")
-    return list(json.loads(text)["items"])
-
-
-def kinds(found: list[dict[str, Any]]) -> list[str]:
-    return [((each.get("status") or {}).get("state") or {}).get("type", "") for each in found]
-
-
-def test_a_hundred_tasks_killed_at_the_sixtieth_go_on_from_a_claim(begun: Space) -> None:
-    """The next pod mounts the same volume: only the task that was running is done again."""
-    until(
-        "it is at the sixtieth", lambda: bool(begun.pods("hundred")) and "at the sixtieth" in begun.log("hundred"), 90
-    )
-    begun.kubectl("delete", "pod", str(pod_of(begun, "hundred")["metadata"]["name"]), "--wait=false")
-    status = begun.finish("hundred", 120)
-    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", '[5050, ["60"]]'), status
+@pytest.mark.parametrize(("place", "location"), [("claim", "file:///results/store/"), ("bucket", "s3://")])
+def test_a_hundred_tasks_killed_at_the_sixtieth_go_on(begun: Space, claim: Claim, place: str, location: str) -> None:
+    """The next pod reaches the same volume, or the same bucket of a real server: only the task that was running is done again."""
+    name = f"hundred-{place}"
+    if place == "bucket" and not found():
+        pytest.skip(MISSING)
+    until("it is at the sixtieth", lambda: claim.there(f"{name}/at-60"), 90)
+    begun.kubectl("delete", "pod", str(pod_of(begun, name)["metadata"]["name"]), "--wait=false")
+    begun.wait(name, lambda s: s["attempt"]["number"] == 2, "the attempt is judged", 90)
+    claim.touch(f"{name}/open-60")
+    status = begun.finish(name, 120)
+    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", SUM), status
     progress = status["report"]["progress"]
-    assert (progress["total"], progress["cached"]) == (100, 59)
-    assert status["result"]["location"].startswith("file:///results/store/")
+    assert (progress["total"], progress["cached"]) == (TASKS, 59)
+    assert status["result"]["location"].startswith(location)
+    assert done_again("\n".join(claim.lines(f"{name}/calls"))) == [60]
 
 
 def test_lines_through_a_retry(begun: Space, caplog: pytest.LogCaptureFixture) -> None:
@@ -178,10 +153,16 @@ def test_lines_through_a_retry(begun: Space, caplog: pytest.LogCaptureFixture) -
     view = create_flow_run("twice", namespace=begun.name)
     ended = wait_for_flow_run(view, stream_states=True, stream_logs=True, timeout=120)
     assert ended.state.is_completed(), ended.state
-    told = [record.getMessage().removeprefix(f"{view.name} | ") for record in caplog.records]
-    between = next(n for n, line in enumerate(told) if line.startswith("attempt 1 ended (") and "exit code 3" in line)
-    assert told.index("attempt 1") < between < told.index("attempt 2")
-    assert get_result(ended) == "whole"
+    told_through_a_retry([record.getMessage().removeprefix(f"{view.name} | ") for record in caplog.records])
+    assert get_result(ended) == WHOLE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_function(begun: Space, kind: str) -> None:
+    """In a pod, with the rights of its account: what they give on the other control planes, too."""
+    status = begun.finish(f"every-{kind}", 120)
+    assert status["state"]["type"] == "Completed", status["state"]
+    assert json.loads(status["result"]["json"]) == SAID
 
 
 def test_a_killed_parent_finds_its_children(begun: Space) -> None:
@@ -192,6 +173,33 @@ def test_a_killed_parent_finds_its_children(begun: Space) -> None:
     found = children(begun, "kills")
     assert {each["metadata"]["uid"] for each in found} == set(KILLED)
     assert {each["status"]["attempt"]["number"] for each in found} == {1}
+
+
+def test_an_api_server_that_goes_away_between_parent_and_children(
+    begun: Space, node: NodeCluster, claim: Claim
+) -> None:
+    """Children end while nobody can be told, and one more is asked for: nothing is lost, nothing doubled, and the parent's waits go on."""
+    count = 4
+    fields = {"template": claim.pod(serviceAccountName=ACCOUNT)}
+    begun.apply(flow("gates", GATES, **fields), run("gates", ref="gates", parameters={"count": count}))
+    begun.wait("gates", lambda _: kinds(children(begun, "gates")) == ["Running"] * count, "all but one run", 120)
+    until("their bodies have begun", lambda: len(claim.lines("gates/begun")) == count, 60)
+    before = {each["metadata"]["uid"] for each in children(begun, "gates")}
+    everyone = [*(str(n) for n in range(count)), "late"]
+    with node.server_away():
+        claim.touch("gates/open")
+        until("all have passed", lambda: sorted(claim.lines("gates/passed")) == everyone)
+    status = begun.finish("gates", 150)
+    assert (status["state"]["type"], status["result"]["json"]) == ("Completed", "10"), status["state"]
+    assert status["attempt"]["number"] == 1
+    found = children(begun, "gates")
+    assert len(found) == count + 1
+    assert before < {each["metadata"]["uid"] for each in found}
+    assert [each["status"]["attempt"]["number"] for each in found] == [1] * len(found)
+    assert [len(begun.pods(each["metadata"]["name"])) for each in found] == [1] * len(found)
+    bodies = sorted(str(n) for n in range(count + 1))
+    assert sorted(claim.lines("gates/begun")) == bodies
+    assert sorted(claim.lines("gates/passed")) == [*bodies, "late"]
 
 
 def test_a_cancelled_parent_ends_twenty_children(begun: Space) -> None:

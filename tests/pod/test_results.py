@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import cloudpickle
 import pytest
 
+from penstock.clusterruns.stored import NotKept, StoredElsewhere
 from penstock.filesystems import NullFileSystem
-from penstock.pod.keeping import advice
+from penstock.pod.keeping import advice, stored
+from penstock.pod.repeats import _found_again
 from penstock.pod.report import ResultPart
 from penstock.pod.results import Stored, beginning, counted_bytes, result_part, shown_size, whole_json
 from penstock.results import ResultStore
+from penstock.runners.kept import KeptValue
+from penstock.states import Completed
 from penstock.storage.lasting import VARIABLE, lasts
 
 
@@ -150,3 +156,29 @@ def test_the_log_names_what_keeps_the_next_one() -> None:
     assert words is not None
     for part in ("(list, 12 MB)", "not kept", "results.storage", "results.persist: true"):
         assert part in words
+
+
+@pytest.mark.parametrize(
+    ("data", "part"),
+    [
+        (
+            NotKept("child", {"type": "list", "size": "15 kB", "preview": "[0, 1, …", "kept": False}),
+            ResultPart(None, "list", None, "[0, 1, …", "15 kB", kept=False),
+        ),
+        (
+            StoredElsewhere("s3://b/k", {"type": "dict", "size": "2 kB"}),
+            ResultPart(None, "dict", "s3://b/k", None, "2 kB", kept=True),
+        ),
+        (StoredElsewhere("s3://b/k"), ResultPart(location="s3://b/k", kept=True)),
+        (KeptValue(cloudpickle.dumps(3)), ResultPart("3", "int", kept=True)),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_of_a_value_that_is_elsewhere(data: Any, part: ResultPart) -> None:
+    """A flow may return the state of another run, or of a task elsewhere: nothing is claimed that is not known, nothing fails."""
+    assert result_part(stored(data), previews=True) == part
+    hidden = result_part(stored(data), previews=False)
+    assert hidden is not None
+    assert (hidden.json, hidden.preview) == (None, None)
+    run = SimpleNamespace(is_flow=True)
+    assert not _found_again(run, Completed(data=data))

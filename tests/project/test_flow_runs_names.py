@@ -16,14 +16,18 @@ TABLES = PAGE[PAGE.index("## From Prefect") :]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")] for line in TABLES.splitlines() if line.startswith("| ")
 ]
-# Prefect 3: module prefect.flow_runs, running a deployment, and the client's methods about flow runs. Prefect 1: prefect.tasks.prefect, and the
-# views of prefect.backend that its functions give.
+# As the releases 3.9.1 and 1.4.1 have them. Prefect 3: the functions of `prefect.flow_runs` and `prefect.deployments.flow_runs`, and the client's
+# methods about flow runs, their logs, inputs and task runs. Prefect 1: `prefect.tasks.prefect`, `prefect.backend.flow_run`, and the client's.
 PREFECT = [
-    "run_deployment", "arun_deployment", "wait_for_flow_run", "pause_flow_run", "apause_flow_run", "resume_flow_run",
-    "aresume_flow_run", "suspend_flow_run", "asuspend_flow_run", "create_flow_run_from_deployment", "create_flow_run", "read_flow_run",
-    "read_flow_run_by_name", "read_flow_runs", "set_flow_run_state", "resume_flow_run", "update_flow_run", "delete_flow_run",
-    "read_flow_run_states", "read_logs", "read_task_runs", "read_flow_run_input", "create_flow_run_input", "StartFlowRun",
-    "RenameFlowRun", "CancelFlowRun", "get_task_run_result", "FlowRunView", "TaskRunView", "FlowRunTask",
+    "wait_for_flow_run", "pause_flow_run", "apause_flow_run", "suspend_flow_run", "asuspend_flow_run", "resume_flow_run",
+    "aresume_flow_run", "run_deployment", "arun_deployment",
+    "create_flow_run", "update_flow_run", "delete_flow_run", "read_flow_run", "read_flow_runs", "count_flow_runs",
+    "set_flow_run_state", "read_flow_run_state", "read_flow_run_states", "set_flow_run_name", "create_flow_run_input",
+    "filter_flow_run_input", "read_flow_run_input", "delete_flow_run_input", "update_flow_run_labels",
+    "create_flow_run_from_deployment", "get_scheduled_flow_runs_for_deployments", "read_deployment_by_name", "read_flow_by_name",
+    "create_logs", "read_logs", "read_task_run", "read_task_runs",
+    "StartFlowRun", "RenameFlowRun", "CancelFlowRun", "get_task_run_result", "FlowRunView", "TaskRunView", "watch_flow_run",
+    "stream_flow_run_logs", "get_flow_run_info", "get_flow_run_state", "cancel_flow_run",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -29,16 +30,21 @@ KEY, SECRET = "penstock", "only-for-tests"
 HEALTH = "/-/healthy"
 
 
-def program() -> str:
-    """Return the server's program; without one the test is skipped, with one that was named and is not there it fails."""
+def found() -> str | None:
+    """The server's program, if there is one; one that was named and is not there is an error."""
     named = os.environ.get(VARIABLE)
     if named:
         assert Path(named).is_file(), f"{VARIABLE} names {named}, which is not there"
         return named
-    found = str(BUILT) if BUILT.is_file() else shutil.which("versitygw")
-    if not found:
+    return str(BUILT) if BUILT.is_file() else shutil.which("versitygw")
+
+
+def program() -> str:
+    """Return the server's program; without one the test is skipped."""
+    path = found()
+    if not path:
         pytest.skip(MISSING)
-    return found
+    return path
 
 
 @dataclass
@@ -57,6 +63,17 @@ class Bucket:
     def url(self) -> str:
         return f"s3://{self.name}/results"
 
+    def secret(self, **changed: str) -> list[str]:
+        """What kubectl is told to make the Secret of `examples/bucket.yaml`: the variables of a client."""
+        values = {**self.server.environment, **changed}
+        return [
+            "create",
+            "secret",
+            "generic",
+            "bucket",
+            *(f"--from-literal={n}={value}" for n, value in values.items()),
+        ]
+
     def objects(self) -> list[str]:
         """The keys of what is stored below the URL."""
         folder = self.server.root / self.name / "results"
@@ -65,9 +82,14 @@ class Bucket:
 
 @dataclass
 class S3Server:
-    """A server that runs from `start()` to `stop()`."""
+    """A server that runs from `start()` to `stop()`.
+
+    Attributes:
+        host: the address that it listens at, where those who ask can reach it.
+    """
 
     readonly: bool = False
+    host: str = "127.0.0.1"
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="s3server.")))
     port: int = field(default_factory=free_port)
     root: Path = Path()
@@ -80,7 +102,7 @@ class S3Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -96,7 +118,7 @@ class S3Server:
         """Start it, again after `stop_server` with what it held, and return when it answers."""
         self.root.mkdir(exist_ok=True)
         (self.folder / "accounts").mkdir(exist_ok=True)
-        command = [program(), "--quiet", f"--health={HEALTH}", f"--port=127.0.0.1:{self.port}"]
+        command = [program(), "--quiet", f"--health={HEALTH}", f"--port={self.host}:{self.port}"]
         command += [f"--access={KEY}", f"--secret={SECRET}", f"--iam-dir={self.folder / 'accounts'}"]
         command += ["--readonly"] if self.readonly else []
         with (self.folder / "log").open("ab") as log:
@@ -150,3 +172,17 @@ class S3Server:
         if self._process is not None and self._process.poll() is None:
             self.stop_server()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def serving(**how: Any) -> Iterator[S3Server]:
+    """A server for as long as the block: what every fixture of one is made of.
+
+    Args:
+        how: As `S3Server` has it.
+    """
+    server = S3Server(**how)
+    try:
+        yield server.start()
+    finally:
+        server.stop()

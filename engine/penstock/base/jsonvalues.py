@@ -38,6 +38,7 @@ __all__ = [
     "NotJsonError",
     "TooLargeError",
     "check_json",
+    "check_size",
     "json_size",
     "parameters_to_json",
     "step",
@@ -69,7 +70,11 @@ def to_json(value: Any, path: str = "value") -> Any:
     Raises:
         NotJsonError: Something in it would arrive as something else.
     """
-    return _Walk().form(value, path)
+    try:
+        return _Walk().form(value, path)
+    except (_LossyError, _StrangerError) as error:
+        # Which kind it is of is of use inside only.
+        raise NotJsonError(error.path, error.reason) from error.__cause__
 
 
 def parameters_to_json(parameters: Mapping[str, Any], path: str = "parameters") -> dict[str, Any]:
@@ -80,17 +85,30 @@ def parameters_to_json(parameters: Mapping[str, Any], path: str = "parameters") 
         TooLargeError: They are larger than 1 MB as JSON.
     """
     form: dict[str, Any] = to_json(parameters, path)
+    check_size(form, path)
+    return form
+
+
+def check_size(form: Mapping[str, Any], path: str, largest: int = LARGEST_BYTES) -> None:
+    """Refuse what no object in a cluster can hold.
+
+    Args:
+        form: A JSON object.
+        path: What it is called in errors.
+        largest: Bytes that it may have.
+
+    Raises:
+        TooLargeError: It has more; names its largest member.
+    """
     size = json_size(form)
-    if size > LARGEST_BYTES:
-        shares = sorted(((json_size(item), name) for name, item in form.items()), reverse=True)
-        most, name = shares[0]
+    if size > largest:
+        most, name = max((json_size(item), name) for name, item in form.items())
         raise TooLargeError(
             path,
             f"{size / 1e6:.1f} MB as JSON, and an object in a cluster holds 1 MB; {step(path, name)} alone has "
             f"{most / 1e6:.1f} MB. Hand large values over by reference: write them to a results store "
             "(penstock.results.ResultStore, or a file on a shared volume or bucket) and pass the key.",
         )
-    return form
 
 
 def check_json(value: Any, path: str = "value") -> None:

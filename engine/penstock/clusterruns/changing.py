@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from penstock.base.exceptions import NotPausedError
-from penstock.base.jsonvalues import to_json
+from penstock.base.jsonvalues import check_size, to_json
+from penstock.clusterruns import arguments
 from penstock.clusterruns.connection import connection
 from penstock.clusterruns.reading import Place, located, read
 from penstock.clusterruns.refusals import told
@@ -42,10 +43,12 @@ def rename_flow_run(flow_run_id: Any, name: str | None, *, namespace: str | None
     """Give a run of the cluster another name for people; its name in the cluster stays.
 
     Raises:
+        TypeError: The name is no text.
         ValueError: The name is empty or longer than 253 characters.
         ObjectNotFound: There is no such run.
     """
-    if name is None or not name.strip() or len(name) > DISPLAY_NAME_LIMIT:
+    name = arguments.text("" if name is None else name, "the display name")
+    if not name.strip() or len(name) > DISPLAY_NAME_LIMIT:
         raise ValueError(f"a display name has 1 to {DISPLAY_NAME_LIMIT} characters; {name!r} was given.")
     place = yield from located(flow_run_id, namespace)
     return (yield from _patched(place, {"displayName": name}, "rename"))
@@ -69,6 +72,7 @@ def resume_other(flow_run_id: Any, run_input: Any = None, *, namespace: str | No
     Raises:
         NotPausedError: It is neither, nor asked to be.
         NotJsonError: The input would arrive as something else than it is.
+        TooLargeError: It is larger than 1 MB as JSON.
     """
     place = yield from located(flow_run_id, namespace)
     view = yield from read(place)
@@ -76,6 +80,7 @@ def resume_other(flow_run_id: Any, run_input: Any = None, *, namespace: str | No
     pause = (view.body.get("status") or {}).get("pause") or {}
     if view.state.is_paused() and pause.get("key") and view.desired_state == "Running":
         value = True if run_input is None else to_json(run_input, "run_input")
+        check_size({"run_input": value}, "inputs")
         if isinstance(value, Mapping) and not value:
             value = True
         answered = {"inputs": {str(pause["key"]): value}}

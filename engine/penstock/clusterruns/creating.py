@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from penstock.base.exceptions import ObjectAlreadyExists, ObjectNotFound
-from penstock.base.jsonvalues import parameters_to_json, to_json
-from penstock.clusterruns import names
+from penstock.base.jsonvalues import LARGEST_BYTES, check_size, parameters_to_json, to_json
+from penstock.clusterruns import arguments, names
 from penstock.clusterruns.connection import Connection, connection
 from penstock.clusterruns.reading import own_namespace
 from penstock.clusterruns.refusals import told
@@ -23,6 +23,8 @@ from penstock.clusterruns.view import FlowRunView
 from penstock.kube import paths
 from penstock.kube.cluster import Object
 from penstock.kube.errors import ApiError
+
+ROOM_BYTES = 200_000  # of a spec for all but its parameters; its status wants room, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +84,22 @@ def order(
     flow = names.flow_name(flow)
     spec: dict[str, Any] = {"flowRef": {"name": flow}}
     if parameters:
-        spec["parameters"] = parameters_to_json(_mapping(parameters, "parameters"))
+        spec["parameters"] = parameters_to_json(arguments.mapping(parameters, "parameters"))
     for field, value in (("context", context), ("template", template), ("runPolicy", run_policy)):
         if value:
-            spec[field] = to_json(_mapping(value, field), field)
+            spec[field] = to_json(arguments.mapping(value, field), field)
     if scheduled_time is not None:
-        spec["scheduledTime"] = _moment(scheduled_time)
+        spec["scheduledTime"] = arguments.not_before(scheduled_time, "scheduled_time")
     if display_name is not None:
-        spec["displayName"] = display_name
+        spec["displayName"] = arguments.text(display_name, "display_name")
+    check_size(spec, "spec", LARGEST_BYTES + ROOM_BYTES)
     where = own_namespace(namespace)
     above = parent() if as_subflow else None
     if above is not None and above.namespace != where:
         above = None  # an owner is always of the same namespace
     second = None
     if idempotency_key is not None:
-        key = str(idempotency_key)
+        key = arguments.text(str(idempotency_key), "idempotency_key")
     else:
         default = default_key(flow)
         key = default.key
@@ -113,23 +116,12 @@ def order(
     }
     own = {names.LABEL_PARENT: above.uid} if above is not None else {}
     if labels or own:
-        metadata["labels"] = {**{str(label): str(value) for label, value in (labels or {}).items()}, **own}
+        metadata["labels"] = {**arguments.labels(labels or {}), **own}
     if above is not None:
         metadata["ownerReferences"] = [names.owner_reference(above.name, above.uid)]
     body = {"apiVersion": paths.GROUP_VERSION, "kind": "FlowRun", "metadata": metadata, "spec": spec}
     given = name is not None or idempotency_key is not None
     return Order(where, flow, chosen, key, body, above, second, given)
-
-
-def _mapping(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{what} must be a mapping; {type(value).__name__} was given.")
-    return value
-
-
-def _moment(when: datetime | timedelta) -> str:
-    moment = datetime.now(UTC) + when if isinstance(when, timedelta) else when
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def placed(what: Order) -> Steps[FlowRunView]:

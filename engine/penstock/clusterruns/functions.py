@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from penstock.clusterruns import changing, reading, results, waiting
+from penstock.clusterruns import arguments, changing, reading, results, waiting
 from penstock.clusterruns.creating import order, placed
 from penstock.clusterruns.steps import Steps, dual
 from penstock.clusterruns.view import FlowRunView
@@ -71,7 +71,7 @@ def deployment_steps(
     parameters: Mapping[str, Any] | None = None,
     scheduled_time: datetime | timedelta | None = None,
     flow_run_name: str | None = None,
-    timeout: float | None = None,
+    timeout: float | timedelta | None = None,
     poll_interval: float | None = 5,
     tags: Any = None,
     idempotency_key: str | None = None,
@@ -91,9 +91,9 @@ def deployment_steps(
         parameters: Over those of the Flow.
         scheduled_time: Not to begin before.
         flow_run_name: A name for people (`display_name`).
-        timeout: Seconds to wait; None: as long as it takes; 0: do not wait.
+        timeout: Seconds to wait, or a timedelta; None: as long as it takes; 0: do not wait.
         poll_interval: Taken, and not needed: a watch tells.
-        tags: Become labels `penstock.dev/tag-NAME`.
+        tags: Become labels `penstock.dev/tag-NAME`; a text is one tag.
         idempotency_key: As for `create_flow_run`.
         work_queue_name: Must be None: a Flow's concurrency groups take its place.
         as_subflow: In a pod: be owned by its FlowRun, and end with it.
@@ -117,9 +117,9 @@ def deployment_steps(
     ):
         if given:
             raise ValueError(f"run_deployment has no use for {argument}: {instead}.")
-    waiting._checked(timeout)
+    timeout = arguments.seconds(timeout)
     began = time.monotonic()
-    labels = {f"penstock.dev/tag-{tag}": "true" for tag in tags or ()}
+    labels = {f"penstock.dev/tag-{tag}": "true" for tag in arguments.tags(tags)}
     what = order(
         name, parameters, None, idempotency_key, scheduled_time, flow_run_name, None, None, labels, None,
         as_subflow=as_subflow, namespace=namespace,

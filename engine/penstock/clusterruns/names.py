@@ -34,8 +34,11 @@ def checked_name(name: str, what: str) -> str:
     """Give the name back if an object can have it.
 
     Raises:
+        TypeError: It is no text.
         ValueError: It cannot; the text says what a name is, and a name that would do.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of {what} is a text; {type(name).__name__} was given.")
     if len(name) <= LONGEST_NAME and _DNS_LABEL.match(name):
         return name
     better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME].strip("-")

@@ -6,13 +6,11 @@ run's side, `changing` the other's.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.asyncutils import in_async_run, takes_sync
-from penstock.base.current import current_run
 from penstock.base.exceptions import ObjectNotFound
-from penstock.base.texts import marked
+from penstock.clusterruns.surroundings import is_own, is_view
 from penstock.inside import pausing as own
 
 if TYPE_CHECKING:
@@ -20,30 +18,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-def is_own(flow_run_id: Any) -> bool:
-    """Whether the run around the call is meant: nobody is named, or it is, by its id or as its FlowRun."""
-    if flow_run_id is None:
-        return True
-    run = current_run.get()
-    if run is None:
-        return False
-    given = (
-        {str(getattr(flow_run_id, name)) for name in ("id", "name")} if _is_view(flow_run_id) else {str(flow_run_id)}
-    )
-    names = {str(run.root.id)}
-    if os.environ.get("PENSTOCK_FLOWRUN_UID"):
-        names |= {os.environ["PENSTOCK_FLOWRUN_UID"], os.environ.get("PENSTOCK_FLOWRUN", "")}
-    return bool(given & names)
-
-
-def _is_view(value: Any) -> bool:
-    return marked(value, "__penstock_flow_run__")
-
-
 def _names_a_run(value: Any) -> bool:
     from uuid import UUID
 
-    return isinstance(value, str | UUID) or _is_view(value)
+    return isinstance(value, str | UUID) or is_view(value)
 
 
 @takes_sync
@@ -77,7 +55,7 @@ def pause_flow_run(
     """
     if _names_a_run(wait_for_input):
         wait_for_input, flow_run_id = None, wait_for_input
-    if is_own(flow_run_id):
+    if is_own(flow_run_id, namespace):
         return own.pause_flow_run(wait_for_input, timeout, poll_interval, key)
     from penstock.clusterruns.functions import pause_other
 
@@ -96,7 +74,7 @@ async def apause_flow_run(
     """`pause_flow_run` as a coroutine."""
     if _names_a_run(wait_for_input):
         wait_for_input, flow_run_id = None, wait_for_input
-    if is_own(flow_run_id):
+    if is_own(flow_run_id, namespace):
         return await own.apause_flow_run(wait_for_input, timeout, poll_interval, key)
     from penstock.clusterruns.functions import apause_other
 
@@ -125,7 +103,7 @@ def suspend_flow_run(
         RuntimeError: not in the root flow run of a pod, or results are not durable.
         ObjectNotFound: there is no such other run.
     """
-    if is_own(flow_run_id):
+    if is_own(flow_run_id, namespace):
         return own.suspend_flow_run(wait_for_input, None, timeout, key)
     from penstock.clusterruns.functions import suspend_other
 
@@ -141,7 +119,7 @@ async def asuspend_flow_run(
     namespace: str | None = None,
 ) -> Any:
     """`suspend_flow_run` as a coroutine."""
-    if is_own(flow_run_id):
+    if is_own(flow_run_id, namespace):
         return await own.asuspend_flow_run(wait_for_input, None, timeout, key)
     from penstock.clusterruns.functions import asuspend_other
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.base.exceptions import ObjectNotFound
+from penstock.clusterruns import arguments
 from penstock.clusterruns.connection import Connection, connection
 from penstock.clusterruns.names import flow_name
 from penstock.clusterruns.refusals import told
@@ -38,9 +39,13 @@ class Place:
 
 
 def own_namespace(given: str | None) -> str:
-    """Give the namespace that is meant: the one given, else that of the pod or of the kubeconfig's context."""
+    """Give the namespace that is meant: the one given, else that of the pod or of the kubeconfig's context.
+
+    Raises:
+        TypeError: It is no text.
+    """
     if given:
-        return given
+        return arguments.text(given, "namespace")
     with told("ask the cluster"):
         return connection().access.namespace
 
@@ -179,13 +184,17 @@ def list_flow_runs(
         limit: How many at most.
 
     Raises:
+        TypeError, ValueError: An argument is of another kind.
         ClusterError: The cluster cannot be asked, or refuses.
     """
     wanted = _states(state)
     query = {"fieldSelector": f"spec.flowRef.name={flow_name(flow)}"} if flow is not None else {}
     if labels:
-        query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
-    where, after = own_namespace(namespace), _moment(since)
+        query["labelSelector"] = arguments.selector(labels)
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit must be 0 or more; {limit!r} was given.")
+    after = arguments.moment(since, "since", back=True) if since is not None else None
+    where = own_namespace(namespace)
     with told(f"list the flow runs of the namespace {where}"):
         reach = connection()
         bodies = yield from until(reach.ask(lambda cluster: _listed(cluster, where, query)))
@@ -193,7 +202,7 @@ def list_flow_runs(
     found = [
         view
         for view in views
-        if (not wanted or view.state_type.value in wanted or view.state_name.upper() in wanted)
+        if (wanted is None or view.state_type.value in wanted or view.state_name.upper() in wanted)
         and (after is None or (view.created is not None and view.created >= after))
     ]
     found.sort(key=lambda view: (view.created or datetime.min.replace(tzinfo=UTC), view.name), reverse=True)
@@ -212,14 +221,8 @@ def _listed(cluster: Cluster, namespace: str, query: dict[str, str]) -> list[Obj
     return list(cluster.get(paths.flow_runs(namespace), query).get("items") or ())
 
 
-def _states(state: Any) -> frozenset[str]:
+def _states(state: Any) -> frozenset[str] | None:
     if state is None:
-        return frozenset()
+        return None
     several = [state] if isinstance(state, str | StateType) or not isinstance(state, Iterable) else list(state)
     return frozenset((each.value if isinstance(each, StateType) else str(each)).upper() for each in several)
-
-
-def _moment(since: datetime | timedelta | None) -> datetime | None:
-    if isinstance(since, timedelta):
-        return datetime.now(UTC) - since
-    return since.astimezone(UTC) if since is not None else None

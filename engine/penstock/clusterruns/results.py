@@ -6,6 +6,7 @@ its record: the lineage and the address. The process that asks must reach the st
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from penstock.clusterruns.reading import located, read
 from penstock.clusterruns.refusals import told
 from penstock.clusterruns.steps import Steps, until
 from penstock.clusterruns.view import FlowRunView
-from penstock.core.address import Pattern, parse, parse_segment
+from penstock.core.address import Pattern, parse, parse_segment, quote_name
 from penstock.core.state_result import is_stored
 from penstock.kube import paths
 from penstock.kube.errors import ApiError
@@ -41,12 +42,6 @@ def get_result(flow_run_id: Any, raise_on_failure: bool = True, *, namespace: st
     state = view.state
     if is_stored(state.data):
         return (yield from until(connection().ask(lambda _: state.data.read_value())))
-    if state.is_completed() and state.data is None and not state.ended:
-        kind = ((view.body.get("status") or {}).get("result") or {}).get("type")
-        raise MissingResult(
-            f"the result of the flow run {view.name} was not kept{f' (a {kind})' if kind else ''}: set results.storage of its Flow to "
-            "a volume or a bucket, and persist_result=True on the flow; its status holds results of up to 1 KiB only."
-        )
     return state.result(raise_on_failure, _sync=True)
 
 
@@ -58,21 +53,23 @@ def get_task_result(
     Args:
         flow_run_id: The run: its name, `namespace/name`, its id, or a view of it.
         task: The task: its name or the address of one of its runs (`load:0`, `load:1/fit:0`), or a task in code.
-        map_index: Which child of a map; None: the task run itself, or, of a map, the list of all its children's results.
+        map_index: Which child of a map; None or -1: the task run itself, or, of a map, the list of all its children's results.
         storage: The store; default: that of the run or its Flow, else this process's setting.
         namespace: Where a name is looked for; default: this pod's, or the kubeconfig's.
 
     Raises:
         MissingResult: Nothing is stored for that task run; says where was looked.
         ObjectNotFound: There is no such run.
-        ValueError: The address is none.
+        ValueError: The address is empty, or the index is none.
+        TypeError: The task is given by something else.
     """
-    pattern = parse(str(getattr(task, "name", task)))
+    patterns = _patterns(task)
+    index = _checked_index(map_index)
     place = yield from located(flow_run_id, namespace)
     view = yield from read(place)
     chosen = storage if storage is not None else (yield from _storage(view))
     lineage = str((view.body.get("status") or {}).get("lineage") or view.id)
-    return (yield from until(connection().ask(lambda _: _found(chosen, lineage, pattern, map_index, view.name))))
+    return (yield from until(connection().ask(lambda _: _found(chosen, lineage, patterns, index, view.name))))
 
 
 def _storage(view: FlowRunView) -> Steps[Any]:
@@ -103,14 +100,55 @@ def stored_task_result(storage: Any, lineage: str, task: str, run: str) -> Any:
 
     Raises:
         MissingResult: Nothing is stored for it; says where was looked.
-        ValueError: The address is none.
+        ValueError: The address is empty.
     """
-    return _found(storage, lineage, parse(task), None, run)
+    return _found(storage, lineage, _patterns(task), None, run)
 
 
-def _found(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
+def _patterns(task: Any) -> list[Pattern]:
+    """Which task runs are meant, by the likeliest reading first: a text may be an address, and a name that looks like one.
+
+    Raises:
+        TypeError: It is neither a text nor a task.
+        ValueError: It is empty.
+    """
+    name = task if isinstance(task, str) else getattr(task, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a task is given by its name, the address of one of its runs, or as a task; {type(task).__name__} was given."
+        )
+    if not name:
+        raise ValueError("a task is given by its name, or the address of one of its runs; the text is empty.")
+    patterns = []
+    if isinstance(task, str) and not _is_plain(task):
+        with contextlib.suppress(ValueError):
+            patterns.append(parse(task))
+    return [*patterns, parse(quote_name(name))]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can only be a name: nothing in it structures an address."""
+    return not any(mark in text for mark in "/:[]%")
+
+
+def _checked_index(index: Any) -> int | None:
+    if index is None or index == -1:
+        return None
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise ValueError(f"map_index must be the number of a child, from 0; {index!r} was given.")
+    return index
+
+
+def _found(storage: Any, lineage: str, patterns: list[Pattern], map_index: int | None, run: str) -> Any:
+    missing: MissingResult | None = None
     try:
-        return _looked_for(storage, lineage, pattern, map_index, run)
+        for pattern in patterns:
+            try:
+                return _looked_for(storage, lineage, pattern, map_index, run)
+            except MissingResult as error:
+                missing = missing or error
+        assert missing is not None
+        raise missing
     except (OSError, ImportError) as error:
         raise MissingResult(
             f"the results of the flow run {run} cannot be read from here ({error}); mount the same volume, or give this process the "

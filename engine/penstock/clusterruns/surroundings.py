@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
+from penstock.base.texts import marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,24 +33,46 @@ class Parent:
 
 
 def parent(environ: Mapping[str, str] | None = None) -> Parent | None:
-    """Give the FlowRun whose pod this is, where code runs inside its run; None elsewhere."""
+    """Give the FlowRun whose pod this is: also to threads and processes that the run's code has started. None elsewhere."""
     given = os.environ if environ is None else environ
     name, uid, namespace = (given.get(f"PENSTOCK_{key}") for key in ("FLOWRUN", "FLOWRUN_UID", "NAMESPACE"))
-    if not (name and uid and namespace) or current_run.get() is None:
+    if not (name and uid and namespace):
         return None
     return Parent(namespace, name, uid)
 
 
 def own_run_name() -> str | None:
     """Give the name of the run around the call: of its FlowRun in a pod, else of the flow run."""
-    run = current_run.get()
-    if run is None:
-        return None
-    above = parent()
+    above, run = parent(), current_run.get()
     if above is not None:
         return above.name
-    root = run.root
-    return str(root.name) if root.is_flow else None
+    return str(run.root.name) if run is not None and run.root.is_flow else None
+
+
+def is_view(value: Any) -> bool:
+    """Whether a value is a sight of a run of the cluster."""
+    return marked(value, "__penstock_flow_run__")
+
+
+def is_own(flow_run_id: Any, namespace: str | None = None) -> bool:
+    """Whether the run around the call is meant: nobody is named, or it is, by its id, or as its FlowRun.
+
+    Args:
+        flow_run_id: As all functions here take it; None: nobody.
+        namespace: That of a name.
+    """
+    if flow_run_id is None:
+        return True
+    run = current_run.get()
+    if run is None:
+        return False
+    above = parent()
+    ids = {str(run.root.id), *([above.uid] if above is not None else ())}
+    given = str(flow_run_id.id if is_view(flow_run_id) else flow_run_id)
+    if given in ids or above is None or is_view(flow_run_id):
+        return given in ids
+    where, _, name = given.rpartition("/")
+    return name == above.name and (where or namespace or above.namespace) == above.namespace
 
 
 @dataclass(frozen=True, slots=True)

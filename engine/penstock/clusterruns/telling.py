@@ -6,15 +6,14 @@ is not allowed it is said once, and waiting goes on. Neighbours: `waiting` hands
 
 from __future__ import annotations
 
-import json
-import logging
 import threading
-import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from penstock.base.current import current_run
 from penstock.clusterruns.connection import Connection
+from penstock.clusterruns.podlines import PodLines, Said
 from penstock.clusterruns.refusals import worded
 from penstock.clusterruns.view import FlowRunView
 from penstock.kube import paths
@@ -26,7 +25,8 @@ from penstock.logging.setup import run_loggers
 STREAMS_AT_ONCE = 32
 QUIET_SECONDS = 3600.0
 AGAIN_SECONDS = 0.25
-DRAIN_SECONDS = 5.0  # how long the end of a run waits for its last lines
+LONGEST_PAUSE = 2.0
+DRAIN_SECONDS = 5.0  # how long the end of a run waits for its next line, or for the last one
 _streams = threading.BoundedSemaphore(STREAMS_AT_ONCE)
 
 
@@ -73,8 +73,10 @@ class Lines:
         self._logger = logger
         self._lock = threading.Condition()
         self._view: FlowRunView | None = None
-        self._over = False
+        self._over = self._closed = False
         self._thread: threading.Thread | None = None
+        self._end_stream: Callable[[], None] | None = None
+        self.told = 0  # lines
         self.drained: Future[None] = Future()
 
     def see(self, view: FlowRunView) -> None:
@@ -90,10 +92,19 @@ class Lines:
                 self.drained.set_result(None)
 
     def close(self) -> None:
-        """Tell no more."""
+        """Tell no more, whatever the pod still says."""
         with self._lock:
-            self._over = True
+            self._over = self._closed = True
+            end = self._end_stream
             self._lock.notify_all()
+        if end is not None:
+            end()
+
+    def _opened(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._end_stream, late = end, self._closed
+        if late:
+            end()
 
     def _run(self) -> None:
         read: set[str] = set()
@@ -105,8 +116,7 @@ class Lines:
                 if read:
                     self._tell_of_the_next()
                 read.add(pod)
-                with _streams:
-                    self._read(pod)
+                self._read(pod)
         except Exception:  # noqa: BLE001  (a thread of its own: nobody else would tell)
             get_logger("penstock.runs").exception("the lines of a flow run cannot be told any more")
         finally:
@@ -117,7 +127,7 @@ class Lines:
             while True:
                 assert self._view is not None
                 for pod in self._view.pods:
-                    if pod not in read:
+                    if pod not in read and not self._closed:
                         return pod
                 if self._over:
                     return None
@@ -138,18 +148,25 @@ class Lines:
         """Tell the lines of a pod to its end; after a broken connection from where it broke."""
         view = self._view
         assert view is not None
-        path, told, tries = paths.pod_log(view.namespace, pod), 0, 0
+        path, told, tries, said = paths.pod_log(view.namespace, pod), 0, 0, PodLines()
         while True:
             over = self._over or self._is_past(pod)  # asked before: what ended then has said everything
             try:
                 query = {"container": "engine", "follow": "true"}
-                with self._reach.cluster.client.lines(
-                    path, query, quiet=QUIET_SECONDS, connect=CONNECT_SECONDS
-                ) as lines:
+                # A pod that has not started holds no stream: others say something meanwhile.
+                with (
+                    _streams,
+                    self._reach.cluster.client.lines(
+                        path, query, quiet=QUIET_SECONDS, connect=CONNECT_SECONDS, opened=self._opened
+                    ) as lines,
+                ):
                     for number, line in enumerate(lines):
+                        if self._closed:
+                            return
                         if number >= told:
                             told = number + 1
-                            self._tell(view.name, line.decode("utf-8", "replace"))
+                            self.told += 1
+                            self._tell(view.name, said.take(line.decode("utf-8", "replace")))
                 tries = 0
             except Refused as error:
                 code = error.answer.status
@@ -160,25 +177,21 @@ class Lines:
                 if code == 404 and (told or over):
                     return
                 tries += 1
-            if over and (told or tries > 3 or not tries):
+            if self._closed or (over and (told or tries > 3 or not tries)):
+                self._tell(view.name, said.rest())
                 return
-            time.sleep(AGAIN_SECONDS)
+            self._pause(tries)
+
+    def _pause(self, tries: int) -> None:
+        """Let some time pass: the longer a pod has nothing to say, the more, but not when its run is over."""
+        before = self._over
+        with self._lock:
+            self._lock.wait_for(lambda: self._over != before, min(LONGEST_PAUSE, AGAIN_SECONDS * max(1, tries // 8)))
 
     def _is_past(self, pod: str) -> bool:
         view = self._view
         return view is not None and bool(view.pods) and view.pods[-1] != pod
 
-    def _tell(self, name: str, line: str) -> None:
-        level, text = logging.INFO, line
-        if line.startswith("{"):
-            try:
-                record = json.loads(line)
-                if record.get("event") == "state":
-                    return  # the engine says the same in words
-                text = str(record["msg"])
-                level = logging.getLevelNamesMapping().get(str(record.get("level")), logging.INFO)
-                if record.get("exc"):
-                    text = f"{text}\n{str(record['exc']).rstrip()}"
-            except (ValueError, LookupError, TypeError, AttributeError):
-                level, text = logging.INFO, line
-        self._logger.log(level, "%s | %s", name, text)
+    def _tell(self, name: str, said: list[Said]) -> None:
+        for level, text in said:
+            self._logger.log(level, "%s | %s", name, text)

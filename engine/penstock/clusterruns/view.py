@@ -5,6 +5,7 @@ Pure: what the API server shows in, a frozen value out. Neighbours: `stored` rea
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from penstock.clusterruns.stored import StoredElsewhere
+from penstock.clusterruns.stored import NotKept, StoredElsewhere
 from penstock.core.state import State
 from penstock.core.state_parts import TERMINAL_STATES, StateType
 from penstock.kube.times import read_time
@@ -210,13 +211,11 @@ def _data(body: Mapping[str, Any], kind: StateType) -> Any:
     if kind is not StateType.COMPLETED:
         return None
     if result.get("location"):
-        return StoredElsewhere(str(result["location"]))
+        return StoredElsewhere(str(result["location"]), result)
     if isinstance(result.get("json"), str):
-        try:
+        with contextlib.suppress(ValueError):  # that of an engine which cut it
             return json.loads(result["json"])
-        except ValueError:
-            return None  # a preview that was cut
-    return None
+    return NotKept(str((body.get("metadata") or {}).get("name", "")), result) if result else None
 
 
 def _state_id(uid: str, said: Mapping[str, Any]) -> UUID:

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from penstock.base.exceptions import ClusterError, FlowRunWaitTimeout, ObjectNotFound
+from penstock.clusterruns import arguments
 from penstock.clusterruns.connection import Connection, connection
 from penstock.clusterruns.creating import Order, order, placed
 from penstock.clusterruns.names import LABEL_PARENT
 from penstock.clusterruns.reading import Place, located, read
 from penstock.clusterruns.refusals import told, worded
 from penstock.clusterruns.steps import Steps, Wait
-from penstock.clusterruns.surroundings import parent
+from penstock.clusterruns.surroundings import is_own, parent
 from penstock.clusterruns.telling import DRAIN_SECONDS, Lines, States, teller
 from penstock.clusterruns.view import FlowRunView
 from penstock.core.state import State
@@ -30,7 +31,7 @@ LOOK_SECONDS = 180.0  # a run of which nothing was heard for so long is looked a
 
 def wait_for_flow_run(
     flow_run_id: Any,
-    timeout: float | None = None,
+    timeout: float | timedelta | None = None,
     stream_states: bool = False,
     stream_logs: bool = False,
     raise_final_state: bool = False,
@@ -43,7 +44,7 @@ def wait_for_flow_run(
 
     Args:
         flow_run_id: Its name, `namespace/name`, its id, or a view of it.
-        timeout: Seconds to wait at most; None: as long as it takes.
+        timeout: Seconds to wait at most, or a timedelta; None: as long as it takes.
         stream_states: Log each of its states.
         stream_logs: Log the lines of its pods, through all attempts.
         raise_final_state: Raise what the state stands for, unless it is Completed.
@@ -57,11 +58,17 @@ def wait_for_flow_run(
     Raises:
         FlowRunWaitTimeout: It did not end in time; it runs on.
         ObjectNotFound: There is no such run, or it was deleted before it ended.
+        ValueError: It is the run that asks.
         ClusterError: The cluster refuses.
         CancelledRun, CrashedRun, FailedRun: With `raise_final_state`.
     """
     del poll_interval
-    _checked(timeout)
+    timeout = arguments.seconds(timeout)
+    if flow_run_id is not None and is_own(flow_run_id, namespace):
+        raise ValueError(
+            "wait_for_flow_run was given the run that asks: it does not end before this call does. Inside a flow use what its "
+            "tasks return."
+        )
     began = time.monotonic()
     place = yield from located(flow_run_id, namespace)
     watched = _Waiting(place, stream_states or log_states, stream_logs)
@@ -88,7 +95,7 @@ def run_flow_run(
     context: Mapping[str, Any] | None = None,
     *,
     as_subflow: bool = True,
-    timeout: float | None = None,
+    timeout: float | timedelta | None = None,
     stream_states: bool = False,
     stream_logs: bool = False,
     raise_final_state: bool = False,
@@ -109,7 +116,7 @@ def run_flow_run(
         context: As for `create_flow_run`.
         as_subflow: As for `create_flow_run`.
         namespace: As for `create_flow_run`.
-        timeout: Seconds to wait at most; None: as long as it takes.
+        timeout: Seconds to wait at most, or a timedelta; None: as long as it takes.
         stream_states: Log each of its states.
         stream_logs: Log the lines of its pods, through all attempts.
         raise_final_state: Raise what the state stands for, unless it is Completed.
@@ -121,7 +128,7 @@ def run_flow_run(
         FlowRunWaitTimeout: It did not end in time; it runs on.
         ObjectNotFound, ObjectAlreadyExists, ClusterError: As for `create_flow_run`.
     """
-    _checked(timeout)
+    timeout = arguments.seconds(timeout)
     began = time.monotonic()
     what = order(
         flow, parameters, name, idempotency_key, scheduled_time, display_name, template, run_policy, labels, context,
@@ -200,11 +207,18 @@ class _Waiting:
                         break
                     view = newer
                     self._show(view)
-            if self._lines is not None and view.finished:
-                yield Wait(self._lines.drained, DRAIN_SECONDS)
+            if view.finished:
+                yield from self._last_lines()
             return FlowRunView(view.body, tuple(self._history))
         finally:
             self.leave()
+
+    def _last_lines(self) -> Steps[None]:
+        """Wait for what its pods still have to say, as long as they go on saying it."""
+        lines, told = self._lines, -1
+        while lines is not None and not lines.drained.done() and told != lines.told:
+            told = lines.told
+            yield Wait(lines.drained, DRAIN_SECONDS)
 
     def _begin(self, first: FlowRunView | None) -> Steps[FlowRunView]:
         """Follow it, and know what it is at that moment at the earliest."""
@@ -300,11 +314,6 @@ def _number(version: str | None) -> int:
         return int(version or 0)
     except ValueError:
         return 0
-
-
-def _checked(timeout: float | None) -> None:
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds; {timeout} was given.")
 
 
 def _left(timeout: float | None, began: float) -> float | None:

@@ -8,11 +8,12 @@ Threads may share a client.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ class KubeClient:
         self._trust = trust if isinstance(trust, Trust) else Trust(ca_file=trust)
         self._client: httpx.Client | None = None
         self._lock = threading.Lock()
-        self._streams: set[int] = set()
+        self._streams: dict[object, int] = {}  # which answers go on, and their sockets
 
     @property
     def server(self) -> str:
@@ -167,7 +168,13 @@ class KubeClient:
 
     @contextlib.contextmanager
     def lines(
-        self, path: str, query: Mapping[str, str], *, quiet: float, connect: float = CONNECT_SECONDS
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        quiet: float,
+        connect: float = CONNECT_SECONDS,
+        opened: Callable[[Callable[[], None]], object] | None = None,
     ) -> Iterator[Iterator[bytes]]:
         """Open an answer that goes on, and give its lines as they come.
 
@@ -176,6 +183,7 @@ class KubeClient:
             query: What stands behind the path.
             quiet: How many seconds may pass between two lines.
             connect: How long connecting may take, seconds.
+            opened: Is given what ends this answer from another thread; for its lines it looks as if the connection broke.
 
         Raises:
             Refused: It could not be opened, or broke; the answer's status is 0 where the connection did.
@@ -184,7 +192,9 @@ class KubeClient:
             with self._open("GET", path, query, None, JSON, quiet, connect) as response:
                 if response.status_code != 200:
                     raise Refused(_answer(response, response.read()))
-                with self._listed(response):
+                with self._listed(response) as stream:
+                    if opened is not None:
+                        opened(functools.partial(self._end, stream))
                     yield _lines(response)
         except self._failures() as error:
             raise Refused(Answer(0, problem=self._worded(error))) from error
@@ -229,23 +239,35 @@ class KubeClient:
 
     def end_streams(self) -> None:
         """End what other threads read with ``lines`` just now; it looks to them as if the connection broke."""
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            self._end(stream)
+
+    def _end(self, stream: object) -> None:
         import os
         import socket
 
-        for descriptor in list(self._streams):
-            # A descriptor of our own: theirs may be closed at any moment, and stand for another connection then.
+        # Under the lock the descriptor is still that connection's; later it may stand for another one.
+        with self._lock:
+            descriptor = self._streams.get(stream)
+            if descriptor is None:
+                return
+            # One of our own, for to make a socket of theirs would close it.
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
                 connection.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def _listed(self, response: httpx.Response) -> Iterator[None]:
-        """Let ``end_streams`` find a connection while its answer is read."""
-        descriptor = response.extensions["network_stream"].get_extra_info("socket").fileno()
-        self._streams.add(descriptor)
+    def _listed(self, response: httpx.Response) -> Iterator[object]:
+        """Let others end a connection while its answer is read."""
+        stream = object()
+        with self._lock:
+            self._streams[stream] = response.extensions["network_stream"].get_extra_info("socket").fileno()
         try:
-            yield
+            yield stream
         finally:
-            self._streams.discard(descriptor)
+            with self._lock:
+                del self._streams[stream]
 
     def forget_token(self) -> None:
         """Read the token file again before the next request."""

@@ -20,12 +20,17 @@ def stored(data: Any) -> Stored:
     """Say what a state's data stands for, and where it is kept: by URL and key."""
     if not marked(data, "__penstock_stored__"):
         return Stored(data)
+    told = getattr(data, "told", None)
+    if told is not None:  # of another run's result, whose state is this run's: what that run's status says
+        known = {name: told.get(name) for name in ("json", "type", "location", "preview", "size")}
+        return Stored(None, told=ResultPart(**known, kept=bool(known["location"] or known["json"])))
     value = None
     # It may have to be read again, and may be gone: the run is Completed all the same.
     with contextlib.suppress(Exception):
         value = data.result
-    storage = data._store.result_storage
-    if not lasts(storage):
+    store = getattr(data, "_store", None)  # what a worker holds is on none
+    storage = None if store is None else store.result_storage
+    if storage is None or not lasts(storage):
         return Stored(value)  # a link that is dead before anybody can follow it
     base = str(getattr(storage, "_root", None) or getattr(storage, "basepath", None) or "")
     location = f"{base if '://' in base else f'file://{base}'}/{data.metadata.key}" if base else None

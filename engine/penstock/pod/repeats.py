@@ -86,7 +86,8 @@ class Repeats:
 def _found_again(run: Any, state: Any) -> bool:
     """Whether a later attempt finds the result of a run that completed."""
     data = state.data
-    if not marked(data, "__penstock_stored__") or not data._store.durable:
+    store = getattr(data, "_store", None) if marked(data, "__penstock_stored__") else None
+    if store is None or not store.durable:
         return False
     # Without a key it lies under a random one.
     keyed = run.is_flow or state.state_details.cache_key is not None

@@ -10,7 +10,7 @@ import json
 import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from penstock.pod.report import RESULT_JSON_BYTES, ResultPart
@@ -32,12 +32,14 @@ class Stored:
         kept: Whether it is stored where it outlives the pod.
         location: Where that is, as far as that has a name.
         size: Bytes of it there.
+        told: What is said of it elsewhere, where the value is not at hand.
     """
 
     value: object
     kept: bool = False
     location: str | None = None
     size: int | None = None
+    told: ResultPart | None = None
 
 
 def result_part(stored: Stored, *, previews: bool) -> ResultPart | None:
@@ -50,6 +52,8 @@ def result_part(stored: Stored, *, previews: bool) -> ResultPart | None:
     Returns:
         None for a flow that returned nothing. ``kept`` is True where the whole value stands in the part or at the location.
     """
+    if stored.told is not None:
+        return stored.told if previews else replace(stored.told, json=None, preview=None)
     value, location = stored.value, stored.location
     if value is None and not stored.kept:
         return None

@@ -14,10 +14,11 @@ from typing import Any
 from penstock.base.current import current_run
 from penstock.base.exceptions import MissingResult, ObjectNotFound
 from penstock.clusterruns import changing, reading, results, waiting
+from penstock.clusterruns.arguments import inherited, pairs
 from penstock.clusterruns.functions import create_steps
-from penstock.clusterruns.pausing import is_own
 from penstock.clusterruns.steps import perform
-from penstock.clusterruns.surroundings import own_run_name, parent
+from penstock.clusterruns.stored import NotKept
+from penstock.clusterruns.surroundings import is_own, own_run_name, parent
 from penstock.clusterruns.view import FlowRunView
 from penstock.core.state import State
 from penstock.definitions.task import Task, task
@@ -33,10 +34,6 @@ __all__ = [
 
 SHORTEST_POLL = timedelta(seconds=3)
 _SLUG = re.compile(r"(?P<name>.+)-(?P<number>[1-9]\d*)(-copy)?\Z")
-# Labels by which a tool knows what is its own: a run that bore them would be taken for the tool's, and deleted.
-_TRACKED = re.compile(
-    r"(^|[./])(kubernetes\.io|k8s\.io|fluxcd\.io|argoproj\.io|helm\.sh|cattle\.io|k14s\.io|gke\.io|penstock\.dev)/"
-)
 
 
 class _Remembering(Task[..., Any]):
@@ -56,7 +53,7 @@ class _Remembering(Task[..., Any]):
 
 
 class StartFlowRun(_Remembering):
-    """Start a run of a Flow; with `wait`, take its state.
+    """Start a run of a Flow; with `wait`, take its state. The task is called `Flow NAME` unless it is given a name.
 
     Args:
         flow_name: The name of the Flow.
@@ -68,10 +65,11 @@ class StartFlowRun(_Remembering):
         run_name: A name for people.
         scheduled_start_time: Not to begin before.
         poll_interval: At least 3 s; a watch tells, so that it is not needed.
-        task_options: As for `@task`.
+        task_options: As for `@task`. `create_link_artifact` is taken, and there is nothing to link.
 
     Raises:
         ValueError: The poll interval is shorter than 3 s.
+        TypeError: A task stands among the parameters: only a call can give it what the task returns.
     """
 
     def __init__(
@@ -87,6 +85,15 @@ class StartFlowRun(_Remembering):
         poll_interval: timedelta = timedelta(seconds=10),
         **task_options: Any,
     ) -> None:
+        for name, value in (parameters or {}).items():
+            if isinstance(value, Task):
+                raise TypeError(
+                    f"StartFlowRun was given the task {value.name} as the parameter {name!r}: give what it returns when you call "
+                    "the instance, as in `start(parameters={...})`."
+                )
+        task_options.pop("create_link_artifact", None)
+        if flow_name:
+            task_options.setdefault("name", f"Flow {flow_name}")
         given = {
             "flow_name": flow_name, "project_name": project_name, "parameters": parameters, "run_config": run_config,
             "wait": wait, "new_flow_context": new_flow_context, "run_name": run_name,
@@ -100,12 +107,13 @@ class StartFlowRun(_Remembering):
         project_name: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         run_config: Mapping[str, Any] | None = None,
-        wait: bool | None = None,
         new_flow_context: Mapping[str, Any] | None = None,
         run_name: str | None = None,
-        scheduled_start_time: datetime | None = None,
-        poll_interval: timedelta | None = None,
         idempotency_key: str | None = None,
+        scheduled_start_time: datetime | None = None,
+        *,
+        wait: bool | None = None,
+        poll_interval: timedelta | None = None,
     ) -> Any:
         """Start the run; each argument goes before the constructor's.
 
@@ -114,12 +122,12 @@ class StartFlowRun(_Remembering):
             project_name: See the class.
             parameters: See the class.
             run_config: See the class.
-            wait: See the class.
             new_flow_context: See the class.
             run_name: See the class.
-            scheduled_start_time: See the class.
-            poll_interval: See the class.
             idempotency_key: The same key gives the same run; default: the active task run.
+            scheduled_start_time: See the class.
+            wait: See the class.
+            poll_interval: See the class.
 
         Returns:
             The name of the run; with `wait` its state, which the task takes.
@@ -220,7 +228,9 @@ def _create_flow_run(
     labels: Mapping[str, str] | Iterable[str] | None = None,
     run_name: str | None = None,
     run_config: Mapping[str, Any] | None = None,
-    scheduled_start_time: datetime | None = None,
+    scheduled_start_time: datetime | timedelta | None = None,
+    *,
+    idempotency_key: str | None = None,
 ) -> str:
     """Start a run of a Flow.
 
@@ -233,7 +243,8 @@ def _create_flow_run(
         labels: Of the FlowRun, as a mapping or as texts `name=value`; default: those of the Flow.
         run_name: A name for people; default: `{current run}-{flow}`.
         run_config: The template of the pod, as `spec.template` of a FlowRun.
-        scheduled_start_time: Not to begin before.
+        scheduled_start_time: Not to begin before; a timedelta counts from now.
+        idempotency_key: The same key gives the same run; default: the active task run.
 
     Returns:
         The id of the run.
@@ -250,12 +261,12 @@ def _create_flow_run(
         )
     meta = flow["metadata"]
     name = str(meta["name"])
-    chosen = _labels(labels) if labels is not None else _inherited(meta.get("labels") or {})
+    chosen = pairs(labels) if labels is not None else inherited(meta.get("labels") or {})
     above = own_run_name()
-    shown = run_name if run_name is not None else f"{above}-{name}" if above else None
+    shown = run_name or (f"{above}-{name}" if above else None)
     run = _started(
         name, str(meta["namespace"]), parameters, scheduled_time=scheduled_start_time, display_name=shown, template=run_config,
-        context=context, labels=chosen,
+        context=context, labels=chosen, idempotency_key=idempotency_key,
     )  # fmt: skip
     return str(run.id)
 
@@ -268,23 +279,37 @@ class ChildRun(FlowRunView):
         return _task_result(self, task_slug, map_index)
 
 
-def _wait_for_flow_run(flow_run_id: str, stream_states: bool = True, stream_logs: bool = False) -> ChildRun:
+def _wait_for_flow_run(
+    flow_run_id: str,
+    stream_states: bool = True,
+    stream_logs: bool = False,
+    *,
+    raise_final_state: bool = False,
+    max_duration: timedelta | None = None,
+) -> ChildRun | State:
     """Wait until a flow run has ended.
 
     Args:
         flow_run_id: Its id or name.
         stream_states: Log its states; False silences its log lines too.
         stream_logs: Log the lines of its pods.
+        raise_final_state: Unless the run completed, the task's state is the run's.
+        max_duration: How long to wait at most; None: as long as it takes.
 
     Returns:
         A view of it: `state`, `states`, `parameters`, `get_task_result`.
 
     Raises:
         ObjectNotFound: There is no such run.
+        FlowRunWaitTimeout: It did not end in time; it runs on.
     """
     view = perform(
-        waiting.wait_for_flow_run(flow_run_id, stream_states=stream_states, stream_logs=stream_logs and stream_states)
+        waiting.wait_for_flow_run(
+            flow_run_id, max_duration, stream_states=stream_states, stream_logs=stream_logs and stream_states
+        )
     )
+    if raise_final_state and not view.state.is_completed():
+        return _as_own(view)
     return ChildRun(view.body, view.history)
 
 
@@ -295,19 +320,15 @@ def _get_task_run_result(flow_run_id: str, task_slug: str, map_index: int = -1, 
         flow_run_id: The flow run's id or name.
         task_slug: The task's name, its address (`load:0`), or Prefect 1's slug (`load-1`).
         map_index: Which child of a map; -1: the task run itself, or the list of all children's results.
-        poll_time: At least 3 s; a watch tells, so that it is not needed.
+        poll_time: Taken, and not needed: a watch tells.
 
     Raises:
-        ValueError: The run is the one that asks, or the poll time is shorter than 3 s.
+        ValueError: The run is the one that asks, or no task is named.
         MissingResult: Nothing is stored for that task run.
     """
-    if poll_time < SHORTEST_POLL.total_seconds():
-        raise ValueError(f"poll_time must be at least 3 seconds; {poll_time} was given.")
-    if current_run.get() is not None and is_own(flow_run_id):
-        raise ValueError(
-            "get_task_run_result was given the run that asks: it has not ended, and would wait for itself. Inside a flow use what "
-            "the task returned."
-        )
+    del poll_time
+    if not task_slug:
+        raise ValueError("get_task_run_result needs task_slug: the task's name, or its address.")
     return _task_result(perform(waiting.wait_for_flow_run(flow_run_id)), task_slug, map_index)
 
 
@@ -327,7 +348,9 @@ def _started(flow: str, project: str | None, parameters: Any, **more: Any) -> Fl
 def _as_own(view: FlowRunView) -> State:
     """The state of a run as the task's own: with its name, message and data, and no run that it is another's."""
     state = view.state
-    own = State(state.type, state.name, message=state.message, data=state.data)
+    # Of a value that is not kept the task gives nothing, as Prefect 1's did: what counts is the state.
+    data = None if isinstance(state.data, NotKept) else state.data
+    own = State(state.type, state.name, message=state.message, data=data)
     own.ended = state.ended
     if not isinstance(view.id, str):
         own.state_details.child_flow_run_id = view.id
@@ -365,17 +388,6 @@ def _checked(interval: Any) -> timedelta:
     if given < SHORTEST_POLL:
         raise ValueError(f"poll_interval must be at least 3 seconds; {given.total_seconds():g} s were given.")
     return given
-
-
-def _labels(labels: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
-    if isinstance(labels, Mapping):
-        return {str(name): str(value) for name, value in labels.items()}
-    pairs = [str(label).partition("=") for label in ([labels] if isinstance(labels, str) else labels)]
-    return {name: value if equals else "true" for name, equals, value in pairs}
-
-
-def _inherited(labels: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if not _TRACKED.search(name)}
 
 
 def __getattr__(name: str) -> Any:
