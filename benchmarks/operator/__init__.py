@@ -15,6 +15,7 @@ from .against import against
 from .audit import writes
 from .children import children
 from .crowds import fair, finished, large
+from .floor import floor
 from .latencies import cancel, latency, pod_event
 from .profile import profile
 from .schedules import schedules
@@ -40,5 +41,6 @@ ROWS: dict[str, Callable[[], list[Figure]]] = {
     "children": children,
     "profile": profile,
     "against": against,
+    "floor": floor,
     "shards": shards,
 }

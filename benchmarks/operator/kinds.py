@@ -1,12 +1,12 @@
 """What is compared: FlowRuns of Penstock, and Jobs of the Job controller. Each a one-pod run, played in the same way.
 
-Pure: documents, paths, and how a watch's line is read without parsing it. Neighbours: `load` applies and plays them.
+Pure: documents, paths, and how a watch's line is read without parsing it. Neighbours: `load` applies and plays them, `floor` has more kinds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ class Kind:
         engine: whether the process in the pod reports to the API server.
         document: makes a run of that name.
         needs: what must be in the namespace before.
+        ended: what a line about a run holds that has ended.
+        begun: what is done in a controller's place for a run that was applied: the load, its name, the answer; None: a controller does it.
+        known: the same where its outcome is known: the load, its name.
     """
 
     name: str
@@ -40,10 +43,14 @@ class Kind:
     engine: bool
     document: Callable[[str], dict[str, Any]]
     needs: tuple[dict[str, Any], ...] = ()
+    ended: bytes = ENDED
+    begun: Callable[[Any, str, dict[str, Any]], Awaitable[None]] | None = None
+    known: Callable[[Any, str], Awaitable[None]] | None = None
 
     def path(self, namespace: str) -> str:
         """The URL of its runs in a namespace."""
-        return f"/apis/{self.group}/namespaces/{namespace}/{self.plural}"
+        root = "apis" if "/" in self.group else "api"
+        return f"/{root}/{self.group}/namespaces/{namespace}/{self.plural}"
 
 
 def _flow_run(name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import aiohttp
 
 from tests.support.realserver import RealServer
 
-from .kinds import ENDED, Kind, name_in, version_in
+from .kinds import Kind, name_in, version_in
 from .plane import node_name
 
 MERGE = "application/merge-patch+json"
@@ -103,8 +103,13 @@ class Load:
         name = name or f"run-{next(self._numbers):05}"
         moments = self.runs[name] = Moments()
         self.live += 1
-        await self.send("POST", self.kind.path(self.namespace), self.kind.document(name))
+        begun = self.kind.begun
+        answer = await self.send(
+            "POST", self.kind.path(self.namespace), self.kind.document(name), read=begun is not None
+        )
         moments.applied = time.monotonic()
+        if begun is not None:
+            await begun(self, name, answer)
         return name
 
     async def burst(self, count: int) -> None:
@@ -226,7 +231,7 @@ class Load:
             if mark not in moments.marks and mark in line:
                 moments.marks[mark] = at
                 self._tell()
-        if not moments.ended and ENDED in line:
+        if not moments.ended and self.kind.ended in line:
             moments.ended = at
             self.live -= 1
             self._tell()
@@ -255,15 +260,17 @@ class Load:
         body: Any = None,
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
+        *,
+        read: bool = False,
     ) -> Any:
-        """Ask the API server; a refusal is an error."""
+        """Ask the API server; a refusal is an error. What it answers is read of a GET, and where it is wanted (`read`)."""
         data = None if body is None else json.dumps(body, separators=(",", ":"))
         headers = {"Content-Type": content_type} if data else None
         async with self.session.request(method, path, data=data, headers=headers, params=query) as answer:
             text = await answer.read()
             if answer.status >= 400:
                 raise RuntimeError(f"{method} {path}: {answer.status} {text.decode()}")
-            return json.loads(text) if method == "GET" else None
+            return json.loads(text) if read or method == "GET" else None
 
     # --- what a node and an engine write --------------------------------------------------------------------------------------------
 
@@ -346,6 +353,8 @@ async def succeeds(load: Load, run: str, pod: dict[str, Any], moments: Moments, 
     ended = {"exitCode": 0, "reason": "Completed", "startedAt": seconds(), "finishedAt": seconds()}
     await load.container(pod, "Succeeded", {"terminated": ended})
     moments.known = moments.known or time.monotonic()
+    if load.kind.known:
+        await load.kind.known(load, run)
 
 
 @asynccontextmanager
@@ -356,7 +365,8 @@ async def loaded(server: RealServer, kind: Kind, namespace: str, **more: Any) ->
         server.url,
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context),
         headers={"Authorization": f"Bearer {server.admin_token}"},
-        timeout=aiohttp.ClientTimeout(total=120),
+        # Of an answer; thousands of requests that wait for a connection are what a burst is.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=120),
         read_bufsize=2**20,
     )
     async with session:

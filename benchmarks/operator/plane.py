@@ -86,20 +86,10 @@ class Plane:
             if max(self.since(before).seconds.values()) < QUIET_CPU:
                 return
 
-    def ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.health, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
     def until_ready(self) -> None:
         """Wait for the operator, looking seldom enough to leave it the machine."""
         end = time.monotonic() + 60
-        while not self.ready():
+        while not ready(self.health):
             if time.monotonic() > end:
                 raise TimeoutError(f"the operator is not ready:\n{self.operator.tail()}")
             time.sleep(0.02)
@@ -156,6 +146,18 @@ def plane(*operator: str, audit: bool = False, build: Path = ROOT) -> Iterator[P
         yield made
     finally:
         cluster.stop()
+
+
+def ready(port: int) -> bool:
+    """Whether an operator whose probes are at this port says that it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def node_name(number: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import http.client
 import time
 from collections.abc import Sequence
 
@@ -19,7 +18,7 @@ from tests.support.operatorprocess import free_port
 from ..measure import Figure, cpu_seconds, resident_mb, wait_for
 from .kinds import PENSTOCK
 from .load import loaded
-from .plane import Plane, plane
+from .plane import Plane, plane, ready
 from .seed import copies, put
 from .standing import model_runs
 
@@ -69,8 +68,8 @@ def _measured(on: Plane, what: str, names: Sequence[str], halves: Sequence[Seque
         for number, (half, port) in enumerate(zip(halves, ports, strict=True))
     ]
     try:
-        wait_for("all are ready", lambda: all(_ready(port) for port in ports), PATIENCE)
-        ready = time.monotonic() - begin
+        wait_for("all are ready", lambda: all(ready(port) for port in ports), PATIENCE)
+        seconds = time.monotonic() - begin
         spent = _cpu(operators)
         _quiet(operators)
         memory = max(resident_mb(operator.process.pid) for operator in operators)
@@ -78,7 +77,7 @@ def _measured(on: Plane, what: str, names: Sequence[str], halves: Sequence[Seque
         asyncio.run(_wave(on, what, names))
         _quiet(operators)
         return {
-            "ready": ready,
+            "ready": seconds,
             "memory of each": memory,
             "CPU until ready": spent,
             "CPU a new run, in all": 1000 * (_cpu(operators) - before) / (WAVE * len(names)),
@@ -107,14 +106,3 @@ def _quiet(operators: Sequence[Program]) -> None:
         time.sleep(1)
         if _cpu(operators) - before < 0.1:
             return
-
-
-def _ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -55,6 +55,19 @@ def planted(made: ConfigMap, **changes: Any) -> ConfigMap:
     return replace(made, **changes)
 
 
+def test_a_flow_is_made_a_definition_of_once() -> None:
+    """Each decision about each of its runs asks for it; another name, or another Flow, is another definition."""
+    made = flow()
+    first = of_flow(made, None)
+    assert of_flow(made, None) is first
+    renamed = made.model_copy(update={"metadata": made.metadata.model_copy(update={"name": "other"})})
+    assert (of_flow(renamed, None).revision or "").startswith("other-")
+    assert of_flow(made, None) == first
+    assert of_flow(flow(flow_spec(image="x:2")), None).digest != first.digest
+    by_map = [of_flow(MAPPED, files({"etl.py": text})).digest for text in ("1", "2")]
+    assert by_map[0] != by_map[1], "what a Flow does not hold itself is looked at each time"
+
+
 WEBHOOK = 'Internal error occurred: failed calling webhook "x": connection refused'
 MADE = revision(MAPPED, CODE)
 RECORDED = recorded(MAPPED, CODE)

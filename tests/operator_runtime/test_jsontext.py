@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.core.canonical import too_deep
-from penstock_operator.runtime.jsontext import CUT_LEVELS, parse, shallow
+from penstock_operator.runtime.jsontext import CUT_LEVELS, parse, shallow, written
 
 
 def nested(levels: int, kind: str) -> bytes:
@@ -55,3 +55,20 @@ def test_the_bound_leaves_room() -> None:
     content = nested(CUT_LEVELS, "objects")
     assert shallow(content) == content
     assert shallow(nested(CUT_LEVELS + 1, "objects")) != nested(CUT_LEVELS + 1, "objects")
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": [1, 2.5, None, True], "b": {}}, {"ü": "ü\n"}, {"lone": "\ud800"}, {"large": 10**30, "tuple": [1]}]
+)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    text = written(value)
+    assert json.loads(text) == value
+    assert b" " not in text
+
+
+def test_what_is_nested_too_deep_to_be_written_is_an_error() -> None:
+    deep: Any = []
+    for _ in range(2_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="too deep"):
+        written(deep)

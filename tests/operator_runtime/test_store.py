@@ -16,6 +16,7 @@ from penstock_operator.runtime.packing import unpacked
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from penstock_operator.runtime.store import Store
 from penstock_operator.runtime.table import AT_HAND_BYTES, LARGE_BYTES
+from tests.support.builders import condition
 from tests.support.runtimeobjects import flow, flowrun, pod, state
 
 RUN = Key("default", "etl")
@@ -42,8 +43,8 @@ def test_an_older_version_never_replaces_a_newer(versions: list[int], kept: int)
 def test_what_is_no_news_concerns_nobody() -> None:
     store = Store()
     assert store.apply(FLOWRUNS, flowrun(version=3)) == (RUN,)
-    assert store.apply(FLOWRUNS, flowrun(version=3)) == ()
-    assert store.apply(FLOWRUNS, flowrun(version=2)) == ()
+    assert store.apply(FLOWRUNS, flowrun(version=3)) is None
+    assert store.apply(FLOWRUNS, flowrun(version=2)) is None
     assert store.apply(FLOWRUNS, flowrun(version=4)) == (RUN,)
 
 
@@ -52,7 +53,7 @@ def test_a_deletion_stays() -> None:
     store = Store()
     store.apply(PODS, pod(version=3))
     assert store.apply(PODS, pod(version=5), deleted=True) == (RUN,)
-    assert store.apply(PODS, pod(version=4)) == ()
+    assert store.apply(PODS, pod(version=4)) is None
     assert store.pods.get(POD) is None
     assert store.apply(PODS, pod(uid="pod-2", version=6)) == (RUN,)
     assert store.pods.get(POD) is not None
@@ -65,14 +66,14 @@ def test_the_answer_of_a_delete_does_not_hide_the_deletion() -> None:
     store.apply(PODS, pod(version=5))
     assert store.apply(PODS, pod(version=5), deleted=True) == (RUN,)
     assert store.pods.get(POD) is None
-    assert store.apply(PODS, pod(version=5)) == ()
+    assert store.apply(PODS, pod(version=5)) is None
     assert store.pods.get(POD) is None
 
 
 def test_the_deletion_of_a_predecessor_is_no_deletion() -> None:
     store = Store()
     store.apply(FLOWRUNS, flowrun(uid="new", version=7))
-    assert store.apply(FLOWRUNS, flowrun(uid="old", version=6), deleted=True) == ()
+    assert store.apply(FLOWRUNS, flowrun(uid="old", version=6), deleted=True) is None
     assert store.runs.get(RUN) is not None
 
 
@@ -97,8 +98,38 @@ def test_a_pod_concerns_its_run_and_a_flow_the_unfinished_runs_that_refer_to_it(
     store.apply(
         FLOWRUNS, flowrun("a", uid="a", version=4, spec={"flowRef": {"name": "etl"}}, status={"state": state("Failed")})
     )
-    assert store.apply(FLOWS, flow(version=5)) == (Key("default", "c"),)
+    assert store.apply(FLOWS, flow(version=5, entrypoint="other.py:main")) == (Key("default", "c"),)
     assert store.apply(FLOWS, flow(version=6), deleted=True) == (Key("default", "c"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "news"),
+    [
+        ({"status": {"activeRuns": 7, "observedGeneration": 1}}, False),
+        ({"status": {"conditions": [condition("Ready", reason="Ready")]}}, False),
+        ({"status": {"changes": [{"revision": "etl-1", "runName": "etl-1", "time": "2026-01-01T00:00:00Z"}]}}, True),
+        ({"metadata": {"annotations": {"team": "x"}}}, True),
+        ({"metadata": {"uid": "another"}}, True),
+        ({"spec": {"entrypoint": "other.py:main"}}, True),
+        ({"spec": {"concurrency": {"limit": 2}}}, True),
+    ],
+)
+def test_what_is_told_of_a_flow_is_no_news_to_its_runs_but_for_what_is_promised_to_one(
+    change: dict[str, dict[str, Any]], news: bool
+) -> None:
+    """Counts are written every few seconds while thousands of runs live."""
+    told: list[Key] = []
+    heard: list[Key] = []
+    store = Store(told.extend, heard.append)
+    store.apply(FLOWRUNS, flowrun(spec={"flowRef": {"name": "etl"}}, status={"state": state("Running")}))
+    store.apply(FLOWS, flow(version=2))
+    told.clear()
+    heard.clear()
+    before = flow(version=3)
+    after = before | {part: before.get(part, {}) | its for part, its in change.items()}
+    assert store.apply(FLOWS, after) == ((RUN,) if news else ())
+    assert told == ([RUN] if news else [])
+    assert heard == [Key("default", "etl")], "the Flow itself is looked at"
 
 
 def test_a_run_concerns_those_that_wait_to_rerun_it() -> None:
@@ -123,7 +154,7 @@ def test_pods_of_a_run() -> None:
 def test_a_pod_without_our_label_is_not_kept() -> None:
     """No watch would tell of its end."""
     store = Store()
-    assert store.apply(PODS, pod(labels={})) == ()
+    assert store.apply(PODS, pod(labels={})) is None
     assert store.pods.get(POD) is None
 
 
@@ -145,7 +176,7 @@ def test_a_run_that_cannot_be_read_is_left_alone_and_told(
     if isinstance(broken, Exception):
         monkeypatch.setattr("penstock_operator.runtime.store.read_run", _raises(broken))
     assert store.apply(FLOWRUNS, raw) == (RUN,)
-    assert store.apply(FLOWRUNS, raw) == (), "once"
+    assert store.apply(FLOWRUNS, raw) is None, "once"
     assert "flowruns default/etl can't be read" in caplog.text
     assert dict(store.unreadables())["flowruns"] == 1
     noted = store.unreadable(FLOWRUNS, RUN)
@@ -198,7 +229,7 @@ def _raises(error: Exception) -> Any:
 
 @pytest.mark.parametrize("raw", [{}, {"metadata": None}, {"metadata": {}}, {"metadata": {"namespace": "x"}}])
 def test_what_has_no_name_is_nothing(raw: dict[str, Any]) -> None:
-    assert Store().apply(PODS, raw) == ()
+    assert Store().apply(PODS, raw) is None
 
 
 def test_a_finished_run_is_read_when_it_is_asked_for() -> None:
@@ -228,7 +259,7 @@ def test_pruning_forgets_what_a_later_listing_does_not_show() -> None:
     assert store.prune(PODS, set(), 5, everywhere) == (RUN,)
     assert store.pods.get(POD) is None
     assert store.pods.get(Key("default", "etl-2")) is not None
-    assert store.apply(PODS, pod(version=4)) == (), "a late event of a pruned object is no news"
+    assert store.apply(PODS, pod(version=4)) is None, "a late event of a pruned object is no news"
 
 
 def test_pruning_leaves_other_namespaces_alone() -> None:

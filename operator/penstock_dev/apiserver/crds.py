@@ -5,6 +5,7 @@ A definition is served from the moment it is stored until it is gone. Its schema
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 from .kinds import Registry, Resource, Strategy
@@ -62,7 +63,7 @@ class Definitions:
         properties["metadata"] = {"type": "object", **own_metadata}
         schema = Schema({**document, "properties": properties})
         list(compile_rules(schema))  # wrong rules were refused when the definition was written
-        schema.properties["metadata"] = self._metadata
+        schema.properties["metadata"] = _restricted(self._metadata, schema.properties["metadata"].properties)
         api_version = f"{spec['group']}/{version['name']}"
         several = len(spec["versions"]) > 1
 
@@ -91,3 +92,12 @@ class Definitions:
             list_kind=names["listKind"],
             outbound=outbound if several else None,
         )
+
+
+def _restricted(metadata: Schema, names: dict[str, Schema]) -> Schema:
+    """Return everybody's metadata with what a definition demands of `name` and `generateName`: it may say no more."""
+    if not names:
+        return metadata
+    own = copy.copy(metadata)
+    own.properties = {**metadata.properties, **names}
+    return own

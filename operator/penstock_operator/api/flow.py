@@ -247,3 +247,8 @@ class Flow(Model):
     spec: FlowSpec
     status: FlowStatus = FlowStatus()
     unreadable: Unreadable = ()
+
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What readers have made of it, by names of their own; a copy shares it, so they say of which parts."""
+        return {}

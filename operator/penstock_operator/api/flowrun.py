@@ -87,7 +87,8 @@ class FlowRunSpec(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             ("has(self.flowRef) != has(self.flowSpec)", "exactly one of spec.flowRef and spec.flowSpec"),
-            ("has(self.flowRef) == has(oldSelf.flowRef)", immutable("spec.flowRef")),
+            # As one of the two is there, it is said of the flowSpec: what is not there costs least.
+            ("has(self.flowSpec) == has(oldSelf.flowSpec)", immutable("spec.flowRef")),
             ("has(self.rerunOf) == has(oldSelf.rerunOf)", immutable("spec.rerunOf")),
             ("has(self.managedBy) == has(oldSelf.managedBy)", immutable("spec.managedBy")),
         )

@@ -71,16 +71,17 @@ def condition(
 ) -> Condition:
     """Return a condition; the old value where it says the same, and the old time where only words have changed."""
     status = ConditionStatus(value)
-    since = old.last_transition_time if old is not None and old.status is status else now.replace(microsecond=0)
-    new = Condition(
+    same = old is not None and old.status is status
+    if old is not None and same and (old.reason, old.message, old.observed_generation) == (reason, message, generation):
+        return old
+    return Condition(
         type=type_,
         status=status,
         reason=reason,
         message=message,
-        last_transition_time=since,
+        last_transition_time=old.last_transition_time if old is not None and same else now.replace(microsecond=0),
         observed_generation=generation,
     )
-    return old if old == new else new
 
 
 def degraded_by(status: FlowRunStatus) -> str:

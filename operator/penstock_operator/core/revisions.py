@@ -13,14 +13,15 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
 from penstock_operator.api import constants as k
 from penstock_operator.api.execution import Execution
-from penstock_operator.api.flow import Change, Flow
+from penstock_operator.api.flow import Change, Flow, FlowSpec
 from penstock_operator.api.flowrun import FlowInfo
+from penstock_operator.api.metadata import ObjectMeta
 
 from .canonical import DEEPEST, canonical_json, digest_files, too_deep
 from .faults import Need, SourceMissing, Superseded, Unusable
@@ -35,6 +36,7 @@ from .spec_hash import deep_fields
 SOURCE_MAXIMUM = 900_000
 KEPT = 10  # of a Flow's revisions, besides those in use
 _SHOWN = 10  # digits of the digest in a revision's name
+_MADE: Final = "definition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,15 @@ class Definition:
     revision: str | None = None
     digest: str | None = None
     manifest: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A Flow's definition, and what it was made of."""
+
+    metadata: ObjectMeta
+    spec: FlowSpec
+    definition: Definition
 
 
 def parse_config_map(raw: Mapping[str, Any]) -> ConfigMap:
@@ -80,6 +91,16 @@ def of_flow(flow: Flow, source: ConfigMap | None) -> Definition:
     """
     if flow.unreadable:
         raise Unusable(f"this operator can't read {'; '.join(flow.unreadable)}")
+    if source is not None:
+        return _definition(flow, source)
+    # Each decision about each of its runs asks for it.
+    kept = flow.made.get(_MADE)
+    if kept is None or kept.metadata is not flow.metadata or kept.spec is not flow.spec:
+        kept = flow.made[_MADE] = _Made(flow.metadata, flow.spec, _definition(flow, None))
+    return cast("_Made", kept).definition
+
+
+def _definition(flow: Flow, source: ConfigMap | None) -> Definition:
     deep = next((name for name, value in deep_fields(flow.spec).items() if too_deep(value)), None)
     if deep is not None:
         raise Unusable(f"{deep} is nested deeper than {DEEPEST} levels")

@@ -339,7 +339,7 @@ class Operator:
 
     def _deliver(self, resource: Resource, raw: Mapping[str, Any], *, deleted: bool, size: int) -> None:
         self.metrics.events_in.labels(resource.plural).inc()
-        if not self.store.apply(resource, raw, deleted=deleted, size=size):
+        if self.store.apply(resource, raw, deleted=deleted, size=size) is None:
             self.metrics.stale_events.labels(resource.plural).inc()
 
     def _flow_changed(self, key: Key) -> None:

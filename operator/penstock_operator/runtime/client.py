@@ -8,7 +8,6 @@ Neighbours: `wire` carries requests, `credentials` says as whom, `ratelimit` how
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -324,7 +323,7 @@ class ApiClient:
         content: bytes | None = None
         if body is not None:
             headers["Content-Type"] = content_type
-            content = json.dumps(body, separators=(",", ":")).encode()
+            content = jsontext.written(body)
         begun = self._clock()
         code = "0"
         try:

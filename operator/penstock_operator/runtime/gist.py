@@ -1,4 +1,4 @@
-"""What is asked of a run, or of a pod, without reading the whole: how urgent it is, what it refers to, and what of it is kept.
+"""What is asked of a run, a Flow or a pod, without reading the whole: how urgent it is, what it refers to, what of it is kept, and of use to whom.
 
 Pure. Neighbours: `store` keeps a gist with each run, `app` chooses the queue's lane by it.
 """
@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from penstock_operator.api.constants import KUEUE_PREFIX, LABEL_FLOW_RUN, LABEL_FLOW_RUN_UID, OWN_PREFIX
+from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import DesiredState, FlowRun, StateType
 from penstock_operator.core.family import parent_of
 from penstock_operator.core.flows.history import Kin
@@ -106,6 +107,12 @@ def _references(key: Key, run: FlowRun) -> list[tuple[Resource, Key]]:
     if run.spec.rerun_of is not None and run.status.attempt is None:
         found.append((FLOWRUNS, Key(key.namespace, run.spec.rerun_of.name)))
     return found
+
+
+def to_runs(flow: Flow) -> tuple[Any, ...]:
+    """Return what a decision about one of its runs may depend on of a Flow: of what the operator tells in its status, only the promised runs."""
+    metadata = flow.metadata.model_copy(update={"resource_version": "", "managers": ()})
+    return metadata, flow.spec, flow.status.changes, flow.unreadable
 
 
 def watched(raw: Mapping[str, Any]) -> bool:

@@ -6,18 +6,14 @@ parses it when a decision needs it. Neighbours: `table` keeps what is packed her
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError
 
-from penstock_operator.api.times import rfc3339
-
-from .jsontext import parse
+from .jsontext import parse, written
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -62,7 +58,7 @@ def pack(raw: Mapping[str, Any]) -> bytes:
         meta["managedFields"] = [{k: m[k] for k in _MANAGER if k in m} for m in meta["managedFields"]]
     if _LAST_APPLIED in (meta.get("annotations") or {}):
         meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != _LAST_APPLIED}
-    return _compressed(_written({**raw, "metadata": meta}))
+    return _compressed(written({**raw, "metadata": meta}))
 
 
 def pack_model(value: BaseModel) -> bytes:
@@ -74,7 +70,7 @@ def pack_model(value: BaseModel) -> bytes:
     try:
         text = value.model_dump_json(by_alias=True, exclude_unset=True, exclude=_FOR_PEOPLE).encode()
     except PydanticSerializationError:
-        text = _written(value.model_dump(by_alias=True, exclude_unset=True, exclude=_FOR_PEOPLE))
+        text = written(value.model_dump(by_alias=True, exclude_unset=True, exclude=_FOR_PEOPLE))
     return _compressed(text)
 
 
@@ -111,24 +107,6 @@ class Packing(Generic[M]):
             Exception: it can't be read.
         """
         return self._read(parse(unpacked(text)))
-
-
-def _written(value: Any) -> bytes:
-    try:
-        return to_json(value)
-    except (PydanticSerializationError, ValueError):
-        pass
-    try:
-        # With a lone surrogate, which JSON can name and UTF-8 can't.
-        return json.dumps(value, separators=(",", ":"), default=_plain).encode()
-    except RecursionError as error:
-        raise ValueError("nested too deep to be written") from error
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    raise TypeError(type(value).__name__)
 
 
 def _compressed(text: bytes) -> bytes:

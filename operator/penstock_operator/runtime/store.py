@@ -8,6 +8,7 @@ Neighbours: `source` and `sync` feed it, `gather` reads it, its answers name the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -21,7 +22,7 @@ from penstock_operator.core.family import ends_children
 from penstock_operator.core.observe import Pod, parse_pod
 
 from .errors import UnreadableError
-from .gist import Gist, of_finished, of_run, spent, trimmed, watched
+from .gist import Gist, of_finished, of_run, spent, to_runs, trimmed, watched
 from .noted import Unreadable, has_state, why_of
 from .outcomes import Outcomes
 from .packing import Packing, pack
@@ -181,7 +182,7 @@ class Store:
         deleted: bool = False,
         own: Key | None = None,
         size: int = 0,
-    ) -> tuple[Key, ...]:
+    ) -> tuple[Key, ...] | None:
         """Take note of an object. Whatever it is, this does not fail.
 
         Args:
@@ -192,18 +193,18 @@ class Store:
             size: of its JSON, bytes; 0: as it says itself, or not much.
 
         Returns:
-            The runs that this may concern; empty when it is no news.
+            The runs that this may concern; None: it is no news.
         """
         try:
             key, at = key_of(raw), version(raw)
         except (KeyError, TypeError, AttributeError):
             log.warning("an object of %s without a name is left alone", resource.plural)
-            return ()
+            return None
         size = size or getattr(raw, "size", 0)
         table = self._table(resource)
         noted = self._unreadable.get((resource, key))
         if not table.newer(key, at, deleted=deleted) or (noted is not None and not deleted and at <= noted.version):
-            return ()
+            return None
         try:
             concerned = self._take(resource, key, at, raw, deleted=deleted, size=size)
         except Exception as error:  # noqa: BLE001 - whatever is in it
@@ -211,7 +212,7 @@ class Store:
             uid = str(raw["metadata"].get("uid", ""))
             self._note(resource, key, Unreadable(uid, at, why_of(error), stateless))
             concerned = self.references.concerned(resource, key)
-        others = [key for key in concerned if key != own]
+        others = [key for key in concerned or () if key != own]
         if others:
             self._notify(others)
         return concerned
@@ -240,21 +241,31 @@ class Store:
 
     def _take(
         self, resource: Resource, key: Key, at: int, raw: Mapping[str, Any], *, deleted: bool, size: int
-    ) -> tuple[Key, ...]:
+    ) -> tuple[Key, ...] | None:
         if deleted:
             return self._deleted(resource, key, at, raw)
-        uid = raw["metadata"].get("uid", "")
+        uid, told = raw["metadata"].get("uid", ""), True
         if resource == FLOWRUNS:
             self._take_run(key, uid, at, raw, size)
         elif resource == FLOWS:
-            flow = read_flow(raw)
-            self.flows.put(key, Entry(uid, at, flow if not flow.unreadable else pack(raw)), size)
-            self.slots.learn_flow(key, flow)
-            self._flow_changed(key)
+            told = self._take_flow(key, uid, at, raw, size)
         elif not self._take_pod(key, uid, at, raw):
-            return ()
+            return None
         self._unreadable.pop((resource, key), None)
+        if not told:
+            return ()
         return self._concerned(resource, key) + (self._ended_with(key) if resource == FLOWRUNS else ())
+
+    def _take_flow(self, key: Key, uid: str, at: int, raw: Mapping[str, Any], size: int) -> bool:
+        """Take note of a Flow; say whether that is news to its runs: each write of its counts is not, and they may be thousands."""
+        flow, before = read_flow(raw), None
+        if (FLOWS, key) not in self._unreadable:
+            with contextlib.suppress(Exception):
+                before = self.flows.get(key)
+        self.flows.put(key, Entry(uid, at, flow if not flow.unreadable else pack(raw)), size)
+        self.slots.learn_flow(key, flow)
+        self._flow_changed(key)
+        return before is None or to_runs(before) != to_runs(flow)
 
     def _ended_with(self, key: Key) -> tuple[Key, ...]:
         """Return the runs that end with this one, now that it does; its other changes do not concern them."""

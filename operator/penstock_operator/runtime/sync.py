@@ -182,7 +182,7 @@ class Sync:
             for number, raw in enumerate(page.items):
                 if number % AT_A_TIME == AT_A_TIME - 1:
                     await asyncio.sleep(0)
-                changed += bool(self._store.apply(resource, raw, size=page.size))
+                changed += self._store.apply(resource, raw, size=page.size) is not None
             if page.last and fields is None:
                 changed += self._prune(resource, namespace, page)
             if repair:

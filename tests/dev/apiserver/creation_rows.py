@@ -23,6 +23,8 @@ CREATION = [
     Row("cr: no name", 422, "POST", WIDGETS, widget(None), says="name or generateName is required"),
     Row("cr: bad name", 422, "POST", WIDGETS, widget("A_b"), says="RFC 1123"),
     Row("cr: long name by rule", 422, "POST", WIDGETS, widget("abcdefghijklmnop"), says="at most 12 characters"),
+    Row("cr: rule of the name itself", 422, "POST", WIDGETS, widget("odd-one"), says="metadata.name: Invalid value"),
+    Row("cr: bound of the name itself", 422, "POST", WIDGETS, widget("a" * 21), says="metadata.name"),
     Row(
         "cr: no namespace",
         404,

@@ -74,7 +74,16 @@ def definition() -> dict[str, Any]:
         "properties": {
             "apiVersion": text,
             "kind": text,
-            "metadata": {"type": "object"},
+            "metadata": {
+                "type": "object",
+                "properties": {
+                    "name": {
+                        "type": "string",
+                        "maxLength": 20,
+                        "x-kubernetes-validations": [{"rule": "!self.startsWith('odd')", "message": "no odd name"}],
+                    }
+                },
+            },
             "spec": {
                 "type": "object",
                 "required": ["size"],
