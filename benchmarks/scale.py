@@ -4,7 +4,7 @@
 
 The rounds of the sides alternate on the same workers; the goal is about the ratio of each round to the bare round before it.
 Where Prefect's runners are installed in an environment of their own, name its interpreter in `PREFECT_SCALE`; it is measured
-with 100 tasks, in its own process.
+with 100 tasks a round, in its own process.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import importlib.util
 import json
 import logging
 import os
+import signal
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from penstock import flow, task
@@ -26,7 +30,7 @@ from .measure import Figure
 
 TASKS = 1000
 ROUNDS = 7
-PREFECT_TASKS = 100
+PREFECT_TASKS, PREFECT_ROUNDS, PREFECT_SECONDS = 100, 3, 600
 Round = Callable[[], float]
 
 
@@ -105,42 +109,64 @@ SIDES = {"dask": ("distributed", dask_sides, 1.5), "ray": ("ray", ray_sides, 1.8
 PREFECT = """
 import json, sys, time
 from prefect import flow, task
-if sys.argv[1] == "dask":
-    from prefect_dask import DaskTaskRunner
-    runner = DaskTaskRunner(cluster_kwargs=dict(n_workers=2, threads_per_worker=1, dashboard_address=None))
-else:
-    from prefect_ray import RayTaskRunner
-    runner = RayTaskRunner(init_kwargs=dict(num_cpus=2, include_dashboard=False, object_store_memory=150_000_000))
 
 @task
 def noop(number):
     return number
 
-@flow(task_runner=runner)
-def measured(count):
-    noop.submit(0).result()
-    began = time.perf_counter()
-    noop.map(range(count)).result()
-    return time.perf_counter() - began
+def runner(engine):
+    if engine == "dask":
+        from prefect_dask import DaskTaskRunner
+        return DaskTaskRunner(cluster_kwargs=dict(n_workers=2, threads_per_worker=1, dashboard_address=None))
+    from prefect_ray import RayTaskRunner
+    return RayTaskRunner(init_kwargs=dict(num_cpus=2, include_dashboard=False, object_store_memory=150_000_000))
+
+def main(engine, count, rounds):
+    @flow(task_runner=runner(engine))
+    def measured():
+        noop.submit(0).result()
+        took = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            noop.map(range(count)).result()
+            took.append(time.perf_counter() - began)
+        return took
+    print("TOOK", json.dumps(measured()), flush=True)
 
 if __name__ == "__main__":
-    print(json.dumps(measured(int(sys.argv[2]))))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
 """
 
 
-def prefect(engine: str) -> Iterator[Figure]:
-    """Prefect's runner, where it is installed."""
+def prefect(engine: str) -> tuple[float, ...]:
+    """Milliseconds a task by Prefect's runner, in each round; none where it is not there, or does not work."""
     python = os.environ.get("PREFECT_SCALE")
     if not python:
-        return
-    out = subprocess.run(
-        [python, "-c", PREFECT, engine, str(PREFECT_TASKS)], capture_output=True, text=True, timeout=900, check=False
-    )
-    if out.returncode:
-        sys.stderr.write(f"Prefect's runner on {engine} could not be measured: {out.stderr.strip()[-500:]}\n")
-        return
-    seconds = json.loads(out.stdout.strip().splitlines()[-1])
-    yield Figure(f"scale {engine}: prefect-{engine}", "ms", None, (seconds / PREFECT_TASKS * 1000,))
+        sys.stderr.write(f"prefect-{engine} is not measured: name an interpreter that has it in PREFECT_SCALE\n")
+        return ()
+    with tempfile.TemporaryDirectory(prefix="penstock-prefect-") as home:
+        script = Path(home) / "measured.py"
+        script.write_text(PREFECT)
+        quiet = {"PREFECT_HOME": home, "PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        command = [python, str(script), engine, str(PREFECT_TASKS), str(PREFECT_ROUNDS)]
+        # In a session of its own: what it leaves behind, a server and workers, ends with it.
+        process = subprocess.Popen(
+            command, env={**os.environ, **quiet}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            out, err = process.communicate(timeout=PREFECT_SECONDS)
+        except subprocess.TimeoutExpired:
+            out, err = "", f"it was not done within {PREFECT_SECONDS} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    told = [line for line in out.splitlines() if line.startswith("TOOK ")]
+    if not told:
+        sys.stderr.write(f"Prefect's runner on {engine} could not be measured: {err.strip()[-500:]}\n")
+        return ()
+    return tuple(seconds / PREFECT_TASKS * 1000 for seconds in json.loads(told[-1].removeprefix("TOOK ")))
 
 
 def figures() -> list[Figure]:
@@ -162,6 +188,14 @@ def figures() -> list[Figure]:
             Figure(f"scale {engine}: to the bare engine", "ratio", goal, tuple(own / other for other, own in rounds)),
             Figure(f"scale {engine}: ours, a task", "ms", None, tuple(own / TASKS * 1000 for _, own in rounds)),
             Figure(f"scale {engine}: bare, a task", "ms", None, tuple(other / TASKS * 1000 for other, _ in rounds)),
-            *prefect(engine),
         ]
+        if theirs := prefect(engine):
+            median = statistics.median(theirs)
+            found += [
+                Figure(f"scale {engine}: prefect-{engine}, a task", "ms", None, theirs),
+                Figure(
+                    f"scale {engine}: ours to prefect-{engine}", "ratio", None,
+                    tuple(own / TASKS * 1000 / median for _, own in rounds),
+                ),
+            ]  # fmt: skip
     return found

@@ -26,6 +26,8 @@ UNTOLD_SECONDS = 1.0
 """How long a finished task may be without its answer before the answer is fetched from its worker."""
 GONE_SECONDS = 5.0
 """How long the scheduler may be away before its tasks count as lost."""
+AWAKE_SECONDS = 20.0
+"""How often a cluster gets something to do that is ended when it is idle."""
 TRUNCATE = 2000
 """After how many events the scheduler is asked to forget what it has passed on."""
 
@@ -36,9 +38,10 @@ class Carrier:
     Args:
         client: to the cluster.
         log: of the runner.
+        awake: the cluster is ended when it is idle, which it shall not be while the flow lives.
     """
 
-    def __init__(self, client: Client, log: Any) -> None:
+    def __init__(self, client: Client, log: Any, awake: bool = False) -> None:
         self.client = client
         self._log = log
         self._topic = f"penstock-{client.id}"
@@ -48,8 +51,8 @@ class Carrier:
         self._finished: dict[str, float] = {}
         self._where: dict[str, str] = {}
         self._spare: dict[str, int] = {}
-        self._sent: dict[str, int] = {}
         self._heard = 0
+        self._awake_at = time.monotonic() if awake else None
         self._away_since: float | None = None
         self._closed = threading.Event()
         self._fence()
@@ -132,9 +135,8 @@ class Carrier:
                 self._out.put([call])
 
     def _key(self, call: Any) -> str:
-        count = self._sent.get(call.key, 0)
-        self._sent[call.key] = count + 1
-        return f"{call.task.name}{MARK}{call.key.replace('-', '')}{f'-{count}' if count else ''}"
+        again = f"-{call.sent}" if call.sent > 1 else ""
+        return f"{call.task.name}{MARK}{call.key.replace('-', '')}{again}"
 
     # -- in
 
@@ -178,7 +180,7 @@ class Carrier:
             return
         if kind == ANSWER:
             self._over(key)
-            call.ended(told, lambda: _value(call))
+            call.ended(told, _fetch_of(call))
         else:
             call.happened(told)
 
@@ -206,6 +208,9 @@ class Carrier:
                     call.failed(ConnectionError("The Dask scheduler cannot be reached any more."))
             return
         self._away_since = None
+        if self._awake_at is not None and now - self._awake_at > AWAKE_SECONDS:
+            self._awake_at = now
+            self.client.submit(int, pure=False)
         for key, (call, future) in list(self._going.items()):
             status = "pending" if future is None else future.status
             if status == "pending":
@@ -215,7 +220,7 @@ class Carrier:
             elif status == "finished":
                 if now - self._finished.setdefault(key, now) > UNTOLD_SECONDS:
                     self._over(key)
-                    call.ended(self.client.submit(answer_of, future, pure=False).result(), lambda it=call: _value(it))
+                    call.ended(self.client.submit(answer_of, future, pure=False).result(), _fetch_of(call))
             elif status == "error":
                 exc = future.exception()
                 where = self._where.get(key)
@@ -255,7 +260,9 @@ class Carrier:
             self.client.unsubscribe_topic(self._topic)
 
 
-def _value(call: Any) -> Any:
-    while call.handle is None:  # it was answered before the thread that sends had its future
-        time.sleep(0.001)
-    return call.handle.result().value
+def _fetch_of(call: Any) -> Any:
+    """What gets the value of a call; it holds nothing else, so that the value is let go of with its last future."""
+    handle = call.handle
+    if handle is None:  # it was answered before the thread that sends had its future
+        return lambda: call.handle.result().value
+    return lambda: handle.result().value

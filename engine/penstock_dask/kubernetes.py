@@ -26,7 +26,7 @@ def spec_of(
     scheduler = {
         **common,
         "name": "scheduler",
-        "args": ["dask", "scheduler", "--host", "0.0.0.0"],
+        "command": ["dask", "scheduler", "--host", "0.0.0.0"],
         "ports": ports,
         "readinessProbe": {**health, "periodSeconds": 1},
         "livenessProbe": {**health, "initialDelaySeconds": 15, "periodSeconds": 20},
@@ -34,7 +34,7 @@ def spec_of(
     worker = {
         **common,
         "name": "worker",
-        "args": [
+        "command": [
             "dask", "worker", "--name", "$(DASK_WORKER_NAME)", "--nthreads", str(threads), "--dashboard",
             "--dashboard-address", "8788",
         ],
@@ -66,7 +66,7 @@ class DaskCluster(OwnedCluster):
         threads: of each worker.
         resources: of each container, as Kubernetes has them.
         env: variables of each container.
-        idle_seconds: after which Dask's operator ends a cluster that nobody uses.
+        idle_seconds: after which Dask's operator ends a cluster whose flow is gone; 0: never.
         pod: further fields of the pods, as `serviceAccountName`.
         namespace: default: that of the run.
         wait_seconds: how long it may take until the cluster is there.
@@ -87,6 +87,7 @@ class DaskCluster(OwnedCluster):
         namespace: str | None = None,
         wait_seconds: float = 600.0,
     ) -> None:
+        self.idle_seconds = idle_seconds
         super().__init__(
             "kubernetes.dask.org/v1",
             "DaskCluster",

@@ -60,6 +60,7 @@ class DaskTaskRunner(TaskRunner):
 
     remote = True
     shares = True
+    elsewhere = True
     future_class = PrefectDaskFuture
 
     def __init__(
@@ -140,26 +141,25 @@ class DaskTaskRunner(TaskRunner):
         from penstock_dask.client import PrefectDaskClient
 
         with contextlib.ExitStack() as stack:
-            self._client = stack.enter_context(PrefectDaskClient(self._where(stack), **self.client_kwargs))
+            where = self._where(stack)
+            self._client = stack.enter_context(PrefectDaskClient(**{**self.client_kwargs, **where}))
             if self.performance_report_path:
                 stack.enter_context(distributed.Client.as_current(self._client))
                 stack.enter_context(distributed.performance_report(self.performance_report_path))
-            self._carrier = Carrier(self._client, self.logger)
+            self._carrier = Carrier(self._client, self.logger, awake=getattr(self._own, "idle_seconds", 0) > 0)
             self._stack = stack.pop_all()
 
-    def _where(self, stack: contextlib.ExitStack) -> Any:
-        """What the client connects to."""
+    def _where(self, stack: contextlib.ExitStack) -> dict[str, Any]:
+        """What the client connects to, as arguments of its own."""
         if in_task():
-            # A task of a worker submits: to the same cluster, and its own place is free meanwhile.
-            distributed.secede()
-            return distributed.get_worker().scheduler.address
+            return from_worker()
         if self.cluster is not None:
             if self.adapt_kwargs:
                 self.cluster.adapt(**self.adapt_kwargs)
-            return self.cluster
+            return {"address": self.cluster}
         if self.address:
             self.logger.info("Connecting to the Dask cluster at %s", self.address)
-            return self.address
+            return {"address": self.address}
         made = self.cluster_class
         if isinstance(made, str):
             made = from_qualified_name(made)
@@ -171,7 +171,8 @@ class DaskTaskRunner(TaskRunner):
         stack.callback(self._close_cluster)
         if self.adapt_kwargs:
             cluster.adapt(**self.adapt_kwargs)
-        return getattr(cluster, "scheduler_address", None) or cluster
+        # A cluster of Dask brings its own certificates.
+        return {"address": cluster if isinstance(cluster, distributed.deploy.Cluster) else cluster.scheduler_address}
 
     def _close_cluster(self) -> None:
         cluster, self._own = self._own, None
@@ -223,6 +224,13 @@ def in_task() -> bool:
         return bool(distributed.get_worker().get_current_task())
     except (ValueError, AttributeError, KeyError):
         return False
+
+
+def from_worker() -> dict[str, Any]:
+    """How a client in a task is connected to the cluster of its worker; the task's own place is free from now on."""
+    distributed.secede()
+    worker = distributed.get_worker()
+    return {"address": worker.scheduler.address, "security": worker.security}
 
 
 def _again(cls: type[DaskTaskRunner], options: dict[str, Any]) -> DaskTaskRunner:

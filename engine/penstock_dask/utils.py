@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import distributed
 
 from penstock.context import FlowRunContext
-from penstock_dask.task_runners import DaskTaskRunner, in_task
+from penstock_dask.task_runners import DaskTaskRunner, from_worker, in_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -20,8 +20,7 @@ def _arguments(timeout: float | str | timedelta | None, given: dict[str, Any]) -
     arguments: dict[str, Any] = {}
     context = FlowRunContext.get()
     if in_task():
-        distributed.secede()  # the tasks of this client need the place of this one
-        arguments["address"] = distributed.get_worker().scheduler.address
+        arguments = from_worker()
     elif context is not None and "address" not in given:
         from penstock.runners.submitting import runner_here
 
@@ -31,7 +30,8 @@ def _arguments(timeout: float | str | timedelta | None, given: dict[str, Any]) -
                 f"get_dask_client() needs a flow on Dask; this one runs on {type(runner).__name__}: use "
                 "@flow(task_runner=DaskTaskRunner()), or give `address`."
             )
-        arguments = {**runner.client_kwargs, "address": runner.client.scheduler.address}
+        client = runner.client
+        arguments = {**runner.client_kwargs, "address": client.scheduler.address, "security": client.security}
         arguments.pop("set_as_default", None)
     if timeout is not None:
         arguments["timeout"] = timeout

@@ -12,12 +12,12 @@ import pickle
 import queue
 import threading
 import time
+import uuid
 from typing import Any
 
 import ray
 from ray import exceptions
 
-from penstock.exceptions import MissingResult
 from penstock_ray.worker import Mailbox, execute
 
 MAILBOX_AFTER = 0.5
@@ -46,13 +46,17 @@ class Carrier:
     Args:
         log: of the runner.
         defaults: options of every remote call.
+
+    Attributes:
+        lost: results that were lost with their nodes.
     """
 
     def __init__(self, log: Any, defaults: dict[str, Any]) -> None:
         self._log = log
         self._defaults = {"num_returns": 2, "max_retries": 0, **defaults}
+        self._execute = ray.remote(execute)
         context = ray.get_runtime_context()
-        self._place = (f"penstock-{context.get_job_id()}-{id(self):x}", str(context.namespace))
+        self._place = (f"penstock-{uuid.uuid4().hex}", str(context.namespace))
         self._functions: dict[Any, Any] = {}
         self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._going: dict[str, tuple[Any, Any, float]] = {}
@@ -60,6 +64,7 @@ class Carrier:
         self._many: dict[Any, str] = {}
         self._parked: dict[str, tuple[Any, float]] = {}
         self._cancelled: dict[Any, float] = {}
+        self.lost: set[str] = set()
         self._mailbox: Any = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._take, name="penstock-ray-in", daemon=True)
@@ -69,12 +74,11 @@ class Carrier:
 
     def send(self, call: Any) -> None:
         """Make the remote call."""
-        function = self._functions.get((call.task.name, call.options))
+        kind = (call.task.name, call.options.key)
+        function = self._functions.get(kind)
         if function is None:
-            options = {**self._defaults, **dict(call.options)}
-            function = self._functions[call.task.name, call.options] = ray.remote(execute).options(
-                name=call.task.name, **options
-            )
+            options = {"name": call.task.name, **self._defaults, **call.options.given}
+            function = self._functions[kind] = self._execute.options(**options)
         key = call.key
         payload = pickle.dumps((key, self._place, call.parts.message()), 5)
         answer, value = function.remote(payload, *call.parts.inputs)
@@ -117,8 +121,11 @@ class Carrier:
     def _ask(self) -> None:
         """Take what is done of many calls, at once: a callback for each would cost more than the call."""
         asked = list(itertools.islice(self._many, AT_ONCE))
-        done, _ = ray.wait(asked, num_returns=len(asked), timeout=0, fetch_local=False)
+        done, others = ray.wait(asked, num_returns=len(asked), timeout=0, fetch_local=False)
         keys = [self._many.pop(answer) for answer in done]
+        if len(asked) == AT_ONCE:  # the next ones first: these may go on for long
+            for answer in others:
+                self._many[answer] = self._many.pop(answer)
         try:
             answers = ray.get(done)
         except Exception:  # noqa: BLE001  (of one of them: each is asked for itself)
@@ -163,16 +170,13 @@ class Carrier:
 
     def _failed(self, call: Any, exc: BaseException) -> None:
         if isinstance(exc, exceptions.RayTaskError):
-            call.failed(getattr(exc, "cause", None) or exc)
-        elif isinstance(exc, LOST):
+            exc = getattr(exc, "cause", None) or exc
+        if isinstance(exc, LOST):
             call.lost(f"Ray worker was lost ({type(exc).__name__}: {str(exc).strip().splitlines()[0]})", begun=True)
         elif isinstance(exc, exceptions.ObjectLostError):
-            call.failed(
-                MissingResult(
-                    "An input was lost with the node that held it. A result that is persisted (persist_result=True) "
-                    "outlives its node."
-                )
-            )
+            # It is sent again with the value, which its store may have; who asks for one that is nowhere hears of it.
+            self.lost.add(exc.object_ref_hex)
+            call.lost("an input was lost with the node that held it", begun=False)
         else:
             call.failed(exc)
 
@@ -225,9 +229,10 @@ class Carrier:
         self._in.put(None)
         if self._thread is not threading.current_thread():
             self._thread.join(5)
-        for answer in self._cancelled:
+        if self._cancelled:
             with contextlib.suppress(Exception):
-                if not ray.wait([answer], timeout=0, fetch_local=False)[0]:
+                answers = list(self._cancelled)
+                for answer in ray.wait(answers, num_returns=len(answers), timeout=FORCE_AFTER, fetch_local=False)[1]:
                     ray.cancel(answer, force=True, recursive=True)
         if self._mailbox is not None:
             with contextlib.suppress(Exception):

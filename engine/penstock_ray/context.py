@@ -6,22 +6,50 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import ray
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_options: ContextVar[dict[str, Any]] = ContextVar("penstock_ray_options", default={})  # noqa: B039  (never changed)
+
+class Options:
+    """The options of a block, and a text that equal ones share."""
+
+    __slots__ = ("given", "key")
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        self.key = repr(sorted(given.items()))
+
+
+_NONE = Options({})
+_options: ContextVar[Options] = ContextVar("penstock_ray_options", default=_NONE)
 
 
 @contextmanager
 def remote_options(**new_remote_options: Any) -> Iterator[None]:
-    """Options of `ray.remote` for the block, as `num_cpus=4`; over those of the blocks around it."""
-    token = _options.set({**_options.get(), **new_remote_options})
+    """Options of `ray.remote` for the block, as `num_cpus=4`; over those of the blocks around it.
+
+    Raises:
+        ValueError: Ray has no such option or does not take its value, or it is the runner's own.
+    """
+    if "num_returns" in new_remote_options:
+        raise ValueError(
+            "remote_options() cannot set `num_returns`: a task run has one result, and the runner its own."
+        )
+    given = {**_options.get().given, **new_remote_options}
+    ray.remote(_checked).options(**given)  # raises here rather than in each submit
+    token = _options.set(Options(given))
     try:
         yield
     finally:
         _options.reset(token)
 
 
-def current_options() -> dict[str, Any]:
+def current_options() -> Options:
     """The options that hold here."""
     return _options.get()
+
+
+def _checked() -> None:
+    """What options are tried on."""

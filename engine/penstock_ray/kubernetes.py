@@ -10,6 +10,7 @@ from typing import Any
 from penstock.clusterruns.owned import OwnedCluster, container
 
 PORT = 10001
+NODE_PORT = 6380
 
 
 def spec_of(
@@ -19,6 +20,7 @@ def spec_of(
     common = container(image, env, resources)
     head = {
         **common,
+        **_probes(PORT),
         "name": "ray-head",
         "ports": [
             {"containerPort": 6379, "name": "gcs-server"},
@@ -37,10 +39,27 @@ def spec_of(
                 "replicas": workers,
                 "minReplicas": workers,
                 "maxReplicas": workers,
-                "rayStartParams": {},
-                "template": {"spec": {**(pod or {}), "containers": [{**common, "name": "ray-worker"}]}},
+                "rayStartParams": {"node-manager-port": str(NODE_PORT)},
+                "template": {
+                    "spec": {**(pod or {}), "containers": [{**common, **_probes(NODE_PORT), "name": "ray-worker"}]}
+                },
             }
         ],
+    }
+
+
+def _probes(port: int) -> dict[str, Any]:
+    """Probes of a port; KubeRay's own need `wget` in the image, and Ray's dashboard."""
+    tcp = {"tcpSocket": {"port": port}}
+    return {
+        "readinessProbe": {**tcp, "periodSeconds": 1, "timeoutSeconds": 2},
+        "livenessProbe": {
+            **tcp,
+            "initialDelaySeconds": 60,
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 12,
+        },
     }
 
 
@@ -48,7 +67,7 @@ class RayCluster(OwnedCluster):
     """A Ray cluster for the flow run around the call.
 
     Args:
-        image: of head and workers; it needs `penstock[ray]`, in the versions of the flow's image.
+        image: of head and workers; it needs `penstock[ray]`, in the versions of the flow's image, and bash.
         workers: how many.
         resources: of each container, as Kubernetes has them.
         env: variables of each container.

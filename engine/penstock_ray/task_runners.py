@@ -67,6 +67,7 @@ class RayTaskRunner(TaskRunner):
 
     remote = True
     shares = True
+    elsewhere = True
     future_class = PrefectRayFuture
 
     def __init__(
@@ -159,7 +160,7 @@ class RayTaskRunner(TaskRunner):
 
     def options(self) -> Any:
         """The options of `remote_options` that hold here."""
-        return _Options(current_options())
+        return current_options()
 
     def run(self, call: Any) -> None:
         """Make the remote call."""
@@ -172,24 +173,12 @@ class RayTaskRunner(TaskRunner):
 
     def holds(self, handle: Any) -> bool:
         """Whether Ray has the result."""
-        return handle is not None
+        return self._carrier is not None and handle.hex() not in self._carrier.lost
 
     def interrupt(self, calls: list[Any]) -> None:
         """Have Ray cancel the calls."""
         if self._carrier is not None:
             self._carrier.cancel(calls)
-
-
-class _Options(tuple[Any, ...]):
-    """Options as a key; values that cannot be one are compared by their text."""
-
-    __slots__ = ()
-
-    def __new__(cls, options: dict[str, Any]) -> _Options:
-        return super().__new__(cls, sorted(options.items()))
-
-    def __hash__(self) -> int:
-        return hash(repr(tuple(self)))
 
 
 def _again(cls: type[RayTaskRunner], options: dict[str, Any]) -> RayTaskRunner:

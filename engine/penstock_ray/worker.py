@@ -18,7 +18,7 @@ from typing import Any
 import ray
 
 from penstock.interruption.section import WAKE_SIGNAL, current_section
-from penstock.runners.far import interrupt_all
+from penstock.runners.far import executing_here, interrupt_all
 from penstock.task_runners import Far, perform
 
 SMALL = 1 << 14
@@ -117,7 +117,7 @@ class _Hearing:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         signal.signal(WAKE_SIGNAL, lambda _number, frame: current_section().on_wake(frame))
-        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        signal.signal(signal.SIGINT, _on_interrupt)
         self.thread = threading.Thread(target=self._hear, args=(reading,), name="penstock-hear", daemon=True)
         self.thread.start()
 
@@ -125,6 +125,12 @@ class _Hearing:
         while True:
             if signal.SIGINT in os.read(reading, 64):
                 interrupt_all()
+
+
+def _on_interrupt(number: int, frame: Any) -> None:
+    """What Ray cancels: of ours the thread that hears takes care; a plain function of the user's is interrupted as ever."""
+    if not executing_here():
+        signal.default_int_handler(number, frame)
 
 
 _hearing = _Hearing()

@@ -15,12 +15,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import pydantic
 import pytest
 
 from penstock import allow_failure, flow, runtime, tags, task, unmapped
 from penstock.context import get_run_context, with_context
 from penstock.exceptions import MappingLengthMismatch, MappingMissingIterable, MissingContextError, UnfinishedRun
+from penstock.flows import load_flow_from_entrypoint
 from penstock.futures import PrefectConcurrentFuture, PrefectFutureList, as_completed, resolve_futures_to_results, wait
 from penstock.states import Completed, State
 from penstock.task_runners import Call, ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
@@ -28,6 +30,7 @@ from penstock.utilities.annotations import opaque, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @task
@@ -543,19 +546,71 @@ def test_the_process_pool() -> None:
             of_future = same.submit(same.submit([1]))
         dead = dies.submit()
         broken = raises_there.submit()
+        odd = raises_oddly.submit()
+        with ThreadPoolTaskRunner():
+            beside = same.submit(of_future).result(), same.submit(large).result()[3]
+        assert beside == ([1], 2 << 20)
+        assert same.submit(same.submit(5)).result() == 5
         return (
             large.result(),
             of_future.result(),
             dead.state if dead.wait() is None else None,
             broken.result(raise_on_failure=False),
+            odd.state if odd.wait() is None else None,
         )
 
-    (other, name, seen, size), of_future, dead, error = in_flow(body, task_runner=ProcessPoolTaskRunner(2))
+    class Odd(Exception):  # noqa: N818
+        """Cannot be unpickled as it is, and holds what cannot be pickled."""
+
+        def __init__(self, first: int, second: int) -> None:
+            super().__init__(f"odd {first} {second}")
+            self.lock = threading.Lock()
+            self.first = first
+
+    @task(retries=1)
+    def raises_oddly() -> None:
+        raise Odd(1, 2)
+
+    (other, name, seen, size), of_future, dead, error, odd = in_flow(body, task_runner=ProcessPoolTaskRunner(2))
+    assert (odd.type.value, odd.message) == ("FAILED", "Task run encountered an exception Odd: odd 1 2")
+    assert isinstance(odd.data, Odd)
+    assert (str(odd.data), odd.data.first, hasattr(odd.data, "lock")) == ("odd 1 2", 1, False)
+    assert f'File "{__file__}", line' in str(odd.data.__cause__)
+    assert "in raises_oddly\n    raise Odd(1, 2)" in str(odd.data.__cause__)
     assert other != os.getpid()
     assert (name, seen, size, of_future) == ("body", ["t"], 2 << 20, [1])
     assert dead.is_crashed()
     assert "process ended with signal 9" in str(dead.data)
     assert isinstance(error, ValueError)
+
+
+LOADED = """
+from dataclasses import dataclass
+from penstock import flow, task
+from penstock.task_runners import ProcessPoolTaskRunner
+
+@dataclass
+class Point:
+    x: int
+
+def helper(x):
+    return Point(x)
+
+@task
+def makes(x):
+    return helper(x)
+
+@flow(task_runner=ProcessPoolTaskRunner(1))
+def points():
+    found = makes.submit(3).result()
+    return found == Point(3)
+"""
+
+
+def test_code_of_a_file_goes_with_its_tasks(tmp_path: Path) -> None:
+    (tmp_path / "no-name.py").write_text(LOADED)
+    assert load_flow_from_entrypoint(f"{tmp_path / 'no-name.py'}:points")() is True
+    assert cloudpickle.list_registry_pickle_by_value() == set()
 
 
 def test_inputs_are_released_when_the_run_is_over() -> None:

@@ -85,12 +85,18 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def runner(engine: str, request: pytest.FixtureRequest) -> Callable[[], Any]:
+def address(engine: str, request: pytest.FixtureRequest) -> str:
+    """Where the standing cluster of the engine takes flows of other processes."""
+    cluster = request.getfixturevalue(f"{engine}_cluster")
+    return str(cluster.scheduler_address if engine == "dask" else cluster.address_info["gcs_address"])
+
+
+@pytest.fixture
+def runner(engine: str, address: str) -> Callable[[], Any]:
     """Makes a task runner on the standing cluster of the engine."""
     if engine == "dask":
         from penstock_dask import DaskTaskRunner
 
-        address = request.getfixturevalue("dask_cluster").scheduler_address
         return lambda: DaskTaskRunner(address=address)
     from penstock_ray import RayTaskRunner
 

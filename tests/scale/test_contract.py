@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,10 @@ from penstock import flow, get_run_logger, runtime, tags, task, unmapped
 from penstock.cache_policies import INPUTS
 from penstock.futures import as_completed, wait
 from penstock.observers import subscribe
+from penstock.pod.loading import load, use_folder
 from penstock.runners.forms import versions
 from penstock.states import Completed
+from penstock.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from penstock.transactions import transaction
 from penstock.utilities.annotations import allow_failure
 
@@ -105,6 +109,30 @@ def test_context_lines_and_prints_arrive_in_order(
         "Finished in state Completed()",
     ]  # fmt: skip
     assert "plainly!\n" in capsys.readouterr().out
+
+
+def test_lines_of_a_running_task_arrive_while_it_runs(runner: Callable[[], Runner], tmp_path: Path) -> None:
+    told, go = tmp_path / "told", tmp_path / "go"
+    seen: list[str] = []
+
+    def observe(run: Any, old: Any, new: Any) -> None:
+        seen.append(new.name)
+        if new.is_running():
+            go.touch()
+
+    subscribe(observe, "task")
+
+    @task
+    def waits() -> bool:
+        get_run_logger().info("on the way")
+        until = time.monotonic() + 30
+        while not go.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        told.touch()
+        return go.exists()
+
+    assert flow(lambda: waits.submit().result(), name="f", task_runner=runner())() is True
+    assert seen == ["Pending", "Running", "Completed"]
 
 
 def test_failures_and_hooks(runner: Callable[[], Runner], tmp_path: Path) -> None:
@@ -295,3 +323,101 @@ def test_runners_are_values(runner: Callable[[], Runner]) -> None:
         one.submit(inc, {"x": 1})
     with runner() as started:
         assert started.submit(inc, {"x": 1}).result() == 2
+
+
+class Odd(Exception):  # noqa: N818
+    """Cannot be unpickled as it is, and holds what cannot be pickled."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"odd {first} {second}")
+        self.lock = threading.Lock()
+
+
+def test_exceptions_keep_their_class_and_their_traceback(runner: Callable[[], Runner]) -> None:
+    @task(retries=1)
+    def raises() -> int:
+        time.sleep(0.3)  # long enough that its first failure is told before its end
+        if runtime.task_run.run_count == 1:
+            raise Odd(1, 2)
+        return 7
+
+    @task
+    def large_and_held() -> Any:
+        return [b"x" * 100_000, threading.Lock()]
+
+    def body() -> Any:
+        good, bad = raises.submit(), raises.with_options(retries=0, name="bad").submit()
+        held = pid.submit(large_and_held.submit())
+        wait([good, bad, held])
+        return good.result(), bad.state
+
+    value, state = in_flow(runner, body)
+    assert value == 7
+    assert (type(state.data).__name__, str(state.data)) == ("Odd", "odd 1 2")
+    assert f'File "{__file__}", line' in str(state.data.__cause__)
+    assert "raise Odd(1, 2)" in str(state.data.__cause__)
+
+
+def test_futures_of_another_runner_are_inputs_as_values(runner: Callable[[], Runner]) -> None:
+    def body() -> Any:
+        here = inc.submit(1)
+        with ProcessPoolTaskRunner(max_workers=1):
+            there = inc.submit(here)
+            with ThreadPoolTaskRunner():
+                beside = inc.submit(there)
+        return inc.submit(there).result(), inc.map([here, beside]).result()
+
+    assert in_flow(runner, body) == (4, [3, 5])
+    again = runner()
+    with again:
+        before = inc.submit(1)
+    with again:  # connected anew: what was elsewhere then is not there now
+        assert inc.submit(before).result() == 3
+
+
+MODULE = """
+from dataclasses import dataclass
+from penstock import flow, task
+import beside
+
+@dataclass
+class Point:
+    x: int
+
+def helper(x):
+    return Point(beside.twice(x))
+
+@task
+def makes(x):
+    return helper(x)
+
+@task
+def reads(point):
+    return point.x + 1
+
+@flow
+def points():
+    made = makes.submit(3)
+    return made.result() == Point(6), reads.submit(made).result()
+"""
+
+
+def test_workers_need_no_file_of_the_flows_source_folder(
+    runner: Callable[[], Runner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "beside.py").write_text("def twice(x):\n    return 2 * x\n")
+    (source / "points.py").write_text(MODULE)
+    before = dict(os.environ), list(sys.path)
+    try:
+        use_folder(str(source))
+        loaded = load("points.py:points", str(source), None)
+        source.rename(tmp_path / "elsewhere")  # as for a worker in another pod
+        assert loaded.with_options(task_runner=runner())() == (True, 7)
+    finally:
+        os.environ.clear()
+        os.environ.update(before[0])
+        sys.path[:] = before[1]
+        for name in ("points", "beside"):
+            sys.modules.pop(name, None)

@@ -292,6 +292,11 @@ def get_current_settings() -> Settings:
     return _current.get() or _of_process
 
 
+def holds(settings: Settings) -> None:
+    """Have the settings hold in this context from now on."""
+    _current.set(settings)
+
+
 @contextmanager
 def temporary_settings(
     updates: Mapping[Any, Any] | None = None,

@@ -9,6 +9,9 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
+LOADED = "__penstock_loader__"
+"""How the names of modules begin that were loaded by the path of their file."""
+
 
 def wrapped_by(fn: Any) -> Any:
     """What a function wraps by `functools.wraps`, at the bottom; itself if it wraps nothing.

@@ -24,6 +24,8 @@ from penstock.kube.errors import ApiError
 LOOK_SECONDS = 1.0
 NAME_LENGTH = 45
 """Of the resource: operators add words of their own, and a Service has 63 letters at most."""
+_RIGHT = " cannot "
+"""In what the API server's authoriser says of a missing right, as in `User "u" cannot create resource`."""
 
 
 def container(image: str, env: Mapping[str, str] | None, resources: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -82,30 +84,55 @@ class OwnedCluster:
             body["metadata"]["ownerReferences"] = [
                 {"apiVersion": paths.GROUP_VERSION, "kind": "FlowRun", "name": above.name, "uid": above.uid}
             ]
+        self._body = body
+        self._all = paths.custom(group_version, plural, self.namespace)
+        self._installed = installed
+        self._create()
         try:
-            self._cluster.create(paths.custom(group_version, plural, self.namespace), body)
-        except ApiError as exc:
-            if exc.reason != "AlreadyExists":  # that of an attempt before, or of an answer that was lost
-                raise InfrastructureError(_why(exc, kind, self.name, self.namespace, installed)) from None
-        try:
-            self._wait(ready, wait_seconds, installed)
+            self._wait(ready, wait_seconds)
         except BaseException:
             self.close()
             raise
 
-    def _wait(self, ready: Callable[[Mapping[str, Any]], bool], seconds: float, installed: str) -> None:
+    def _create(self) -> None:
+        try:
+            self._cluster.create(self._all, self._body)
+        except ApiError as exc:
+            if exc.reason != "AlreadyExists":  # that of an attempt before, or of an answer that was lost
+                raise InfrastructureError(self._why("made", exc)) from None
+
+    def _wait(self, ready: Callable[[Mapping[str, Any]], bool], seconds: float) -> None:
         until = time.monotonic() + seconds
         while True:
-            seen = self._cluster.get(self._path)
-            if ready(seen.get("status") or {}):
+            seen = self._look()
+            leaving = "deletionTimestamp" in seen["metadata"]  # what an attempt before has deleted: a new one follows
+            if not leaving and ready(seen.get("status") or {}):
                 return
             if time.monotonic() > until:
                 status = {key: value for key, value in (seen.get("status") or {}).items() if isinstance(value, str)}
                 raise InfrastructureError(
                     f"{self.kind} {self.namespace}/{self.name} was not ready within {seconds:g} s; its status says "
-                    f"{status or 'nothing'}: does {installed} run, and do its pods start?"
+                    f"{status or 'nothing'}: does {self._installed} run, and do its pods start?"
                 )
             pause_here(LOOK_SECONDS)
+
+    def _look(self) -> dict[str, Any]:
+        """The resource as it is; one that was deleted meanwhile is made again."""
+        try:
+            return self._cluster.get(self._path)
+        except ApiError as exc:
+            if exc.code != 404:
+                raise InfrastructureError(self._why("read", exc)) from None
+        self._create()
+        return {"metadata": {}}
+
+    def _why(self, what: str, exc: ApiError) -> str:
+        told = f"{self.kind} {self.namespace}/{self.name} cannot be {what}: "
+        if exc.code == 404:
+            return f"{told}the cluster does not know the kind. Install {self._installed}."
+        if exc.code == 403 and _RIGHT in exc.message:
+            return f"{told}{exc.message}. Give the run's service account this right."
+        return told + exc.message  # a quota, a policy, a namespace that ends, a field that is wrong
 
     def close(self, timeout: float | None = None) -> None:
         """Delete it; what is left of it goes with the run.
@@ -118,19 +145,13 @@ class OwnedCluster:
 
 
 def _name(run: str | None, uid: str | None) -> str:
-    """Equal in each attempt of the run, and another one for each flow run in it."""
+    """Equal in each attempt of the run, and another one for each flow run in it; a Service takes it, so a letter comes first."""
     if uid is None:
         return f"penstock-{uuid.uuid4().hex[:12]}"
     here = current_run.get()
     digest = sha256(
         f"{uid}/{here.flow.address if here is not None and here.flow is not None else ''}".encode()
     ).hexdigest()
-    return f"{str(run)[: NAME_LENGTH - 9].rstrip('-.').replace('.', '-')}-{digest[:8]}"
-
-
-def _why(exc: ApiError, kind: str, name: str, namespace: str, installed: str) -> str:
-    if exc.code == 404:
-        return f"{kind} {namespace}/{name} cannot be made: the cluster does not know the kind. Install {installed}."
-    if exc.code == 403:
-        return f"{kind} {namespace}/{name} cannot be made: {exc.message}. Give the run's service account this right."
-    return f"{kind} {namespace}/{name} cannot be made: {exc.message}"
+    label = str(run).replace(".", "-")
+    label = label if label[0].isalpha() else f"run-{label}"
+    return f"{label[: NAME_LENGTH - 9].rstrip('-')}-{digest[:8]}"

@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from penstock.base.exceptions import MissingFlowError, ScriptError, UnspecifiedFlowError
+from penstock.base.source import LOADED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Entry:
     def _execute_file(self, path: Path) -> ModuleType:
         # Keys of stored results hold the module of an input's class: a name that another attempt has as well, whatever
         # folder its sources are mounted in.
-        name = f"__penstock_loader__{path.stem}"
+        name = f"{LOADED}{path.stem}"
         known = sys.modules.get(name)
         if known is not None and known.__file__ != str(path):
             name = f"{name}_{sha256(str(path).encode()).hexdigest()[:16]}"

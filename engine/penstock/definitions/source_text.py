@@ -26,7 +26,11 @@ class SourceText:
         """The function is another one: so is its text."""
         super().take_form(fn)  # type: ignore[misc]
         self.__dict__.pop("_source_code", None)
+        self.__dict__.pop("_source_key", None)
 
     def __getstate__(self) -> dict[str, Any]:
+        from penstock.storage.policies import source_key
+
         self.source_code  # noqa: B018  (found here; where the pickle is read the file may be another one)
+        source_key(self)
         return self.__dict__

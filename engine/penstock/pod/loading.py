@@ -88,6 +88,7 @@ def use_folder(folder: str | None) -> None:
     if folder is not None:
         inherited = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = folder if not inherited else f"{folder}{os.pathsep}{inherited}"
+        os.environ["PENSTOCK_SOURCE_FOLDER"] = folder  # `runners.own_code`: what workers in other pods cannot import
 
 
 def compile_ahead(entrypoint: str | None, source_dir: str) -> Ahead | None:

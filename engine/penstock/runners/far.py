@@ -2,39 +2,26 @@
 
 `perform` is what every engine calls there, whatever carried the call. Several runs may execute at once in one process, each
 in a thread of its own. A watch looks after them: it sends what they said meanwhile, and interrupts those that nobody wants
-any more. Neighbours: `packing` made the parts, `remote` reads the answer; a runner brings its `Far`.
+any more. Neighbours: `packing` made the parts, `answering` says how the end is told, `remote` reads it; a
+runner brings its `Far`.
 """
 
 from __future__ import annotations
 
 import contextvars
 import logging
-import pickle
 import sys
 import threading
 import time
 from collections import OrderedDict
 from typing import Any
 
-from penstock.base.texts import text_of
-from penstock.core.outcome import describe
 from penstock.core.runs import TaskRun
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, RUNNING, SCHEDULED
-from penstock.core.state_result import is_stored
-from penstock.runners.forms import (
-    SCALARS,
-    Event,
-    TooLargeToSend,
-    log_event,
-    pickled,
-    state_event,
-    unpacked,
-    versions,
-)
+from penstock.runners.answering import VALUE, answer, failure
+from penstock.runners.forms import Event, log_event, pickled, state_event, unpacked, versions
 
-_VALUE: Event = ("value",)
-"""Holds the place of the state of a completed run among its events."""
 WATCH_SECONDS = 0.2
 """How often the watch looks: less than a second until a run hears that it is not wanted any more."""
 REMEMBERED = 32
@@ -186,9 +173,9 @@ class _Process:
             return
         if new.type is COMPLETED and new.name != "RolledBack":
             executing.over = True  # its value is looked at when the run is over; what follows comes with it
-            executing.say(_VALUE)
+            executing.say(VALUE)
             return
-        executing.say(state_event(new, _failure(new)))
+        executing.say(state_event(new, failure(new)))
         if new.type is RUNNING and executing.far.eager:
             executing.flush()
 
@@ -202,13 +189,15 @@ class _Process:
                 except Exception:
                     logging.getLogger(__name__).exception("The watch over task runs failed.")
 
-    def unpack(self, payload: bytes) -> Any:
-        """What a part says; the same bytes are read once."""
+    def unpack(self, payload: bytes, around: bool = False) -> Any:
+        """What a part says; the same bytes are read once, and what surrounds runs is prepared for all of them."""
         with self.lock:
             known = self.loaded.get(payload)
             if known is not None:
                 return known
         form = unpacked(payload, ())
+        if around:
+            _prepare(form)
         with self.lock:
             self.loaded[payload] = form
             if len(self.loaded) > REMEMBERED:
@@ -216,15 +205,15 @@ class _Process:
         return form
 
 
+def _prepare(form: dict[str, Any]) -> None:
+    from penstock.base.settings import get_current_settings
+
+    sys.path.extend(folder for folder in form["path"] if folder not in sys.path)
+    form["settings"] = get_current_settings().copy_with_update(form["settings"])
+    form["tags"] = frozenset(form["tags"])
+
+
 _process = _Process()
-
-
-def _failure(state: State) -> Any:
-    """How the data of a run that did not complete is told: an exception with its traceback as text."""
-    from penstock.base.tracebacks import formatted
-
-    data = state.data
-    return ("raised", data, formatted(data)) if isinstance(data, BaseException) else ("plain", data)
 
 
 def perform(message: tuple[Any, ...], inputs: Any, far: Far) -> tuple[bytes, Any]:
@@ -250,6 +239,11 @@ def perform(message: tuple[Any, ...], inputs: Any, far: Far) -> tuple[bytes, Any
     return contextvars.copy_context().run(_perform, around, task, order, inputs, far)
 
 
+def executing_here() -> bool:
+    """Whether this process executes a run."""
+    return bool(_process.by_id)
+
+
 def interrupt_all() -> None:
     """Interrupt every run of this process."""
     for executing in list(_process.by_id.values()):
@@ -257,13 +251,11 @@ def interrupt_all() -> None:
 
 
 def _perform(around: Any, task: Any, order: bytes, inputs: Any, far: Far) -> tuple[bytes, Any]:
-    from penstock.base.settings import temporary_settings
+    from penstock.base.settings import holds
     from penstock.logging import prints
 
-    form = _process.unpack(inputs[around] if isinstance(around, int) else around)
-    for folder in form["path"]:
-        if folder not in sys.path:
-            sys.path.append(folder)
+    form = _process.unpack(inputs[around] if isinstance(around, int) else around, around=True)
+    holds(form["settings"])
     definition = _process.unpack(inputs[task] if isinstance(task, int) else task)
     told = unpacked(order, inputs)
     executing = Executing(far, form["level"])
@@ -273,13 +265,15 @@ def _perform(around: Any, task: Any, order: bytes, inputs: Any, far: Far) -> tup
         prints.sent_home.set(lambda text: executing.say(("print", text)))
         prints.enter()
     try:
-        with temporary_settings(form["settings"]):
-            state, staged = _live(form, definition, told, executing)
+        state, staged = _live(form, definition, told, executing)
     finally:
         if far.prints:
             prints.leave()
         _process.remove(told[0])
-    return _answer(executing, state, staged)
+    with executing.lock:
+        events, executing.events = executing.events, []
+    assert executing.run is not None
+    return answer(executing.run, state, staged, events, far.limit)
 
 
 def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Executing) -> tuple[State, list[Any]]:
@@ -292,7 +286,7 @@ def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Exe
     id_text, name, address, map_index, tags, prints, run_count, due, mode, parameters = told
     parent = flow_of(form["flow"]) if "flow" in form else None
     current_run.set(parent)
-    current_tags.set(frozenset(form["tags"]))
+    current_tags.set(form["tags"])
     around = None
     if mode is not None:
         from penstock.storage.transactions import Transaction
@@ -304,8 +298,8 @@ def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Exe
     given = None
     if due is not None:
         given = State(SCHEDULED, "AwaitingRetry", state_details={"scheduled_time": due, "run_count": run_count})
-    run = new_task_run(task, args, kwargs, parameters, parent, task_run=TaskRun(id=id_text, name=name), state=given)
-    executing.run = run
+    run = executing.run = new_task_run(task, args, kwargs, parameters, parent, state=given)
+    run.id, run._name = id_text, name
     run.submitted = True
     run.run_count = run_count
     run._address = address
@@ -329,69 +323,3 @@ def _bare(staged: list[Any]) -> list[Any]:
         each.run = each._parent = each._logger = each._token = each.on_rolled_back = None
         _bare(each.children)
     return staged
-
-
-def _answer(executing: Executing, state: State, staged: list[Any]) -> tuple[bytes, Any]:
-    """What is told at the end, and the value that may stay here."""
-    run, limit = executing.run, executing.far.limit
-    assert run is not None
-    value = None
-    end = None
-    if state.type is COMPLETED:
-        data, value, fault = _value(state, limit)
-        if fault is None:
-            end = state_event(state, data)
-        else:
-            failed = _cannot_be_sent(state, fault)
-            end = state_event(failed, ("plain", failed.data))
-            value = None
-    with executing.lock:
-        events, executing.events = executing.events, []
-    if end is not None:
-        events[events.index(_VALUE)] = end
-    rest = (run.run_count, run._name, run._start, run._end, staged)
-    if not staged and all(
-        event[0] == "state" and event[5][0] == "plain" and event[5][1].__class__ in SCALARS for event in events
-    ):
-        # Nothing but what any pickle holds; cloudpickle would take as long as a short life.
-        return pickle.dumps((events, *rest), 5), value
-    try:
-        return pickled((events, *rest), None), value
-    except Exception as exc:  # noqa: BLE001  (what cannot be sent is the run's failure)
-        failed = _cannot_be_sent(state, exc)
-        kept = [event if event[0] != "state" else (*event[:5], ("plain", None), *event[6:]) for event in events]
-        last = max(index for index, event in enumerate(kept) if event[0] == "state")
-        kept[last] = state_event(failed, ("plain", failed.data))
-        return pickled((kept, *rest[:-1], []), None), None
-
-
-def _value(state: State, limit: int | None) -> tuple[Any, Any, Exception | None]:
-    """How the data of a completed run is told: as it is, as a pickle, or that it stays here; and the value."""
-    data = state.data
-    if data.__class__ in SCALARS:
-        return ("plain", data), data, None
-    if limit is None:
-        try:
-            return ("pickle", pickled(data, None)), None, None
-        except Exception as exc:  # noqa: BLE001  (whatever it refuses with)
-            return None, None, exc
-    value = data.read_value() if is_stored(data) else data
-    try:
-        return ("pickle" if is_stored(data) else "small", pickled(data, limit)), value, None
-    except TooLargeToSend:
-        stored = None
-        if is_stored(data) and getattr(data, "_store", None) is not None:
-            stored = pickled((data._store, data.metadata.key), None)
-        return ("kept", stored), value, None
-    except Exception as exc:  # noqa: BLE001  (whatever it refuses with)
-        return None, None, exc
-
-
-def _cannot_be_sent(state: State, exc: Exception) -> State:
-    what = "result" if state.is_completed() else "failure"
-    kind = type(state.data).__name__
-    return State(
-        "FAILED",
-        message=f"The {what} of type {kind} cannot be sent back from its process: {describe(exc)}",
-        data=TypeError(f"{kind} cannot be pickled: {text_of(exc)}"),
-    )

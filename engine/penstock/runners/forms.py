@@ -10,6 +10,7 @@ import io
 import logging
 import platform
 import threading
+from functools import cache
 from typing import Any
 
 from penstock.base.version import __version__
@@ -21,6 +22,7 @@ Event = tuple[Any, ...]
 SCALARS = frozenset({int, float, bool, type(None), complex})
 
 
+@cache
 def versions() -> str:
     """What has to be equal on both sides: of Python the language version, of Penstock the release."""
     return f"Python {'.'.join(platform.python_version_tuple()[:2])}, Penstock {__version__}"

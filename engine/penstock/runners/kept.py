@@ -64,8 +64,8 @@ class KeptValue:
             except Exception as exc:
                 if self._stored is None:
                     raise MissingResult(
-                        f"The result was lost with the worker that held it ({exc}). A result that is persisted "
-                        "(persist_result=True) outlives its worker."
+                        f"The result cannot be had from the worker that held it ({_first_line(exc)}): it was lost with "
+                        "the worker, or cannot be pickled. One that is persisted (persist_result=True) outlives its worker."
                     ) from exc
                 lost = exc
         if self._stored is not None:
@@ -109,6 +109,10 @@ class KeptValue:
 
     def __repr__(self) -> str:
         return repr(self._value) if self._value is not _ABSENT else "<on a worker>"
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
 
 
 def _given(value: Any) -> Any:

@@ -19,6 +19,7 @@ from penstock.base.current import current_tags, current_transaction
 from penstock.core.inputs import replace
 from penstock.inside.carrying import flow_form
 from penstock.runners.forms import Slot, versions
+from penstock.runners.own_code import OwnCode
 
 if TYPE_CHECKING:
     import contextvars
@@ -71,10 +72,12 @@ class Packer:
 
     Args:
         share: puts bytes where workers find them, and gives a handle; None: nothing is shared.
+        elsewhere: workers may lack the flow's files.
     """
 
-    def __init__(self, share: Callable[[bytes], Any] | None) -> None:
+    def __init__(self, share: Callable[[bytes], Any] | None, elsewhere: bool = False) -> None:
         self._share = share
+        self._dumps = OwnCode(elsewhere).dumps
         self._lock = threading.Lock()
         self._around: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
         self._maps: OrderedDict[Any, _Expansion] = OrderedDict()
@@ -96,7 +99,7 @@ class Packer:
             expansion = self._expansion(run)
             parts.around = self._place(parts, self._around_of(run, context))
             if expansion.task is None:
-                expansion.task = self._shared_if_large(_dumps(run.definition))
+                expansion.task = self._shared_if_large(self._dumps(run.definition))
             parts.task = self._place(parts, expansion.task)
 
             def give(item: Any, allow: bool) -> Any:
@@ -141,7 +144,7 @@ class Packer:
         }
         if flow is not None:
             form["flow"] = flow_form(flow)
-        made = _sendable(form)
+        made = _sendable(form, self._dumps)
         self._around[key] = ((flow, settings), self._shared_if_large(made))
         if len(self._around) > REMEMBERED:
             self._around.popitem(last=False)
@@ -165,9 +168,9 @@ class Packer:
         if mode is None and given is None and all(value.__class__ in _QUICK for value in parameters.values()):
             payload = pickle.dumps((*head, parameters), 5)
         else:
-            payload = _dumps((*head, self._slotted(parameters, parts, expansion)))
+            payload = self._dumps((*head, self._slotted(parameters, parts, expansion)))
         if len(payload) > LARGE and self._share is not None:
-            payload = _dumps((*head, self._with_large_shared(parameters, parts, expansion, run.pending_inputs)))
+            payload = self._dumps((*head, self._with_large_shared(parameters, parts, expansion, run.pending_inputs)))
         return payload
 
     def _slotted(self, parameters: dict[str, Any], parts: Parts, expansion: _Expansion) -> dict[str, Any]:
@@ -197,7 +200,7 @@ class Packer:
             if id(value) in expansion.shared:
                 small[name] = self._slot_of(value, parts, expansion)
                 continue
-            payload = _dumps(value)
+            payload = self._dumps(value)
             if len(payload) <= LARGE:
                 small[name] = value
                 continue
@@ -244,32 +247,26 @@ _FLAT = frozenset({int, float, bool, type(None)})
 _QUICK = _FLAT | {str, bytes}
 
 
-def _sendable(form: dict[str, Any]) -> bytes:
+def _sendable(form: dict[str, Any], dumps: Callable[[Any], bytes]) -> bytes:
     """The form as bytes; what a task can do without is left out where it cannot be pickled: parameters, then the body."""
     try:
-        return _dumps(form)
+        return dumps(form)
     except Exception:
         if "flow" not in form:
             raise
     form["flow"]["parameters"] = {}
     try:
-        return _dumps(form)
+        return dumps(form)
     except Exception:  # noqa: BLE001  (whatever the body refers to refuses with)
         definition = form["flow"]["definition"] = copy.copy(form["flow"]["definition"])
         for name, value in vars(definition).items():
             try:
-                _dumps(value)
+                dumps(value)
             except Exception:  # noqa: BLE001  (as above)
                 vars(definition)[name] = [] if isinstance(value, list) else None
         vars(definition)["fn"] = _elsewhere
-        return _dumps(form)
+        return dumps(form)
 
 
 def _elsewhere() -> None:
     """Stands for the body of a flow, which runs where the flow does."""
-
-
-def _dumps(value: Any) -> bytes:
-    import cloudpickle
-
-    return cloudpickle.dumps(value)  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run, current_transaction
+from penstock.base.exceptions import CancelledRun
 from penstock.core.away import LostElsewhereError, Unlived, away
 from penstock.core.changes import put
 from penstock.core.inputs import Found, Upstream, id_of, not_ready, refuse, scan
@@ -23,7 +24,7 @@ from penstock.core.state import State
 from penstock.core.state_parts import RUNNING, SCHEDULED
 from penstock.core.state_result import exception_of, get_state_result
 from penstock.drivers.entry import note_kept
-from penstock.drivers.sync import advance, release
+from penstock.drivers.sync import advance, release, take_over
 from penstock.drivers.world import WORLD
 from penstock.runners.far import Far, perform
 from penstock.runners.forms import Event, state_of
@@ -56,6 +57,7 @@ class RemoteCall:
         key: id of the run, as text.
         options: what `TaskRunner.options` gave where the run was submitted.
         parts: the run as bytes, and the handles of its inputs.
+        sent: how often it was sent.
     """
 
     def __init__(self, run: TaskRun, context: contextvars.Context, future: Any, traffic: Any) -> None:
@@ -70,6 +72,7 @@ class RemoteCall:
         self.stopped = False
         self.target: Any = None
         self.again = 0
+        self.sent = 0
         self._waiting = True
         self._run: TaskRun | None = run
         self._context = context
@@ -88,6 +91,7 @@ class RemoteCall:
     def handle(self, value: Any) -> None:
         self._handle = value
         self._future.handle = value
+        self._future.home = self._traffic.home
 
     def __getstate__(self) -> Any:
         parts = self.parts
@@ -122,7 +126,7 @@ class RemoteCall:
         item, allow = found
         if isinstance(item, Upstream):
             handle = getattr(item, "handle", None)
-            if handle is not None and item.state.is_completed() and self._traffic.holds(handle):  # type: ignore[attr-defined]
+            if handle is not None and item.state.is_completed() and self._traffic.holds(item):  # type: ignore[attr-defined]
                 item.seen()  # type: ignore[attr-defined]
                 return handle, None
         return None, _result(item, allow)
@@ -145,10 +149,16 @@ class RemoteCall:
         if run is None or self.started or (not self._waiting and self._take() is None):
             return False
         self._forget()
+        run.life = None
         if not self._waiting:
-            run.life = None
             self._traffic.stop([self])
         return True
+
+    def abandon(self, message: str) -> None:
+        """End the run here, whatever becomes of it there."""
+        run = self._run
+        if run is not None and take_over(run, CancelledRun(message)) is not None:
+            self._forget()
 
     # -- on the way back
 
@@ -190,8 +200,9 @@ class RemoteCall:
         if how == "plain":
             return data
         if how == "raised":
-            data.__cause__ = RemoteTraceback(*rest)
-            return data
+            exc = _raised(data, *rest)
+            exc.__cause__ = RemoteTraceback(*rest)
+            return exc
         if how == "pickle":
             import cloudpickle
 
@@ -250,6 +261,7 @@ class RemoteCall:
             return
         if not (self.started if begun is None else begun) and self.again < AGAIN:
             self.again += 1
+            self._waiting = True
             self._traffic.share_anew()
             WORLD.log(run, 30, "Task run is sent again: %s before it began.", reason)
             self._traffic.send(self)
@@ -259,7 +271,7 @@ class RemoteCall:
         state = self._cut(run, Raised(LostElsewhereError(reason)))
         if state.type is SCHEDULED:
             self._traffic.share_anew()
-            self.started = False
+            self._waiting, self.started = True, False
             delay = state._details.scheduled_time.timestamp() - WORLD.now()  # type: ignore[union-attr]
             if delay > 0:
                 timer = threading.Timer(delay, self._traffic.send, (self,))
@@ -308,6 +320,17 @@ class RemoteCall:
             child._parent = entry[0]
             child.on_rolled_back = _rolled_back(run, WORLD)
             entry[0].add_child(child)
+
+
+def _raised(payload: bytes, text: str) -> BaseException:
+    """The exception that a body raised elsewhere."""
+    import cloudpickle
+
+    try:
+        exc: BaseException = cloudpickle.loads(payload)
+    except Exception:  # noqa: BLE001  (its class is known there only)
+        return RuntimeError(text.strip().splitlines()[-1])
+    return exc
 
 
 def _from_store(payload: bytes) -> Any:

@@ -28,11 +28,12 @@ class TaskRunner(Subscripted[Of]):
     Set `remote = True` when `run` sends the call elsewhere: it is then picklable by cloudpickle, and carries inputs,
     context, tags and settings; called there, it gives the answer, which is the result of what `run` returns. A remote runner
     may do more (`options`, `share`, `holds`, `interrupt`), and may tell a call itself what comes back (`happened`, `ended`,
-    `lost`, `failed`); then `run` returns None.
+    `lost`, `failed`); then `run` returns None. `elsewhere = True` says that its workers may lack the flow's files.
     """
 
     remote = False
     shares = False
+    elsewhere = False
     future_class: Any = None
     owned = False
     _started = False

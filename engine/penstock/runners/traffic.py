@@ -47,13 +47,15 @@ class Traffic:
     Attributes:
         calls: by key, what has been sent and is not over.
         kept: values that are on workers, as long as somebody holds them.
+        home: where handles of these calls mean something: nowhere else, and not after the runner's end.
     """
 
     def __init__(self, runner: Any) -> None:
         self._runner = runner
-        self.packer = Packer(runner.share if runner.shares else None)
+        self.packer = Packer(runner.share if runner.shares else None, runner.elsewhere)
         self.calls: dict[str, RemoteCall] = {}
         self.kept: weakref.WeakSet[KeptValue] = weakref.WeakSet()
+        self.home = object()
         self._targets: dict[int, AwayTarget] = {}
 
     def submit(self, run: TaskRun, future: Any) -> None:
@@ -73,6 +75,7 @@ class Traffic:
             if not call.pack(self.packer):
                 return
             self.calls[call.key] = call
+            call.sent += 1
             if not call.depart():
                 return
             going = self._runner.run(call)
@@ -87,9 +90,9 @@ class Traffic:
         self.calls.pop(call.key, None)
         self._runner._futures.pop(future, None)
 
-    def holds(self, handle: Any) -> bool:
-        """Whether the runner can give a result that is elsewhere to another call."""
-        return bool(self._runner.holds(handle))
+    def holds(self, future: Any) -> bool:
+        """Whether the runner can give the result of this future, which is elsewhere, to another call."""
+        return getattr(future, "home", None) is self.home and bool(self._runner.holds(future.handle))
 
     def target_of(self, run: TaskRun) -> AwayTarget:
         """Where the run is, for whoever interrupts it."""
@@ -116,7 +119,12 @@ class Traffic:
             self._runner.interrupt(fresh)
 
     def close(self, cancel: bool) -> None:
-        """The runner is about to end: values that somebody holds are fetched, unless all is cancelled."""
+        """The runner is about to end: values that somebody holds are fetched, unless all is cancelled; then calls are, too."""
+        if cancel:
+            going = list(self.calls.values())
+            self.stop(going)
+            for call in going:
+                call.abandon("The task runner was left by an exception.")
         for kept in list(self.kept):
             if not cancel and not kept.is_here:
                 kept.fetch_quietly()

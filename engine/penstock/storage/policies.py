@@ -200,6 +200,17 @@ def _place_of(task: Any) -> str:
     return f"{module}:{name}" if isinstance(name, str) else str(module)
 
 
+def source_key(task: Any) -> str:
+    """A hash of where the task stands and of its source; made once, since a worker may not have the file."""
+    key = task.__dict__.get("_source_key")
+    if key is None:
+        text = getattr(task, "source_code", None)
+        known = isinstance(text, str)
+        source = sha256(text.encode()).hexdigest() if known else hash_of_source(getattr(task, "fn", task), 64)
+        key = task.__dict__["_source_key"] = stable_hash(_place_of(task), source, hash_algo=sha256)
+    return str(key)
+
+
 def subflow_key(run: Any) -> str:
     """The key of a subflow run: the lineage and the address that it has in every try and attempt, and its parameters.
 
@@ -216,17 +227,7 @@ class TaskSource(CachePolicy):
         """A hash of the source."""
         if not task_ctx:
             return None
-        task = task_ctx.task
-        key = task.__dict__.get("_source_key")
-        if key is None:
-            text = getattr(task, "source_code", None)  # goes with a pickle, where the file may not
-            source = (
-                sha256(text.encode()).hexdigest()
-                if isinstance(text, str)
-                else hash_of_source(getattr(task, "fn", task), 64)
-            )
-            key = task.__dict__["_source_key"] = stable_hash(_place_of(task), source, hash_algo=sha256)
-        return str(key)
+        return source_key(task_ctx.task)
 
 
 class FlowParameters(CachePolicy):

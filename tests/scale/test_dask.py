@@ -1,25 +1,22 @@
-"""Dask: workers that die, flows that are cancelled or killed, and where tasks are placed."""
+"""Dask: results that die with their workers, where tasks are placed, clients, clusters of one's own."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from penstock import flow, task
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytest.importorskip("distributed", reason="dask is not installed: pip install 'penstock[dask]'")
-ROOT = str(Path(__file__).resolve().parents[2])
 
 
 @pytest.fixture
@@ -28,55 +25,6 @@ def runner(dask_cluster: Any) -> Callable[[], Any]:
     from penstock_dask import DaskTaskRunner
 
     return lambda: DaskTaskRunner(address=dask_cluster.scheduler_address)
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What the condition gives, once it is true."""
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, "it never came true"
-        time.sleep(0.02)
-    return found
-
-
-def test_a_lost_worker_is_a_crash_and_nothing_runs_twice(runner: Callable[[], Any], tmp_path: Path) -> None:
-    tries = tmp_path / "tries"
-
-    @task
-    def dies() -> None:
-        with tries.open("a") as file:
-            file.write("x")
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def body() -> Any:
-        future = dies.submit()
-        future.wait()
-        return str(future.state)
-
-    state = flow(body, name="f", task_runner=runner())()
-    assert state.startswith("Crashed(")
-    assert "Dask worker tcp://" in state
-    assert "was lost" in state
-    assert tries.read_text() == "x"
-
-
-def test_the_second_try_of_a_lost_run(runner: Callable[[], Any], tmp_path: Path) -> None:
-    tries = tmp_path / "tries"
-
-    @task(retries=2)
-    def dies_once() -> int:
-        with tries.open("a") as file:
-            file.write("x")
-        if tries.stat().st_size == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 5
-
-    def body() -> Any:
-        future = dies_once.submit()
-        return future.result(), future.task_run.run_count, str(future.state)
-
-    assert flow(body, name="f", task_runner=runner())() == (5, 2, "Completed()")
-    assert tries.read_text() == "xx"
 
 
 def test_a_result_lost_with_its_worker_is_not_made_again(
@@ -116,76 +64,6 @@ def test_a_result_lost_with_its_worker_is_not_made_again(
     assert "lost with the worker" in lost
     assert rest[:2] == [100_000, 100_000]
     assert made.read_text() == "xx"
-
-
-def test_a_timeout_of_the_flow_interrupts_its_tasks(runner: Callable[[], Any], tmp_path: Path) -> None:
-    left = tmp_path / "left"
-
-    @task
-    def works() -> None:
-        try:
-            while True:
-                time.sleep(0.02)
-        finally:
-            left.write_text(str(time.time()))
-
-    @flow(task_runner=runner(), timeout_seconds=2)
-    def f() -> None:
-        [works.submit() for _ in range(3)]
-        time.sleep(60)
-
-    state = f(return_state=True)
-    ended = time.time()
-    assert state.name == "TimedOut"
-    eventually(left.exists)
-    assert float(eventually(left.read_text)) - ended < 1.0
-
-
-SCRIPT = """
-import os, sys, time
-from pathlib import Path
-from penstock import flow, task
-from penstock_dask import DaskTaskRunner
-folder = Path(sys.argv[2])
-
-@task
-def works(n):
-    (folder / f"began-{n}").touch()
-    try:
-        for _ in range(3000):
-            time.sleep(0.02)
-    finally:
-        (folder / f"left-{n}").touch()
-
-def crashed(flow, run, state):
-    (folder / "hook").write_text(state.name)
-
-@flow(task_runner=DaskTaskRunner(address=sys.argv[1]), on_crashed=[crashed])
-def f():
-    [works.submit(n) for n in range(4)]
-    time.sleep(100)
-
-f()
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_the_end_of_the_flows_process_ends_its_work(dask_cluster: Any, tmp_path: Path, number: int) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, dask_cluster.scheduler_address, str(tmp_path)])
-    try:
-        eventually(lambda: (tmp_path / "began-0").exists() and (tmp_path / "began-1").exists())
-        process.send_signal(number)
-        sent = time.monotonic()
-        eventually(lambda: (tmp_path / "left-0").exists() and (tmp_path / "left-1").exists())
-        took = time.monotonic() - sent
-        process.wait(20)
-    finally:
-        process.kill()
-    assert took < 2.0
-    assert not (tmp_path / "began-2").exists()
-    if number == signal.SIGTERM:
-        assert (tmp_path / "hook").read_text() == "Crashed"
-    eventually(lambda: not dask_cluster.scheduler.tasks)
 
 
 def test_resources_say_where_tasks_run(runner: Callable[[], Any], dask_cluster: Any) -> None:

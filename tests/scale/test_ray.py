@@ -1,0 +1,129 @@
+"""Ray: options of remote calls, arguments of the runner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from penstock import flow, task
+from tests.support.realserver import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest.importorskip("ray", reason="ray is not installed: pip install 'penstock[ray]'")
+
+
+@pytest.fixture
+def runner(ray_cluster: Any) -> Callable[[], Any]:
+    """On the standing cluster."""
+    from penstock_ray import RayTaskRunner
+
+    return RayTaskRunner
+
+
+def test_options_of_remote_calls(runner: Callable[[], Any]) -> None:
+    from penstock_ray import remote_options
+
+    @task
+    def asked() -> Any:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources().get("CPU")
+
+    def body() -> Any:
+        with remote_options(num_cpus=2):
+            two = asked.submit()
+            with remote_options(num_cpus=0.5):
+                half = asked.submit()
+        return two.result(), half.result(), asked.submit().result()
+
+    assert flow(body, name="f", task_runner=runner())() == (2.0, 0.5, 1.0)
+
+
+def test_short_tasks_are_heard_of_behind_many_that_wait(runner: Callable[[], Any]) -> None:
+    from penstock_ray import remote_options
+
+    @task
+    def same(x: int) -> int:
+        return x
+
+    class Enough(Exception):  # noqa: N818
+        """Leaves the flow."""
+
+    def body() -> None:
+        with remote_options(num_gpus=1):  # there are none
+            waiting = same.map(range(300))
+        assert same.map(range(30)).result(timeout=30) == list(range(30))
+        assert {each.state.name for each in waiting} == {"Pending"}
+        raise Enough
+
+    with pytest.raises(Enough):
+        flow(body, name="f", task_runner=runner())()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"num_returns": 2}, "cannot set `num_returns`"),
+        ({"bogus": 1}, "Invalid option keyword bogus"),
+        ({"num_cpus": -1}, "num_cpus"),
+    ],
+)
+def test_wrong_options_are_refused_where_they_stand(options: dict[str, Any], match: str) -> None:
+    from penstock_ray import remote_options
+
+    with pytest.raises(ValueError, match=match), remote_options(**options):
+        pass
+
+
+BY_CLIENT = """
+import sys
+from penstock import flow, task
+from penstock_ray import RayTaskRunner
+
+@task
+def inc(x):
+    return x + 1
+
+@task
+def large(n):
+    return bytes(n)
+
+@flow(task_runner=RayTaskRunner(address=sys.argv[1]))
+def f():
+    made = large.submit(300_000)
+    return sum(inc.map(range(40)).result()), inc.submit(inc.submit(1)).result(), len(made.result())
+
+print(f())
+"""
+
+
+def test_a_cluster_by_its_client_port(ray_cluster: Any) -> None:
+    port = free_port()
+    address = ray_cluster.address_info["gcs_address"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "ray.util.client.server", "--address", address, "--port", str(port), "--mode", "proxy"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", BY_CLIENT, f"ray://127.0.0.1:{port}"],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    assert done.stdout.splitlines()[-1:] == ["(820, 3, 300000)"], done.stderr[-2000:]
+
+
+def test_arguments_that_contradict() -> None:
+    from penstock_ray import RayTaskRunner
+
+    with pytest.raises(ValueError, match="Cannot specify `address`"):
+        RayTaskRunner(address="auto", cluster_kwargs={"n": 1})
