@@ -205,10 +205,11 @@ def source_key(task: Any) -> str:
     key = task.__dict__.get("_source_key")
     if key is None:
         text = getattr(task, "source_code", None)
-        if isinstance(text, str):
-            source = sha256(text.encode()).hexdigest()
-        else:
-            source = hash_of_source(getattr(task, "fn", task), 64)
+        source = (
+            sha256(text.encode()).hexdigest()
+            if isinstance(text, str)
+            else hash_of_source(getattr(task, "fn", task), 64)
+        )
         key = task.__dict__["_source_key"] = stable_hash(_place_of(task), source, hash_algo=sha256)
     return str(key)
 
