@@ -14,7 +14,7 @@ from tests.support.longwaits import WAITS, between, ended_well
 
 pytestmark = pytest.mark.timeout(600)
 MARKS = ["fetch: try 1", "fetch: try 2", "fetch: try 3", "PID="]
-LATE = 45.0  # seconds that a next try may come late: its pod has to start, perhaps while the operator is exchanged
+LATE = 45.0  # seconds that a next pod may be made late: the operator may just be exchanged, or the API server away
 LEAVING = (
     30.0  # seconds of a delay in which the pod may still be there, for it ends by signals and in the kubelet's own time
 )
@@ -39,4 +39,5 @@ def test_a_chain_of_three_waits_holds_no_pod(node: NodeCluster, space: Space, ch
     assert [DELAY - LEAVING < seconds < DELAY + LATE for seconds in between(space, chain)] == [True] * WAITS
     times = [said_at(space, chain, attempt, mark) for attempt, mark in enumerate(MARKS, 1)]
     delays = [(after - before).total_seconds() for before, after in itertools.pairwise(times)]
-    assert [DELAY - 0.5 < delay < DELAY + LATE for delay in delays] == [True] * WAITS, delays
+    # How soon a pod that is made says its first word is the node's matter, not the wait's.
+    assert [delay > DELAY - 0.5 for delay in delays] == [True] * WAITS, delays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from penstock.pod.repeats import _found_again
 from penstock.pod.report import ResultPart
 from penstock.pod.results import Stored, beginning, counted_bytes, result_part, shown_size, whole_json
 from penstock.results import ResultStore
+from penstock.runners.answering import _value
 from penstock.runners.kept import KeptValue
 from penstock.states import Completed
 from penstock.storage.lasting import VARIABLE, lasts
@@ -29,8 +31,6 @@ class Frame:
         self.data = bytearray(size)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        import pickle
-
         return Frame, (), {"data": pickle.PickleBuffer(self.data)}
 
 
@@ -156,6 +156,12 @@ def test_the_log_names_what_keeps_the_next_one() -> None:
     assert words is not None
     for part in ("(list, 12 MB)", "not kept", "results.storage", "results.persist: true"):
         assert part in words
+
+
+@pytest.mark.parametrize("data", [NotKept("child", {"type": "list"}), StoredElsewhere("file:///nowhere/k")])
+def test_a_value_that_is_elsewhere_is_not_read_to_be_told_to_another_process(data: Any) -> None:
+    told, value, fault = _value(Completed(data=data), 1000)
+    assert (told[0], pickle.loads(told[1]).told, value, fault) == ("pickle", data.told, None, None)
 
 
 @pytest.mark.parametrize(

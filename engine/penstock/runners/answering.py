@@ -117,7 +117,8 @@ def _value(state: State, limit: int | None) -> tuple[Any, Any, Exception | None]
     data = state.data
     if data.__class__ in SCALARS:
         return ("plain", data), data, None
-    if limit is None:
+    # What is known of another run's result is a few words, and its value may not be at hand.
+    if limit is None or (is_stored(data) and getattr(data, "told", None) is not None):
         try:
             return ("pickle", pickled(data, None)), None, None
         except Exception as exc:  # noqa: BLE001  (whatever it refuses with)
