@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun, FlowRunPolicy, TaskRun, TaskRunPolicy
 from penstock.context import FlowRunContext, TaskRunContext
+from penstock.flow_engine import run_flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OF_A_SERVER = (
     "deployment_id", "deployment_version", "work_pool_id", "work_pool_name", "work_queue_id", "work_queue_name",
@@ -77,3 +82,22 @@ def test_estimated_times_are_those_until_now() -> None:
     assert run.cache_expiration is None
     by_hand = FlowRun()
     assert (by_hand.estimated_run_time, by_hand.estimated_start_time_delta) == (timedelta(0), timedelta(0))
+
+
+def test_a_record_brings_its_parameters() -> None:
+    @flow
+    def body(n: int, m: int = 2) -> tuple[int, int]:
+        return n, m
+
+    @flow
+    async def later(n: int) -> int:
+        return n
+
+    @flow
+    def each(n: int) -> Iterator[int]:
+        yield n
+
+    assert run_flow(body, flow_run=FlowRun(parameters={"n": 1})) == (1, 2)
+    assert run_flow(body, flow_run=FlowRun(parameters={"n": 1}), parameters={"n": 3}) == (3, 2)
+    assert asyncio.run(run_flow(later, flow_run=FlowRun(parameters={"n": "4"}))) == 4
+    assert list(run_flow(each, flow_run=FlowRun(parameters={"n": 5}))) == [5]
