@@ -74,8 +74,9 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.logging.handlers": {
         "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
     },
-    "penstock.logging.configuration": {"load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING,
-        "PROCESS_LOGGING_CONFIG": _LOGGING,},
+    "penstock.logging.configuration": {
+        "load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING, "PROCESS_LOGGING_CONFIG": _LOGGING,
+    },
     "penstock.client.schemas.objects": {
         "Flow": _CLUSTER, "Deployment": _CLUSTER, "DeploymentSchedule": _SCHEDULED, "Log": _POD_LOG, "FlowRunInput": _INPUTS,
         "WorkPool": _CLUSTER, "WorkQueue": _CLUSTER, "Worker": _CLUSTER, "Artifact": _ARTIFACTS, "Variable": _VARIABLES,
