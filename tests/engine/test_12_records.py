@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import pydantic
 import pytest
 
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun, FlowRunPolicy, TaskRun, TaskRunPolicy
 from penstock.context import FlowRunContext, TaskRunContext
+from penstock.filesystems import LocalFileSystem
+from penstock.flow_engine import run_flow
+from penstock.results import ResultRecord, ResultStore
+from penstock.serializers import JSONSerializer, Serializer
+from penstock.states import Completed, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OF_A_SERVER = (
     "deployment_id", "deployment_version", "work_pool_id", "work_pool_name", "work_queue_id", "work_queue_name",
@@ -77,3 +89,66 @@ def test_estimated_times_are_those_until_now() -> None:
     assert run.cache_expiration is None
     by_hand = FlowRun()
     assert (by_hand.estimated_run_time, by_hand.estimated_start_time_delta) == (timedelta(0), timedelta(0))
+
+
+def test_a_record_brings_its_parameters() -> None:
+    @flow
+    def body(n: int, m: int = 2) -> tuple[int, int]:
+        return n, m
+
+    @flow
+    async def later(n: int) -> int:
+        return n
+
+    @flow
+    def each(n: int) -> Iterator[int]:
+        yield n
+
+    assert run_flow(body, flow_run=FlowRun(parameters={"n": 1})) == (1, 2)
+    assert run_flow(body, flow_run=FlowRun(parameters={"n": 1}), parameters={"n": 3}) == (3, 2)
+    assert asyncio.run(run_flow(later, flow_run=FlowRun(parameters={"n": "4"}))) == 4
+    assert list(run_flow(each, flow_run=FlowRun(parameters={"n": 5}))) == [5]
+
+
+class Kept(pydantic.BaseModel):
+    """A model of a user's, with fields of the engine's classes."""
+
+    state: State | None = None
+    typed: State[int] | None = None
+    serializer: Serializer | None = None
+    storage: LocalFileSystem | None = None
+    record: ResultRecord | None = None
+    run: FlowRun | None = None
+    store: ResultStore | None = None
+
+
+def test_fields_of_users_models_take_instances_as_they_are(tmp_path: Path) -> None:
+    record = ResultStore().create_result_record(1, "key")
+    given: dict[str, Any] = {
+        "state": Completed(data=1), "typed": Completed(data=2), "serializer": JSONSerializer(),
+        "storage": LocalFileSystem(tmp_path), "record": record, "run": FlowRun(name="run"), "store": ResultStore(),
+    }  # fmt: skip
+    model = Kept(**given)
+    assert all(getattr(model, name) is value for name, value in given.items())
+    assert Kept.model_json_schema()["properties"].keys() == given.keys()
+    for name in given:
+        with pytest.raises(pydantic.ValidationError, match="is wanted, int was given"):
+            Kept(**{name: 3})
+    for name in ("state", "serializer", "storage"):
+        with pytest.raises(pydantic.ValidationError, match="Error: "):
+            Kept(**{name: {"nonsense": 3}})
+
+
+def test_fields_of_users_models_are_made_of_their_forms(tmp_path: Path) -> None:
+    state = Completed(data=[1], message="done", name="Mine")
+    model = Kept(state=state, serializer=JSONSerializer())
+    again = Kept.model_validate_json(model.model_dump_json())
+    assert again.state is not None
+    assert (again.state, again.state.data, again.state.state_details) == (state, [1], state.state_details)
+    assert again.serializer == JSONSerializer() == Kept(serializer={"type": "json"}).serializer  # type: ignore[arg-type]
+    assert Kept(storage={"basepath": str(tmp_path)}).storage == LocalFileSystem(tmp_path)  # type: ignore[arg-type]
+    assert State.model_validate(state) is state
+    assert (
+        State.model_validate(json.loads(state.model_dump_json())) == state == State.model_validate(state.model_dump())
+    )
+    assert set(json.loads(state.model_dump_json(include={"name"}))) == {"name"}

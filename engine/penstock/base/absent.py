@@ -31,6 +31,7 @@ _VARIABLES = "a ConfigMap, the environment, or parameters"
 _ARTIFACTS = "the log, or files in result storage"
 _CONCURRENCY = "`max_workers`, and concurrency groups of the `Flow` resource"
 _INPUTS = "`resume_flow_run(run_input=...)`, or `spec.inputs` of the FlowRun"
+_ASYNC = "anyio, or `gather`, `run_coro_as_sync` and `run_sync_in_worker_thread`"
 _NOTHING = "nothing: there is no such thing here"
 
 # By the module that it is imported from.
@@ -64,11 +65,18 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     },
     "penstock.deployments.flow_runs": {"get_client": _CLUSTER},
     "penstock.context": {"use_profile": _PROFILE},
+    "penstock.utilities.asyncutils": {
+        "add_event_loop_shutdown_callback": _ASYNC, "create_gather_task_group": _ASYNC, "GatherTaskGroup": _ASYNC,
+        "in_async_main_thread": _ASYNC, "in_async_worker_thread": _ASYNC, "LazySemaphore": _ASYNC,
+        "run_async_from_worker_thread": _ASYNC, "run_async_in_new_loop": _ASYNC, "sync": _ASYNC,
+    },
     "penstock.logging.loggers": {"get_worker_logger": "`get_logger`: there are no workers"},
     "penstock.logging.handlers": {
         "APILogHandler": _POD_LOG, "APILogWorker": _POD_LOG, "WorkerAPILogHandler": _POD_LOG,
     },
-    "penstock.logging.configuration": {"load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING},
+    "penstock.logging.configuration": {
+        "load_logging_config": _LOGGING, "DEFAULT_LOGGING_SETTINGS_PATH": _LOGGING, "PROCESS_LOGGING_CONFIG": _LOGGING,
+    },
     "penstock.client.schemas.objects": {
         "Flow": _CLUSTER, "Deployment": _CLUSTER, "DeploymentSchedule": _SCHEDULED, "Log": _POD_LOG, "FlowRunInput": _INPUTS,
         "WorkPool": _CLUSTER, "WorkQueue": _CLUSTER, "Worker": _CLUSTER, "Artifact": _ARTIFACTS, "Variable": _VARIABLES,

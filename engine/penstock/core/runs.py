@@ -11,10 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY
+from penstock.base.subscripted import field_schema
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
-from penstock.core.run_fields import FlowRunFields, TaskRunFields
-from penstock.core.run_times import RunTimes
+from penstock.core.run_fields import FlowRunFields, RunTimes, TaskRunFields
 from penstock.core.state import State
 from penstock.core.state_parts import RunKey, StateType
 
@@ -54,6 +54,8 @@ class Run(RunTimes):
         flow: FlowRun | None
         state: State
         parameters: dict[str, Any] | None
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
-from penstock.base.subscripted import Of, Subscripted
+from penstock.base.subscripted import Of, Subscripted, field_schema
 from penstock.base.texts import repr_of
 from penstock.core.state_parts import (
     CANCELLED,
@@ -25,6 +25,7 @@ from penstock.core.state_parts import (
     SCHEDULED,
     TERMINAL_STATES,
     StateType,
+    id_of,
 )
 from penstock.core.state_result import StateResult
 
@@ -149,6 +150,8 @@ class State(StateResult, Subscripted[Of]):
     __slots__ = (
         "__weakref__", "_details", "_extra", "_id", "_of", "_time", "_traceback", "data", "ended", "message", "name", "type",
     )  # fmt: skip
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     def __init__(
         self,
@@ -351,6 +354,17 @@ class State(StateResult, Subscripted[Of]):
 
             return {name: json_form(value) for name, value in chosen.items()}
         return chosen
+
+    def model_dump_json(self, **options: Any) -> str:
+        """`model_dump` as a text."""
+        from json import dumps
+
+        return dumps(self.model_dump(**{**options, "mode": "json"}))
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> State:
+        """The state that `model_dump` described, or the given one."""
+        return obj if isinstance(obj, State) else cls(**{**obj, "id": id_of(obj.get("id"))})
 
     def __getstate__(self) -> dict[str, Any]:
         if self._of is not None:

@@ -90,6 +90,15 @@ class RunKey:
         return self._id if self._id.__class__ is str else str(self._id)
 
 
+def id_of(given: UUID | str | None) -> UUID | None:
+    """The id that a text may be of."""
+    if given.__class__ is not str:
+        return given  # type: ignore[return-value]
+    from uuid import UUID
+
+    return UUID(given)
+
+
 def at(seconds: float) -> datetime:
     """The point in time so many seconds after the epoch, in UTC."""
     from datetime import UTC, datetime

@@ -49,7 +49,7 @@ def run_flow(
     Args:
         flow: the flow.
         flow_run: a record to use.
-        parameters: values by name; default: the defaults.
+        parameters: values by name; default: those of the record, else the defaults.
         wait_for: upstreams that must be completed first.
         return_type: "result" or "state".
         error_logger: told of what the call raises.
@@ -73,6 +73,10 @@ def run_flow(
         raise
 
 
+def _values(parameters: dict[str, Any] | None, flow_run: Any) -> dict[str, Any]:
+    return parameters or getattr(flow_run, "parameters", None) or {}
+
+
 def run_flow_sync(
     flow: Any, flow_run: Any = None, parameters: dict[str, Any] | None = None, wait_for: Any = None,
     return_type: str = "result", context: dict[str, Any] | None = None,
@@ -83,7 +87,7 @@ def run_flow_sync(
     from penstock.drivers.entry import Failure, conclude, new_flow_run
     from penstock.inside.transfer import hydrated_context
 
-    bound = flow.binder.bind_mapping(parameters or {})
+    bound = flow.binder.bind_mapping(_values(parameters, flow_run))
     with hydrated_context(context):
         run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
         value = conclude(run, live_flow(run), return_type == "state")
@@ -102,7 +106,7 @@ async def run_flow_async(
     from penstock.drivers.entry import Failure, conclude, new_flow_run
     from penstock.inside.transfer import hydrated_context
 
-    bound = flow.binder.bind_mapping(parameters or {})
+    bound = flow.binder.bind_mapping(_values(parameters, flow_run))
     with hydrated_context(context):
         run = new_flow_run(flow, bound, current_run.get(), wait_for, flow_run=flow_run)
         value = conclude(run, await live_flow_async(run), return_type == "state")
@@ -119,7 +123,7 @@ def run_generator_flow_sync(
     from penstock.base.current import current_run
     from penstock.drivers import calls
 
-    bound = flow.binder.bind_mapping(parameters or {})
+    bound = flow.binder.bind_mapping(_values(parameters, flow_run))
     return calls.generate_flow(flow, bound, current_run.get(), return_type == "state", wait_for)
 
 

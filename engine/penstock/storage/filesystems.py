@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from penstock.base.asyncutils import serves_both
 from penstock.base.marks import random_bytes
+from penstock.base.subscripted import field_schema
 from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
@@ -220,6 +221,8 @@ class NullFileSystem:
     """Keeps nothing. As the metadata storage of a result store: headers lie with the payloads."""
 
     keeps_nothing = True
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     @serves_both
     def read_path(self, path: str) -> bytes:

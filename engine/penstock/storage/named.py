@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from penstock.base.asyncutils import serves_both
+from penstock.base.subscripted import field_schema
 
 
 class Named:
     """What can be saved under a name and loaded by it in the same process: there is no server that would keep it."""
 
     _saved: ClassVar[dict[tuple[type, str], Any]] = {}
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     @serves_both
     def save(self, name: str, overwrite: bool = False) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
 from penstock.base.importtools import from_qualified_name, to_qualified_name
-from penstock.base.subscripted import Of, Subscripted
+from penstock.base.subscripted import Of, Subscripted, field_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,8 @@ class Serializer(Subscripted[Of]):
 
     type: str = ""
     _options: ClassVar[dict[str, Any]] = {}
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -82,7 +84,9 @@ class Serializer(Subscripted[Of]):
         forms = {name: value.to_dict() if isinstance(value, Serializer) else value for name, value in options.items()}
         return {"type": self.type, **forms}
 
-    model_dump = to_dict
+    def model_dump(self, **_: Any) -> dict[str, Any]:
+        """`to_dict`, under the name that pydantic has for it."""
+        return self.to_dict()
 
     def model_dump_json(self) -> str:
         """`to_dict` as JSON."""

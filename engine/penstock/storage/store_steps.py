@@ -11,6 +11,7 @@ import copy
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.subscripted import field_schema
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
@@ -55,6 +56,8 @@ class Storing:
     Raises:
         ValueError: a storage cannot be read from and written to.
     """
+
+    __get_pydantic_core_schema__ = classmethod(field_schema)
 
     def __init__(
         self,

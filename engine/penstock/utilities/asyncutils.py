@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from penstock.base.asyncutils import (
     gather,
     in_async_code,
@@ -29,3 +31,9 @@ __all__ = [
     "running_loop",
     "sync_compatible",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from penstock.base.absent import absent_name
+
+    return absent_name("penstock.utilities.asyncutils", name)
