@@ -33,7 +33,9 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # What the operator's first write of a status does not have yet, and what its last one brings.
 LATER = frozenset({"report", "startTime", "completionTime", "duration", "result"})
 LAST = frozenset({"state", "conditions", "startTime", "completionTime", "duration", "result"})
-FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+# The status is owned as a whole, as a FlowRun's is: else the server would keep an owner of each of its fields.
+_ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+FREE = {**_ANYTHING, "properties": {"status": {**_ANYTHING, "x-kubernetes-map-type": "atomic"}}}
 SUBMITTING = {"type": "Pending", "name": "Submitting", "message": "the pod of attempt 1 is being created"}
 
 

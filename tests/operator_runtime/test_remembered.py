@@ -123,7 +123,7 @@ def test_what_happens_during_a_write_is_not_lost() -> None:
         def meanwhile(request: Request) -> None:
             if request.verb == "create" and not wrote:
                 wrote.append(lambda: None)
-                for key in rig.store.apply(FLOWRUNS, api.change("flowruns", "etl", {"spec": {"priority": 3}})):
+                for key in rig.store.apply(FLOWRUNS, api.change("flowruns", "etl", {"spec": {"priority": 3}})) or ():
                     rig.queue.add(key)
 
         api.after = meanwhile

@@ -291,7 +291,7 @@ def test_a_listing_that_fails_by_our_own_fault_is_tried_again(
     left = [OverflowError("date value out of range"), RecursionError()]
     real = Store.apply
 
-    def apply(self: Store, *arguments: Any, **more: Any) -> tuple[Key, ...]:
+    def apply(self: Store, *arguments: Any, **more: Any) -> tuple[Key, ...] | None:
         if left:
             raise left.pop()
         return real(self, *arguments, **more)

@@ -108,7 +108,8 @@ def _name(kind: Kind) -> dict[str, Any]:
     """Return the schema of the name. Its rule stands here and not at the root: there each write, also of a status, would take the object apart."""
     rule = f"self.size() <= {kind.longest_name} && self.matches('{_LABEL}')"
     message = f"metadata.name must be a DNS label of at most {kind.longest_name} characters ({kind.why})"
-    return {"type": "string", "x-kubernetes-validations": [{"rule": rule, "message": message}]}
+    text = f"Name of the {kind.kind}: a DNS label of at most {kind.longest_name} characters."
+    return {"type": "string", "description": text, "x-kubernetes-validations": [{"rule": rule, "message": message}]}
 
 
 def crd(kind: Kind) -> dict[str, Any]:

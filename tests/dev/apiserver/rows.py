@@ -79,7 +79,6 @@ def definition() -> dict[str, Any]:
                 "properties": {
                     "name": {
                         "type": "string",
-                        "maxLength": 20,
                         "x-kubernetes-validations": [{"rule": "!self.startsWith('odd')", "message": "no odd name"}],
                     }
                 },
