@@ -20,8 +20,8 @@ from ray import exceptions
 
 from penstock_ray.worker import Mailbox, execute
 
-MAILBOX_AFTER = 0.5
-"""Seconds after which a call that is still going is worth a mailbox."""
+MAILBOX_AFTER = 0.4
+"""Seconds after which a call that is still going is worth a mailbox, which is a process; many short ones are not."""
 LOOK_SECONDS = 0.2
 TAKE_SECONDS = 5.0
 FORCE_AFTER = 1.0
@@ -58,7 +58,8 @@ class Carrier:
         self._place = (f"penstock-{uuid.uuid4().hex}", str(context.namespace))
         self._functions: dict[Any, Any] = {}
         self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._going: dict[str, tuple[Any, Any, float]] = {}
+        self._going: dict[str, tuple[Any, Any]] = {}
+        self._oldest: tuple[str | None, float] = (None, 0.0)
         self._heard: dict[str, int] = {}
         self._many: dict[Any, str] = {}
         self._patience = MANY_SECONDS
@@ -84,7 +85,7 @@ class Carrier:
         payload = pickle.dumps((key, self._place, call.parts.message()), 5)
         answer, value = function.remote(payload, *call.parts.inputs)
         call.handle = value
-        self._going[key] = (call, answer, time.monotonic())
+        self._going[key] = (call, answer)
         if len(self._going) <= FEW:
             answer._on_completed(lambda told: self._in.put((key, answer, told)))
         else:
@@ -141,7 +142,7 @@ class Carrier:
         if ref is None:
             self._told(key, *told)
             return
-        call, answer, _ = self._going.get(key, (None, None, 0.0))
+        call, answer = self._going.get(key, (None, None))
         if call is None or answer != ref:
             return
         if isinstance(told, BaseException):
@@ -155,7 +156,7 @@ class Carrier:
             self._ended(key, end)
 
     def _told(self, key: str, number: int, batches: list[bytes]) -> None:
-        call = self._going.get(key, (None,))[0]
+        call, _ = self._going.get(key, (None, None))
         if call is None:
             return
         self._heard[key] = number + 1
@@ -196,7 +197,7 @@ class Carrier:
 
     def _cancel(self, keys: list[str]) -> None:
         for key in keys:
-            call, answer, _ = self._going.pop(key, (None, None, 0.0))
+            call, answer = self._going.pop(key, (None, None))
             self._many.pop(answer, None)
             if call is not None:
                 with contextlib.suppress(Exception):  # it is over, or its cluster is
@@ -214,12 +215,19 @@ class Carrier:
         if not self._reading:
             for key in list(self._parked):
                 self._ended(key, self._parked.pop(key))
-        if self._mailbox is None and any(now - since > MAILBOX_AFTER for _, _, since in self._going.values()):
+        if self._mailbox is None and self._is_long(now):
             name, namespace = self._place
             actor = ray.remote(Mailbox).options(name=name, namespace=namespace, num_cpus=0, max_restarts=0)
             self._mailbox = actor.remote()
             self._reading = True
             threading.Thread(target=self._read, name="penstock-ray-mailbox", daemon=True).start()
+
+    def _is_long(self, now: float) -> bool:
+        """Whether a run goes on for long: the oldest call is the same one for a while, and not one after the other."""
+        oldest = next(iter(self._going), None)
+        if oldest != self._oldest[0]:
+            self._oldest = (oldest, now)
+        return oldest is not None and now - self._oldest[1] > MAILBOX_AFTER
 
     def _read(self) -> None:
         while not self._closed.is_set():
