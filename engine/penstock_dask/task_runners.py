@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import multiprocessing
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -160,6 +161,11 @@ class DaskTaskRunner(TaskRunner):
         if self.address:
             self.logger.info("Connecting to the Dask cluster at %s", self.address)
             return {"address": self.address}
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise RuntimeError(
+                "A Dask worker that starts imports the script again, and so called the flow once more: call it below "
+                '`if __name__ == "__main__":`.'
+            )
         made = self.cluster_class
         if isinstance(made, str):
             made = from_qualified_name(made)

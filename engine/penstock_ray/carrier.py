@@ -20,18 +20,17 @@ from ray import exceptions
 
 from penstock_ray.worker import Mailbox, execute
 
-MAILBOX_AFTER = 0.5
-"""Seconds after which a call that is still going is worth a mailbox."""
+MAILBOX_AFTER = 0.4
+"""Seconds after which a call that is still going is worth a mailbox, which is a process; many short ones are not."""
 LOOK_SECONDS = 0.2
 TAKE_SECONDS = 5.0
 FORCE_AFTER = 1.0
 """Seconds that a cancelled body has before its worker is ended."""
-LATE_SECONDS = 2.0
-"""How long an answer waits for what its run told before."""
 FEW = 16
 """Up to how many calls at once Ray calls back for each; of more, many are asked for at a time."""
-MANY_SECONDS = 0.005
-AT_ONCE = 256
+MANY_SECONDS, MANY_SECONDS_AT_MOST = 0.005, 0.05
+"""How long the asking waits for half of those that it asks for; longer while none is done."""
+AT_ONCE = 64
 LOST = (
     exceptions.WorkerCrashedError,
     exceptions.NodeDiedError,
@@ -59,10 +58,13 @@ class Carrier:
         self._place = (f"penstock-{uuid.uuid4().hex}", str(context.namespace))
         self._functions: dict[Any, Any] = {}
         self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._going: dict[str, tuple[Any, Any, float]] = {}
+        self._going: dict[str, tuple[Any, Any]] = {}
+        self._oldest: tuple[str | None, float] = (None, 0.0)
         self._heard: dict[str, int] = {}
         self._many: dict[Any, str] = {}
-        self._parked: dict[str, tuple[Any, float]] = {}
+        self._patience = MANY_SECONDS
+        self._parked: dict[str, Any] = {}
+        self._reading = False
         self._cancelled: dict[Any, float] = {}
         self.lost: set[str] = set()
         self._mailbox: Any = None
@@ -83,7 +85,7 @@ class Carrier:
         payload = pickle.dumps((key, self._place, call.parts.message()), 5)
         answer, value = function.remote(payload, *call.parts.inputs)
         call.handle = value
-        self._going[key] = (call, answer, time.monotonic())
+        self._going[key] = (call, answer)
         if len(self._going) <= FEW:
             answer._on_completed(lambda told: self._in.put((key, answer, told)))
         else:
@@ -96,10 +98,11 @@ class Carrier:
     # -- in
 
     def _take(self) -> None:
-        looked = asked = time.monotonic()
+        looked = time.monotonic()
         while True:
             try:
-                item = self._in.get(timeout=MANY_SECONDS if self._many else LOOK_SECONDS)
+                # While many are asked for, the asking waits.
+                item = self._in.get(block=not self._many, timeout=LOOK_SECONDS)
             except queue.Empty:
                 item = ()
             if item is None:
@@ -109,9 +112,8 @@ class Carrier:
                     self._cancel(item)
                 elif item:
                     self._took(*item)
-                if self._many and time.monotonic() - asked >= MANY_SECONDS:
+                elif self._many:
                     self._ask()
-                    asked = time.monotonic()
                 if time.monotonic() - looked >= LOOK_SECONDS:
                     self._look()
                     looked = time.monotonic()
@@ -121,23 +123,26 @@ class Carrier:
     def _ask(self) -> None:
         """Take what is done of many calls, at once: a callback for each would cost more than the call."""
         asked = list(itertools.islice(self._many, AT_ONCE))
-        done, others = ray.wait(asked, num_returns=len(asked), timeout=0, fetch_local=False)
-        keys = [self._many.pop(answer) for answer in done]
-        if len(asked) == AT_ONCE:  # the next ones first: these may go on for long
+        done, others = ray.wait(asked, num_returns=(len(asked) + 1) // 2, timeout=self._patience, fetch_local=False)
+        keys = [self._many.pop(answer, None) for answer in done]
+        self._patience = MANY_SECONDS if done else min(2 * self._patience, MANY_SECONDS_AT_MOST)
+        if not done:  # the next ones first: these may go on for long
             for answer in others:
                 self._many[answer] = self._many.pop(answer)
+            return
         try:
             answers = ray.get(done)
         except Exception:  # noqa: BLE001  (of one of them: each is asked for itself)
             answers = [_outcome(answer) for answer in done]
         for key, answer, told in zip(keys, done, answers, strict=True):
-            self._took(key, answer, told)
+            if key is not None:
+                self._took(key, answer, told)
 
     def _took(self, key: str, ref: Any, told: Any) -> None:
         if ref is None:
             self._told(key, *told)
             return
-        call, answer, _ = self._going.get(key, (None, None, 0.0))
+        call, answer = self._going.get(key, (None, None))
         if call is None or answer != ref:
             return
         if isinstance(told, BaseException):
@@ -145,30 +150,35 @@ class Carrier:
             self._failed(call, told)
             return
         end = pickle.loads(told)
-        if end[0] > self._heard.get(key, 0):
-            self._parked[key] = (end, time.monotonic())
+        if end[0] > self._heard.get(key, 0) and self._reading:
+            self._parked[key] = end  # the mailbox has what was told before
         else:
             self._ended(key, end)
 
     def _told(self, key: str, number: int, batches: list[bytes]) -> None:
-        call = self._going.get(key, (None,))[0]
+        call, _ = self._going.get(key, (None, None))
         if call is None:
             return
         self._heard[key] = number + 1
         for events in batches:
             call.happened(events)
-        if key in self._parked and self._parked[key][0][0] <= number + 1:
-            self._ended(key, self._parked.pop(key)[0])
+        if key in self._parked and self._parked[key][0] <= number + 1:
+            self._ended(key, self._parked.pop(key))
 
     def _ended(self, key: str, told: Any) -> None:
         call = self._going[key][0]
+        number, left, answer = told
+        known = self._heard.get(key, 0) - number
         self._over(key)
-        for events in told[1]:
-            call.happened(events)
+        for batches in left[max(known, 0) :]:
+            for events in batches:
+                call.happened(events)
         value = call.handle
-        call.ended(told[2], lambda: ray.get(value))
+        call.ended(answer, lambda: _value(value))
 
     def _failed(self, call: Any, exc: BaseException) -> None:
+        with contextlib.suppress(Exception):  # asked for, so that Ray does not call it an error that nobody looked at
+            ray.get(call.handle, timeout=0)
         if isinstance(exc, exceptions.RayTaskError):
             exc = getattr(exc, "cause", None) or exc
         if isinstance(exc, LOST):
@@ -187,7 +197,7 @@ class Carrier:
 
     def _cancel(self, keys: list[str]) -> None:
         for key in keys:
-            call, answer, _ = self._going.pop(key, (None, None, 0.0))
+            call, answer = self._going.pop(key, (None, None))
             self._many.pop(answer, None)
             if call is not None:
                 with contextlib.suppress(Exception):  # it is over, or its cluster is
@@ -202,21 +212,29 @@ class Carrier:
                 if not ray.wait([answer], timeout=0, fetch_local=False)[0]:
                     with contextlib.suppress(Exception):
                         ray.cancel(answer, force=True, recursive=True)
-        for key, (told, since) in list(self._parked.items()):
-            if now - since > LATE_SECONDS:
-                self._parked.pop(key)
-                self._ended(key, told)
-        if self._mailbox is None and any(now - since > MAILBOX_AFTER for _, _, since in self._going.values()):
+        if not self._reading:
+            for key in list(self._parked):
+                self._ended(key, self._parked.pop(key))
+        if self._mailbox is None and self._is_long(now):
             name, namespace = self._place
             actor = ray.remote(Mailbox).options(name=name, namespace=namespace, num_cpus=0, max_restarts=0)
             self._mailbox = actor.remote()
+            self._reading = True
             threading.Thread(target=self._read, name="penstock-ray-mailbox", daemon=True).start()
+
+    def _is_long(self, now: float) -> bool:
+        """Whether a run goes on for long: the oldest call is the same one for a while, and not one after the other."""
+        oldest = next(iter(self._going), None)
+        if oldest != self._oldest[0]:
+            self._oldest = (oldest, now)
+        return oldest is not None and now - self._oldest[1] > MAILBOX_AFTER
 
     def _read(self) -> None:
         while not self._closed.is_set():
             try:
                 items = ray.get(self._mailbox.take.remote(TAKE_SECONDS))
             except Exception as exc:  # noqa: BLE001  (closed meanwhile, or lost: what is told comes with the answers)
+                self._reading = False
                 if not self._closed.is_set():
                     self._log.warning("Lines of running tasks come at their end from now on: %s", exc)
                 return
@@ -237,6 +255,14 @@ class Carrier:
         if self._mailbox is not None:
             with contextlib.suppress(Exception):
                 ray.kill(self._mailbox)
+
+
+def _value(handle: Any) -> Any:
+    """The value of a run, or why it cannot be had."""
+    try:
+        return ray.get(handle)
+    except exceptions.RayTaskError as exc:
+        raise getattr(exc, "cause", None) or exc from None
 
 
 def _outcome(answer: Any) -> Any:

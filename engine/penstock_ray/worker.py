@@ -74,6 +74,9 @@ class RayFar(Far):
         self._mailbox: Any = None
         self._asked = 0.0
         self._waiting: list[bytes] = []
+        self._put: list[tuple[Any, list[bytes]]] = []
+        self._lock = threading.Lock()
+        self._over = False
         self.told = 0
 
     def tell(self, events: bytes) -> None:
@@ -82,6 +85,12 @@ class RayFar(Far):
 
     def look(self) -> None:
         """Tell what waits, once there is a mailbox."""
+        with self._lock:
+            if not self._over:
+                self._look()
+
+    def _look(self) -> None:
+        self._check()
         if not self._waiting:
             return
         if self._mailbox is None and time.monotonic() - self._asked > AGAIN_SECONDS:
@@ -92,12 +101,25 @@ class RayFar(Far):
                 return
         if self._mailbox is not None:
             waiting, self._waiting = self._waiting, []
-            self._mailbox.put.remote((self._key, self.told, waiting))
-            self.told += 1
+            number = self.told + len(self._put)
+            self._put.append((self._mailbox.put.remote((self._key, number, waiting)), waiting))
 
-    def left(self) -> list[bytes]:
-        """What was not told."""
-        return self._waiting
+    def _check(self) -> None:
+        """Forget what the mailbox has: it may begin late, or die."""
+        try:
+            while self._put and ray.wait([self._put[0][0]], timeout=0)[0]:
+                ray.get(self._put[0][0])
+                del self._put[0]
+                self.told += 1
+        except ray.exceptions.RayError:
+            self._name, self._mailbox = "", None
+
+    def left(self) -> list[list[bytes]]:
+        """What the mailbox may not have, in order; nothing is told after this."""
+        with self._lock:
+            self._over = True
+            self._check()
+            return [*(batches for _, batches in self._put), self._waiting]
 
     def where(self) -> str:
         """Process and host."""
@@ -145,4 +167,5 @@ def execute(payload: bytes, *inputs: Any) -> tuple[Any, Any]:
     key, mailbox, message = pickle.loads(payload)
     far = RayFar(key, *mailbox)
     answer, value = perform(message, inputs, far)
-    return pickle.dumps((far.told, far.left(), answer), 5), value
+    left = far.left()
+    return pickle.dumps((far.told, left, answer), 5), value

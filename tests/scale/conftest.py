@@ -57,6 +57,20 @@ def dask_cluster() -> Iterator[Any]:
         yield cluster
 
 
+def started(**arguments: Any) -> Any:
+    """A Ray node here. Ray gives itself half a minute to start, which a busy machine may take."""
+    import ray
+
+    for tries in range(3):
+        try:
+            return ray.init(**arguments)
+        except Exception:
+            ray.shutdown()
+            if tries == 2:
+                raise
+    return None
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
     """A Ray node of two places, in this process's name; runners find that it is there."""
@@ -65,14 +79,13 @@ def ray_cluster() -> Iterator[Any]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    context = ray.init(
+    yield started(
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=150_000_000,
         log_to_driver=False,
         configure_logging=False,
     )
-    yield context
     ray.shutdown()
 
 

@@ -163,7 +163,7 @@ def test_a_cluster_of_a_run(kind: str, server: RealServer, tmp_path: Path, monke
     posted(client, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
     eventually(lambda: client.get(where).status_code == 200)
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
-    quota["spec"] = hard = {"hard": {f"count/{plural}.{group}": "0"}}  # type: ignore[assignment]
+    quota["spec"] = hard = {"hard": {f"count/{plural}.{group}": "0"}}
     quotas = "/api/v1/namespaces/default/resourcequotas"
     posted(client, quotas, quota)
     patched(client, f"{quotas}/none/status", {"status": {**hard, "used": {f"count/{plural}.{group}": "0"}}})

@@ -54,17 +54,21 @@ def test_short_tasks_are_heard_of_behind_many_that_wait(runner: Callable[[], Any
         return x
 
     class Enough(Exception):  # noqa: N818
-        """Leaves the flow."""
+        """Leaves the runner."""
 
-    def body() -> None:
-        with remote_options(num_gpus=1):  # there are none
-            waiting = same.map(range(300))
-        assert same.map(range(30)).result(timeout=30) == list(range(30))
-        assert {each.state.name for each in waiting} == {"Pending"}
-        raise Enough
+    waiting: list[Any] = []
+
+    def left_early() -> None:
+        with runner():
+            with remote_options(num_gpus=1):  # there are none
+                waiting.extend(same.map(range(300)))
+            assert same.map(range(30)).result(timeout=30) == list(range(30))
+            assert {each.state.name for each in waiting} == {"Pending"}
+            raise Enough
 
     with pytest.raises(Enough):
-        flow(body, name="f", task_runner=runner())()
+        left_early()
+    assert {each.state.name for each in waiting} == {"Cancelled"}
 
 
 @pytest.mark.parametrize(
