@@ -64,6 +64,11 @@ OBSERVE = """() => {
   };
   new MutationObserver(note).observe(document.getElementById("runs"), { childList: true, subtree: true, characterData: true });
 }"""
+# What a page is in, for the words of one that does not show what it should.
+STATE = """() => ({
+  hidden: document.hidden, ready: document.readyState, health: document.getElementById("health")?.textContent.trim(),
+  rows: document.querySelectorAll("#runs tr").length, first: document.querySelector("main")?.textContent.trim().slice(0, 200),
+})"""
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint').map((entry) => entry.startTime)[0] ?? null"
 
 
@@ -205,7 +210,8 @@ def _soak(browser: Browser, client: httpx.Client, address: str, server: int, sam
     base = table.url.split("/runs")[0]
     where = f"{base}/runs/{NAMESPACE}/{WRITER}"
     writer.goto(where)
-    table.wait_for_function("() => document.querySelectorAll('#runs tr').length >= 50", timeout=PATIENCE * 1000)
+    _shown(table, "fifty runs in the table", "() => document.querySelectorAll('#runs tr').length >= 50")
+    _shown(writer, "a line of the log", "() => document.querySelectorAll('#log p').length > 1")
     table.evaluate(OBSERVE)
     begun, turn = time.monotonic(), 0
     while (elapsed := time.monotonic() - begun) < seconds:
@@ -228,8 +234,18 @@ def _event(table: Page, client: httpx.Client, number: int, turn: int) -> float:
     """Milliseconds from the change of a status until the table shows it."""
     mark, before = f"mark-{turn}-", time.time()
     _patched(client, number, {"state": {"message": mark}})
-    table.wait_for_function(f"() => window.seen['{mark}'] !== undefined", timeout=PATIENCE * 1000)
+    _shown(table, f"the message of {_name(number)}", f"() => window.seen['{mark}'] !== undefined")
     return float(table.evaluate(f"window.seen['{mark}']")) - before * 1000
+
+
+def _shown(page: Page, what: str, condition: str) -> None:
+    """Wait until a page fulfils a condition; asked by time, for a page that nobody sees draws no frames at which it could be asked."""
+    from playwright.sync_api import TimeoutError as TooLateError
+
+    try:
+        page.wait_for_function(condition, timeout=PATIENCE * 1000, polling=20)
+    except TooLateError:
+        raise SystemExit(f"{what} did not come within {PATIENCE:g} s: {page.evaluate(STATE)}") from None
 
 
 def _lag(writer: Page, client: httpx.Client) -> float:
@@ -248,7 +264,7 @@ def _lag(writer: Page, client: httpx.Client) -> float:
 def _paint(page: Page, where: str) -> float:
     """Milliseconds until a page that is opened anew shows something."""
     page.goto(where)
-    page.wait_for_function(PAINTED, timeout=PATIENCE * 1000)
+    _shown(page, f"the first paint of {where}", PAINTED)
     painted = float(page.evaluate(PAINTED))
     page.close()
     return painted

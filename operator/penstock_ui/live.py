@@ -36,7 +36,13 @@ _BROKEN, _ENDED = b"retry: 1000\n\n", b"retry: 20\n\n"
 
 
 class Page(Protocol):
-    """What a stream shows."""
+    """What a stream shows.
+
+    Attributes:
+        listed: whether it is made of lists: then nothing of it is sent before they are here.
+    """
+
+    listed: bool
 
     @property
     def tick(self) -> float:
@@ -135,7 +141,7 @@ async def stream(request: web.Request, page: Page, changed: asyncio.Event) -> we
                     break
             begun = time.monotonic()
             # What a page shows of another server, or of an earlier token, is not taken away by a list that is on its way.
-            patch = await page.patch(sent) if site.filled else _waiting(request, sent)
+            patch = await page.patch(sent) if site.filled or not page.listed else _waiting(request, sent)
             took = time.monotonic() - begun
             if patch is None:
                 await response.write(b"event: over\ndata: {}\n\n")

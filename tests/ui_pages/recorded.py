@@ -78,6 +78,7 @@ class Recorded(Client):
         events: all Events.
         logs: lines by pod.
         failure: what every request ends with; None: it is answered.
+        unlisted: the list of runs is not answered.
         silent: no request is answered, and none fails: a network that swallows everything.
         asked: paths, in order.
     """
@@ -94,6 +95,7 @@ class Recorded(Client):
         self.logs: dict[str, list[str]] = {}
         self.failure: ApiError | None = None
         self.silent = False
+        self.unlisted = False
         self.asked: list[str] = []
         self._watching: dict[asyncio.Queue[tuple[str, JSON] | ApiError | None], str] = {}
         self._more: dict[str, asyncio.Queue[str]] = {}
@@ -105,6 +107,8 @@ class Recorded(Client):
             await asyncio.sleep(3600)
         query = params or {}
         if path.endswith("/flowruns"):
+            if self.unlisted:
+                raise AWAY
             at, size = int(query.get("continue", "0")), int(query.get("limit", "500"))
             more = {"continue": str(at + size)} if at + size < len(self.runs) else {}
             return {"metadata": {"resourceVersion": str(self._version), **more}, "items": self.runs[at : at + size]}

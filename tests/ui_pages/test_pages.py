@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from penstock_operator.runtime.errors import ApiError
+from penstock_ui import site
 from penstock_ui.access import LocalAccess
 from penstock_ui.server import application
 from penstock_ui.templates import FOLDER
@@ -66,8 +68,14 @@ class Browser:
             answer.close()
 
 
-def ask(client: Recorded, work: Callable[[Browser], Awaitable[None]]) -> None:
-    """Serve pages of recorded objects while a test asks for them."""
+def ask(client: Recorded, work: Callable[[Browser], Awaitable[None]], patience: float = 10) -> None:
+    """Serve pages of recorded objects while a test asks for them.
+
+    Args:
+        client: the API server.
+        work: what the test asks.
+        patience: seconds for which the first page waits for its lists: on a busy machine even recorded ones take a while.
+    """
 
     async def main() -> None:
         access = LocalAccess(client, TOKEN, 80)
@@ -75,7 +83,8 @@ def ask(client: Recorded, work: Callable[[Browser], Awaitable[None]]) -> None:
         async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as opened:
             await work(Browser(opened))
 
-    asyncio.run(main())
+    with patch.object(site, "_FIRST_LIST_SECONDS", patience):
+        asyncio.run(main())
 
 
 def patches(text: str) -> list[dict[str, Any]]:
@@ -293,7 +302,24 @@ def test_a_list_that_is_on_its_way_takes_nothing_away() -> None:
             client.failure = None
             assert "uid-a" in await until(lambda text: '"lists":{"runs"' in text)
 
-    ask(client, work)
+    ask(client, work, 0.1)
+
+
+def test_the_page_of_a_run_does_not_wait_for_lists() -> None:
+    """It is asked for by itself; of the runs that it has started nothing is said until all are known."""
+    client = Recorded(run("a"))
+    client.refused["/flows"] = ""
+    client.unlisted = True
+
+    async def work(browser: Browser) -> None:
+        assert "the engine runs the flow" in await browser.get("/runs/default/a")
+        async with browser.stream("/runs/default/a/live") as until:
+            first = patches(await until(lambda text: '"head"' in text))[-1]["regions"]
+            assert "children" not in first
+            client.unlisted = False
+            await until(lambda text: '"children"' in text)
+
+    ask(client, work, 0.1)
 
 
 def test_a_run_that_is_deleted_while_it_is_shown() -> None:

@@ -54,6 +54,8 @@ async def _live(request: web.Request) -> web.StreamResponse:
 class _View(Reader):
     """The page of one reader; a context manager, which gives back what is shared with others who look."""
 
+    listed = True
+
     def __init__(self, request: web.Request) -> None:
         super().__init__()
         self._request = request

@@ -36,6 +36,8 @@ async def _live(request: web.Request) -> web.StreamResponse:
 class _View:
     """The page of one reader: all Flows, or those whose name has a text."""
 
+    listed = True
+
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._site = site_of(request)

@@ -46,6 +46,8 @@ async def _live(request: web.Request) -> web.StreamResponse:
 class _View:
     """The page of one reader."""
 
+    listed = False
+
     def __init__(self, request: web.Request, watch: OperatorWatch) -> None:
         self._request = request
         self._watch = watch

@@ -58,6 +58,8 @@ def _look(request: web.Request) -> Look:
 class _View:
     """The page of one reader."""
 
+    listed = False
+
     def __init__(self, request: web.Request, look: Look) -> None:
         self._request = request
         self._look = look
@@ -111,7 +113,9 @@ class _View:
 
     def _regions(self, run: Run) -> dict[str, str]:
         values = self.values(run)
-        regions = {name: rendered(self._request, f"run_{name}.html", **values) for name in _REGIONS}
+        filled = site_of(self._request).filled  # else the runs that it has started are not all known yet
+        shown = [name for name in _REGIONS if filled or name != "children"]
+        regions = {name: rendered(self._request, f"run_{name}.html", **values) for name in shown}
         regions["health"] = rendered(self._request, "health.html")
         regions["loghead"] = rendered(self._request, "log_head.html", **values)
         return regions

@@ -55,6 +55,7 @@ async def _live(request: web.Request) -> web.StreamResponse:
 class _View:
     """The page of one reader."""
 
+    listed = False
     tick = 5.0
 
     def __init__(self, request: web.Request, look: Look) -> None:

@@ -83,6 +83,7 @@ class _Found:
 class _View:
     """The table of one reader."""
 
+    listed = True
     tick = 5.0
 
     def __init__(self, request: web.Request) -> None:
