@@ -22,7 +22,7 @@ QUIET = timedelta(seconds=40)
 
 def is_at_rest(status: dict[str, Any]) -> bool:
     """Whether a run needs no operator for some time: it has ended, or waits without a pod."""
-    if status["state"]["type"] != "Scheduled":
+    if status["state"]["name"] != "AwaitingRetry":
         return bool(status.get("completionTime"))
     return read_time(status["scheduledTime"]) - datetime.now(UTC) > QUIET
 
