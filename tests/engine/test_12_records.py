@@ -40,7 +40,10 @@ def record_of(**options: Any) -> Any:
 @pytest.mark.parametrize("field", OF_A_SERVER)
 def test_what_a_server_would_say_is_none_and_no_error(field: str) -> None:
     assert getattr(record_of(name="told"), field) is None
-    assert getattr(FlowRun(**{field: "given"}), field) == "given"
+    by_hand = FlowRun(**{field: "given"})
+    assert getattr(by_hand, field) == "given"
+    setattr(by_hand, field, "set")
+    assert (getattr(by_hand, field), getattr(FlowRun(), field)) == ("set", None)
 
 
 def test_the_id_of_a_flow_is_that_of_its_name() -> None:
