@@ -208,13 +208,12 @@ def test_a_patched_sleep_skips_the_wait_of_async_code(module: Any, monkeypatch: 
 def test_a_patched_sleep_skips_the_wait_of_sync_code(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
-    @kind(retries=2, retry_delay_seconds=50)
     def body() -> None:
         tries.append(1)
         raise ValueError
 
     monkeypatch.setattr(time, "sleep", sleep := Mock())
-    assert body(return_state=True).name == "Failed"
+    assert kind(body, retries=2, retry_delay_seconds=50)(return_state=True).name == "Failed"
     assert (len(tries), sleep.call_args_list) == (3, [call(50)] * 2)
 
 
