@@ -320,7 +320,9 @@ def test_directories_of_a_file_system_that_keeps_nothing(tmp_path: Path) -> None
 def test_a_store_keeps_the_settings_that_held_when_it_was_asked_for() -> None:
     @task
     def body() -> Any:
-        return TaskRunContext.get().result_store
+        context = TaskRunContext.get()
+        assert context is not None
+        return context.result_store
 
     with temporary_settings({"PENSTOCK_RESULTS_DEFAULT_SERIALIZER": "json"}):
         alone, within = body(), in_flow(body)

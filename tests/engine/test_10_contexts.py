@@ -252,7 +252,8 @@ def test_a_runner_given_by_hand_is_started_for_the_hydrated_context() -> None:
     runner = ThreadPoolTaskRunner()
     context = FlowRunContext(flow=flow(lambda: None, name="empty"), flow_run=FlowRun(), task_runner=runner)
     with hydrated_context({"flow_run_context": context.serialize()}):
-        assert FlowRunContext.get().task_runner.submit(submitted, {}).result() == 42
+        inside: Any = FlowRunContext.get()
+        assert inside.task_runner.submit(submitted, {}).result() == 42
         assert submitted.submit().result() == 42
     with pytest.raises(RuntimeError, match="not started"):
         runner.submit(submitted, {})

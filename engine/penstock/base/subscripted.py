@@ -34,7 +34,7 @@ else:
 def field_schema(cls: type, source: Any, handler: Any) -> Any:
     """What pydantic asks the type of a field for: an instance is taken as it is, a mapping makes one.
 
-    Dumped, it is its `model_dump`. Used as `__get_pydantic_core_schema__ = classmethod(field_schema)`.
+    Dumped, it is its `model_dump`.
     """
     from pydantic_core import core_schema
 
@@ -58,3 +58,6 @@ def field_schema(cls: type, source: Any, handler: Any) -> Any:
         core_schema.any_schema(),
         serialization=core_schema.plain_serializer_function_ser_schema(dumped, info_arg=True),
     )
+
+
+AS_FIELD: Any = classmethod(field_schema)  # a class takes it as its `__get_pydantic_core_schema__`

@@ -53,6 +53,9 @@ class _Given:
     def __get__(self, run: Any, owner: type | None = None) -> Any:
         return self if run is None else run.of_record(self.name)
 
+    def __set__(self, run: Any, value: Any) -> None:
+        run._given = {**getattr(run, "_given", _NOTHING), self.name: value}
+
 
 class RunFields:
     """The fields that flow runs and task runs have in common."""

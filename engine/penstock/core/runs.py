@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
 from penstock.core.run_fields import FlowRunFields, RunTimes, TaskRunFields
@@ -55,7 +55,7 @@ class Run(RunTimes):
         state: State
         parameters: dict[str, Any] | None
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(
         self,
@@ -291,7 +291,7 @@ class FlowRun(FlowRunFields, Run):
     def parent_task_run_id(self) -> UUID | None:
         """Id of the tracking task run in the parent."""
         above = self.parent_task_run
-        return above.id if above is not None else self.of_record("parent_task_run_id")  # type: ignore[no-any-return]
+        return above.id if above is not None else self.of_record("parent_task_run_id")
 
     @property
     def hooks(self) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.marks import LAZY, new_id, now
-from penstock.base.subscripted import Of, Subscripted, field_schema
+from penstock.base.subscripted import AS_FIELD, Of, Subscripted
 from penstock.base.texts import repr_of
 from penstock.core.state_parts import (
     CANCELLED,
@@ -151,7 +151,7 @@ class State(StateResult, Subscripted[Of]):
         "__weakref__", "_details", "_extra", "_id", "_of", "_time", "_traceback", "data", "ended", "message", "name", "type",
     )  # fmt: skip
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(
         self,

@@ -61,8 +61,8 @@ def _now(name: str) -> Any:
     run = current_run.get()
     if run is not None and run.flow is not None:
         return _READ[name](run.flow)
-    if name == "id" and run is not None and run.flow_run_id is not None:  # type: ignore[attr-defined]
-        return str(run.flow_run_id)  # type: ignore[attr-defined]  # of a task run that somebody made by hand
+    if name == "id" and run is not None and run.flow_run_id is not None:
+        return str(run.flow_run_id)  # of a task run that somebody made by hand
     if name == "scheduled_start_time":
         from datetime import UTC, datetime
 

@@ -15,7 +15,7 @@ from penstock.base.current import current_run
 from penstock.base.current import current_tags as tags_variable
 from penstock.base.exceptions import MissingContextError
 from penstock.base.fields import own_fields, settle
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 from penstock.core.state_parts import StateType
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class RunContext(ContextModel):
     _definition = ""
     _record = ""
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(self, run: Run | None = None, **values: Any) -> None:
         given = run if run is not None else values.get(self._record)

@@ -102,7 +102,12 @@ def task_run_logger(
     task_run: TaskRun, task: Any = None, flow_run: Any = None, flow: Any = None, **extra: Any
 ) -> PrefectLogAdapter:
     """A logger whose records carry a task run."""
-    members = members_of(task_run) if task_run.definition is not None else {"task_run_id": str(task_run.id)}
+    if task_run.definition is not None:
+        members = members_of(task_run)
+    else:
+        unknown = dict.fromkeys(("task_name", "flow_run_name", "flow_name"), "<unknown>")
+        ids = {"task_run_id": str(task_run.id), "flow_run_id": str(task_run.flow_run_id)}
+        members = {**unknown, **ids, "task_run_name": task_run.name}
     if task is not None:
         members["task_name"] = task.name
     if flow_run is not None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from penstock.base.asyncutils import serves_both
 from penstock.base.marks import random_bytes
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
 
@@ -222,7 +222,7 @@ class NullFileSystem:
 
     keeps_nothing = True
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     @serves_both
     def read_path(self, path: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from penstock.base.asyncutils import serves_both
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 
 
 class Named:
@@ -13,7 +13,7 @@ class Named:
 
     _saved: ClassVar[dict[tuple[type, str], Any]] = {}
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     @serves_both
     def save(self, name: str, overwrite: bool = False) -> str:

@@ -7,7 +7,7 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 from penstock.base.version import __version__
 from penstock.core.state import aware
 from penstock.storage.serializers import PickleSerializer, Serializer, from_dict
@@ -46,7 +46,7 @@ class ResultRecordMetadata:
         "storage_key",
     )
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import MissingResult, SerializationError
-from penstock.base.subscripted import Of, Subscripted, field_schema
+from penstock.base.subscripted import AS_FIELD, Of, Subscripted
 from penstock.base.texts import text_of
 from penstock.core.state_result import RESULT_READ_MAXIMUM_ATTEMPTS, RESULT_READ_RETRY_DELAY
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
@@ -39,7 +39,7 @@ class ResultRecord(Subscripted[Of]):
     __penstock_stored__ = True
     __slots__ = ("_persisted", "_store", "_value", "metadata")
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(self, result: Any, metadata: ResultRecordMetadata, store: Any = None) -> None:
         self._persisted = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.fields import invalid, own_fields, settle
 from penstock.base.importtools import from_qualified_name, to_qualified_name
-from penstock.base.subscripted import Of, Subscripted, field_schema
+from penstock.base.subscripted import AS_FIELD, Of, Subscripted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Serializer(Subscripted[Of]):
     type: str = ""
     _options: ClassVar[dict[str, Any]] = {}
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -11,7 +11,7 @@ import copy
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.subscripted import field_schema
+from penstock.base.subscripted import AS_FIELD
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
@@ -57,7 +57,7 @@ class Storing:
         ValueError: a storage cannot be read from and written to.
     """
 
-    __get_pydantic_core_schema__ = classmethod(field_schema)
+    __get_pydantic_core_schema__ = AS_FIELD
 
     def __init__(
         self,
