@@ -211,7 +211,6 @@ def _prepare(form: dict[str, Any]) -> None:
     sys.path.extend(folder for folder in form["path"] if folder not in sys.path)
     form["settings"] = get_current_settings().copy_with_update(form["settings"])
     form["tags"] = frozenset(form["tags"])
-    form["parents"] = []
 
 
 _process = _Process()
@@ -281,10 +280,12 @@ def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Exe
     from penstock.base.current import current_run, current_tags, current_transaction
     from penstock.drivers.draining import wait_all
     from penstock.drivers.entry import close_runner, new_task_run
+    from penstock.inside.carrying import flow_of
     from penstock.runners.executing import execute_submitted
 
     id_text, name, address, map_index, tags, prints, run_count, due, mode, parameters = told
-    parent = _parent_of(form)
+    # Each has its own: a watch that still looks at a run that is over may interrupt that one's, and nobody else.
+    parent = flow_of(form["flow"]) if "flow" in form else None
     current_run.set(parent)
     current_tags.set(form["tags"])
     around = None
@@ -313,28 +314,8 @@ def _live(form: dict[str, Any], task: Any, told: tuple[Any, ...], executing: Exe
         if parent is not None and parent.runner is not None:  # the body has submitted tasks of its own
             wait_all(parent)
             close_runner(parent)
-        elif parent is not None and _is_as_new(parent):
-            form["parents"].append(parent)
     run.name  # noqa: B018  (made from the address while it is known)
     return state, _bare(around.children) if around is not None else []
-
-
-def _parent_of(form: dict[str, Any]) -> Any:
-    """The flow run that the form stands for: one that an earlier run has not changed, or another."""
-    from penstock.inside.carrying import flow_of
-
-    if "flow" not in form:
-        return None
-    try:
-        return form["parents"].pop()
-    except IndexError:
-        return flow_of(form["flow"])
-
-
-def _is_as_new(parent: Any) -> bool:
-    control = parent.control
-    changed = control.cause or control.active or control.hooks.ran or control.hooks.failed or control.hooks.not_run
-    return not (changed or parent.children or parent.unseen or parent.unstored or parent.kept)
 
 
 def _bare(staged: list[Any]) -> list[Any]:
