@@ -1,6 +1,6 @@
 """A small OpenID Connect provider on loopback: whoever comes is the person that the test has set, without a question.
 
-What a proxy and an API server ask of one: discovery, keys, authorization code, token, refresh. Codes and refresh tokens are good once.
+What a proxy and an API server ask of one: discovery, keys, authorization code, token, refresh. Codes are good once, refresh tokens again and again.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Issuer:
     def _post(self, asked: BaseHTTPRequestHandler, form: dict[str, str]) -> None:
         basic = base64.b64encode(f"{quote(CLIENT)}:{quote(SECRET)}".encode()).decode()
         by_form = (form.get("client_id"), form.get("client_secret")) == (CLIENT, SECRET)
-        claims = self._codes.pop(form.get("code") or form.get("refresh_token") or "", None)
+        claims = self._codes.pop(form.get("code", ""), None) or self._codes.get(form.get("refresh_token", ""))
         if claims is None or not (by_form or asked.headers.get("Authorization") == f"Basic {basic}"):
             _answer(asked, {"error": "invalid_grant"}, 400)
             return
