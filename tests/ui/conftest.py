@@ -8,15 +8,20 @@ kept below build/ui.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.cluster import Cluster, DevCluster, RealCluster, program
+from tests.support.cluster import Cluster, DevCluster, Program, RealCluster, die_with_parent, program
+from tests.support.issuer import CLIENT, Issuer
 from tests.support.realserver import ASSETS_NEW, MISSING, RealServer, assets, other_apiserver
+from tests.support.world import until
 from tests.ui.looking import PICTURES, Open
 from tests.ui.stage import Stage
 
@@ -52,9 +57,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session", params=PLANES)
-def stage(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Stage]:
+def stage(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
     """A control plane with runs of every kind on it, and `penstock ui` before it."""
     cluster: Cluster
+    issuer: Issuer | None = None
     program("kubectl")
     if request.param == "dev":
         cluster = DevCluster()
@@ -62,15 +70,46 @@ def stage(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Stage]:
         folder = assets()
         if folder is None:
             pytest.skip(MISSING)
-        cluster = RealCluster(server=RealServer(folder, apiserver=other_apiserver(ASSETS_NEW)))
+        issuer = Issuer(tmp_path_factory.mktemp("issuer")).start()
+        trusted = (
+            f"--oidc-issuer-url={issuer.url}", f"--oidc-client-id={CLIENT}", f"--oidc-ca-file={issuer.ca}", "--oidc-username-claim=email",
+        )  # fmt: skip
+        cluster = RealCluster(server=RealServer(folder, apiserver=other_apiserver(ASSETS_NEW), arguments=trusted))
     try:
         cluster.start()
-        made = Stage(request.param, cluster)
+        made = Stage(request.param, cluster, issuer=issuer)
         made.begin()
         yield made
         made.end()
     finally:
         cluster.stop()
+        if issuer:
+            issuer.stop()
+
+
+@pytest.fixture
+def served(stage: Stage) -> Iterator[str]:
+    """`python -m penstock_ui`, as the chart starts it: without anything that proves who it is."""
+    assert isinstance(stage.cluster, RealCluster)
+    server, log = stage.cluster.own, stage.cluster.folder / "page.log"
+    command = [
+        sys.executable, "-m", "penstock_ui", "--host", "127.0.0.1", "--port", "0", "--recheck-seconds", "1",
+        "--log-format", "text", "--server", server.url, "--certificate-authority", str(server.ca),
+    ]  # fmt: skip
+    env = {name: value for name, value in os.environ.items() if "KUBE" not in name}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=env, preexec_fn=die_with_parent)
+    page = Program("page", process, log)
+    found: list[str] = []
+
+    def serving() -> bool:
+        assert process.poll() is None, page.tail()
+        found[:] = re.findall(r"serving on port (\d+)", page.tail())
+        return bool(found)
+
+    until("the page is served", serving)
+    yield f"http://localhost:{found[0]}"
+    assert page.end() == 0
 
 
 @pytest.fixture
@@ -110,10 +149,14 @@ def profile(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 @pytest.fixture
 def open_(profile: Callable[..., BrowserContext], stage: Stage) -> Open:
-    """Opens a path of the page in a fresh profile, signed in."""
+    """Opens a path of the page in a fresh profile, signed in; pages of a story with the same options share it."""
+    made: dict[str, BrowserContext] = {}
 
     def open_path(path: str, **options: Any) -> Page:
-        page = profile(**options).new_page()
+        key = repr(sorted(options.items()))
+        if key not in made:
+            made[key] = profile(**options)
+        page = made[key].new_page()
         page.goto(stage.address(path))
         return page
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # What axe checks: WCAG 2.2 A and AA, and its own best practices.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# The rules that a colour scheme can break: the others read the same page.
+OF_COLOURS = ("color-contrast", "link-in-text-block")
 PICTURES = ROOT / "build/ui"
 Open = Callable[..., "Page"]
 
@@ -29,11 +31,17 @@ def row_of(page: Page, name: str) -> Locator:
     return page.locator("#runs tr").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
-def faults(page: Page) -> list[str]:
-    """Return what axe finds wrong with a page, with the place of each."""
+def faults(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds wrong with a page, with the place of each.
+
+    Args:
+        page: that is looked at.
+        rules: those that are asked; none: all of `TAGS`.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]})
+    asked = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": TAGS}
+    found = Axe().run(page, options={"runOnly": asked, "resultTypes": ["violations"]})
     return [
         f"{fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
         for fault in found.response["violations"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.support.cluster import Cluster, Program, Space, die_with_parent
 from tests.support.flows import flow, run
+from tests.support.issuer import Issuer
 from tests.support.world import until
 
 NAMESPACE = "shop"
@@ -125,6 +126,7 @@ SLOW = """
         for number in range(3):
             step(number)
 """
+SHORT = SLOW.replace("1.5", "0.01")
 SPEAKING = """
     from penstock import flow, task
 
@@ -153,6 +155,7 @@ class Stage:
         cluster: the control plane.
         url: of the page, without its token.
         token: of the page.
+        issuer: of tokens that the API server trusts, on the real one.
     """
 
     plane: str
@@ -160,7 +163,9 @@ class Stage:
     url: str = ""
     token: str = ""
     server: Program | None = None
+    issuer: Issuer | None = None
     _numbers: int = field(default=0)
+    _ended: set[str] = field(default_factory=set)
 
     @property
     def space(self) -> Space:
@@ -170,6 +175,13 @@ class Stage:
     def address(self, path: str) -> str:
         """Return a path of the page, with the token that signs in."""
         return f"{self.url}{path}{'&' if '?' in path else '?'}token={self.token}"
+
+    def finished(self, *names: str) -> None:
+        """Wait until runs have ended; those that have, are asked about no more."""
+        for name in names:
+            if name not in self._ended:
+                self.space.finish(name, 90)
+                self._ended.add(name)
 
     def name(self, base: str) -> str:
         """Return a name that nothing has yet."""

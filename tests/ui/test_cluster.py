@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cluster import Program, RealCluster, die_with_parent
-from tests.support.world import until
 from tests.ui.looking import expect, faults
 from tests.ui.stage import NAMESPACE, Stage
 
@@ -20,31 +14,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.parametrize("stage", ["real"], indirect=True)
-
-
-@pytest.fixture
-def served(stage: Stage) -> Iterator[str]:
-    """`python -m penstock_ui`, without anything that proves who it is."""
-    assert isinstance(stage.cluster, RealCluster)
-    server, log = stage.cluster.own, stage.cluster.folder / "page.log"
-    command = [
-        sys.executable, "-m", "penstock_ui", "--host", "127.0.0.1", "--port", "0", "--recheck-seconds", "1",
-        "--log-format", "text", "--server", server.url, "--certificate-authority", str(server.ca),
-    ]  # fmt: skip
-    env = {name: value for name, value in os.environ.items() if "KUBE" not in name}
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=env, preexec_fn=die_with_parent)
-    program = Program("page", process, log)
-    found: list[str] = []
-
-    def serving() -> bool:
-        assert process.poll() is None, program.tail()
-        found[:] = re.findall(r"serving on port (\d+)", program.tail())
-        return bool(found)
-
-    until("the page is served", serving)
-    yield f"http://localhost:{found[0]}"
-    assert program.end() == 0
 
 
 def test_signing_in_and_being_sent_away(

@@ -15,7 +15,7 @@ READABLE = (MARKUP, ATTRIBUTE, TEMPLATE, CLOSING)
 
 def test_on_the_page_of_the_run(stage: Stage, open_: Open) -> None:
     """As it is loaded, and as the stream sends it again."""
-    stage.space.finish("hostile", 90)
+    stage.finished("hostile")
     page = open_(f"/runs/{NAMESPACE}/hostile")
     expect(page.get_by_role("heading", level=1)).to_contain_text(MARKUP)
     for text in READABLE:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from tests.ui.looking import Open, expect, faults, tab_to, too_wide
+from tests.ui.looking import OF_COLOURS, Open, expect, faults, tab_to, too_wide
 from tests.ui.stage import NAMESPACE, Stage
 
 if TYPE_CHECKING:
@@ -30,45 +30,34 @@ PAGES = {
     "groups": "/groups",
     "operator": "/operator",
 }
-TELEPHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 2}
-ENLARGED: dict[str, Any] = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
-NARROW: dict[str, Any] = {"viewport": {"width": 320, "height": 640}}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# 200 % zoom, a telephone, 400 % zoom: what a window then has, in pixels of the stylesheet.
+SIZES = {"zoom": (640, 450), "telephone": (390, 844), "narrow": (320, 640)}
 
 
 def settled(stage: Stage) -> None:
     """Wait until the runs that end have ended."""
-    for name in ("orders-2026-11-30", "failing", "twice", "hostile"):
-        stage.space.finish(name, 90)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(stage: Stage, open_: Open, scheme: str, picture: Callable[[Page, str], None]) -> None:
-    """On no page, in both schemes: WCAG 2.2 A and AA, and axe's best practices. And a picture of each."""
-    settled(stage)
-    found = []
-    for name, path in PAGES.items():
-        page = open_(path, color_scheme=scheme)
-        expect(page.locator("#health")).to_contain_text("live")
-        picture(page, f"{name}-{scheme}")
-        found += [f"{name}: {fault}" for fault in faults(page)]
-        page.close()
-    assert not found, "\n".join(found)
+    stage.finished("orders-2026-11-30", "failing", "twice", "hostile")
 
 
 @pytest.mark.parametrize("name", list(PAGES))
-def test_nothing_is_cut_off(stage: Stage, open_: Open, name: str, picture: Callable[[Page, str], None]) -> None:
-    """At 200 % zoom, on a telephone, and at 320 pixels (400 %) the page scrolls down and never sideways."""
+def test_how_it_looks(stage: Stage, open_: Open, name: str, picture: Callable[[Page, str], None]) -> None:
+    """Axe finds nothing in either scheme (WCAG 2.2 A and AA, and its best practices), and no size makes the page scroll sideways."""
     settled(stage)
-    wide = {}
-    for size, options in (("zoom", ENLARGED), ("telephone", TELEPHONE), ("narrow", NARROW)):
-        page = open_(PAGES[name], **options)
-        expect(page.locator("#health")).to_contain_text("live")
-        if over := too_wide(page):
-            wide[size] = over
-        if size == "telephone":
-            picture(page, f"{name}-telephone")
-        page.close()
-    assert wide == {}
+    page = open_(PAGES[name])
+    expect(page.locator("#health")).to_contain_text("live")
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {fault}" for fault in faults(page, *(OF_COLOURS if scheme == "dark" else ()))]
+        picture(page, f"{name}-{scheme}")
+    page.emulate_media(color_scheme="light")
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{size}: {element}" for element in too_wide(page)]
+        if size == "telephone" or (size, name) == ("zoom", "failed"):
+            picture(page, f"{name}-{size}")
+    assert not found, "\n".join(found)
 
 
 def test_by_keyboard_alone(stage: Stage, open_: Open) -> None:

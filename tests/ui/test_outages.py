@@ -21,7 +21,7 @@ def test_a_run_is_deleted_while_it_is_shown(stage: Stage, open_: Open) -> None:
 
 def test_the_api_server_is_lost_and_comes_back(stage: Stage, open_: Open) -> None:
     """Both pages say since when they are blind, stay readable, load all the same, and go on by themselves."""
-    stage.space.finish("failing", 60)
+    stage.finished("failing")
     runs, one = open_("/runs"), open_(f"/runs/{NAMESPACE}/failing")
     for page in (runs, one):
         expect(page.locator("#health")).to_contain_text("live")

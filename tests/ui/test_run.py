@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.support.cluster import ROOT
 from tests.support.flows import run
 from tests.ui.looking import PICTURES, Open, expect
-from tests.ui.stage import NAMESPACE, SLOW, Stage
+from tests.ui.stage import NAMESPACE, SHORT, SLOW, Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -29,7 +29,7 @@ def in_state(page: Page, state: str) -> Locator:
 
 def test_why_it_failed(stage: Stage, open_: Open) -> None:
     """The exception, the traceback down to the user's line, the place of it, and the next step to copy."""
-    stage.space.finish("failing", 60)
+    stage.finished("failing")
     page = open_(f"/runs/{NAMESPACE}/failing")
     main = page.locator("main")
     expect(main).to_contain_text("ValueError")
@@ -41,7 +41,7 @@ def test_why_it_failed(stage: Stage, open_: Open) -> None:
 
 def test_the_chart_of_task_runs(stage: Stage, open_: Open, picture: Callable[[Page, str], None]) -> None:
     """Each task run is a row with its time: a subflow, what it holds, a try that failed, a cached result."""
-    stage.space.finish("orders-2026-11-30", 60)
+    stage.finished("orders-2026-11-30")
     page = open_(f"/runs/{NAMESPACE}/orders-2026-11-30")
     for name, count in {"settings": 2, "fetch": 4, "clean": 4, "write": 1}.items():
         expect(named(page, name)).to_have_count(count)
@@ -83,6 +83,23 @@ def test_a_log_while_it_is_written(stage: Stage, open_: Open) -> None:
     assert all("line 3" in text for text in page.locator("#log p").all_inner_texts())
 
 
+def test_what_one_reads_in_a_log_stays(stage: Stage, open_: Open) -> None:
+    """The oldest lines make room for new ones; not while somebody has scrolled up to read them."""
+    stage.space.wait_type("talking", "Running", seconds=60)
+    page = open_(f"/runs/{NAMESPACE}/talking")
+    log = page.locator("#log")
+    page.wait_for_function("() => document.querySelectorAll('#log p').length > 8")
+    most = log.evaluate(
+        "log => { log.style.maxHeight = '4rem'; log.scrollTop = 0; return log.dataset.most = log.childElementCount; }"
+    )
+    first = log.locator("p").first.inner_text()
+    page.wait_for_function(f"() => document.querySelectorAll('#log p').length > {most} + 5")
+    assert log.locator("p").first.inner_text() == first
+    log.evaluate("log => { log.scrollTop = log.scrollHeight; }")
+    expect(log.locator("p")).to_have_count(int(most))
+    assert log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") < 40
+
+
 def last_line(page: Page) -> int:
     """The number of the last line of the run that counts."""
     line = page.locator("#log p", has_text=re.compile(r"line \d+")).last
@@ -91,7 +108,7 @@ def last_line(page: Page) -> int:
 
 def test_the_log_of_an_earlier_attempt(stage: Stage, open_: Open) -> None:
     """Both are there, each as what it is."""
-    stage.space.finish("twice", 90)
+    stage.finished("twice")
     page = open_(f"/runs/{NAMESPACE}/twice")
     expect(page.locator("#log")).to_contain_text("this is attempt 2")
     expect(page.locator("#attempts")).to_contain_text("the first one fails")
@@ -104,7 +121,7 @@ def test_the_log_of_an_earlier_attempt(stage: Stage, open_: Open) -> None:
 def test_a_run_whose_pod_is_gone(stage: Stage, open_: Open) -> None:
     """Its table of task runs is still there, from the report of its end; its log is said to be gone."""
     name = stage.name("podless")
-    stage.space.apply(run(name, SLOW))
+    stage.space.apply(run(name, SHORT))
     stage.space.finish(name, 60)
     stage.space.kubectl("delete", "pod", "-l", f"penstock.dev/flow-run={name}", "--wait=true")
     page = open_(f"/runs/{NAMESPACE}/{name}")
@@ -126,7 +143,7 @@ def test_what_to_do_is_shown_as_commands(stage: Stage, open_: Open) -> None:
 
 def test_the_picture_of_the_documents(stage: Stage, open_: Open) -> None:
     """README and docs/ui.md show a run as it looks here. PENSTOCK_PICTURES=1 puts the new picture into their place."""
-    stage.space.finish("orders-2026-11-30", 60)
+    stage.finished("orders-2026-11-30")
     page = open_(f"/runs/{NAMESPACE}/orders-2026-11-30", viewport={"width": 1200, "height": 1130})
     expect(page.locator("#health")).to_contain_text("live")
     expect(page.locator("#history")).to_contain_text("ended: Completed")

@@ -32,8 +32,8 @@ def test_a_run_appears_and_ends_while_one_looks(stage: Stage, open_: Open) -> No
 
 def test_filters(stage: Stage, open_: Open) -> None:
     """By hand: each changes the address, and the address alone shows the same to somebody else."""
-    stage.space.finish("orders-2026-11-30", 60)
-    stage.space.finish("failing", 60)
+    stage.finished("orders-2026-11-30")
+    stage.finished("failing")
     page = open_("/runs")
     page.get_by_label("Text", exact=True).fill("orders")
     page.keyboard.press("Enter")
