@@ -139,6 +139,20 @@ def test_a_sync_flow_with_exact_parameters_loads_neither_pydantic_nor_asyncio() 
     assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]
 
 
+def test_a_failure_is_told_where_nothing_can_be_loaded() -> None:
+    # No descriptor is left to open a module by, as after a leak of files or sockets.
+    code = (
+        "import os, resource, sys\nfrom penstock import flow, task\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\nleaked = []\n"
+        "@task(retries=1)\ndef leak():\n    while True: leaked.append(os.open(os.devnull, os.O_RDONLY))\n"
+        "@flow\ndef f(): leak()\nstate = f(return_state=True)\nprint(state.type.value)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "FAILED\n", done.stderr
+    assert "line 7, in leak\nOSError: [Errno 24]" in done.stderr
+    assert "Retry 1/1 will start" in done.stderr
+
+
 @pytest.mark.parametrize(
     "module", [m for m in OURS if m not in ("penstock.input", "penstock.input.run_input", "penstock.testing.utilities")]
 )
