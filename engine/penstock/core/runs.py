@@ -378,7 +378,7 @@ class TaskRun(TaskRunFields, Run):
 
         Under `wait_for` those that it waited for, under `__parents__` the task run that called it.
         """
-        from penstock.core.inputs import as_task_inputs
+        from penstock.core.task_inputs import as_task_inputs
 
         sources = getattr(self, "sources", {})
         if self.parameters or self.definition is None:
