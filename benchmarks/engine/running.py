@@ -1,4 +1,4 @@
-"""Run rows in fresh processes, both libraries in turn; medians.
+"""Run rows in fresh processes, all sides in turn: this build, builds of other revisions, Prefect.
 
 Neighbours: `table` names the rows; `rows/_lib.py` is what their scripts share.
 """
@@ -11,18 +11,20 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .table import Row
 
-SCRIPTS = Path(__file__).parent / "rows"
+HERE = Path(__file__).parents[2]
 SERVER_PORT = 14200
 
 
@@ -30,8 +32,39 @@ class RowError(Exception):
     """A scenario did not come to its end."""
 
 
-def once(row: Row, library: str, python: str) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of those that are compared.
+
+    Attributes:
+        name: in the table.
+        python: the interpreter that it is run by.
+        library: whose rows are run.
+        folder: a checkout of this repository, whose engine and whose scripts are run; those of a library are here.
+    """
+
+    name: str
+    python: str = sys.executable
+    library: str = "penstock"
+    folder: Path = HERE
+
+
+OURS = Side("penstock")
+
+
+def sides_of(prefect: str | None, besides: Sequence[str] = ()) -> list[Side]:
+    """This build, other builds by the folders of their checkouts, and Prefect by the interpreter of its environment."""
+    others = [Side(Path(folder).name, folder=Path(folder).resolve()) for folder in besides]
+    return [OURS, *others, *([Side("prefect", prefect, "prefect")] if prefect else [])]
+
+
+def once(row: Row, side: Side, bytecode: str) -> dict[str, float]:
     """Run the row in a fresh process.
+
+    Args:
+        row: what to run.
+        side: whose.
+        bytecode: folder for it: what is installed has its own, and the first run makes that of the others.
 
     Returns:
         Its figures, with wall time and CPU time of the process.
@@ -39,8 +72,11 @@ def once(row: Row, library: str, python: str) -> dict[str, float]:
     Raises:
         RowError: the process ended with an error.
     """
-    env = {name: value for name, value in {**os.environ, **row.env, "LIB": library}.items() if value is not None}
-    command = [python, str(SCRIPTS / f"{row.script}.py")]
+    wanted = {**os.environ, **row.env, "LIB": side.library, "PYTHONPYCACHEPREFIX": bytecode}
+    if side.library == "penstock":
+        wanted["PYTHONPATH"] = str(side.folder / "engine")
+    env = {name: value for name, value in wanted.items() if value is not None and name != "PYTHONDONTWRITEBYTECODE"}
+    command = [side.python, str(side.folder / "benchmarks/engine/rows" / f"{row.script}.py")]
     began = time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
@@ -59,7 +95,7 @@ def once(row: Row, library: str, python: str) -> dict[str, float]:
     if row.script == "sigterm":
         return {"sigterm_ms": seconds * 1e3}
     if process.returncode:
-        raise RowError(f"{row.name} with {library}: exit code {process.returncode} ({' '.join(command)})")
+        raise RowError(f"{row.name} with {side.name}: exit code {process.returncode} ({' '.join(command)})")
     figures["wall_ms"] = seconds * 1e3
     figures["cpu_ms"] = (usage.ru_utime + usage.ru_stime) * 1e3
     return figures
@@ -67,7 +103,16 @@ def once(row: Row, library: str, python: str) -> dict[str, float]:
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:
     """The median of each figure."""
-    return {name: statistics.median(run[name] for run in runs if name in run) for name in runs[0]} if runs else {}
+    return _of_each(runs, statistics.median)
+
+
+def least(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The least of each figure: what a busy machine disturbs last."""
+    return _of_each(runs, min)
+
+
+def _of_each(runs: list[dict[str, float]], statistic: Callable[[Iterator[float]], float]) -> dict[str, float]:
+    return {name: statistic(run[name] for run in runs if name in run) for name in runs[0]} if runs else {}
 
 
 def beyond(figures: dict[str, float], bare: dict[str, float] | None) -> dict[str, float]:
@@ -80,24 +125,23 @@ def beyond(figures: dict[str, float], bare: dict[str, float] | None) -> dict[str
     return {**figures, **more}
 
 
-def measure(row: Row, runs: int, prefect: str | None) -> dict[str, dict[str, float]]:
-    """Both libraries on one row, interleaved, after one warm-up each.
+def measure(row: Row, runs: int, sides: Sequence[Side]) -> dict[str, list[dict[str, float]]]:
+    """All sides on one row, interleaved, after one warm-up each; the figures of every run, by the names of the sides.
 
     Args:
         row: what to run.
         runs: how often, at most.
-        prefect: the interpreter of Prefect's environment; None: ours alone.
+        sides: who; Prefect is left out of rows that are ours only.
     """
-    sides = {"penstock": sys.executable}
-    if prefect and not row.ours_only:
-        sides["prefect"] = prefect
-    seen: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
-    for number in range(min(runs, row.runs) + 1):
-        for side, python in sides.items():
-            figures = once(row, side, python)
-            if number:
-                seen[side].append(figures)
-    return {side: medians(found) for side, found in seen.items()}
+    chosen = [side for side in sides if side.library == "penstock" or not row.ours_only]
+    seen: dict[str, list[dict[str, float]]] = {side.name: [] for side in chosen}
+    with tempfile.TemporaryDirectory() as bytecode:
+        for number in range(min(runs, row.runs) + 1):
+            for side in chosen:
+                figures = once(row, side, bytecode)
+                if number:
+                    seen[side.name].append(figures)
+    return seen
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from penstock import flow, runtime, task
-from penstock.core.address import parse, quote_name
+from penstock.core.address import quote_name
+from penstock.core.address_patterns import parse
 from penstock.exceptions import InvalidTransition, ParameterBindError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine, load_flow_run, run_flow
 from penstock.states import (

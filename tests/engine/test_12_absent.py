@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock import Flow, Task, flow, task
-from penstock.base.absent import ABSENT_METHODS
+from penstock.base.absent_methods import ABSENT_METHODS
 
 ON_CLASSES = [(Flow, name) for name in ABSENT_METHODS["Flow"]] + [(Task, name) for name in ABSENT_METHODS["Task"]]
 

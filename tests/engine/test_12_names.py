@@ -12,7 +12,8 @@ import pytest
 
 import penstock
 from penstock import flow, task
-from penstock.base.absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
+from penstock.base.absent import ABSENT_MODULES, ABSENT_NAMES
+from penstock.base.absent_methods import ABSENT_METHODS
 from penstock.base.public_names import OURS, names_table
 
 NAMES = [(module, name) for module, names in OURS.items() for name in names]
@@ -119,7 +120,17 @@ HEAVY = (
     "logging",
     "concurrent.futures",
     "multiprocessing",
+    "dataclasses",
 )
+# What some flows need is loaded by the first of them; what a failure needs is there before it.
+OF_SOME_FLOWS = {
+    f"penstock.{name}"
+    for name in (
+        "base.absent", "base.both_forms", "base.loops", "core.address_patterns", "core.away", "core.given", "core.reuse",
+        "core.task_inputs", "definitions.changing", "definitions.other_binding", "definitions.task_options",
+        "definitions.to_flow", "drivers.aio", "interruption.deadline", "storage.plan",
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -135,8 +146,27 @@ def test_definitions_load_nothing_heavy(statement: str) -> None:
 
 
 def test_a_sync_flow_with_exact_parameters_loads_neither_pydantic_nor_asyncio() -> None:
-    loaded = loaded_after("from penstock import flow\n@flow\ndef f(n: int): return n\nf(1)")
-    assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio") if name in loaded]
+    loaded = loaded_after(
+        "from penstock import flow, task\n@task\ndef t(): return 1\n@flow\ndef f(n: int): return t()\nf(1)"
+    )
+    assert not [name for name in ("pydantic", "httpx", "asyncio", "anyio", "dataclasses") if name in loaded]
+    assert loaded.isdisjoint(OF_SOME_FLOWS)
+    for module in OF_SOME_FLOWS:
+        importlib.import_module(module)  # there are such modules
+
+
+def test_a_failure_is_told_where_nothing_can_be_loaded() -> None:
+    # No descriptor is left to open a module by, as after a leak of files or sockets.
+    code = (
+        "import os, resource, sys\nfrom penstock import flow, task\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\nleaked = []\n"
+        "@task(retries=1)\ndef leak():\n    while True: leaked.append(os.open(os.devnull, os.O_RDONLY))\n"
+        "@flow\ndef f(): leak()\nstate = f(return_state=True)\nprint(state.type.value)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "FAILED\n", done.stderr
+    assert "line 7, in leak\nOSError: [Errno 24]" in done.stderr
+    assert "Retry 1/1 will start" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: etl.to_flow(cron="* * * * *"), TypeError, r"no option 'cron'; say schedules=\[Cron"),
     (lambda: etl.to_flow(paused=True), TypeError, "say suspend=True"),
     (lambda: etl.to_flow(nonsense=1), TypeError, "no option 'nonsense'"),
-    (lambda: etl.to_flow(5), TypeError, "name of a Flow is text"),
+    (lambda: etl.to_flow(5), TypeError, "name of a Flow is text"),  # type: ignore[arg-type]
     (lambda: etl.to_flow(schedules=["* * * * *"]), TypeError, "schedules are Cron"),
     (lambda: etl.to_flow(env={"A": 1}), TypeError, "the value of A is text"),
     (lambda: etl.serve(), NotImplementedError, "`to_flow`.*`penstock build FILE.py:flow`"),

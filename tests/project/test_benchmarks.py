@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.__main__ import main, parts
+from benchmarks.engine.running import HERE, least, measure, medians, sides_of
+from benchmarks.engine.table import rows
 from benchmarks.measure import Figure, percentile
 from benchmarks.operator import ROWS
 from benchmarks.operator.against import against
@@ -182,3 +185,21 @@ def test_another_build_must_be_named(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("AGAINST", "/nowhere")
     assert against() == []
     assert "set AGAINST to a checkout of another build (now: /nowhere)" in capsys.readouterr().err
+
+
+def test_a_row_is_run_by_each_build_in_turn(tmp_path: Path) -> None:
+    scripts = tmp_path / "older" / "benchmarks" / "engine" / "rows"
+    scripts.mkdir(parents=True)
+    (scripts / "python_pass.py").write_text(
+        "import os\nprint('{\"of_older\": 1, \"path\": %d}' % len(os.environ['PYTHONPATH']))\n"
+    )
+    sides = sides_of(None, [str(tmp_path / "older")])
+    assert [(side.name, side.library, side.folder) for side in sides] == [
+        ("penstock", "penstock", HERE), ("older", "penstock", tmp_path / "older"),
+    ]  # fmt: skip
+    seen = measure(rows()[0], 1, sides)
+    assert "of_older" not in seen["penstock"][0]
+    assert seen["older"][0]["path"] == len(str(tmp_path / "older" / "engine"))
+    assert [side.name for side in sides_of("python", [])] == ["penstock", "prefect"]
+    runs = [{"ms": 3.0, "kb": 7.0}, {"ms": 1.0}, {"ms": 2.0}]
+    assert (medians(runs), least(runs)) == ({"ms": 2.0, "kb": 7.0}, {"ms": 1.0, "kb": 7.0})

@@ -7,16 +7,11 @@ their `__getattr__`, the package's finder for modules; `public_names` uses the t
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from penstock.base.absent_methods import FLOW, SUBMIT, WHAT_HAPPENED
 
-_FLOW = "`penstock build FILE.py:flow`, which writes a `Flow` resource, and `kubectl apply`"
-_TO_FLOW = "`to_flow`, which says the same of a `Flow` resource, and `penstock build FILE.py:flow`"
-_SUBMIT = "`.submit`, or a FlowRun of its own"
 _CLUSTER = "`penstock.flow_runs`, or the cluster's own API by kubectl or any Kubernetes client"
-_WHAT_HAPPENED = "an observer (`penstock.observers`), or the lines of state changes in the log"
 _NO_ASSETS = "results: assets do not exist here"
 _POD = "the pod template of the resource"
 _PROFILE = "environment variables `PENSTOCK_...`"
@@ -37,10 +32,10 @@ _NOTHING = "nothing: there is no such thing here"
 # By the module that it is imported from.
 ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock": {
-        "serve": _FLOW, "aserve": _FLOW, "deploy": _FLOW, "get_client": _CLUSTER, "get_cloud_client": _CLUSTER,
+        "serve": FLOW, "aserve": FLOW, "deploy": FLOW, "get_client": _CLUSTER, "get_cloud_client": _CLUSTER,
     },
     "penstock.flows": {
-        "serve": _FLOW, "aserve": _FLOW, "bind_flow_to_infrastructure": _POD, "InfrastructureBoundFlow": _POD,
+        "serve": FLOW, "aserve": FLOW, "bind_flow_to_infrastructure": _POD, "InfrastructureBoundFlow": _POD,
         "load_flow_arguments_from_entrypoint": "`load_flow_from_entrypoint`",
         "load_flow_from_flow_run": "`load_flow_from_entrypoint`", "load_placeholder_flow": "`load_flow_from_entrypoint`",
     },
@@ -56,12 +51,12 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
         "BlockMissingCapabilities": _BLOCKS,
     },
     "penstock.tasks": {"MaterializingTask": _NO_ASSETS},
-    "penstock.futures": {"PrefectDistributedFuture": _SUBMIT, "PrefectFlowRunFuture": _SUBMIT},
-    "penstock.task_runners": {"PrefectTaskRunner": _SUBMIT},
+    "penstock.futures": {"PrefectDistributedFuture": SUBMIT, "PrefectFlowRunFuture": SUBMIT},
+    "penstock.task_runners": {"PrefectTaskRunner": SUBMIT},
     "penstock.schedules": {"RRule": "`Cron`, or several of them in `schedules`: together they say most of what an RRule says"},
     "penstock.deployments": {
-        "deploy": _FLOW, "initialize_project": _FLOW, "base": _FLOW, "steps": _IMAGE, "runner": _FLOW, "schedules": _SCHEDULED,
-        "DeploymentImage": _IMAGE, "RunnerDeployment": _FLOW, "EntrypointType": _FLOW,
+        "deploy": FLOW, "initialize_project": FLOW, "base": FLOW, "steps": _IMAGE, "runner": FLOW, "schedules": _SCHEDULED,
+        "DeploymentImage": _IMAGE, "RunnerDeployment": FLOW, "EntrypointType": FLOW,
     },
     "penstock.deployments.flow_runs": {"get_client": _CLUSTER},
     "penstock.context": {"use_profile": _PROFILE},
@@ -87,25 +82,16 @@ ABSENT_NAMES: dict[str, dict[str, str]] = {
     "penstock.client": {"get_client": _CLUSTER, "get_cloud_client": _CLUSTER},
 }  # fmt: skip
 
-ABSENT_METHODS: dict[str, dict[str, str]] = {
-    "Flow": {
-        "serve": _TO_FLOW, "deploy": _TO_FLOW, "adeploy": _TO_FLOW, "to_deployment": _TO_FLOW, "ato_deployment": _TO_FLOW,
-        "from_source": _FLOW, "afrom_source": _FLOW, "visualize": _WHAT_HAPPENED, "avisualize": _WHAT_HAPPENED,
-        "generate_mermaid_graph": _WHAT_HAPPENED,
-    },
-    "Task": {"delay": _SUBMIT, "apply_async": _SUBMIT, "serve": _SUBMIT, "aserve": _SUBMIT},
-}  # fmt: skip
-
 # By the module; what lies below one of these is refused with it.
 ABSENT_MODULES: dict[str, str] = {
-    "deployments.base": _FLOW,
-    "deployments.runner": _FLOW,
+    "deployments.base": FLOW,
+    "deployments.runner": FLOW,
     "deployments.schedules": _SCHEDULED,
     "deployments.steps": _IMAGE,
-    "runner": _FLOW,
-    "workers": _FLOW,
-    "agent": _FLOW,
-    "bundles": _FLOW,
+    "runner": FLOW,
+    "workers": FLOW,
+    "agent": FLOW,
+    "bundles": FLOW,
     "infrastructure": _POD,
     "docker": _IMAGE,
     "client.orchestration": _CLUSTER,
@@ -120,7 +106,7 @@ ABSENT_MODULES: dict[str, str] = {
     "client.schemas.responses": _CLUSTER,
     "client.schemas.schedules": _SCHEDULED,
     "client.schemas.sorting": "`kubectl get --sort-by`",
-    "task_worker": _SUBMIT,
+    "task_worker": SUBMIT,
     "task_runs": "`future.wait()`, or an observer (`penstock.observers`)",
     "engine": "`penstock.flow_engine`; in a pod `python -m penstock.pod`",
     "variables": _VARIABLES,
@@ -161,7 +147,7 @@ ABSENT_MODULES: dict[str, str] = {
     "utilities.slugify": "the package `python-slugify`",
     "utilities.templating": "`str.format`, or `string.Template`",
     "utilities.urls": "`kubectl get flowrun`: runs are resources of the cluster, without a URL of their own",
-    "utilities.visualization": _WHAT_HAPPENED,
+    "utilities.visualization": WHAT_HAPPENED,
     "profiles": _PROFILE,
     "telemetry": _NOTHING,
     "analytics": _NOTHING,
@@ -182,37 +168,6 @@ def absent_name(module: str, name: str) -> NoReturn:
     if instead is not None:
         raise ImportError(f"{module}.{name} does not exist here; use {instead}.", name=name)
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
-
-
-class AbsentMethod:
-    """A method that refuses to be called, on the class and on its instances."""
-
-    __slots__ = ("_instead", "_name")
-
-    def __init__(self, name: str, instead: str) -> None:
-        self._name = name
-        self._instead = instead
-
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse.
-
-        Raises:
-            NotImplementedError: always; says what to use.
-        """
-        raise NotImplementedError(f"{self._name} does not exist here; use {self._instead}.")
-
-
-def refuse_absent_methods(cls: type, kind: str, names: Iterable[str] | None = None) -> None:
-    """Put the methods of the table on a class.
-
-    Args:
-        cls: what users may call them on.
-        kind: whose they are.
-        names: which; default: all of that kind.
-    """
-    table = ABSENT_METHODS[kind]
-    for name in table if names is None else names:
-        setattr(cls, name, AbsentMethod(f"{kind}.{name}", table[name]))
 
 
 def refuse_module(name: str) -> None:

@@ -6,7 +6,8 @@ Neighbours: `absent`; `names_table` renders the page.
 
 from __future__ import annotations
 
-from penstock.base.absent import ABSENT_METHODS, ABSENT_MODULES, ABSENT_NAMES
+from penstock.base.absent import ABSENT_MODULES, ABSENT_NAMES
+from penstock.base.absent_methods import ABSENT_METHODS
 
 
 def _names(text: str) -> tuple[str, ...]:

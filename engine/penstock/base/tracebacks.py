@@ -25,9 +25,11 @@ def trimmed(tb: TracebackType | None) -> TracebackType | None:
 
 
 def formatted(exc: BaseException, tb: Any = None) -> str:
-    """The exception as Python prints it, without the engine's frames."""
-    import traceback
-
+    """The exception as Python prints it, without the engine's frames; without lines of source where they cannot be had."""
+    try:
+        import traceback
+    except Exception:  # noqa: BLE001  (a process without descriptors or memory can load nothing: it fails, and says so)
+        return _by_hand(exc, tb if tb is not None else exc.__traceback__)
     try:
         shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else exc.__traceback__)
     except Exception:  # noqa: BLE001  (it asks the exception for more than its text, and so the user's methods)
@@ -35,6 +37,16 @@ def formatted(exc: BaseException, tb: Any = None) -> str:
         return "".join([*stack, f"{type(exc).__name__}: {text_of(exc)}\n"])
     _strip(shown)
     return "".join(shown.format())
+
+
+def _by_hand(exc: BaseException, tb: TracebackType | None) -> str:
+    lines = ["Traceback (most recent call last):"]
+    while tb is not None:
+        if not is_ours(tb):
+            code = tb.tb_frame.f_code
+            lines.append(f'  File "{code.co_filename}", line {tb.tb_lineno}, in {code.co_name}')
+        tb = tb.tb_next
+    return "\n".join([*lines, f"{type(exc).__name__}: {text_of(exc)}\n"])
 
 
 def _strip(shown: Any) -> None:

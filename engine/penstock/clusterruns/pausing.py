@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
 from penstock.base.exceptions import ObjectNotFound
 from penstock.clusterruns.surroundings import is_own, is_view
 from penstock.inside import pausing as own

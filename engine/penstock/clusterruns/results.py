@@ -17,7 +17,8 @@ from penstock.clusterruns.reading import located, read
 from penstock.clusterruns.refusals import told
 from penstock.clusterruns.steps import Steps, until
 from penstock.clusterruns.view import FlowRunView
-from penstock.core.address import Pattern, parse, parse_segment, quote_name
+from penstock.core.address import quote_name
+from penstock.core.address_patterns import Pattern, parse, parse_segment
 from penstock.core.state_result import is_stored
 from penstock.kube import paths
 from penstock.kube.errors import ApiError

@@ -14,7 +14,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from penstock.base.asyncutils import in_async_run, set_done, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
+from penstock.base.loops import set_done
 from penstock.interruption.waiting import block
 
 T = TypeVar("T")

@@ -39,7 +39,7 @@ class ResultElsewhere:
 
     async def aread_patiently(self, retry: bool = True) -> Any:
         """Read the value without blocking the loop."""
-        from penstock.base.asyncutils import run_sync_in_worker_thread
+        from penstock.base.loops import run_sync_in_worker_thread
 
         return await run_sync_in_worker_thread(self.read_value)
 

@@ -10,10 +10,10 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.texts import name_of
-from penstock.core import reuse
 from penstock.core.changes import allows
 from penstock.core.effects import Call, Effect, Hold, Sleep
 from penstock.core.outcome import Raised, crashed_state, failed_state
+from penstock.core.readiness import read_state
 from penstock.core.state import State
 from penstock.core.state_parts import CANCELLED, CANCELLING, COMPLETED, PAUSED, RUNNING, SCHEDULED, TERMINAL_STATES
 
@@ -76,7 +76,7 @@ def _reuse(run: Run, state: State, world: World) -> Steps:
     from penstock.core import changes
 
     if state.type is COMPLETED:
-        value = yield from reuse.read_state(state)
+        value = yield from read_state(state)
         if isinstance(value, Raised):
             world.log(run, 30, "The given result of %s cannot be read (%s); the body runs.", run.address, value.exc)
             return None

@@ -8,7 +8,7 @@ Neighbours: `life` waits for what is found; `collections` of the utilities visit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from penstock.base.annotations import BaseAnnotation, allow_failure, opaque, quote
 from penstock.base.exceptions import UpstreamTaskError
@@ -16,7 +16,7 @@ from penstock.core.state import State
 from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 
 class Upstream:
@@ -41,19 +41,6 @@ def listed(wait_for: Any) -> list[Any]:
 def is_future(value: Any) -> bool:
     """Whether the value is a future; says nothing to a type checker, which knows states and futures apart by use."""
     return isinstance(value, Upstream)
-
-
-class TaskRunResult(NamedTuple):
-    """A task run as the source of an input."""
-
-    id: Any
-    input_type: str = "task_run"
-
-
-def as_task_inputs(names: Iterable[str], sources: Mapping[str, list[Any]]) -> dict[str, list[TaskRunResult]]:
-    """The sources of each parameter; those that are none of a parameter under their names, if there are any."""
-    also = [name for name in ("wait_for", "__parents__") if sources.get(name)]
-    return {name: [TaskRunResult(each) for each in sources.get(name, ())] for name in [*names, *also]}
 
 
 def id_of(upstream: Upstream | State) -> Any:

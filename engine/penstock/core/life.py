@@ -5,18 +5,18 @@ Order of a life: inputs, given state, gate, name, reuse, then tries (Running, bo
 store, final state, hooks. Each state change goes: handlers, check, set, observers, hooks, log line.
 Invariants: the body runs in no other place than the effect BODY; a life that returned has set a final state, or one
 that no rule lets go on (NotReady, SCHEDULED to be continued by another process).
-Neighbours: `runs` (the record), `outcome` (what values mean), `retry`, `reuse` (results and transactions), `given`.
+Neighbours: `runs` (the record), `outcome` (what values mean), `retry`; and what only some lives need, loaded by the first of
+them: `reuse` (results and transactions), `given` (states that are given, and handlers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import Pause, TerminationSignal
 from penstock.base.texts import StateText
-from penstock.core import given as given_states
-from penstock.core import retry, reuse
+from penstock.core import retry
 from penstock.core.changes import Steps, World, final_hooks, hooks_of, put, run_hooks, suspend_root
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Effect, Sleep
 from penstock.core.outcome import Raised, TimedOut, crashed_state, failed_state, interrupted_state, value_state
@@ -24,6 +24,9 @@ from penstock.core.readiness import name_run, resolve_returned, settle_inputs, v
 from penstock.core.runs import Run
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import CANCELLED, CANCELLING, FAILED, RUNNING, SCHEDULED, TERMINAL_STATES
+
+if TYPE_CHECKING:
+    from penstock.core.reuse import Stored
 
 Life = Generator[Effect, Any, State]
 Stage = Generator[Effect, Any, State | None]
@@ -34,8 +37,15 @@ BEGINNING = StateText("Beginning %s run %r for flow %r")
 def change(run: Run, new: State, world: World) -> Steps:
     """Set a state after the run's handlers have seen it; returns what was set."""
     if run.handlers:
-        new = yield from given_states.handled(run, new, world)
+        new = yield from _handled(run, new, world)
     return put(run, new, world)
+
+
+def _handled(run: Run, proposed: State, world: World) -> Steps:
+    """What the run's handlers make of a proposed state."""
+    from penstock.core.given import handled
+
+    return (yield from handled(run, proposed, world))
 
 
 def live(run: Run, world: World) -> Life:
@@ -44,7 +54,7 @@ def live(run: Run, world: World) -> Life:
     Each stage gives the last state where the life ends in it, and None to go on.
     """
     last: State | None = None
-    stored: reuse.Stored | None = None
+    stored: Stored | None = None
     definition, control = run.definition, run.control
     if run.given is not None:
         last = yield from _from_given(run, world)
@@ -60,6 +70,8 @@ def live(run: Run, world: World) -> Life:
     if last is None and definition.run_name is not None:
         yield from name_run(run)
     if last is None and definition.stores(run):
+        from penstock.core import reuse
+
         stored = yield from reuse.begin(run, world)
         if stored is not None and stored.hit is not None:
             last = yield from _end(run, stored.hit, world)
@@ -73,7 +85,9 @@ def live(run: Run, world: World) -> Life:
 
 def _from_given(run: Run, world: World) -> Stage:
     """A first state that was given: the life ends in it, or goes on from it."""
-    settled: State | Raised | None = yield from given_states.begin(run, world)
+    from penstock.core.given import begin
+
+    settled: State | Raised | None = yield from begin(run, world)
     if settled is None:
         return None
     if isinstance(settled, Raised):
@@ -106,7 +120,7 @@ def _parameters(run: Run, world: World) -> Stage:
     return (yield from _end(run, failed, world))
 
 
-def _try(run: Run, base: int, going: bool, stored: reuse.Stored | None, world: World) -> Stage:
+def _try(run: Run, base: int, going: bool, stored: Stored | None, world: World) -> Stage:
     """One try: Running, the body, what its outcome means; None: another one follows.
 
     Args:
@@ -190,14 +204,16 @@ def _failure(run: Run, out: Any, exc: BaseException, world: World) -> State:
     return state
 
 
-def _settled(run: Run, state: State, stored: reuse.Stored | None, world: World) -> Stage:
+def _settled(run: Run, state: State, stored: Stored | None, world: World) -> Stage:
     """Store what the body gave, and let the handlers see the state; they may ask for another try."""
-    if run.transaction is not None:
+    if run.transaction is not None or stored is not None:
+        from penstock.core import reuse
+
         stored = reuse.of_run(run, stored)
-    if state.type in TERMINAL_STATES and stored is not None:
-        state = yield from reuse.finish(run, stored, state, world)
+        if state.type in TERMINAL_STATES and stored is not None:
+            state = yield from reuse.finish(run, stored, state, world)
     if run.handlers:
-        state = yield from given_states.handled(run, state, world)
+        state = yield from _handled(run, state, world)
         if state.type is SCHEDULED:
             return (yield from _await_retry(run, state, _until(state, world), world))
     return (yield from _end(run, state, world, handled=True))
@@ -232,7 +248,9 @@ def _wait(run: Run, failed: State, delay: float, world: World) -> Stage:
     if run.is_flow:
         run.keys = None  # type: ignore[attr-defined]  # pauses and their answers are forgotten
     if run.transaction is not None:
-        reuse.reset(run)
+        from penstock.core.reuse import reset
+
+        reset(run)
     if delay > 0:
         from penstock.core.state_parts import at
 
@@ -256,13 +274,11 @@ def _wait(run: Run, failed: State, delay: float, world: World) -> Stage:
     return None
 
 
-def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None = None) -> Life:
+def _interrupted(run: Run, out: Any, world: World, stored: Stored | None = None) -> Life:
     """End a run that was stopped from outside."""
     if run.is_flow and run.children:  # type: ignore[attr-defined]
         yield DRAIN_CANCELLING
-    stored = reuse.of_run(run, stored)
-    if stored is not None:
-        yield from reuse.undo(run, stored, world)
+    yield from _undone(run, stored, world)
     cause = run.control.cause
     state = interrupted_state(run, out)
     hooks = cause.kind in ("cancelled", "terminated")
@@ -278,10 +294,16 @@ def _interrupted(run: Run, out: Any, world: World, stored: reuse.Stored | None =
     return state
 
 
-def _crashed(run: Run, exc: BaseException, world: World, stored: reuse.Stored | None) -> Life:
-    stored = reuse.of_run(run, stored)
-    if stored is not None:
-        yield from reuse.undo(run, stored, world)
+def _undone(run: Run, stored: Stored | None, world: World) -> Steps:
+    """Roll back what the run has staged, and give back its lock."""
+    if stored is not None or run.transaction is not None:
+        from penstock.core import reuse
+
+        yield from reuse.undo(run, reuse.of_run(run, stored), world)
+
+
+def _crashed(run: Run, exc: BaseException, world: World, stored: Stored | None) -> Life:
+    yield from _undone(run, stored, world)
     state = crashed_state(exc)
     world.log(run, 40, "Crash detected! %s", state.message)
     return (yield from _end(run, state, world))
@@ -299,7 +321,7 @@ def _end(run: Run, state: State, world: World, *, handled: bool = False) -> Life
         hooks = False
         handled = True
     if run.handlers and not handled:
-        state = yield from given_states.handled(run, state, world)
+        state = yield from _handled(run, state, world)
     if run.state is not state:
         put(run, state, world)
     else:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.base.exceptions import UpstreamTaskError
-from penstock.core import reuse
 from penstock.core.changes import Steps, World, put
-from penstock.core.effects import Wait
+from penstock.core.effects import Call, Wait
 from penstock.core.inputs import Found, given_value, id_of, is_future, not_ready, refuse, replace, scan
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.runs import Run, TaskRun
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, FAILED, PENDING
-from penstock.core.state_result import exception_of
+from penstock.core.state_result import exception_of, is_stored
 
 
 def settle_inputs(run: Run, world: World) -> Steps:
@@ -60,7 +59,7 @@ def settle_inputs(run: Run, world: World) -> Steps:
         if state.type is FAILED and allow:
             result = exception_of(state)
         elif state.type is COMPLETED:
-            result = yield from reuse.read_state(state)
+            result = yield from read_state(state)
             if isinstance(result, Raised):
                 return failed_state(result.exc, f"{run.kind} run could not read an input: ")
         values[id(item)] = given_value(state, allow, result)
@@ -72,6 +71,14 @@ def settle_inputs(run: Run, world: World) -> Steps:
         run.pending_inputs = False
     run.wait_for = None
     return None
+
+
+def read_state(state: State) -> Steps:
+    """The data of a state, read from its store when it is there; `Raised` when it cannot be read."""
+    data = state.data
+    if is_stored(data):
+        return (yield Call(data.read_value))
+    return data
 
 
 def hold(run: Run, reason: UpstreamTaskError, world: World) -> State:

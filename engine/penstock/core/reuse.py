@@ -42,14 +42,6 @@ class Stored:
         self.hit: State | None = None
 
 
-def read_state(state: State) -> Steps:
-    """The data of a state, read from its store when it is there; `Raised` when it cannot be read."""
-    data = state.data
-    if marked(data, "__penstock_stored__"):
-        return (yield Call(data.read_value))
-    return data
-
-
 def lone_transaction(run: Run) -> None:
     """Give a task run that stores nothing a transaction, because its body, or a task below it, asked for one."""
     run.transaction = run.definition.make_transaction(run, None)
@@ -246,7 +238,7 @@ def _rolled_back(run: Run, world: World) -> Any:
     return tell
 
 
-def undo(run: Run, stored: Stored, world: World) -> Steps:
+def undo(run: Run, stored: Stored | None, world: World) -> Steps:
     """The run did not get to its end: roll back, give the lock back."""
-    if stored.transaction is not None:
+    if stored is not None and stored.transaction is not None:
         yield from stored.transaction.rollback_steps()

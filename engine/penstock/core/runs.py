@@ -7,10 +7,11 @@ Neighbours: `life` changes records, nobody else does; drivers register them by i
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from penstock.base.marks import LAZY
+from penstock.base.names import generate_name
 from penstock.base.subscripted import AS_FIELD
 from penstock.core.address import Counter
 from penstock.core.progress import Progress
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Self
     from uuid import UUID
-
-
-@cache
-def _crc32() -> Callable[[bytes], int]:
-    """Loaded when a name is first asked for; a statement of import in each call takes longer than the sum."""
-    from zlib import crc32
-
-    return crc32
 
 
 class Run(RunTimes):
@@ -258,8 +251,6 @@ class FlowRun(FlowRunFields, Run):
     def name(self) -> str:
         """What people call the run."""
         if self._name is None:
-            from penstock.base.names import generate_name
-
             with LAZY:
                 if self._name is None:
                     self._name = generate_name()
@@ -345,7 +336,7 @@ class TaskRun(TaskRunFields, Run):
         """What people call the run."""
         if self._name is None:
             base = self.definition.name if self.definition is not None else "task"
-            self._name = f"{base}-{_crc32()(self.address.encode()) & 0xFFF:03x}"
+            self._name = f"{base}-{crc32(self.address.encode()) & 0xFFF:03x}"
         return self._name
 
     @name.setter
@@ -387,7 +378,7 @@ class TaskRun(TaskRunFields, Run):
 
         Under `wait_for` those that it waited for, under `__parents__` the task run that called it.
         """
-        from penstock.core.inputs import as_task_inputs
+        from penstock.core.task_inputs import as_task_inputs
 
         sources = getattr(self, "sources", {})
         if self.parameters or self.definition is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
 from penstock.core.outcome import StateGroup, crashed_state, failed_state, value_state
 from penstock.core.state import State, StateDetails, aware
 from penstock.core.state_parts import TERMINAL_STATES, StateType

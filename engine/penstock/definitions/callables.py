@@ -6,7 +6,8 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import ReservedArgumentError, SignatureMismatchError
-from penstock.definitions.binding import Binder, binder_of
+from penstock.definitions.binding import Binder
+from penstock.definitions.other_binding import binder_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -18,8 +18,7 @@ RESETTABLE_OF_TASKS = dict.fromkeys(
     ),
     NotSet,
 )  # fmt: skip
-OF_TRANSACTIONS = ("on_rollback", "on_commit")  # options of the class `Task`, not of the decorator
-LEFT_OUT_OF_COPIES = ("version", *OF_TRANSACTIONS)
+LEFT_OUT_OF_COPIES = ("version", "on_rollback", "on_commit")
 
 
 def _change(current: dict[str, Any], options: dict[str, Any], resettable: Container[str], kind: str) -> None:

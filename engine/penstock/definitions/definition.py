@@ -6,25 +6,22 @@ Neighbours: `flow` and `task` derive from it; the core reads the attributes name
 from __future__ import annotations
 
 import inspect
-import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 from penstock.base.exceptions import ReservedArgumentError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import code_of
 from penstock.core.effects import Call
-from penstock.definitions.binding import Binder, MethodBinder, binder_of, signature_of
+from penstock.definitions.binding import Binder, plain_binder, signature_of
 from penstock.definitions.changeable import Checked, Function
+from penstock.definitions.checks import check_retries, check_timeout, checked_delays
 from penstock.definitions.hints import annotations_of
-from penstock.definitions.task_options import checked_delays
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from penstock.core.runs import Run
-
-R = TypeVar("R")
 
 
 def _text(fn: Any, name: str, default: str | None) -> str | None:
@@ -45,7 +42,7 @@ class Definition:
 
     fn: Callable[..., Any] = Function()  # type: ignore[assignment]
     name: str
-    timeout_seconds: float | None = Checked(lambda given: check_timeout(given))  # type: ignore[assignment]
+    timeout_seconds: float | None = Checked(check_timeout)  # type: ignore[assignment]
     _retries: int | None = None
     _delays: Any = None
     _given_delays: Any = None
@@ -143,8 +140,16 @@ class Definition:
     def binder(self) -> Binder:
         """Binds calls of the function."""
         if self._binder is None:
-            self._binder = MethodBinder(self.fn) if self._unbound is not None else binder_of(self.fn)
+            self._binder = self._find_binder()
         return self._binder
+
+    def _find_binder(self) -> Binder:
+        plain = plain_binder(self.fn) if self._unbound is None else None
+        if plain is not None:
+            return plain
+        from penstock.definitions.other_binding import MethodBinder, binder_of
+
+        return binder_of(self.fn) if self._unbound is None else MethodBinder(self.fn)
 
     @property
     def parameter_names(self) -> list[str]:
@@ -292,62 +297,6 @@ class Definition:
                 f"Callable {fn} for '{self.kind}_run_name' returned type {type(name).__name__} but a string is required."
             )
         return name
-
-
-def takes_options(
-    init: Callable[..., Any], left_out: Iterable[str] = (), unless_given: Mapping[str, Any] | None = None
-) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Let a function that passes `**options` on to `init` show them in its signature, as keywords.
-
-    Args:
-        init: where the options are listed.
-        left_out: options that it does not take.
-        unless_given: defaults by name; None for the others. Without it those of `init`.
-    """
-
-    def show(fn: Callable[..., R]) -> Callable[..., R]:
-        _, _, *options = inspect.signature(init).parameters.values()
-        chosen = [each for each in options if each.name not in left_out]
-        if unless_given is not None:
-            chosen = [each.replace(default=unless_given.get(each.name)) for each in chosen]
-        named = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in chosen]
-        first = [each for each in inspect.signature(fn).parameters.values() if each.kind is not each.VAR_KEYWORD]
-        fn.__signature__ = inspect.Signature([*first, *named])  # type: ignore[attr-defined]
-        return fn
-
-    return show
-
-
-def check_retries(retries: Any) -> int | None:
-    """A number of retries, or None.
-
-    Raises:
-        ValueError: it is negative or no whole number.
-    """
-    if retries is None:
-        return None
-    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-        raise ValueError(f"'retries' must be a whole number of 0 or more; {retries!r} was given.")
-    return retries
-
-
-def check_timeout(timeout: Any) -> float | None:
-    """A timeout in seconds; 0, None, infinity and centuries are none.
-
-    Raises:
-        TypeError: it is no number.
-        ValueError: it is negative.
-    """
-    if timeout is None or timeout == 0:
-        return None
-    try:
-        seconds = float(timeout)
-    except ValueError:
-        raise TypeError(f"'timeout_seconds' must be a number; {timeout!r} was given.") from None
-    if not seconds >= 0:
-        raise ValueError(f"'timeout_seconds' must be 0 or more; {timeout!r} was given.")
-    # What no clock can wait for is no limit.
-    return seconds if seconds <= threading.TIMEOUT_MAX else None
 
 
 def doc_of(fn: Any) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from penstock.base.absent import refuse_absent_methods
+from penstock.base.absent_methods import refuse_absent_methods
 from penstock.base.current import current_run
 from penstock.base.exceptions import FlowRunTimeoutError, InvalidNameError, SignatureMismatchError
-from penstock.definitions.changing import RESETTABLE_OF_FLOWS, changed_flow
-from penstock.definitions.definition import Definition, check_retries, doc_of, runner_of, takes_options
-from penstock.definitions.to_flow import FlowDefinition, define
+from penstock.definitions.checks import check_retries
+from penstock.definitions.definition import Definition, doc_of, runner_of
+from penstock.definitions.shown_options import options_of, options_of_flow_copies, options_of_resources, takes_options
 from penstock.drivers import calls
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from penstock.core.runs import FlowRun, Run
     from penstock.core.state import State
+    from penstock.definitions.to_flow import FlowDefinition
 
     class FlowStateHook(Protocol):
         """A hook: `hook(flow, flow_run, state)`, sync or async."""
@@ -286,7 +287,7 @@ class Flow(Definition, Generic[P, R]):
             flow_run=flow_run, retry_wait_limit=retry_wait_limit,
         )  # fmt: skip
 
-    @takes_options(__init__, unless_given=RESETTABLE_OF_FLOWS)
+    @takes_options(lambda: options_of_flow_copies(Flow.__init__))
     def with_options(self, **options: Any) -> Flow[P, R]:
         """A copy with some options changed, named as in `flow`.
 
@@ -296,10 +297,12 @@ class Flow(Definition, Generic[P, R]):
         Raises:
             TypeError: an option is unknown.
         """
+        from penstock.definitions.changing import changed_flow
+
         copied: Flow[P, R] = changed_flow(self, options)
         return copied
 
-    @takes_options(define, left_out=("others",))
+    @takes_options(options_of_resources)
     def to_flow(self, name: str | None = None, **options: Any) -> FlowDefinition:
         """Say in code what this flow's `Flow` resource is to say; `penstock build` writes it. Nothing is sent or started.
 
@@ -314,6 +317,8 @@ class Flow(Definition, Generic[P, R]):
         Raises:
             TypeError: an option is unknown; what Prefect calls otherwise is named.
         """
+        from penstock.definitions.to_flow import define
+
         return define(self, name, **options)
 
     def on_completion(self, fn: FlowStateHook) -> FlowStateHook:
@@ -369,7 +374,7 @@ class FlowDecorator:
     @overload
     def __call__(self, __fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 
-    @takes_options(Flow.__init__)
+    @takes_options(lambda: options_of(Flow.__init__))
     def __call__(self, __fn: Any = None, /, **options: Any) -> Any:
         """Make a flow, or what makes one."""
         if __fn is None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from penstock.base.absent import refuse_absent_methods
+from penstock.base.absent_methods import refuse_absent_methods
 from penstock.base.annotations import NotSet
 from penstock.base.current import current_run, current_transaction
 from penstock.base.exceptions import TaskRunTimeoutError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import hash_of_source
 from penstock.definitions.changeable import Checked
-from penstock.definitions.changing import LEFT_OUT_OF_COPIES, OF_TRANSACTIONS, RESETTABLE_OF_TASKS, changed_task
-from penstock.definitions.definition import Definition, check_retries, doc_of, takes_options
+from penstock.definitions.checks import check_retries, checked_condition, checked_jitter
+from penstock.definitions.definition import Definition, doc_of
+from penstock.definitions.shown_options import options_of, options_of_task_copies, show, takes_options
 from penstock.definitions.source_text import SourceText
-from penstock.definitions.task_options import checked_condition, checked_jitter
 from penstock.drivers import calls
 from penstock.interruption.section import current_section
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+OF_TRANSACTIONS = ("on_rollback", "on_commit")  # options of the class `Task`, not of the decorator
 
 
 @cache
@@ -322,13 +325,15 @@ class Task(SourceText, Definition, Generic[P, R]):
             context=context, task_run=task_run, retry_wait_limit=retry_wait_limit,
         )  # fmt: skip
 
-    @takes_options(__init__, LEFT_OUT_OF_COPIES, RESETTABLE_OF_TASKS)
+    @takes_options(lambda: options_of_task_copies(Task.__init__))
     def with_options(self, **options: Any) -> Task[P, R]:
         """A copy with some options changed, named as in `task`; NotSet or None keeps the old value, tags replace.
 
         Raises:
             TypeError: an option is unknown.
         """
+        from penstock.definitions.changing import changed_task
+
         copied: Task[P, R] = changed_task(self, options)
         return copied
 
@@ -371,7 +376,6 @@ def task(__fn: Callable[P, R], /, **options: Any) -> Task[P, R]: ...
 def task(__fn: None = None, /, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
-@takes_options(Task.__init__, OF_TRANSACTIONS)
 def task(__fn: Any = None, /, **options: Any) -> Any:
     """Make a task of a function, bare or called with options; see `Task` for what is raised.
 
@@ -389,3 +393,6 @@ def task(__fn: Any = None, /, **options: Any) -> Any:
     if __fn is None:
         return lambda function: Task(function, **options)
     return Task(__fn, **options)
+
+
+show(task, options_of(Task.__init__, OF_TRANSACTIONS))

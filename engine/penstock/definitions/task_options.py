@@ -1,15 +1,11 @@
-"""Options of tasks: their types, and what checks and makes them. Neighbours: `tasks` offers the public ones."""
+"""Options of tasks: their types, and what makes them. Neighbours: `tasks` offers these, `checks` looks at what was given."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
-from penstock.base.settings import get_current_settings
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-
-MAX_DELAYS = 50
 
 StateHookCallable: TypeAlias = "Callable[[Any, Any, Any], Awaitable[None] | None]"  # hook(task, task_run, state)
 RetryConditionCallable: TypeAlias = "Callable[[Any, Any, Any], Awaitable[bool] | bool]"
@@ -79,45 +75,3 @@ def task_input_hash(context: Any, arguments: dict[str, Any]) -> str | None:
     from penstock.storage.hashing import hash_objects
 
     return hash_objects(context.task.task_key, context.task.fn.__code__.co_code.hex(), arguments)
-
-
-def checked_delays(given: Any, retries: int | None) -> Any:
-    """Check the delays between tries.
-
-    Raises:
-        TypeError: it is no number, list, or callable.
-        ValueError: the list is longer than 50.
-    """
-    if callable(given):
-        given = given(retries if retries is not None else get_current_settings().tasks.default_retries)
-    if given is None or (isinstance(given, int | float) and not isinstance(given, bool)):
-        return given
-    if not isinstance(given, list):
-        raise TypeError(
-            f"Invalid `retry_delay_seconds` provided; must be an int, float, list or callable. Received type {type(given)}"
-        )
-    if len(given) > MAX_DELAYS:
-        raise ValueError(f"Can not configure more than {MAX_DELAYS} retry delays per task.")
-    return list(given)
-
-
-def checked_jitter(factor: float | None) -> float | None:
-    """Check how far a delay may vary.
-
-    Raises:
-        ValueError: it is negative.
-    """
-    if factor is not None and factor < 0:
-        raise ValueError(f"`retry_jitter_factor` must be >= 0; {factor} was given.")
-    return factor
-
-
-def checked_condition(fn: Any) -> Any:
-    """Check what decides about retries.
-
-    Raises:
-        TypeError: it cannot be called.
-    """
-    if fn is not None and not callable(fn):
-        raise TypeError(f"Expected `retry_condition_fn` to be callable, got {type(fn).__name__} instead.")
-    return fn

@@ -219,7 +219,7 @@ async def perform_gate(run: Run, effect: Gate) -> None:
     """Pass the gate of the root; it blocks, so it is called in a thread."""
     gate = run.control.gate
     if gate is not None:
-        from penstock.base.asyncutils import run_sync_in_worker_thread
+        from penstock.base.loops import run_sync_in_worker_thread
 
         target = target_of(run)
         target.resting += 1

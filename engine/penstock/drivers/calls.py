@@ -87,7 +87,7 @@ async def task_coroutine(
 
 def in_sync_run(make: Any, call: tuple[Any, ...]) -> Any:
     """Run the coroutine of a call to its end inside a sync run; made in a closed section, so that none is left unawaited."""
-    from penstock.base.asyncutils import run_coro_as_sync
+    from penstock.base.loops import run_coro_as_sync
 
     section = current_section()
     was_open, section.open = section.open, False
@@ -110,7 +110,8 @@ def call_flow(flow: Any, parameters: dict[str, Any], parent: Run | None, return_
 
 def _awaited_here(coroutine: Any) -> Any:
     """The value of a coroutine that a sync flow has returned; in async code the coroutine, for the caller to await."""
-    from penstock.base.asyncutils import run_coro_as_sync, running_loop
+    from penstock.base.asyncutils import running_loop
+    from penstock.base.loops import run_coro_as_sync
 
     return run_coro_as_sync(coroutine) if running_loop() is None else coroutine
 

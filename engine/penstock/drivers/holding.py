@@ -153,7 +153,7 @@ async def await_resume(flow_run: FlowRun, state: State, key: str, timeout: float
     """`wait_for_resume` without blocking the loop."""
     import asyncio
 
-    from penstock.base.asyncutils import set_done
+    from penstock.base.loops import set_done
     from penstock.interruption.loop_target import resting_here
 
     began = time.monotonic()

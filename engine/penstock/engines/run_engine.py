@@ -1,6 +1,6 @@
 """`run_engine` of flows and tasks: runs that start from given states, and states that are kept for the caller.
 
-Neighbours: `core.given` says what a given state means; `core.address` parses what the user wrote.
+Neighbours: `core.given` says what a given state means; `core.address_patterns` reads what the user wrote.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.asyncutils import is_async_fn
 from penstock.base.current import current_run
 from penstock.base.exceptions import ParameterBindError
-from penstock.core.address import Pattern, parse, parse_segment, quote_name
+from penstock.core.address import quote_name
+from penstock.core.address_patterns import Pattern, parse, parse_segment
 from penstock.core.outcome import aggregate
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.core.state import State

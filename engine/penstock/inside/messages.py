@@ -11,7 +11,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from penstock.base.asyncutils import in_async_run, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
 from penstock.base.current import current_run
 from penstock.base.exceptions import NotPausedError, ObjectNotFound
 from penstock.core.state import State
@@ -156,7 +157,7 @@ def resume_flow_run(flow_run_id: UUID | str | None, run_input: Any = None) -> An
 
 async def aresume_flow_run(flow_run_id: UUID | str | None, run_input: Any = None) -> None:
     """`resume_flow_run` as a coroutine."""
-    from penstock.base.asyncutils import run_sync_in_worker_thread
+    from penstock.base.loops import run_sync_in_worker_thread
 
     await run_sync_in_worker_thread(_resume, flow_run_id, run_input)
 

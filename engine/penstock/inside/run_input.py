@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
 
-from penstock.base.asyncutils import takes_sync
+from penstock.base.both_forms import takes_sync
 from penstock.inside.messages import Boxes, Message, Receiver
 
 if TYPE_CHECKING:

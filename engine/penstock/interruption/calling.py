@@ -20,7 +20,7 @@ def perform_call(run: Any, effect: Call) -> Any:
     try:
         value = effect.fn(*effect.args, **effect.kwargs)
         if is_awaitable(value):
-            from penstock.base.asyncutils import run_coro_as_sync
+            from penstock.base.loops import run_coro_as_sync
 
             value = run_coro_as_sync(value)
     except BaseException as exc:  # noqa: BLE001  (an outcome)
@@ -34,7 +34,7 @@ async def aperform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is awaited."""
     try:
         if effect.far:
-            from penstock.base.asyncutils import run_sync_in_worker_thread
+            from penstock.base.loops import run_sync_in_worker_thread
 
             value = await run_sync_in_worker_thread(effect.fn, *effect.args, **effect.kwargs)
         else:

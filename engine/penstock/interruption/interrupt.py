@@ -30,8 +30,7 @@ the handlers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
@@ -44,8 +43,7 @@ if TYPE_CHECKING:
 CauseKind = Literal["terminated", "cancelled", "suspended", "waiting", "superseded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a run is asked to stop.
 
     Attributes:
@@ -61,15 +59,17 @@ class Cause:
     state: Any = None
 
 
-@dataclass(slots=True)
 class HookRecord:
     """What became of the hooks of a root flow run; names in the order of events."""
 
-    ran: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    not_run: list[str] = field(default_factory=list)
-    current: str | None = None
-    until: float | None = None
+    __slots__ = ("current", "failed", "not_run", "ran", "until")
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.failed: list[str] = []
+        self.not_run: list[str] = []
+        self.current: str | None = None
+        self.until: float | None = None
 
 
 class Target(Protocol):

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import set_done
 from penstock.base.current import current_run
+from penstock.base.loops import set_done
 from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from typing import Any
 
 from penstock.base.texts import StateText, text_of
 from penstock.base.tracebacks import formatted
+from penstock.core.state_parts import PAUSED, StateType
 from penstock.logging.setup import ConsoleFormatter, PodLogger, engine_loggers
 from penstock.pod import lines
 from penstock.pod.extras import extra_of
@@ -34,6 +35,7 @@ _TASK_FIELDS = (
 _FLOW_FIELDS = (("flow", "flow_name"), ("flowRun", "flow_run_name"), ("address", "address"))
 # A task that gathers thousands has no line of a megabyte.
 _MOST_UPSTREAMS = 64
+_KINDS = {kind: kind.value for kind in StateType}  # the attribute is made anew each time
 _FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "CRASHED"})
 # Ends of lines for some readers, which JSON leaves as they are.
 _ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -105,9 +107,9 @@ class StateLines:
 
     def observe(self, run: Any, old: Any, new: Any) -> None:
         """Write one change; the engine calls it in order per run."""
-        kind = new.type.value
+        kind = _KINDS[new.type]
         level, words = self._said(run, old, new, kind)
-        before = "null" if old is None else f'"{old.type.value}"'
+        before = "null" if old is None else f'"{_KINDS[old.type]}"'
         line = (
             f'{{"ts": "{self._stamp.of(time.time())}", "level": "{level}", "logger": "penstock.states", '
             f'"event": "state", "msg": {quoted(words)}{self._common}{_run_fields(run)}, '
@@ -129,7 +131,7 @@ class StateLines:
                 level = logging.INFO if kind == "COMPLETED" else logging.ERROR
                 words = f"Finished in state {text_of(new)}"
                 return (logging.getLevelName(level) if logger.isEnabledFor(level) else "DEBUG"), words
-            if kind == "RUNNING" and run.is_flow and old.type.value != "PAUSED":
+            if kind == "RUNNING" and run.is_flow and old.type is not PAUSED:
                 which = "flow" if run.parent is None else "subflow"
                 words = f"Beginning {which} run {run.name!r} for flow {run.definition.name!r}"
                 return ("INFO" if logger.isEnabledFor(logging.INFO) else "DEBUG"), words

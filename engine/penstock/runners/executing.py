@@ -23,7 +23,7 @@ def execute_submitted(run: TaskRun) -> State:
     """Live the run to its end here; failures of the engine end it as CRASHED."""
     try:
         if run.is_async:
-            from penstock.base.asyncutils import run_coro_as_sync
+            from penstock.base.loops import run_coro_as_sync
 
             return run_coro_as_sync(execute_submitted_async(run))  # type: ignore[no-any-return]
         if run.definition.isgenerator:

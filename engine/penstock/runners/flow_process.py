@@ -80,8 +80,8 @@ def main(payload: bytes, env: dict[str, str | None]) -> None:
             os.environ[name] = value
     import cloudpickle
 
-    from penstock.base.asyncutils import run_coro_as_sync
     from penstock.base.current import current_tags
+    from penstock.base.loops import run_coro_as_sync
     from penstock.base.settings import temporary_settings
     from penstock.core.runs import FlowRun
 

@@ -75,7 +75,7 @@ class Serving:
     __slots__ = ("following", "loop", "now", "take", "task", "to_tell")
 
     def __init__(self, take: Take) -> None:
-        from penstock.base.asyncutils import kept_loop
+        from penstock.base.loops import kept_loop
 
         self.take = take
         self.loop: asyncio.AbstractEventLoop = kept_loop()

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from penstock.base.asyncutils import serves_both
+from penstock.base.both_forms import serves_both
 from penstock.base.marks import random_bytes
 from penstock.base.subscripted import AS_FIELD
 from penstock.storage.named import Named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from penstock.base.asyncutils import serves_both
+from penstock.base.both_forms import serves_both
 from penstock.base.subscripted import AS_FIELD
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
-from penstock.base.asyncutils import in_async_run, run_sync_in_worker_thread, takes_sync
+from penstock.base.asyncutils import in_async_run
+from penstock.base.both_forms import takes_sync
+from penstock.base.loops import run_sync_in_worker_thread
 from penstock.storage.ignoring import Ignored
 from penstock.storage.named import Named
 

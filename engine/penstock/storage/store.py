@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.asyncutils import in_async_run, running_loop, takes_sync
+from penstock.base.asyncutils import in_async_run, running_loop
+from penstock.base.both_forms import takes_sync
 from penstock.base.exceptions import ConfigurationError
 from penstock.storage.levels import IsolationLevel
 from penstock.storage.records import ResultRecord

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.core.inputs import TaskRunResult
 from penstock.core.run_fields import FlowRunPolicy, TaskRunPolicy
 from penstock.core.runs import FlowRun, TaskRun
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import TERMINAL_STATES, StateType
+from penstock.core.task_inputs import TaskRunResult
 
 __all__ = [
     "TERMINAL_STATES",
