@@ -217,6 +217,7 @@ def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
     worker = (
         "from penstock import task\nfrom penstock.task_runners import ProcessPoolTaskRunner\n"
         "@task\ndef tell():\n    print('in', 'the', 'worker')\n    print('half', end='', flush=True)\n"
+        "    __import__('subprocess').run(['printf', 'below'])\n"
         "def told():\n    with ProcessPoolTaskRunner(1) as runner:\n        runner.submit(tell, {}).result()\n"
     )
     pod = start(
@@ -231,6 +232,7 @@ def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
     want = [part for _, text in BESIDE.values() for part in (text, "said")]
     assert [text for text in said if text in want] == want
     assert "half" in said, "what a worker has begun is ended when the worker ends"
+    assert "below" in said, "what a worker's child has begun is ended before the log's line"
     assert lines[-1] == "left in C", "what code in C has left in its buffer"
 
 

@@ -32,6 +32,7 @@ class Others:
         self._place = (found.st_dev, found.st_ino)
         self._used = _used_by_ended()
         self._ended: set[int] = set()
+        self._used_below: dict[int, str | None] = {}  # by the children of workers that have ended
         self._is_child = False
         self._stays = False  # code in C that has printed, or a parent
 
@@ -56,7 +57,13 @@ class Others:
         # One that has ended, and that nobody has waited for yet, has written once.
         ended = {pid for pid in found if processes.is_ended(pid)}
         new, self._ended = ended - self._ended, ended
-        return bool(new) or any(self._writes(pid) for pid in found if pid not in ended and pid not in spared)
+        if new or any(self._writes(pid) for pid in found if pid not in ended and pid not in spared):
+            return True
+        if not spared:
+            return False
+        before = self._used_below
+        self._used_below = {pid: processes.used_by_ended(pid) for pid in found if pid in spared}
+        return any(used != before.get(pid, "0") for pid, used in self._used_below.items())
 
     def _writes(self, pid: int) -> bool:
         """Whether a process has it open."""
