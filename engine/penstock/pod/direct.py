@@ -1,10 +1,11 @@
 """Writes of this process that go to the pod's stdout past ``sys.stdout``: each in its turn, and known by its last byte.
 
-``os.write(1, …)``, a file that somebody opens on descriptor 1 or on ``/dev/stdout``, a duplicate of the descriptor: the
-functions of ``os`` that write, and ``open``, are stood in for. What does not lead to the pod's stdout goes on to the
-function itself. What leads there waits for the log's line that is under way, and the log's next line knows whether it
-was left unfinished. Code in C that asks ``ctypes`` for a function that writes is not seen writing, so it is taken for
-one who writes all the time.
+``os.write(1, …)`` and its like, also to a duplicate of the descriptor, and the raw side of ``sys.stdout``: the functions of
+``os`` that write have stand-ins. What does not lead to the pod's stdout goes on to the function itself. What leads there
+waits for the log's line that is under way, and the log's next line knows whether it was left unfinished. Code in C that
+asks ``ctypes`` for a function that writes is not seen writing, so it is taken for one who writes all the time. ``open`` and
+``io.FileIO`` stay as they are: too much of what others write asks what they are (``os.supports_dir_fd``, classes that
+derive from it).
 
 A stand-in has name, text and signature of what it stands for, is pickled as it, and does not bind as an attribute of a
 class: it is a method that is bound already, which costs least of all that do so.
@@ -14,10 +15,6 @@ In pods only. Neighbour: ``penstock.pod.lines`` owns the lock. Nothing of what i
 
 from __future__ import annotations
 
-import _io
-import abc
-import builtins
-import fcntl
 import functools
 import importlib
 import io
@@ -31,7 +28,7 @@ Count = TypeVar("Count", int, "int | None")
 
 _WRITING_IN_C = frozenset({"write", "writev", "dprintf", "vdprintf", "sendfile", "splice", "syscall"})
 _write, _writev, _sendfile, _splice = os.write, os.writev, os.sendfile, os.splice
-_dup, _dup2, _os_open, _fcntl, _open = os.dup, os.dup2, os.open, fcntl.fcntl, builtins.open
+_dup, _dup2 = os.dup, os.dup2
 
 
 class Turns(Protocol):
@@ -83,18 +80,8 @@ def _noted(made: Any) -> Any:
     return made
 
 
-class _Kind(abc.ABCMeta):
-    """Files that were opened by others are of that class too."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, _io.FileIO) if cls is _File else super().__instancecheck__(instance)
-
-    def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, _io.FileIO) if cls is _File else super().__subclasscheck__(subclass)
-
-
-class _File(_io.FileIO, metaclass=_Kind):
-    """A raw file that writes in its turn if it leads to the pod's stdout."""
+class _Raw(io.FileIO):
+    """The raw side of ``sys.stdout``: writes in its turn."""
 
     def write(self, content: Any, /) -> Any:
         place = None if self.closed else _place_of(self.fileno())
@@ -104,11 +91,6 @@ class _File(_io.FileIO, metaclass=_Kind):
         return place.turns.turn(self.fileno(), write, functools.partial(_ends, content))
 
 
-_File.__name__ = _File.__qualname__ = "FileIO"
-_File.__module__ = "io"
-_File.__doc__ = _io.FileIO.__doc__
-
-
 def may_write_in_c() -> bool:
     """Whether code in C may write there by itself at any time."""
     return _in_c.is_set()
@@ -116,7 +98,7 @@ def may_write_in_c() -> bool:
 
 def raw_file(descriptor: int) -> io.RawIOBase:
     """A raw file on a descriptor, which stays open when the file is closed."""
-    return _File(descriptor, "wb", closefd=False)
+    return _Raw(descriptor, "wb", closefd=False)
 
 
 def install(turns: Turns, descriptors: set[int]) -> None:
@@ -128,13 +110,8 @@ def install(turns: Turns, descriptors: set[int]) -> None:
     """
     _places.append(_Place(turns, min(descriptors)))
     _watched.update(descriptors)
-    for module, function in (
-        (os, _for_write), (os, _for_writev), (os, _for_sendfile), (os, _for_splice), (os, _for_dup), (os, _for_dup2),
-        (os, _for_os_open), (fcntl, _for_fcntl), (builtins, _for_open),
-    ):  # fmt: skip
-        _stand_in(module, function)
-    io.open = builtins.open
-    io.FileIO = _File  # type: ignore[misc]
+    for function in (_for_write, _for_writev, _for_sendfile, _for_splice, _for_dup, _for_dup2):
+        _stand_in(function)
     _watch_ctypes()
 
 
@@ -148,16 +125,16 @@ class _Owner:
         return importlib.import_module, (self._module,)
 
 
-def _stand_in(module: Any, function: Any) -> None:
-    """Put it where its users look: the module, and the one in C that the function is of."""
-    name = function.__name__.removeprefix("_for_").removeprefix("os_")
-    real = getattr(module, name, None)
+def _stand_in(function: Any) -> None:
+    """Put it where its users look: in ``os``, and in the module in C that the function is of."""
+    name = function.__name__.removeprefix("_for_")
+    real = getattr(os, name, None)
     if real is None:
         return
     # Where it is defined stays, for who pickles it by that.
     function.__name__, function.__doc__, function.__annotations__ = name, real.__doc__, {}
     made = MethodType(function, _Owner(real.__module__))
-    for each in (module, importlib.import_module(real.__module__)):
+    for each in (os, importlib.import_module(real.__module__)):
         setattr(each, name, made)
 
 
@@ -197,57 +174,6 @@ def _for_dup(_: Any, fd: Any, /) -> Any:
 def _for_dup2(_: Any, /, fd: Any, fd2: Any, inheritable: Any = True) -> Any:
     made = _dup2(fd, fd2, inheritable)
     return _noted(made) if fd in _watched else made
-
-
-def _for_fcntl(_: Any, fd: Any, cmd: Any, arg: Any = 0, /) -> Any:
-    made = _fcntl(fd, cmd, arg)
-    return _noted(made) if cmd in (fcntl.F_DUPFD, fcntl.F_DUPFD_CLOEXEC) else made
-
-
-def _for_os_open(_: Any, /, path: Any, flags: Any, mode: Any = 0o777, *, dir_fd: Any = None) -> Any:
-    made = _os_open(path, flags, mode, dir_fd=dir_fd)
-    return _noted(made) if flags & (os.O_WRONLY | os.O_RDWR) else made
-
-
-def _for_open(
-    _: Any, /, file: Any, mode: Any = "r", buffering: Any = -1, encoding: Any = None, errors: Any = None,
-    newline: Any = None, closefd: Any = True, opener: Any = None,
-) -> Any:  # fmt: skip
-    if type(file) is int:
-        if file in _watched and _fits(mode, buffering, encoding, errors, newline) and _place_of(file) is not None:
-            return _on(_File(file, mode.strip("bt"), closefd), mode, buffering, encoding, errors, newline)
-        return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    made = _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-    # A path of another name, or a link, may lead there too. Almost everything else can be sought in.
-    if "r" in mode or made.seekable() or _place_of(made.fileno()) is None:
-        return made
-    raw = _File(_dup(made.fileno()), mode.strip("bt"))
-    raw.name = file
-    made.close()
-    return _on(raw, mode, buffering, encoding, errors, newline)
-
-
-def _fits(mode: Any, buffering: Any, encoding: Any, errors: Any, newline: Any) -> bool:
-    """Whether ``open`` would take that, and give something to write to; what is wrong it says itself."""
-    if mode in ("wb", "ab", "bw", "ba"):
-        return encoding is errors is newline is None
-    return mode in ("w", "a", "wt", "at", "tw", "ta") and buffering != 0
-
-
-def _on(raw: Any, mode: str, buffering: int, encoding: Any, errors: Any, newline: Any) -> Any:
-    """What ``open`` puts on a raw file."""
-    if buffering == 0:
-        return raw
-    try:
-        buffered = io.BufferedWriter(raw, buffering if buffering > 1 else io.DEFAULT_BUFFER_SIZE)
-        if "b" in mode:
-            return buffered
-        text = io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
-        text.mode = mode  # type: ignore[misc]
-    except BaseException:
-        raw.close()
-        raise
-    return text
 
 
 def _watch_ctypes() -> None:
