@@ -9,6 +9,7 @@ from penstock_reading import facts
 from penstock_reading.asking import question
 from penstock_reading.entries import readable
 from penstock_reading.nextsteps import next_steps
+from penstock_reading.wholelines import whole_lines
 
 from . import render
 from .api import ServerError
@@ -111,7 +112,8 @@ def _log(api: Api, run: Run) -> Iterator[str]:
     # Of what a pod writes most are state changes that a plain process does not print.
     query = {"container": "engine", "tailLines": str(8 * _LOG_LINES)}
     try:
-        shown = [text for each in api.lines(POD.path(run.namespace, run.pod, "log"), query) if (text := readable(each))]
+        lines = whole_lines(api.lines(POD.path(run.namespace, run.pod, "log"), query))
+        shown = [text for each in lines if (text := readable(each))]
     except ServerError as error:
         # No pod, or its container has not begun: there is no log. Who may not read it should know.
         if error.status == 403:

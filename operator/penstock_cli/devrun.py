@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from penstock_dev.dev import DevCluster, DevError
 
+from .devserver import PLACE
 from .errors import CliError
 from .terminal import say
 
@@ -165,12 +166,15 @@ def run(
 
 
 def _welcome(cluster: DevCluster) -> str:
+    # It is found without being named in the folder where it is looked for, and nowhere else.
+    found = cluster.kubeconfig.absolute() == PLACE.absolute()
+    without = "Without kubectl, and in this folder without the export" if found else "Without kubectl"
     return (
         f"penstock dev is ready: a control plane for development, on {cluster.url}\n"
         "It runs pods as processes of this machine and ignores their images. In another terminal:\n\n"
         f"  export KUBECONFIG={cluster.kubeconfig}\n"
         "  kubectl get flowruns\n\n"
-        "Without kubectl, and in this folder without the export: penstock get flowruns\n"
+        f"{without}: penstock get flowruns\n"
         f"Its own logs: {cluster.folder / 'dev.log'}, {cluster.operator_log}. Ctrl-C ends everything.\n"
     )
 

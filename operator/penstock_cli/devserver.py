@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["running"]
+__all__ = ["PLACE", "running"]
 
-_PLACE = Path(".penstock/kubeconfig")
+PLACE = Path(".penstock/kubeconfig")
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 0.3
 _LARGEST = 100_000
@@ -24,7 +24,7 @@ _LARGEST = 100_000
 
 def running(folder: Path | None = None) -> Path | None:
     """Return the kubeconfig of the `penstock dev` of a folder (default: this one) if it runs; None otherwise."""
-    path = (folder or Path()) / _PLACE
+    path = (folder or Path()) / PLACE
     try:
         with path.open(encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_uid != os.getuid():

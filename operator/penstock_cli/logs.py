@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock_reading import attempts
-from penstock_reading.entries import read, without_pads
+from penstock_reading.entries import read
+from penstock_reading.wholelines import stamped
 
 from .api import ServerError
 from .errors import CliError, outcome_unknown
@@ -131,8 +132,7 @@ def _whole(api: Api, run: Run, number: int, pod: str, narrator: _Narrator) -> No
     """Show an attempt's log as it is now."""
     query = {"container": "engine", "timestamps": "true"}
     try:
-        for line in without_pads(api.lines(POD.path(run.namespace, pod, "log"), query)):
-            stamp, _, written = line.partition(" ")
+        for stamp, written in stamped(api.lines(POD.path(run.namespace, pod, "log"), query)):
             narrator.line(run, written, number, stamp)
     except ServerError as error:
         # 400: its container does not run yet; 404: it was deleted meanwhile. What the run is says more.

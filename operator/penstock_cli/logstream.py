@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from penstock_operator.api import constants
-from penstock_reading.entries import Unpadded
 from penstock_reading.position import Position
+from penstock_reading.wholelines import WholeLines
 
 from .api import ServerError
 from .errors import CliError
@@ -60,7 +60,7 @@ class LogStream(threading.Thread):
         self._stopped = stop
         self._before = before
         self._position = Position()
-        self._unpadded = Unpadded()
+        self._whole = WholeLines()
         self.heard = time.monotonic()
 
     def idle(self, seconds: float) -> bool:
@@ -72,7 +72,7 @@ class LogStream(threading.Thread):
         try:
             self._read_all()
         finally:
-            for told in self._unpadded.rest():
+            for told in self._whole.rest():
                 self._put(*told)
 
     def _read_all(self) -> None:
@@ -121,6 +121,6 @@ class LogStream(threading.Thread):
             came = True
             self.heard = time.monotonic()
             taken = self._position.take(line)
-            for told in self._unpadded.take(*taken) if taken is not None else ():
+            for told in self._whole.take(*taken) if taken is not None else ():
                 self._put(*told)
         return came

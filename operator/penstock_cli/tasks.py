@@ -14,6 +14,7 @@ from penstock_reading.entries import read
 from penstock_reading.seen import Seen
 from penstock_reading.tasks import TaskRun, TaskRuns, chosen
 from penstock_reading.timeline import HEADINGS, rows
+from penstock_reading.wholelines import whole_lines
 
 from .api import ServerError
 from .errors import CliError, outcome_unknown
@@ -90,7 +91,7 @@ def _seen(api: Api, run: Run, attempt: int) -> Seen:
     if pod is not None:
         known = TaskRuns()
         try:
-            for line in api.lines(POD.path(run.namespace, pod, "log"), {"container": "engine"}):
+            for line in whole_lines(api.lines(POD.path(run.namespace, pod, "log"), {"container": "engine"})):
                 known.learn(read(line))
         except ServerError as error:
             # 400: it has not begun; else the node is away, or the pod has just been deleted.

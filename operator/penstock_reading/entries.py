@@ -1,7 +1,7 @@
 """The lines of a pod's log: its own, which are JSON objects, and what the flow's code prints.
 
 A state change is one line; its words and level are those that a plain process has for it, and DEBUG where it has none. A line that
-something else tore (a child process that had not ended its line) is read as the two that it is.
+something else tore (a child process that had not ended its line) is read as the two that it is. Neighbour: `wholelines` gives the lines.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Entry", "Unpadded", "read", "readable", "without_pads"]
+__all__ = ["BEGINNING", "Entry", "read", "readable"]
 
-_BEGINNING = '{"ts": "'
+BEGINNING = '{"ts": "'
 _OURS = frozenset({"ts", "level", "logger", "msg"})
 
 
@@ -52,7 +52,7 @@ class Entry:
 
 def read(line: str) -> tuple[Entry, ...]:
     """Return what a line says: one entry, or two where it was torn."""
-    begins = line.rfind(_BEGINNING)
+    begins = line.rfind(BEGINNING)
     if begins < 0:
         return (Entry(line),)
     if begins == 0 or (whole := _record(line)) is None:
@@ -62,46 +62,6 @@ def read(line: str) -> tuple[Entry, ...]:
         own = Entry(line[begins:], record)
         return (*read(line[:begins]), own) if begins else (own,)
     return (Entry(line, whole),)
-
-
-class Unpadded:
-    """Leaves out the empty lines that a pod has put before a line of its log, which ends with a blank then.
-
-    An empty line is held back until the next one says what it was.
-    """
-
-    def __init__(self) -> None:
-        self._held: list[tuple[str, str]] = []
-
-    def take(self, stamp: str, text: str) -> list[tuple[str, str]]:
-        """Return what is to be shown now.
-
-        Args:
-            stamp: when the line was written.
-            text: the line.
-        """
-        if not text:
-            told, self._held = self._held, [(stamp, text)]
-            return told
-        pad = text.endswith("} ") and text.startswith(_BEGINNING)
-        told, self._held = [] if pad else self._held, []
-        return [*told, (stamp, text)]
-
-    def rest(self) -> list[tuple[str, str]]:
-        """Return what was held back: nothing more comes."""
-        told, self._held = self._held, []
-        return told
-
-
-def without_pads(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a log, each with its time before it, without the empty ones that the pod has put there."""
-    unpadded = Unpadded()
-    for line in lines:
-        stamp, _, text = line.partition(" ")
-        for told in unpadded.take(stamp, text):
-            yield " ".join(told)
-    for told in unpadded.rest():
-        yield " ".join(told)
 
 
 def readable(line: str) -> str | None:

@@ -19,6 +19,7 @@ from penstock_operator.runtime.resources import PODS
 from penstock_reading.entries import read
 from penstock_reading.position import Position
 from penstock_reading.tasks import TaskRuns
+from penstock_reading.wholelines import WholeLines
 
 from .pool import Bell
 
@@ -105,6 +106,7 @@ class PodLog:
         self._client = client
         self._key = key
         self._position = Position()
+        self._whole = WholeLines()
         self._settled = asyncio.Event()
         self._young = (datetime.now(UTC) - _YOUNG).strftime("%Y-%m-%dT%H:%M:%S")
         self._cut = False
@@ -157,6 +159,7 @@ class PodLog:
                     self.trouble = "its pod is gone, and its log with it" if error.code == 404 else error.message
                     if error.code in (FORBIDDEN, UNAUTHORIZED):
                         self.lines.clear()
+                        self._whole = WholeLines()
                     break
                 if error.code != 400:
                     self._say(error.message)
@@ -164,6 +167,7 @@ class PodLog:
                 if error.code == 400 and await self._gone():
                     break
             await asyncio.sleep(wait)
+        self._take(self._whole.rest())
         self.over = True
         self._settled.set()
         self.bell.ring()
@@ -182,15 +186,15 @@ class PodLog:
                     self._say("")
                     taken = self._position.take(raw.decode("utf-8", "replace"))
                     if taken is not None:
-                        self._take(taken[1])
+                        self._take(self._whole.take(*taken))
                         if taken[0] >= self._young:
                             self._settled.set()
         except TimeoutError:
             self._cut = True
 
-    def _take(self, written: str) -> None:
+    def _take(self, lines: list[tuple[str, str]]) -> None:
         self.read += 1
-        for entry in read(written):
+        for entry in (entry for _, written in lines for entry in read(written)):
             self.tasks.learn((entry,))
             shown = entry.shown
             if shown is None or not self._key.wanted.fits(entry, shown):

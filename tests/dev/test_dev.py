@@ -12,10 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 
+from penstock_cli.devrun import _welcome
 from penstock_dev.dev import DevCluster, DevError
 from penstock_dev.guard import MARK, Guard, marked
 from penstock_operator.runtime.credentials import load
@@ -120,6 +123,23 @@ def test_an_operator_that_dies_ends_it_with_a_word(tmp_path: Path) -> None:
         assert child.wait(10) == 1
         assert "error: the operator ended (exit code -9)" in told(tmp_path)
         assert "Traceback" not in told(tmp_path)
+
+
+@pytest.mark.parametrize(("folder", "found"), [(".penstock", True), ("data", False)])
+def test_what_is_found_without_the_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, found: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cluster = cast(
+        "DevCluster",
+        SimpleNamespace(
+            url="https://127.0.0.1:1",
+            kubeconfig=tmp_path / folder / "kubeconfig",
+            folder=tmp_path / folder,
+            operator_log=tmp_path / "log",
+        ),
+    )
+    assert ("in this folder without the export" in _welcome(cluster)) is found
 
 
 def test_objects_are_kept_with_data(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+from itertools import pairwise
 
 import pytest
 
+from penstock_reading.wholelines import whole_lines
 from tests.pod.conftest import StartPod
 from tests.support.pod_process import PodProcess
 from tests.support.pod_server import PodServer
@@ -214,7 +216,8 @@ def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
     steps = "".join(f"    {done}\n    get_run_logger().info('said')\n" for done, _ in BESIDE.values())
     worker = (
         "from penstock import task\nfrom penstock.task_runners import ProcessPoolTaskRunner\n"
-        "@task\ndef tell():\n    print('in', 'the', 'worker')\n"
+        "@task\ndef tell():\n    print('in', 'the', 'worker')\n    print('half', end='', flush=True)\n"
+        "    __import__('subprocess').run(['printf', 'below'])\n"
         "def told():\n    with ProcessPoolTaskRunner(1) as runner:\n        runner.submit(tell, {}).result()\n"
     )
     pod = start(
@@ -228,6 +231,8 @@ def test_whole_lines_in_a_pipe(start: StartPod, server: PodServer) -> None:
     said = [json.loads(line).get("msg") if line.startswith("{") else line for line in lines if line]
     want = [part for _, text in BESIDE.values() for part in (text, "said")]
     assert [text for text in said if text in want] == want
+    assert "half" in said, "what a worker has begun is ended when the worker ends"
+    assert "below" in said, "what a worker's child has begun is ended before the log's line"
     assert lines[-1] == "left in C", "what code in C has left in its buffer"
 
 
@@ -261,6 +266,131 @@ def test_whole_lines_beside_those_who_live(start: StartPod, server: PodServer) -
     said = [json.loads(line)["msg"] if '"ts"' in line else line for line in lines]
     assert [text for text in said if text in ("begun", "said")].count("said") == len(ALIVE) + 1
     assert said.count("begun") == len(ALIVE)
+
+
+# What goes past `sys.stdout` in the flow's own process; `{0}` is what is left unfinished.
+PAST = {
+    "os.write": "os.write(1, b'{0}')",
+    "os.writev": "os.writev(1, [b'{0}'[:1], memoryview(b'{0}')[1:]])",
+    "posix.write": "posix.write(1, b'{0}')",
+    "the raw side of stdout": "sys.__stdout__.buffer.raw.write(b'{0}')",
+    "a duplicate": "os.write(keep(os.dup(1)), b'{0}')",
+    "a duplicate under a number": "os.write(keep(os.dup2(1, 60)), b'{0}')",
+    "what the kernel copies": "os.sendfile(1, keep(tempfile.TemporaryFile()).write(b'{0}') and kept[-1].flush() or kept[-1].fileno(), 0, 99)",
+    "what the kernel moves": "os.write(keep(os.pipe())[1], b'{0}'), os.splice(kept[-1][0], 1, 99)",
+    "another thread": "run(lambda: os.write(1, b'{0}'))",
+    "code in C that writes by itself": "ctypes.CDLL(None).dprintf(1, b'{0}')",
+}
+STAND_INS = """
+import inspect, io, pickle, posix, tempfile
+kept = []
+def keep(made):
+    kept.append(made)
+    return made
+def run(what):
+    made = threading.Thread(target=what)
+    made.start()
+    made.join()
+class Bound:
+    write = os.write
+def check():
+    assert os.write.__name__ == "write" and "bytes" in os.write.__doc__, os.write.__doc__
+    assert str(inspect.signature(os.write)) == "(fd, data, /)"
+    assert all(pickle.loads(pickle.dumps(made)) is made for made in (os.write, os.writev, os.dup))
+    assert os.open in os.supports_dir_fd and open is io.open and type(open("plain", "wb", 0)) is io.FileIO
+    assert b"posix" in pickle.dumps(os.write), "whoever reads it gets the one of its own process"
+    read, write = os.pipe()
+    assert Bound().write(write, b"x") == 1
+    os.close(read), os.close(write)
+    for wrong in (lambda: os.write("1", b""), lambda: os.write(-1), lambda: os.dup("1")):
+        try:
+            wrong()
+        except (ValueError, TypeError):
+            continue
+        raise AssertionError(wrong)
+"""
+
+
+def test_whole_lines_past_stdout(start: StartPod, server: PodServer) -> None:
+    steps = "".join(
+        f"    {step.format(f'begun{number}')}\n    say('said{number}')\n" for number, step in enumerate(PAST.values())
+    )
+    pod = start(
+        f"{STAND_INS}import ctypes\n@flow\ndef main():\n    check()\n    say = get_run_logger().info\n{steps}",
+        piped=True,
+    )
+    assert pod.wait() == 0, pod.output
+    lines = pod.stdout_bytes.decode().split("\n")
+    said = [json.loads(line)["msg"] if line.startswith("{") else line for line in lines]
+    pairs = set(pairwise(said))
+    assert not [way for number, way in enumerate(PAST) if (f"begun{number}", f"said{number}") not in pairs]
+    assert "" not in said[: said.index(f"said{len(PAST) - 1}")], "each of them left a line unfinished, and no one else"
+
+
+# Whole lines, or nothing: no line of the log begins with an end of line.
+QUIET = {
+    "a whole line": "os.write(1, b'whole\\n')",
+    "a line in two pieces": "os.write(1, b'who'); os.writev(1, [b'l', b'e\\n'])",
+    "stdout as a file of its own": "out = os.fdopen(1, 'w', 1, closefd=False); print('who', end='', file=out); print('le', file=out)",
+    "a file": "file = open('file', 'w'); file.write('no end'); file.flush(); os.write(file.fileno(), b'no end')",
+    "a socket": "a, b = __import__('socket').socketpair(); a.send(b'no end'); os.write(a.fileno(), b'no end')",
+    "a pipe": "r, w = os.pipe(); os.write(w, b'no end'); os.close(w); os.close(r)",
+    "a descriptor that was stdout's": "d = os.dup(1); os.close(d); r, w = os.pipe(); os.write(r if r == d else w, b'no end') if w == d else 0",
+    "nothing": "os.write(1, b'')",
+}
+
+
+def test_no_empty_line_for_whole_lines_past_stdout(start: StartPod, server: PodServer) -> None:
+    steps = "".join(f"    {step}\n    say('said')\n" for step in QUIET.values())
+    pod = start(f"@flow\ndef main():\n    say = get_run_logger().info\n{steps}", piped=True)
+    assert pod.wait() == 0, pod.output
+    lines = pod.stdout_bytes.decode().split("\n")
+    assert "" not in lines[:-1]
+    assert not [line for line in lines if line.endswith("} ")]
+    assert [line for line in lines[:-1] if not line.startswith("{")] == 3 * ["whole"]
+
+
+AT_ONCE = """
+import subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
+def fragments(write):
+    for number in range(150):
+        write(b"some")
+@flow
+def main():
+    say = get_run_logger().info
+    with ThreadPoolExecutor(4) as threads:
+        done = [threads.submit(fragments, write) for write in (lambda text: os.write(1, text), sys.__stdout__.buffer.raw.write)]
+        for number in range(150):
+            say("said %d", number)
+            print("printed")
+        [each.result() for each in done]
+    # It never ends a line, and writes more than the pipe holds.
+    child = subprocess.Popen(["sh", "-c", "while :; do printf %0300d 0; done"])
+    for number in range(12):
+        say("long %d %s", number, number * 1000 * "äx€'", extra={"rows": [number]})
+    child.kill()
+    child.wait()
+"""
+
+
+def test_whole_lines_beside_all_who_write_at_once(start: StartPod, server: PodServer) -> None:
+    pod = start(AT_ONCE, piped=True)
+    assert pod.wait() == 0, pod.output[-2000:]
+    lines = pod.stdout_bytes.decode().split("\n")
+    ours = [line for line in lines if '{"ts"' in line]
+    torn = [line[:100] for line in ours if not line.startswith("{") or not line.rstrip(" ").endswith("}")]
+    assert not torn
+    assert [line for line in ours if '"parts": ' in line]
+    assert max(len(line.encode()) for line in ours) <= 4096 - 2
+    read = [json.loads(line) for line in whole_lines(ours)]
+    said = [each["msg"] for each in read if each["msg"].startswith(("said", "long"))]
+    assert said == [
+        *[f"said {number}" for number in range(150)],
+        *[f"long {number} " + number * 1000 * "äx€'" for number in range(12)],
+    ]
+    assert [each["extra"]["rows"] for each in read if "extra" in each] == [[number] for number in range(12)]
+    assert not any("part" in each for each in read)
 
 
 def test_no_empty_line_where_nobody_can_have_written(start: StartPod, server: PodServer) -> None:

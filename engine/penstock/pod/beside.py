@@ -1,8 +1,8 @@
 """Who else writes to the pod's stdout, and so may have left a line there unfinished.
 
 What stands last in a pipe can't be looked at. So it is asked who could have written: a child that has ended since, one
-that lives and has the pipe open, code in C that has printed through the C library. Whoever says no is sure of it; yes
-costs an empty line at most.
+that lives and has the pipe open, code in C that has printed through the C library, or that may write by itself. Whoever
+says no is sure of it; yes costs an empty line at most.
 
 Neighbours: ``penstock.pod.lines`` asks before each line of the log; ``penstock.pod.processes`` finds the children.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Set
 
 from penstock.base.workers import WORKERS
-from penstock.pod import clib, processes
+from penstock.pod import clib, direct, processes
 
 MOST = 32
 """Children that are looked at one by one; of more it is assumed that one of them writes."""
@@ -31,26 +32,38 @@ class Others:
         self._place = (found.st_dev, found.st_ino)
         self._used = _used_by_ended()
         self._ended: set[int] = set()
+        self._used_below: dict[int, str | None] = {}  # by the children of workers that have ended
         self._is_child = False
+        self._stays = False  # code in C that has printed, or a parent
 
     def may_have_written(self) -> bool:
         """Whether somebody may have written since this was asked last."""
         used, self._used = self._used, _used_by_ended()
-        printed = clib.printed()
-        return used != self._used or printed or self._is_child or (_has_children() and self._lives())
+        self._stays = clib.printed() or self._is_child or direct.may_write_in_c()
+        return used != self._used or self._stays or (_has_children() and self._lives(WORKERS))
+
+    def may_be_writing(self) -> bool:
+        """Whether somebody may write while a line of the log is written: one of those who may have written, or a worker."""
+        return self._stays or (_has_children() and self._lives(frozenset()))
 
     def forget(self) -> None:
         """In a forked child: its parent and its parent's other children live, and can't be seen from here."""
         self._is_child = True
 
-    def _lives(self) -> bool:
+    def _lives(self, spared: Set[int]) -> bool:
         found = processes.descendants(ended=True)
         if len(found) > MOST:
             return True
         # One that has ended, and that nobody has waited for yet, has written once.
         ended = {pid for pid in found if processes.is_ended(pid)}
         new, self._ended = ended - self._ended, ended
-        return bool(new) or any(self._writes(pid) for pid in found if pid not in ended and pid not in WORKERS)
+        if new or any(self._writes(pid) for pid in found if pid not in ended and pid not in spared):
+            return True
+        if not spared:
+            return False
+        before = self._used_below
+        self._used_below = {pid: processes.used_by_ended(pid) for pid in found if pid in spared}
+        return any(used != before.get(pid, "0") for pid, used in self._used_below.items())
 
     def _writes(self, pid: int) -> bool:
         """Whether a process has it open."""

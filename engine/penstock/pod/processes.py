@@ -118,6 +118,12 @@ def is_ended(pid: int) -> bool:
     return fields is None or fields[0] in ("Z", "X")
 
 
+def used_by_ended(pid: int) -> str | None:
+    """What changes whenever a child of a process has ended, and was waited for: the pages that they have touched."""
+    fields = _stat(pid)
+    return fields[8] if fields is not None else None
+
+
 def _stat(pid: int) -> list[str] | None:
     """State, parent and what follows; the command before them may hold blanks and brackets."""
     try:

@@ -19,6 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.workers import WORKERS
+from penstock.runners import worker_prints
 from penstock.runners.task_runners import TaskRunner
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from penstock.runners.pool import Pool
+
+LAST_WORDS_SECONDS = 1.0
+"""How long a worker may take to write what it has begun."""
 
 
 class WorkerDiedError(RuntimeError):
@@ -102,13 +106,15 @@ def main(line_number: int, lifeline: int) -> None:
 
     def watch() -> None:
         os.read(lifeline, 1)
+        # Whoever does not read what is left keeps nobody here.
+        latest = threading.Timer(LAST_WORDS_SECONDS, os._exit, (0,))
+        latest.daemon = True
+        latest.start()
+        worker_prints.finish()
         os._exit(0)
 
     threading.Thread(target=watch, daemon=True).start()
-    # What tasks print comes when it is printed, and in whole lines, also where stdout is a pipe.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(line_buffering=True)
+    worker_prints.install()
     line: Connection[Any, Any] = Connection(line_number)
     from penstock.runners.far import Far, perform
 

@@ -10,6 +10,7 @@ from penstock_operator.api.constants import ENGINE_CONTAINER
 from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.resources import PODS
 from penstock_reading.entries import readable
+from penstock_reading.wholelines import WholeLines
 
 from ..live import Patch, Sent, stream
 from ..logview import LogView, attempt_of, wanted_of
@@ -92,11 +93,12 @@ async def _text(request: web.Request) -> web.StreamResponse:
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         try:
             path = PODS.path(run.namespace, pod, "log")
+            whole = WholeLines()
             async for raw in site_of(request).client.lines(path, {"container": ENGINE_CONTAINER}):
                 if not response.prepared:
                     await response.prepare(request)
-                if (shown := readable(raw.decode("utf-8", "replace"))) is not None:
-                    await response.write(f"{shown}\n".encode("utf-8", "replace"))
+                await _send(response, whole.take("", raw.decode("utf-8", "replace")))
+            await _send(response, whole.rest())
         except ApiError as error:
             if not response.prepared:
                 raise web.HTTPBadGateway(text=f"the log cannot be read: {error.message}\n") from error
@@ -104,3 +106,9 @@ async def _text(request: web.Request) -> web.StreamResponse:
         if not response.prepared:
             await response.prepare(request)
         return response
+
+
+async def _send(response: web.StreamResponse, lines: list[tuple[str, str]]) -> None:
+    for _, line in lines:
+        if (shown := readable(line)) is not None:
+            await response.write(f"{shown}\n".encode("utf-8", "replace"))
