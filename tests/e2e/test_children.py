@@ -125,6 +125,7 @@ def test_lines_through_a_retry_and_what_comes_of_it(here: Space, caplog: pytest.
     assert "exit code 3" in (crashed.message or "")
 
 
+@pytest.mark.timeout(300)
 def test_every_function_in_each_kind_of_code(here: Space) -> None:
     """In a pod and in a plain process, sync and async: the same calls give the same, and in a pod the runs are the pod's."""
     names = {kind: f"every-{kind}" for kind in KINDS}
