@@ -13,6 +13,8 @@ import pytest
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
 from penstock.interruption.interrupt import Cause, Control
+from penstock.interruption.section import Section
+from tests.support.world import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +108,7 @@ def test_other_threads(body: Callable[[], Any], how: Any) -> None:
         thread.join(10)
         assert not thread.is_alive()
         assert ended == [{"timeout": "TimedOut", "cancelled": "Cancelled", "terminated": "Crashed"}[how]]
+    until("no body goes on", lambda: not [each for each in threading.enumerate() if each.name.startswith("penstock ")])
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -124,8 +127,8 @@ class Finalized:
 
     def __del__(self) -> None:
         IN_FINALIZER.set()
-        until = time.monotonic() + 0.2
-        while time.monotonic() < until:
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
             pass
 
 
@@ -139,8 +142,8 @@ def test_an_interruption_that_a_finalizer_would_lose_is_raised_afterwards(own_th
 
     def body() -> None:
         Finalized()
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
             pass
 
     def stop() -> None:
@@ -162,3 +165,70 @@ def test_an_interruption_that_a_finalizer_would_lose_is_raised_afterwards(own_th
         run()
     stopper.join()
     assert ended == ["Cancelled"]
+
+
+class Interruption(BaseException):
+    pass
+
+
+def test_what_an_inner_body_did_not_get_any_more_is_for_the_body_around_it() -> None:
+    """It was injected, and the inner body ended before the interpreter looked."""
+    section = Section()
+    told = Interruption("told")
+
+    def inner() -> None:
+        section.injected, section.owed = True, told
+
+    def outer() -> None:
+        section.call(inner, (), {})
+        section.reopen(True)
+        raise AssertionError("never comes here")
+
+    with pytest.raises(Interruption) as caught:
+        section.call(outer, (), {})
+    assert caught.value is told
+    section.call(inner, (), {})
+    assert (section.pending, section.owed, section.injected) == (None, None, False), "there is no body around it"
+
+
+@pytest.mark.parametrize("swallowed", [True, False])
+def test_what_was_raised_is_not_owed(swallowed: bool) -> None:
+    section = Section()
+    section.is_main = False
+    told = Interruption("told")
+
+    def inner() -> None:
+        try:
+            threading.Thread(target=section.deliver, args=(told,)).start()
+            while True:
+                pass
+        except Interruption:
+            if not swallowed:
+                raise
+
+    def outer() -> str:
+        section.call(inner, (), {})
+        section.reopen(True)
+        return "goes on"
+
+    if swallowed:
+        assert section.call(outer, (), {}) == "goes on"
+    else:
+        with pytest.raises(Interruption):
+            section.call(outer, (), {})
+    assert (section.pending, section.owed, section.injected) == (None, None, False)
+
+
+def test_what_a_finalizer_lost_waits_while_the_engine_works() -> None:
+    section = Section()
+    told = Interruption("told")
+
+    def outer() -> None:
+        section.open = False  # as in a call of the engine
+        section.injected, section.injected_type, section.owed = True, Interruption, told
+        section.inject_again(threading.Lock())
+        section.reopen(True)
+
+    with pytest.raises(Interruption) as caught:
+        section.call(outer, (), {})
+    assert caught.value is told

@@ -5,9 +5,10 @@ while the engine works. A delivery to a closed section is kept and raised when t
 own code is never torn. Delivery is by a signal on the main thread (it wakes a blocking sleep), by injection into other
 threads (at their next bytecode), and by releasing the waiter of a thread that waits inside the engine.
 
-Invariants: a delivery is raised at most once; an injected exception never outlives the section that it was meant for
-(the flag `injected` is written before `open` is read, and the other way round on leaving, so one side always sees the
-other); nothing here takes a lock inside a signal handler.
+Invariants: a delivery is raised at most once, and never lost: what was injected when a body of an inner run was about to
+end is kept for the body around it; an injected exception never outlives the section that it was meant for (the flag
+`injected` is written before `open` is read, and the other way round on leaving, so one side always sees the other);
+nothing here takes a lock inside a signal handler.
 
 Neighbours: `interrupt` decides what to deliver, `deadline` delivers timeouts, the drivers open and close.
 """
@@ -46,6 +47,7 @@ class Section:
     """What one thread is doing: in user code (open) or in the engine (closed)."""
 
     __slots__ = (
+        "bodies",
         "injected",
         "injected_type",
         "insisting",
@@ -53,6 +55,7 @@ class Section:
         "lock",
         "on_raise",
         "open",
+        "owed",
         "pending",
         "resting",
         "shields",
@@ -70,6 +73,8 @@ class Section:
         self.insisting = False
         self.injected = False
         self.injected_type: type[BaseException] | None = None
+        self.owed: BaseException | None = None  # what is injected, until it is raised
+        self.bodies = 0  # that are running: each was called by the one before
         self.shields = 0
         self.resting = False  # it waits for runs, for time or for a resume, and for nothing else
         self.lock = threading.Lock()
@@ -78,6 +83,7 @@ class Section:
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run user code with the section open; a kept delivery is raised first."""
+        self.bodies += 1
         try:
             self.open = True
             if self.pending is not None:
@@ -86,9 +92,11 @@ class Section:
             self.open = False
         except BaseException:
             self.open = False
+            self.bodies -= 1
             if self.injected:
                 self.withdraw()
             raise
+        self.bodies -= 1
         if self.injected:
             self.withdraw()
         return value
@@ -100,6 +108,7 @@ class Section:
         exc, self.pending = self.pending, None
         if exc is None:
             return
+        self.owed = None
         if self.injected:
             self.withdraw()
         self.open = False
@@ -137,14 +146,31 @@ class Section:
                 if self.on_raise is not None:
                     self.on_raise(self)
                 self.pending = None
-                self.injected_type = type(exc)
+                self.owed = exc
+                self.injected_type = self._noticed(type(exc))
                 watch_lost()
                 set_async_exception(self.thread_id, self.injected_type)
             else:
                 self.injected = False
 
+    def _noticed(self, kind: type[BaseException]) -> type[BaseException]:
+        """A class to inject: as soon as one of it is made, which is when it is raised, nothing is owed any more."""
+        section = self
+
+        class Injected(kind):  # type: ignore[misc,valid-type]
+            __doc__, __module__ = kind.__doc__, kind.__module__
+
+            def __init__(self, *args: Any) -> None:
+                super().__init__(*args)
+                self.delivery, section.owed = section.owed, None
+
+        Injected.__name__, Injected.__qualname__ = kind.__name__, kind.__qualname__
+        return Injected
+
     def inject_again(self, hook: threading.Lock) -> None:
-        """Inject once more, unless the section was left meanwhile.
+        """Inject once more what is owed.
+
+        What ends meanwhile withdraws it, for the body around it if there is one.
 
         Args:
             hook: released where the hook ends that noticed the loss; that hook must not be hit, so a moment is added.
@@ -152,8 +178,12 @@ class Section:
         hook.acquire()
         time.sleep(AGAIN_SECONDS)
         with self.lock:
-            if self.injected and self.open and not self.shields:
+            if not self.injected or self.owed is None or self.injected_type is None:
+                return
+            if self.open and not self.shields:
                 set_async_exception(self.thread_id, self.injected_type)
+            elif self.bodies:  # the engine works for a body around: raised when that goes on
+                self.pending, self.owed, self.injected = self.owed, None, False
 
     def _insist(self, exc: BaseException) -> None:
         """Wake the main thread again until it has noticed.
@@ -178,10 +208,13 @@ class Section:
             ring(waiter)
 
     def withdraw(self) -> None:
-        """Take back an injected exception that has not been raised yet."""
+        """Take back an injected exception that has not been raised yet; a body around this one still gets it."""
         with self.lock:
             set_async_exception(self.thread_id, None)
             self.injected = False
+            owed, self.owed = self.owed, None
+            if owed is not None and self.bodies and self.pending is None:
+                self.pending = owed
 
     def block(self, waiter: threading.Lock, timeout: float | None = None, resting: bool = False) -> bool:
         """Wait until `waiter` (held) is released; deliveries end the wait by their exception.
@@ -277,6 +310,7 @@ class _Lost:
     def __call__(self, unraisable: Any) -> None:
         section = current_section()
         if section.injected is True and unraisable.exc_type is section.injected_type:
+            section.owed = getattr(unraisable.exc_value, "delivery", None) or section.owed
             here = threading.Lock()
             here.acquire()
             threading.Thread(target=section.inject_again, args=(here,), name="penstock-wake", daemon=True).start()
