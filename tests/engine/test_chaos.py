@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import random
 import threading
 import time
@@ -214,8 +215,9 @@ def test_what_was_raised_is_not_owed(swallowed: bool) -> None:
     if swallowed:
         assert section.call(outer, (), {}) == "goes on"
     else:
-        with pytest.raises(Interruption):
+        with pytest.raises(Interruption) as caught:
             section.call(outer, (), {})
+        assert type(pickle.loads(pickle.dumps(caught.value))) is Interruption
     assert (section.pending, section.owed, section.injected) == (None, None, False)
 
 

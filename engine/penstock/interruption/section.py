@@ -164,6 +164,9 @@ class Section:
                 super().__init__(*args)
                 self.delivery, section.owed = section.owed, None
 
+            def __reduce__(self) -> tuple[Any, ...]:
+                return kind, self.args
+
         Injected.__name__, Injected.__qualname__ = kind.__name__, kind.__qualname__
         return Injected
 
