@@ -137,7 +137,7 @@ def test_every_function_in_each_kind_of_code(here: Space) -> None:
         assert status["state"]["type"] == "Completed", (status["state"], here.log(name))
         assert json.loads(status["result"]["json"]) == SAID
         assert here.run(name)["spec"]["displayName"] == "Me"
-        assert len(children(here, name)) == 6
+        assert len(children(here, name)) == 7
 
 
 def test_the_example(here: Space) -> None:

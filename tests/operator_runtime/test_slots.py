@@ -71,6 +71,23 @@ def by_hand(run: FlowRun, flow: Flow, others: list[FlowRun], flows: dict[str, Fl
     return Contention((pool(None), *map(pool, groups))) if groups or flow.spec.concurrency else Contention()
 
 
+PENDING: JSON = {"state": {"type": "Pending", "name": "Submitting"}, "attempt": {"number": 1, "podName": "p"}}
+RUNNING: JSON = {**PENDING, "state": {"type": "Running", "name": "Running"}, "startTime": at(7)}
+
+
+@pytest.mark.parametrize("older", [PENDING, RUNNING])
+def test_of_one_second_who_has_begun_is_the_older_one(older: JSON) -> None:
+    """Times of creation are whole seconds; a uid says nothing about who came first."""
+
+    def made(uid: str, status: JSON, created: int = 0) -> FlowRun:
+        return FlowRun.model_validate(run_json({}, status, uid=uid, creationTimestamp=at(created)))
+
+    assert age(made("z", older)) < age(made("a", {}))
+    assert age(made("z", RUNNING)) < age(made("a", {**RUNNING, "startTime": at(8)}))
+    assert age(made("a", {})) < age(made("b", {}))
+    assert age(made("z", {}, created=0)) < age(made("a", older, created=1))
+
+
 @pytest.mark.parametrize("flow", FLOWS_BY_NAME)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_counts_are_those_by_hand(seed: int, flow: str) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from penstock_operator.api.constants import CONCURRENCY_CONFIGMAP
 from penstock_operator.api.flow import Concurrency, ConcurrencyPolicy, Flow
 from penstock_operator.api.flowrun import FlowRun, Queue, StateType
-from penstock_operator.api.times import EARLIEST, later
+from penstock_operator.api.times import EARLIEST, LATEST, later
 
 from .verdict import CONFIG_ERROR
 
@@ -28,6 +28,7 @@ _LOOK_SECONDS = (30, 300)
 _UNSET_SECONDS = 10
 
 Order = tuple[int, datetime, str]
+Age = tuple[datetime, datetime, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,14 @@ def order(run: FlowRun) -> Order:
     return (-run.spec.priority, run.metadata.creation_timestamp or EARLIEST, run.metadata.uid)
 
 
-def age(run: FlowRun) -> tuple[datetime, str]:
-    """Return by what runs are replaced: the newest stay."""
-    return (run.metadata.creation_timestamp or EARLIEST, run.metadata.uid)
+def age(run: FlowRun) -> Age:
+    """Return by what runs are replaced: the newest stay.
+
+    The API server tells whole seconds: of two runs of one second the one that began first, or at all, was there first.
+    """
+    status = run.status
+    began = status.start_time or LATEST
+    return (run.metadata.creation_timestamp or EARLIEST, began, status.attempt is None, run.metadata.uid)
 
 
 def limited(flow: Flow) -> bool:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from penstock_operator.api.flow import ConcurrencyPolicy, Flow
 from penstock_operator.api.flowrun import FlowRun, StateType
-from penstock_operator.core.concurrency import Contention, Order, Pool, age, holds, limited, order, waits
+from penstock_operator.core.concurrency import Age, Contention, Order, Pool, age, holds, limited, order, waits
 from penstock_operator.core.flows.model import Crowd
 
 from .resources import Key
@@ -30,7 +29,7 @@ class _Place:
 
     flow: Key
     order: Order
-    age: tuple[datetime, str]
+    age: Age
     holding: bool
     staying: bool  # it is not on its way out
 
