@@ -110,7 +110,9 @@ def patched(client: httpx.Client, path: str, body: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dask", "ray"])
-def test_a_cluster_of_a_run(kind: str, server: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_of_a_run(
+    kind: str, server: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     if kind == "dask":
         from penstock_dask.kubernetes import DaskCluster as Cluster
 
@@ -122,11 +124,13 @@ def test_a_cluster_of_a_run(kind: str, server: RealServer, tmp_path: Path, monke
     monkeypatch.setattr(owned, "LOOK_SECONDS", 0.05)
     group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
     client = server.client(server.admin_token)
+    request.addfinalizer(client.close)
     token, grant = account(client, kind)
     kubeconfig = server.write_kubeconfig(f"runs-{kind}", token)
     for name, value in OWNER.items():
         monkeypatch.setenv(name, value)
     way = connection.Connection(find({"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}))
+    request.addfinalizer(way.close)
     where = f"/apis/{group}/v1/namespaces/default/{plural}"
     arguments: dict[str, Any] = {
         "image": "registry.example/flow:1",
