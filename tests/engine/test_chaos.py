@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
 import random
@@ -136,13 +137,30 @@ class Finalized:
 IN_FINALIZER = threading.Event()
 
 
+def in_a_callback() -> None:
+    """As Hypothesis has one; what it raises is dropped as well."""
+
+    def callback(phase: str, info: Any) -> None:
+        IN_FINALIZER.set()
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            pass
+        gc.callbacks.remove(callback)
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
 @pytest.mark.parametrize("own_thread", [False, True])
-def test_an_interruption_that_a_finalizer_would_lose_is_raised_afterwards(own_thread: bool) -> None:
+@pytest.mark.parametrize("lose", [Finalized, in_a_callback])
+def test_an_interruption_that_the_collector_would_lose_is_raised_afterwards(
+    lose: Callable[[], object], own_thread: bool
+) -> None:
     control = Control()
     IN_FINALIZER.clear()
 
     def body() -> None:
-        Finalized()
+        lose()
         end = time.monotonic() + 10
         while time.monotonic() < end:
             pass

@@ -16,6 +16,7 @@ Neighbours: `interrupt` decides what to deliver, `deadline` delivers timeouts, t
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -291,12 +292,13 @@ _CALLBACKS = ("_weakrefset.py", "weakref.py")
 
 
 def loses_exceptions(frame: FrameType | None) -> bool:
-    """Whether the frame runs on behalf of the garbage collector: what a finalizer or a weakref callback raises is lost."""
+    """Whether the frame runs on behalf of the garbage collector: what a finalizer, or a callback of it, raises is lost."""
+    callbacks = {getattr(each, "__code__", None) for each in gc.callbacks}
     for _ in range(60):
         if frame is None:
             return False
         code = frame.f_code
-        if code.co_name == "__del__" or code.co_filename.endswith(_CALLBACKS):
+        if code.co_name == "__del__" or code in callbacks or code.co_filename.endswith(_CALLBACKS):
             return True
         frame = frame.f_back
     return False
