@@ -87,11 +87,11 @@ async def task_coroutine(
 
 def in_sync_run(make: Any, call: tuple[Any, ...]) -> Any:
     """Run the coroutine of a call to its end inside a sync run; made in a closed section, so that none is left unawaited."""
-    from penstock.base.loops import run_coro_as_sync
-
     section = current_section()
     was_open, section.open = section.open, False
     try:
+        from penstock.base.loops import run_coro_as_sync  # in the closed section: an interruption would tear the import
+
         return run_coro_as_sync(make(*call))
     finally:
         if was_open:
