@@ -28,8 +28,7 @@ class Others:
     """
 
     def __init__(self, descriptor: int) -> None:
-        found = os.fstat(descriptor)
-        self._place = (found.st_dev, found.st_ino)
+        self._place = direct.inode_of(descriptor)
         self._used = _used_by_ended()
         self._ended: set[int] = set()
         self._used_below: dict[int, str | None] = {}  # by the children of workers that have ended
@@ -73,14 +72,7 @@ class Others:
         except OSError:
             # Another user's, or it has ended just now.
             return True
-        return any(self._leads_here(f"{folder}/{number}") for number in numbers)
-
-    def _leads_here(self, path: str) -> bool:
-        try:
-            found = os.stat(path)
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._place
+        return any(direct.inode_of(f"{folder}/{number}") == self._place for number in numbers)
 
 
 def _has_children() -> bool:

@@ -49,15 +49,19 @@ class _Place:
 
     def __init__(self, turns: Turns, descriptor: int) -> None:
         self.turns = turns
-        found = os.fstat(descriptor)
-        self._inode = (found.st_dev, found.st_ino)
+        self._inode = inode_of(descriptor)
 
     def leads_here(self, descriptor: Any) -> bool:
-        try:
-            found = os.stat(descriptor)
-        except (OSError, ValueError, TypeError):
-            return False
-        return (found.st_dev, found.st_ino) == self._inode
+        return inode_of(descriptor) == self._inode
+
+
+def inode_of(place: Any) -> tuple[int, int] | None:
+    """What tells where a descriptor, or a path, leads; None if it leads nowhere."""
+    try:
+        found = os.stat(place)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 _places: list[_Place] = []
