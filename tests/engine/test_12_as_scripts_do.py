@@ -629,6 +629,11 @@ def test_the_logger_of_a_record_made_by_hand_has_all_members() -> None:
     named = task_run_logger(record, task=task(lambda: None, name="t"), flow=flow(lambda: None, name="f"), mine=1).extra
     assert named is not None
     assert (named["task_name"], named["flow_name"], named["mine"]) == ("t", "f", 1)
+    around = flow(lambda: task_run_logger(record).extra, name="f", flow_run_name="around")()
+    assert around is not None
+    assert [around[name] for name in ("flow_run_id", "flow_run_name", "flow_name", "task_name")] == [
+        str(UUID(int=1)), "around", "f", "<unknown>",
+    ]  # fmt: skip
 
 
 def test_a_function_that_is_made_a_flow_logs_its_prints(tmp_path: Path) -> None:

@@ -101,13 +101,16 @@ def flow_run_logger(
 def task_run_logger(
     task_run: TaskRun, task: Any = None, flow_run: Any = None, flow: Any = None, **extra: Any
 ) -> PrefectLogAdapter:
-    """A logger whose records carry a task run."""
+    """A logger whose records carry a task run; what it does not know of its flow run is that of the active one."""
     if task_run.definition is not None:
         members = members_of(task_run)
     else:
         unknown = dict.fromkeys(("task_name", "flow_run_name", "flow_name"), "<unknown>")
         ids = {"task_run_id": str(task_run.id), "flow_run_id": str(task_run.flow_run_id)}
         members = {**unknown, **ids, "task_run_name": task_run.name}
+        active = current_run.get()
+        if active is not None and active.flow is not None:
+            members.update(flow_run_name=active.flow.name, flow_name=active.flow.definition.name)
     if task is not None:
         members["task_name"] = task.name
     if flow_run is not None:
