@@ -147,7 +147,10 @@ def prefect(engine: str) -> tuple[float, ...]:
     with tempfile.TemporaryDirectory(prefix="penstock-prefect-") as home:
         script = Path(home) / "measured.py"
         script.write_text(PREFECT)
-        quiet = {"PREFECT_HOME": home, "PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        quiet = {
+            "PREFECT_HOME": home, "PREFECT_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # beside Ray's processes it takes longer than its own 20
+        }  # fmt: skip
         command = [python, str(script), engine, str(PREFECT_TASKS), str(PREFECT_ROUNDS)]
         # In a session of its own: what it leaves behind, a server and workers, ends with it.
         process = subprocess.Popen(
