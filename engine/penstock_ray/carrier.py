@@ -1,11 +1,14 @@
 """Carrying calls to Ray: a remote call each; what comes back is heard by one thread.
 
 Ray calls back with each answer. For runs that take longer a mailbox is opened, and read by a thread of its own. A call is
-cancelled by `ray.cancel`, and by force when its body does not react. Neighbours: `worker` is the other end.
+cancelled by `ray.cancel`, and by force when its body does not react. Inside a task only so many calls are with Ray at once: they
+take no CPU of its counting, for the task that waits for them holds one, so Ray would start a process for each. Neighbours:
+`worker` is the other end.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import pickle
@@ -45,18 +48,22 @@ class Carrier:
     Args:
         log: of the runner.
         defaults: options of every remote call.
+        at_once: how many calls are with Ray at once; None: all.
 
     Attributes:
         lost: results that were lost with their nodes.
     """
 
-    def __init__(self, log: Any, defaults: dict[str, Any]) -> None:
+    def __init__(self, log: Any, defaults: dict[str, Any], at_once: int | None = None) -> None:
         self._log = log
         self._defaults = {"num_returns": 2, "max_retries": 0, **defaults}
         self._execute = ray.remote(execute)
         context = ray.get_runtime_context()
         self._place = (f"penstock-{uuid.uuid4().hex}", str(context.namespace))
         self._functions: dict[Any, Any] = {}
+        self._free = at_once
+        self._queued: collections.deque[Any] = collections.deque()
+        self._places = threading.Lock()
         self._in: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._going: dict[str, tuple[Any, Any]] = {}
         self._oldest: tuple[str | None, float] = (None, 0.0)
@@ -75,7 +82,37 @@ class Carrier:
     # -- out
 
     def send(self, call: Any) -> None:
-        """Make the remote call."""
+        """Make the remote call, or keep it until there is a place for it."""
+        if self._free is not None:
+            with self._places:
+                if self._free == 0:
+                    self._queued.append(call)
+                    return
+                self._free -= 1
+        try:
+            self._start(call)
+        except BaseException:
+            self._left()
+            raise
+
+    def _left(self) -> None:
+        """A call has left its place, to the next one that is still wanted."""
+        while self._free is not None:
+            with self._places:
+                call = self._queued.popleft() if self._queued else None
+                if call is None:
+                    self._free += 1
+                    return
+            if call.stopped:
+                continue
+            try:
+                self._start(call)
+            except BaseException as exc:  # noqa: BLE001  (it cannot be sent: its run ends, the next ones do not)
+                call.failed(exc)
+            else:
+                return
+
+    def _start(self, call: Any) -> None:
         kind = (call.task.name, call.options.key)
         function = self._functions.get(kind)
         if function is None:
@@ -191,7 +228,8 @@ class Carrier:
             call.failed(exc)
 
     def _over(self, key: str) -> None:
-        self._going.pop(key, None)
+        if self._going.pop(key, None) is not None:
+            self._left()
         self._heard.pop(key, None)
         self._parked.pop(key, None)
 
@@ -203,6 +241,7 @@ class Carrier:
                 with contextlib.suppress(Exception):  # it is over, or its cluster is
                     ray.cancel(answer, force=False, recursive=True)
                 self._cancelled[answer] = time.monotonic()
+                self._left()
 
     def _look(self) -> None:
         now = time.monotonic()

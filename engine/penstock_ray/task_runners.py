@@ -120,7 +120,8 @@ class RayTaskRunner(TaskRunner):
             _used.count += 1
         # A task that submits keeps its own place: those that it waits for must find one besides.
         inside = ray.get_runtime_context().worker.mode == ray.WORKER_MODE
-        self._carrier = Carrier(self.logger, {"num_cpus": 0} if inside else {})
+        places = max(1, int(ray.cluster_resources().get("CPU", 1))) if inside else None
+        self._carrier = Carrier(self.logger, {"num_cpus": 0} if inside else {}, places)
 
     def _connect(self) -> None:
         address = self.address

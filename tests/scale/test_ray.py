@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,25 @@ def test_options_of_remote_calls(runner: Callable[[], Any]) -> None:
         return two.result(), half.result(), asked.submit().result()
 
     assert flow(body, name="f", task_runner=runner())() == (2.0, 0.5, 1.0)
+
+
+def test_what_a_task_submits_is_with_ray_a_few_at_a_time(runner: Callable[[], Any]) -> None:
+    import ray
+
+    @task
+    def inner(number: int) -> tuple[float, float]:
+        began = time.time()
+        time.sleep(0.05)  # the work: so that those that are there at once overlap
+        return began, time.time()
+
+    @task
+    def outer() -> list[tuple[float, float]]:
+        return [future.result() for future in inner.map(range(10))]
+
+    spans = flow(lambda: outer.submit().result(), name="f", task_runner=runner())()
+    assert spans is not None
+    at_once = max(sum(began <= moment < ended for began, ended in spans) for moment, _ in spans)
+    assert 1 <= at_once <= ray.cluster_resources()["CPU"] == 2
 
 
 def test_short_tasks_are_heard_of_behind_many_that_wait(runner: Callable[[], Any]) -> None:
