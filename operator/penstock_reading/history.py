@@ -74,11 +74,22 @@ def _of_run(run: Run) -> Iterator[Moment]:
     if when := _time(run.body["metadata"].get("creationTimestamp")):
         yield Moment(when, "run", "created")
     if when := _time(status.get("startTime")):
-        yield Moment(when, "run", "the flow's code began", kind="Running")
+        began = _began(run, when)
+        words = "the operator saw the flow begin" if began is None else "the flow's code began"
+        yield Moment(began or when, "run", words, kind="Running")
     if when := _time(status.get("completionTime")):
         yield Moment(when, "run", f"ended: {run.words}", message, kind)
     elif when := _time((status.get("state") or {}).get("time")):
         yield Moment(when, "run", f"became {run.words}", message, kind)
+
+
+def _began(run: Run, seen: datetime) -> datetime | None:
+    """When user code began, as its engine says: while the first attempt's report is there, and if its node's clock was right."""
+    told = _time((run.status.get("report") or {}).get("startTime"))
+    created = _time(run.body["metadata"].get("creationTimestamp"))
+    if run.status.get("attempts") or told is None or told > seen or (created is not None and told < created):
+        return None
+    return told
 
 
 def _of_attempts(run: Run) -> Iterator[Moment]:

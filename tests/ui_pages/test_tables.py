@@ -208,10 +208,31 @@ def test_the_history_of_a_run_is_told_in_order_and_once() -> None:
     ]
     told = [(moment.when.second, moment.what) for moment in history(Run(body), [of], events)]
     assert told == [
-        (0, "created"), (1, "pod created"), (5, "the flow's code began"), (10, "attempt 1 ended: Crashed/Evicted"), (11, "Retrying (2 times)"),
+        (0, "created"), (1, "pod created"), (5, "the operator saw the flow begin"), (10, "attempt 1 ended: Crashed/Evicted"),
+        (11, "Retrying (2 times)"),
         (12, "pod scheduled"), (12, "pod's init containers done"), (14, "container engine started"), (15, "attempt 2 began"),
         (19, "container engine ended: exit code 137, OOMKilled"), (20, "ended: Failed"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "want"),
+    [
+        ("2026-11-30T04:00:03.5Z", (3, "the flow's code began")),
+        (None, (5, "the operator saw the flow begin")),
+        ("2026-11-30T04:00:09Z", (5, "the operator saw the flow begin")),  # the node's clock is ahead
+        ("2026-11-30T03:59:59Z", (5, "the operator saw the flow begin")),  # or behind
+        ("soon", (5, "the operator saw the flow begin")),
+    ],
+)
+def test_when_a_flow_began_is_what_its_engine_says(told: str | None, want: tuple[int, str]) -> None:
+    status = {
+        "state": {"type": "Running", "name": "Running"},
+        "startTime": "2026-11-30T04:00:05Z",
+        "report": {"startTime": told},
+    }
+    found = [(moment.when.second, moment.what) for moment in history(Run(run(status=status)), [], [])]
+    assert found == [(0, "created"), want]
 
 
 @pytest.mark.parametrize(
