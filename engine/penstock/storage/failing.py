@@ -5,24 +5,17 @@ Neighbours: `transaction_steps` commits; the pod's report counts the root run's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from penstock.base.exceptions import SerializationError
 from penstock.base.texts import text_of
 
 
-@contextmanager
-def storing(txn: Any) -> Iterator[None]:
+def note_unstored(txn: Any, exc: Exception) -> None:
     """Note at the transaction, and at its root run, what its store did not take."""
-    try:
-        yield
-    except Exception as exc:
-        txn.unstored = exc
-        if txn.run is not None and txn.run.root.is_flow:  # a task called by itself has no report to count it
-            txn.run.root.unstored.append(f"{txn.run.address}: {text_of(exc)}")
-        raise
+    txn.unstored = exc
+    if txn.run is not None and txn.run.root.is_flow:  # a task called by itself has no report to count it
+        txn.run.root.unstored.append(f"{txn.run.address}: {text_of(exc)}")
 
 
 def tell_failed_commit(txn: Any, exc: Exception) -> None:

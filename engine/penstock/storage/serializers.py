@@ -6,6 +6,7 @@ Neighbours: `results` chooses one for each store and writes its type and options
 from __future__ import annotations
 
 import base64
+import binascii
 import io
 import json
 import pickle
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 _known: dict[str, type[Serializer]] = {}
+_LINE = 57
+"""Bytes that a line of base64 has at most."""
 
 
 class Serializer(Subscripted[Of]):
@@ -158,7 +161,9 @@ class PickleSerializer(Serializer):
     def dumps(self, obj: Any) -> bytes:
         """The object as base64 text of its pickle."""
         if self.picklelib == "cloudpickle" and type(obj) in _SAME_BY_PICKLE:
-            return base64.encodebytes(pickle.dumps(obj, pickle.HIGHEST_PROTOCOL))
+            made = pickle.dumps(obj, pickle.HIGHEST_PROTOCOL)
+            # Of what fits into one line `encodebytes` makes the same, at length.
+            return binascii.b2a_base64(made) if len(made) <= _LINE else base64.encodebytes(made)
         return base64.encodebytes(from_qualified_name(self.picklelib).dumps(obj))
 
     def loads(self, blob: bytes) -> Any:

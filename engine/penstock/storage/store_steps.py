@@ -7,7 +7,6 @@ form of a file; `_transaction` and `core.reuse` take steps within those of a run
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +155,7 @@ class Storing:
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with some members replaced, named as the arguments."""
-        new = copy.copy(self)
+        new = self.__copy__()
         for name, value in (update or {}).items():
             if name == "result_storage":
                 new._given_storage, new._storage = value, None
