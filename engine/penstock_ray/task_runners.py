@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from penstock_ray.carrier import Carrier
 
 
+TRIES = 3
+"""How often a connection is asked for that the head aborts."""
+
+
 class _Used:
     """How many runners use the connection of this process, and whether they have made it."""
 
@@ -136,10 +140,24 @@ class RayTaskRunner(TaskRunner):
         self.logger.info("Connecting to Ray at %s" if address else "Starting Ray%s", address or "")
         try:
             with _own_signals():
-                ray.init(*((address,) if address else ()), **self.init_kwargs)
+                self._init(*((address,) if address else ()))
         except BaseException:
             self._close_cluster()
             raise
+
+    def _init(self, *address: str) -> None:
+        """`ray.init`. A head starts a server for each client (`ray://`) and gives it half a minute, which a busy one may exceed."""
+        for left in reversed(range(TRIES)):
+            try:
+                ray.init(*address, **self.init_kwargs)
+            except ConnectionAbortedError as exc:
+                if not left:
+                    raise
+                self.logger.warning(
+                    "Ray refused the connection, it is tried again: %s", str(exc).strip().splitlines()[-1]
+                )
+            else:
+                return
 
     def _close_cluster(self) -> None:
         cluster, self._cluster = self._cluster, None

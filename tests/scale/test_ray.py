@@ -128,6 +128,7 @@ print(f())
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_cluster_by_its_client_port(ray_cluster: Any) -> None:
     port = free_port()
     address = ray_cluster.address_info["gcs_address"]
@@ -138,12 +139,35 @@ def test_a_cluster_by_its_client_port(ray_cluster: Any) -> None:
     try:
         done = subprocess.run(
             [sys.executable, "-c", BY_CLIENT, f"ray://127.0.0.1:{port}"],
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=240,
         )  # fmt: skip
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     assert done.stdout.splitlines()[-1:] == ["(820, 3, 300000)"], done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+def test_a_head_that_could_not_serve_a_client_is_asked_again(refused: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    from penstock_ray import RayTaskRunner
+
+    asked: list[tuple[Any, ...]] = []
+
+    def init(*args: Any, **_: Any) -> None:
+        asked.append(args)
+        if len(asked) <= refused:
+            raise ConnectionAbortedError("Initialization failure from server:\nStarting Ray client server failed.\n")
+
+    monkeypatch.setattr(ray, "init", init)
+    runner = RayTaskRunner(address="ray://head:10001")
+    if refused == 3:
+        with pytest.raises(ConnectionAbortedError):
+            runner._connect()
+    else:
+        runner._connect()
+    assert asked == [("ray://head:10001",)] * 3
 
 
 def test_arguments_that_contradict() -> None:

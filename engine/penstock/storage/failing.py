@@ -5,17 +5,24 @@ Neighbours: `transaction_steps` commits; the pod's report counts the root run's 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
 from penstock.base.texts import text_of
 
+if TYPE_CHECKING:
+    from penstock.core.reuse import Steps
 
-def note_unstored(txn: Any, exc: Exception) -> None:
-    """Note at the transaction, and at its root run, what its store did not take."""
-    txn.unstored = exc
-    if txn.run is not None and txn.run.root.is_flow:  # a task called by itself has no report to count it
-        txn.run.root.unstored.append(f"{txn.run.address}: {text_of(exc)}")
+
+def noting(txn: Any, steps: Steps) -> Steps:
+    """Steps that write: what the store does not take is noted at the transaction, and at its root run."""
+    try:
+        yield from steps
+    except Exception as exc:
+        txn.unstored = exc
+        if txn.run is not None and txn.run.root.is_flow:  # a task called by itself has no report to count it
+            txn.run.root.unstored.append(f"{txn.run.address}: {text_of(exc)}")
+        raise
 
 
 def tell_failed_commit(txn: Any, exc: Exception) -> None:

@@ -10,7 +10,7 @@ from penstock.base.exceptions import ConfigurationError
 from penstock.core.changes import hook_name
 from penstock.core.effects import Call
 from penstock.core.outcome import Raised
-from penstock.storage.failing import note_unstored, tell_failed_commit
+from penstock.storage.failing import noting, tell_failed_commit
 from penstock.storage.levels import CommitMode, IsolationLevel, TransactionState
 from penstock.storage.overriding import replaced
 from penstock.storage.records import ResultRecord
@@ -223,11 +223,7 @@ class BaseTransaction(TransactionValues):
             for hook in self.on_commit_hooks:
                 yield from self._hook_steps(hook, "commit")
             if self._store is not None and self.write_on_commit:
-                try:
-                    yield from self._write_steps()
-                except Exception as exc:
-                    note_unstored(self, exc)
-                    raise
+                yield from noting(self, self._write_steps())
         except Exception as exc:  # noqa: BLE001  (whatever it is, nothing is committed)
             tell_failed_commit(self, exc)
             yield from self.rollback_steps()
