@@ -53,6 +53,9 @@ def new_task_run(
         task_run: a record to use.
         state: given first state.
     """
+    if task.in_fields:
+        parameters = task.out_of_fields(parameters)
+        args, kwargs = task.binder.call_form(parameters)
     run = task_run if task_run is not None else TaskRun(task, parent)
     if task_run is not None:
         TaskRun.__init__(run, task, parent, id=task_run.key._id, name=task_run._name)
