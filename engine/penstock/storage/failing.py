@@ -6,10 +6,10 @@ Neighbours: `transaction_steps` commits; the pod's report counts the root run's 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from penstock.base.exceptions import SerializationError
+from penstock.base.managers import contextmanager
 from penstock.base.texts import text_of
 
 
