@@ -142,19 +142,23 @@ def colour(value: int) -> Any:
     return Colour
 
 
+def made_tuple(names: str) -> Any:
+    return collections.namedtuple("Names", names)
+
+
 # Made while the program runs: several have one name.
 CLASSES: list[tuple[Callable[..., Any], Any, Any]] = [
     (constant, 1, 2), (fields, int, str), (record, 1, 2), (colour, 1, 2), (lambda value: colour(value).RED, 1, 2),
     (lambda kind: fields(kind)(x=1), int, float), (lambda value: record(value)(3), 1, 2),
     (lambda kind: list[fields(kind)], int, str),  # type: ignore[misc]
     (lambda names: collections.namedtuple("Names", names), "a", "b"),
-    (lambda names: collections.namedtuple("Names", names)(1), "a", "b"),
+    (lambda names: made_tuple(names)(1), "a", "b"),
     (lambda value: type("Made", (), {"a": value}), 1, 2), (lambda base: type("Made", (base,), {}), int, str),
-    (lambda name: create_model("Made", **{name: (int, 1)}), "a", "b"),
+    (lambda name: create_model("Made", **{name: (int, 1)}), "a", "b"),  # type: ignore[call-overload]
     (lambda name: dataclasses.make_dataclass("Made", [name]), "a", "b"),
     (lambda value: enum.Enum("Made", {"A": value}), 1, 2), (lambda kind: typing.NewType("Made", kind), int, str),
     (lambda kind: typing.TypedDict("Made", {"a": kind}), int, str),  # type: ignore[operator]
-    (lambda kind: typing.TypeVar("Made", bound=kind), int, str),  # type: ignore[misc]
+    (lambda kind: typing.TypeVar("Made", bound=kind), int, str),
 ]  # fmt: skip
 ordered, default = collections.OrderedDict, collections.defaultdict
 DIFFERENT: list[tuple[Any, Any]] = [

@@ -714,11 +714,11 @@ def test_coroutines_that_a_sync_run_has_awaited_are_async_code() -> None:
     seen: list[Any] = []
 
     async def hook(definition: Any, run: Any, state: State) -> None:
-        seen.append(await state.result(raise_on_failure=False))  # type: ignore[misc]
+        seen.append(await state.result(raise_on_failure=False))
         seen.append(state.result(raise_on_failure=False, _sync=True))
 
     async def wanted(definition: Any, run: Any, state: State) -> bool:
-        return isinstance(await state.result(raise_on_failure=False), ValueError)  # type: ignore[misc]
+        return isinstance(await state.result(raise_on_failure=False), ValueError)
 
     @task(retries=1, retry_condition_fn=lambda *given: wanted(*given), on_failure=[hook])
     def t() -> None:

@@ -76,7 +76,7 @@ class AsyncManager(_Made, AbstractAsyncContextManager[T], AsyncContextDecorator)
     async def __aenter__(self) -> T:
         """Run the generator to its `yield`."""
         try:
-            return await anext(self._body)  # type: ignore[no-any-return]
+            return await anext(self._body)
         except StopAsyncIteration:
             raise RuntimeError("generator didn't yield") from None
 

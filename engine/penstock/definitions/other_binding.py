@@ -38,7 +38,7 @@ def out_of_fields(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
 
     found = dict(parameters)
     for name, default in binder.defaults.items():
-        if type(default).__name__ != "FieldInfo" or parameters.get(name) is not default:
+        if type(default).__name__ != "FieldInfo" or name not in parameters or parameters[name] is not default:
             continue
         value = default.get_default(call_default_factory=True)
         if value is PydanticUndefined or value is ...:

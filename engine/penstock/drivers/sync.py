@@ -131,7 +131,7 @@ def _termination(control: Any) -> BaseException:
 
 def owner_of(exc: BaseException) -> Run | None:
     """The run whose own timeout this is; an exception of the user's is not asked."""
-    return exc._owner if type(exc) in (FlowRunTimeoutError, TaskRunTimeoutError) else None  # type: ignore[attr-defined,no-any-return]
+    return exc._owner if type(exc) in (FlowRunTimeoutError, TaskRunTimeoutError) else None  # type: ignore[attr-defined]
 
 
 def _timed_body(run: Run, section: Section) -> Any:
