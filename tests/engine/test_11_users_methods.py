@@ -295,7 +295,7 @@ def test_managers_are_those_of_contextlib_else() -> None:
         async with ablock() as one:
             assert one == 1
         async with ablock():
-            {}["absent"]
+            dict[str, int]()["absent"]
         with pytest.raises(StopAsyncIteration):
             async with ablock():
                 raise StopAsyncIteration
