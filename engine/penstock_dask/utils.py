@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import distributed
 
+from penstock.base.managers import asynccontextmanager, contextmanager
 from penstock.context import FlowRunContext
 from penstock_dask.task_runners import DaskTaskRunner, from_worker, in_task
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import ray
+
+from penstock.base.managers import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

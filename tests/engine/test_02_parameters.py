@@ -12,7 +12,7 @@ import pydantic
 import pytest
 
 from penstock import Flow, Task, flow, task
-from penstock.exceptions import ParameterTypeError, SignatureMismatchError
+from penstock.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from penstock.tasks import exponential_backoff
 from penstock.utilities.callables import parameter_schema
 
@@ -164,6 +164,37 @@ def test_a_field_as_default_gives_its_own_default_and_its_rules() -> None:
     for call in bad:
         with pytest.raises(ParameterTypeError, match="- n: "):
             call()
+
+
+EMPTY: Any = pydantic.Field(default_factory=list)
+
+
+def test_a_field_as_default_of_a_task_gives_its_own_default() -> None:
+    def fn(n: int = pydantic.Field(default=7), *more: int, of: list[int] = EMPTY) -> Any:
+        of.append(n)
+        return of
+
+    t, unchecked = task(fn), flow(fn, validate_parameters=False)
+
+    @task
+    def must(n: int = pydantic.Field(gt=3)) -> int:
+        return n
+
+    class Holder:
+        @task
+        def method(self, n: int = pydantic.Field(default=2)) -> int:
+            return n
+
+    @flow
+    def runs() -> Any:
+        return t.submit().result(), t.map([1, 2]).result(), t.submit(of=[0]).result(), Holder().method.submit().result()
+
+    assert (t(), t(), t(1), unchecked(), unchecked(1), must(3)) == ([7], [7], [1], [7], [1], 3)
+    assert runs() == ([7], [[1], [2]], [0, 7], 2)
+    assert t.run_engine().result() == [7]
+    assert Holder().method() == 2
+    with pytest.raises(ParameterBindError, match="missing a required argument: 'n'"):
+        must()
 
 
 class Colour(enum.Enum):

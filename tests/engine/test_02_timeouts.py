@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from penstock import flow, task
+from penstock import flow, pause_flow_run, task
 from penstock.flow_engine import FlowRunTimeoutError
+from penstock.observers import subscribe
+from penstock.states import Paused
 from penstock.task_engine import TaskRunTimeoutError
+from penstock.utilities.timeout import timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,6 +166,36 @@ def test_what_no_clock_can_wait_for_is_no_limit(seconds: float) -> None:
         return work()
 
     assert flow(lambda: work.submit().result(), name="f", timeout_seconds=seconds)() == asyncio.run(main()) == 3
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e12])
+def test_waits_without_end_can_be_waited_for(seconds: float) -> None:
+    class Over(BaseException):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Over
+
+    @flow(retries=1, retry_delay_seconds=seconds)
+    def again() -> None:
+        raise ValueError
+
+    told: list[Any] = []
+    leave = subscribe(lambda run, old, new: told.append(new))
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        for call in (again, flow(lambda: pause_flow_run(timeout=seconds), name="f")):
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(Over):
+                call()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        leave()
+    waits = [state.name for state in told if state.name in ("AwaitingRetry", "Paused")]
+    assert waits == ["AwaitingRetry", "Paused"]
+    with timeout(seconds):
+        assert str(Paused(timeout_seconds=seconds).state_details.pause_timeout).startswith("9999-12-31")
 
 
 def test_no_number_is_no_timeout() -> None:

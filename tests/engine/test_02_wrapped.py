@@ -217,6 +217,28 @@ def test_a_call_that_the_wrapper_does_not_take_is_refused(kind: Any) -> None:
         kind(hands_on(lambda a, b, logger: a), name="open")(1)
 
 
+def test_a_call_that_only_the_wrapper_takes_is_mapped_by_its_names() -> None:
+    def counts(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def wrapper(*args: Any, times: int = 1, labels: tuple[str, ...] = ("a", "b"), **kwargs: Any) -> Any:
+            return [fn(*args, **kwargs), times, labels]
+
+        return wrapper
+
+    @task
+    @counts
+    def fn(a: int, b: int = 0) -> Any:
+        return a, b
+
+    @flow
+    def mapped() -> Any:
+        return fn.map([1, 2], times=3).result(), fn.map([1, 2], b=5).result()
+
+    assert mapped() == (
+        [[(1, 0), 3, ("a", "b")], [(2, 0), 3, ("a", "b")]], [[(1, 5), 1, ("a", "b")], [(2, 5), 1, ("a", "b")]],
+    )  # fmt: skip
+
+
 def test_more_arguments_reach_a_wrapper_as_it_takes_them() -> None:
     assert flow(fills(lambda a, b, **more: (a, b, more)))(1, b=2, c=3) == (1, 2, {"c": 3, "logger": "filled"})
     assert flow(extends(lambda a, *more: (a, more)))(1, 2, 3) == (1, (2, 3), False)

@@ -172,10 +172,14 @@ def test_what_is_refused() -> None:
     def f() -> None:
         with pytest.raises(NotPausedError):
             resume_flow_run(runtime.flow_run.id)
-        with pytest.raises(ValueError, match="timeout"):
-            pause_flow_run(timeout=-1)
+        for wait in (pause_flow_run, suspend_flow_run):
+            with pytest.raises(ValueError, match="'timeout' must be a non-negative number, got -1"):
+                wait(timeout=-1)
         with pytest.raises(RuntimeError, match="pod"):
             suspend_flow_run()
+        for inner, what in ((flow, "subflows"), (task, "task runs")):
+            with pytest.raises(RuntimeError, match=f"Cannot suspend {what}."):
+                inner(lambda: suspend_flow_run(), name="inner")()
 
     f()
     with pytest.raises(RuntimeError, match="within a flow run"):

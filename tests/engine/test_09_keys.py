@@ -17,14 +17,15 @@ import subprocess
 import sys
 import textwrap
 import types
+import typing
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, PrivateAttr
+from pydantic import BaseModel, Field, PrivateAttr, create_model
 
 from penstock import flow, task
 from penstock.cache_policies import DEFAULT, INPUTS, TASK_SOURCE
@@ -111,6 +112,54 @@ def made(n: int) -> Any:
     return Made
 
 
+def constant(value: Any) -> Any:
+    class Constant:
+        options = (1, value)
+
+    return Constant
+
+
+def fields(kind: Any) -> Any:
+    class Fields(BaseModel):
+        x: kind
+        more: list[Fields] = []
+
+    return Fields
+
+
+def record(value: Any) -> Any:
+    @dataclasses.dataclass(slots=True)
+    class Row:
+        x: int = value
+
+    return Row
+
+
+def colour(value: int) -> Any:
+    class Colour(enum.Enum):
+        RED = value
+
+    return Colour
+
+
+def made_tuple(names: str) -> Any:
+    return collections.namedtuple("Names", names)
+
+
+# Made while the program runs: several have one name.
+CLASSES: list[tuple[Callable[..., Any], Any, Any]] = [
+    (constant, 1, 2), (fields, int, str), (record, 1, 2), (colour, 1, 2), (lambda value: colour(value).RED, 1, 2),
+    (lambda kind: fields(kind)(x=1), int, float), (lambda value: record(value)(3), 1, 2),
+    (lambda kind: list[fields(kind)], int, str),  # type: ignore[misc]
+    (lambda names: collections.namedtuple("Names", names), "a", "b"),
+    (lambda names: made_tuple(names)(1), "a", "b"),
+    (lambda value: type("Made", (), {"a": value}), 1, 2), (lambda base: type("Made", (base,), {}), int, str),
+    (lambda name: create_model("Made", **{name: (int, 1)}), "a", "b"),  # type: ignore[call-overload]
+    (lambda name: dataclasses.make_dataclass("Made", [name]), "a", "b"),
+    (lambda value: enum.Enum("Made", {"A": value}), 1, 2), (lambda kind: typing.NewType("Made", kind), int, str),
+    (lambda kind: typing.TypedDict("Made", {"a": kind}), int, str),  # type: ignore[operator]
+    (lambda kind: typing.TypeVar("Made", bound=kind), int, str),
+]  # fmt: skip
 ordered, default = collections.OrderedDict, collections.defaultdict
 DIFFERENT: list[tuple[Any, Any]] = [
     (ordered(a=1, b=2), ordered(b=2, a=1)), (ordered(a=1), {"a": 1}), (default(int, a=1), default(list, a=1)),
@@ -127,6 +176,7 @@ DIFFERENT: list[tuple[Any, Any]] = [
     (collections.deque([1], 3), collections.deque([1])), (array.array("i", [1]), array.array("q", [1])),
     (iter([1]), iter([2])), (types.SimpleNamespace(a=1), types.SimpleNamespace(a=2)), (Reduced([1]), Reduced([2])),
     (datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC"))),
+    (memoryview(b"ab"), memoryview(bytearray(b"ab"))), (memoryview(b"ab"), memoryview(b"ab").cast("H")),
     (ValueError("a"), KeyError("a")), (put(ValueError("a"), n=1), ValueError("a")),
 ]  # fmt: skip
 SAME: list[tuple[Any, Any]] = [
@@ -146,6 +196,11 @@ def test_what_is_not_the_same(pair: tuple[Any, Any]) -> None:
 @pytest.mark.parametrize("pair", SAME, ids=lambda pair: type(pair[0]).__name__)
 def test_what_is_the_same(pair: tuple[Any, Any]) -> None:
     assert canonical(pair[0]) == canonical(pair[1])
+
+
+@pytest.mark.parametrize(("make", "one", "other"), CLASSES)
+def test_classes_that_are_made_count_by_what_they_are_made_of(make: Callable[..., Any], one: Any, other: Any) -> None:
+    assert canonical(make(one)) == canonical(make(one)) != canonical(make(other))
 
 
 def test_what_contains_itself_has_a_form() -> None:
@@ -291,6 +346,35 @@ def test_keys_are_equal_in_another_process(tmp_path: Path) -> None:
     assert len(set(keys)) == len(keys) == 12
 
 
+SENT = """
+import dataclasses, enum, subprocess, sys, cloudpickle, pydantic
+from penstock.utilities.hashing import hash_objects
+class Own:
+    def f(self): return {1}
+@dataclasses.dataclass(slots=True)
+class Row: x: int = 1
+class Kind(enum.Enum): A = 1
+def local():
+    class Node(pydantic.BaseModel):
+        x: int = pydantic.Field(1, gt=0)
+        more: list["Node"] = []
+    class Slots:
+        __slots__ = ("a",)
+        def __init__(self): self.a = 1
+    return [Node, Node(), Slots, Slots()]
+values = [Own, Own(), Row, Row(), Kind, Kind.A, *local()]
+here = [hash_objects(value) for value in values]
+there = "import pickle, sys; from penstock.utilities.hashing import hash_objects as h; print(list(map(h, pickle.load(sys.stdin.buffer))))"
+out = subprocess.run([sys.executable, "-c", there], input=cloudpickle.dumps(values), capture_output=True, check=True).stdout
+assert eval(out) == here and None not in here and len(set(here)) == len(here), (out, here)
+"""
+
+
+def test_keys_of_what_a_script_has_made_are_equal_where_its_tasks_are_executed(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SENT)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+
+
 def test_tasks_of_equal_name_and_text_in_two_modules_share_no_key() -> None:
     def key(policy: Any, module: str) -> Any:
         def twin(x: int) -> int:
@@ -336,3 +420,31 @@ def test_a_stored_subflow_does_not_run_again_when_its_parent_retries() -> None:
     ran.clear()
     main()
     assert ran[:4] == [1, 1, 2, 3]
+
+
+def test_a_data_frame_counts_by_its_columns_and_not_by_how_they_lie_in_memory() -> None:
+    class Column:
+        def __init__(self, array: Any) -> None:
+            self.array = array
+
+    class DataFrame:
+        """What is asked of one of pandas; two equal ones pickle differently."""
+
+        attrs: ClassVar[dict[str, Any]] = {}
+
+        def __init__(self, blocks: list[Any], **columns: list[int]) -> None:
+            self.blocks, self.columns, self.index = blocks, list(columns), range(2)
+            self.arrays = list(columns.values())
+            self.shape = (2, len(columns))
+
+        @property
+        def iloc(self) -> Any:
+            return self
+
+        def __getitem__(self, place: tuple[slice, int]) -> Column:
+            return Column(self.arrays[place[1]])
+
+    DataFrame.__module__ = "pandas.core.frame"
+    one = canonical(DataFrame(["one block"], a=[1, 2], b=[3, 4]))
+    assert one == canonical(DataFrame(["a", "b"], a=[1, 2], b=[3, 4]))
+    assert one != canonical(DataFrame([], a=[1, 2], b=[3, 5])) != canonical(DataFrame([], a=[1, 2], c=[3, 5]))

@@ -667,7 +667,9 @@ def test_missing_results_are_said() -> None:
         record.result  # noqa: B018
 
 
-@pytest.mark.parametrize("key", ["{parameters[absent]}", "{absent}", "{flow_run.absent}", "{parameters[x].absent}"])
+@pytest.mark.parametrize(
+    "key", ["{parameters[absent]}", "{absent}", "{flow_run.absent}", "{parameters[x].absent}", "../absent", "/absent"]
+)
 def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Path) -> None:
     """Whoever names the place of a result finds it there, or hears that it is not."""
     ran: list[int] = []
@@ -685,6 +687,25 @@ def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Pat
     assert "absent" in (state.message or "")
     assert ran == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_is_no_place_of_the_store_leaves_the_run_completed(caplog: pytest.LogCaptureFixture) -> None:
+    @task(persist_result=True, cache_key_fn=lambda *_: "../outside")
+    def work() -> int:
+        return 3
+
+    @flow
+    def main() -> Any:
+        return work(return_state=True).name, work()
+
+    assert main() == ("Completed", 3)
+    assert "was not stored: Provided path" in caplog.text
+
+
+@pytest.mark.parametrize(("after", "name"), [(datetime.timedelta.max, "Cached"), (datetime.timedelta.min, "Completed")])
+def test_an_expiration_beyond_the_calendar(after: datetime.timedelta, name: str) -> None:
+    work = task(lambda: 1, name="work", persist_result=True, cache_key_fn=lambda *_: "key", cache_expiration=after)
+    assert [work(return_state=True).name for _ in range(2)] == ["Completed", name]
 
 
 def test_a_killed_run_repeats_at_most_what_was_running(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from penstock import flow, task
 from penstock.exceptions import ConfigurationError
 from penstock.locking.memory import MemoryLockManager
 from penstock.results import ResultStore
+from penstock.states import Failed
 from penstock.transactions import (
     CommitMode,
     IsolationLevel,
@@ -278,3 +279,34 @@ def test_async_transactions(store: ResultStore) -> None:
 
     assert asyncio.run(use()) == (True, True, {"a": 1}, True)
     assert log == ["async commit"]
+
+
+@pytest.mark.parametrize("kind", ["called", "submitted", "in a block", "async", "again"])
+def test_what_a_body_has_done_is_undone_when_it_says_that_it_failed(kind: str) -> None:
+    """Its own hook too: unlike one that raises, it came to its end."""
+    log: list[str] = []
+
+    def body() -> Any:
+        log.append("done")
+        return Failed(message="not enough rows")
+
+    async def abody() -> Any:
+        return body()
+
+    work = task(abody if kind == "async" else body, name="work", retries=int(kind == "again"))
+    work.on_rollback(lambda txn: log.append("undone"))
+    work.on_commit(lambda txn: log.append("committed"))
+
+    @flow
+    def main() -> Any:
+        if kind == "submitted":
+            return work.submit()
+        with transaction() if kind == "in a block" else contextlib.nullcontext():
+            return work(return_state=True)
+
+    assert main(return_state=True).type.value == "FAILED"
+    assert log == ["done"] * (2 if kind == "again" else 1) + ["undone"]
+    raising = task(lambda: 1 / 0, name="raising")
+    raising.on_rollback(lambda txn: log.append("undone"))
+    raising(return_state=True)
+    assert log.count("undone") == 1

@@ -25,7 +25,7 @@ from penstock import Task, flow, runtime, task
 from penstock.cache_policies import TASK_SOURCE, Inputs
 from penstock.client.schemas.objects import TaskRun
 from penstock.context import FlowRunContext, TaskRunContext
-from penstock.exceptions import MappingLengthMismatch, MissingFlowError, ParameterTypeError
+from penstock.exceptions import Abort, MappingLengthMismatch, MissingFlowError, ParameterTypeError
 from penstock.flow_engine import AsyncFlowRunEngine, FlowRunEngine
 from penstock.flows import load_flow_from_entrypoint, load_function_and_convert_to_flow
 from penstock.futures import PrefectFutureList, PrefectWrappedFuture
@@ -688,3 +688,46 @@ def test_what_is_received_by_class_comes_with_its_metadata() -> None:
     ((text, key),) = asks()
     assert text == "yes"
     assert key.startswith("answer-")
+
+
+@pytest.mark.parametrize(
+    ("exc", "line"),
+    [(ValueError(), "exited with unexpected exception"), (KeyboardInterrupt(), "interrupted by base exception")],
+)
+def test_an_error_logger_is_told_what_a_run_raises(exc: BaseException, line: str) -> None:
+    def body() -> None:
+        raise exc
+
+    from penstock.flow_engine import run_flow
+
+    told = Mock()
+    with pytest.raises(type(exc)):
+        run_flow(flow(body), error_logger=told)
+    told.error.assert_called_once_with(f"Engine execution {line}", exc_info=True)
+    with pytest.raises(Abort):
+        run_flow(flow(lambda: (_ for _ in ()).throw(Abort("no")), name="f"), error_logger=told)
+    assert told.error.call_count == 1
+
+
+def test_coroutines_that_a_sync_run_has_awaited_are_async_code() -> None:
+    """Hooks and conditions may be async whatever the run is; there a state's result is awaited."""
+    seen: list[Any] = []
+
+    async def hook(definition: Any, run: Any, state: State) -> None:
+        seen.append(await state.result(raise_on_failure=False))
+        seen.append(state.result(raise_on_failure=False, _sync=True))
+
+    async def wanted(definition: Any, run: Any, state: State) -> bool:
+        return isinstance(await state.result(raise_on_failure=False), ValueError)
+
+    @task(retries=1, retry_condition_fn=lambda *given: wanted(*given), on_failure=[hook])
+    def t() -> None:
+        raise ValueError("mine")
+
+    @flow(on_completion=[hook])
+    def f() -> int:
+        assert isinstance(t(return_state=True).result(raise_on_failure=False), ValueError)
+        return 3
+
+    assert f() == 3
+    assert [repr(each) for each in seen] == ["ValueError('mine')"] * 2 + ["3"] * 2

@@ -15,6 +15,7 @@ import pytest
 
 from penstock.exceptions import ScriptError
 from penstock.utilities.callables import parameter_schema
+from penstock.utilities.collections import get_from_dict
 from penstock.utilities.filesystem import (
     filename,
     is_local_path,
@@ -104,6 +105,24 @@ def test_texts() -> None:
         "********", "********", "****lmno",
     ]  # fmt: skip
     assert generate_slug(3).count("-") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("years.2026", 42),
+        ("n.1", "number"),
+        ("both.1", "text"),
+        ("of[1]", 8),
+        ("of.-1", 8),
+        ("n.01", None),
+        ("of.2", None),
+        ("of.²", None),
+    ],
+)
+def test_a_path_into_dicts_and_lists(place: str, found: Any) -> None:
+    held = {"years": {"2026": 42}, "n": {1: "number"}, "both": {"1": "text", 1: "number"}, "of": [7, 8]}
+    assert get_from_dict(held, place) == found
 
 
 def test_the_schema_of_a_method_leaves_out_its_instance() -> None:

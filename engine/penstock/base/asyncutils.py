@@ -10,7 +10,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.current import current_run, plain_run
+from penstock.base.current import awaiting_run, current_run, plain_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,10 @@ NO_RUN = object()  # in the place of a run, for `plain_run` outside runs
 
 
 def in_async_run() -> bool:
-    """Whether the current run is async; outside any run, whether an event loop runs here."""
+    """Whether the current run, or what is called on its behalf, is async; outside any run, whether an event loop runs here."""
     run = current_run.get()
     if run is not None:
-        return bool(run.is_async) and plain_run.get() is not run
+        return bool(run.is_async or awaiting_run.get() is run) and plain_run.get() is not run
     return running_loop() is not None and plain_run.get() is not NO_RUN
 
 

@@ -14,3 +14,4 @@ current_tags: ContextVar[frozenset[str]] = ContextVar("penstock_tags", default=f
 current_runner: ContextVar[Any] = ContextVar("penstock_runner", default=None)
 current_transaction: ContextVar[Any] = ContextVar("penstock_transaction", default=None)
 plain_run: ContextVar[Any] = ContextVar("penstock_plain", default=None)  # whose sync function is being called
+awaiting_run: ContextVar[Any] = ContextVar("penstock_awaiting", default=None)  # the sync run whose coroutine is awaited

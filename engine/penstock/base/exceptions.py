@@ -272,6 +272,10 @@ def exception_traceback(exc: BaseException) -> str:
 class FlowRunTimeoutError(TimeoutError):
     """A flow run ran into its own timeout."""
 
+    _owner: Any = None  # the run; None: somebody else raises it
+
 
 class TaskRunTimeoutError(TimeoutError):
     """A task run ran into its own timeout."""
+
+    _owner: Any = None  # the run; None: somebody else raises it

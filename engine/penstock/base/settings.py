@@ -7,13 +7,14 @@ variable, at first use. Neighbours: everything reads `get_current_settings()`; t
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from penstock.base.managers import Manager
 
 
 def _flag(text: str) -> bool:
@@ -151,6 +152,9 @@ class Group:
         raise AttributeError(f"There is no setting {path!r}; known: {', '.join(SPECS)}.")
 
 
+_STORAGE = "results.local_storage_path"
+
+
 class Settings:
     """Every setting, read when first asked for.
 
@@ -164,22 +168,25 @@ class Settings:
         self._base = base
 
     def get(self, path: str) -> Any:
-        """The value of a setting by its full name.
+        """The value of a setting by its full name; where results go, if nothing was said, is below the home.
 
         Raises:
             ValueError: the value given cannot be read; names the variable.
         """
+        return self.storage_path() if path == _STORAGE else self._said(path)
+
+    def _said(self, path: str) -> Any:
         cast, default = SPECS[path]
         if path in self._given:
             value = self._given[path]
             return _cast(path, cast, value) if isinstance(value, str) else value
         if self._base is not None:
-            return self._base.get(path)
+            return self._base._said(path)
         for name in (variable(path), *(other for other, same in OTHER_NAMES.items() if same == path)):
             text = os.environ.get(name)
             if text is not None:
                 return _cast(path, cast, text)
-        if path == "logging.level" and self.get("debug_mode"):
+        if path == "logging.level" and self._said("debug_mode"):
             return "DEBUG"
         return default
 
@@ -200,14 +207,14 @@ class Settings:
     def _home(self) -> Path:
         from pathlib import Path
 
-        given = self.get("home")
+        given = self._said("home")
         return Path(given).expanduser() if given is not None else Path.home() / ".penstock"
 
     def storage_path(self) -> Path:
         """Where results go when no storage was configured."""
         from pathlib import Path
 
-        given = self.get("results.local_storage_path")
+        given = self._said(_STORAGE)
         return Path(given).expanduser() if given is not None else self._home() / "storage"
 
     def changed(self, updates: Mapping[str, Any], reset: set[str]) -> Settings:
@@ -224,7 +231,7 @@ class Settings:
         given: dict[str, Any] = {}
         for key, value in (set_defaults or {}).items():
             path = _path(key)
-            if self.get(path) == SPECS[path][1]:
+            if self._said(path) == SPECS[path][1]:
                 given[path] = value
         reset = {_path(key) for key in restore_defaults or ()}
         for key, value in (updates or {}).items():
@@ -297,12 +304,11 @@ def holds(settings: Settings) -> None:
     _current.set(settings)
 
 
-@contextmanager
 def temporary_settings(
     updates: Mapping[Any, Any] | None = None,
     set_defaults: Mapping[Any, Any] | None = None,
     restore_defaults: Any = None,
-) -> Iterator[Settings]:
+) -> Manager[Settings]:
     """Lay values over the settings for a block.
 
     Args:
@@ -313,7 +319,13 @@ def temporary_settings(
     Raises:
         ValueError: there is no such setting.
     """
-    token = _current.set(get_current_settings().copy_with_update(updates, set_defaults, restore_defaults))
+    from penstock.base.managers import Manager
+
+    return Manager(_laid_over, (updates, set_defaults, restore_defaults), {})
+
+
+def _laid_over(*changes: Any) -> Iterator[Settings]:
+    token = _current.set(get_current_settings().copy_with_update(*changes))
     try:
         yield get_current_settings()
     finally:

@@ -11,20 +11,33 @@ from typing import Any
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, dict})
 
 
+_NAME = type.__dict__["__name__"].__get__
+
+
+def name_of_type(value: Any) -> str:
+    """The name of its class, whatever the metaclass makes of that."""
+    name: str = _NAME(type(value))
+    return name
+
+
 def text_of(value: Any) -> str:
     """`str` of it, or a note that it has none."""
     try:
         return str(value)
-    except Exception as exc:  # noqa: BLE001  (a method of the user's)
-        return f"<no text: __str__ of {type(value).__name__} raises {type(exc).__name__}>"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001  (a method of the user's)
+        return f"<no text: __str__ of {name_of_type(value)} raises {name_of_type(exc)}>"
 
 
 def repr_of(value: Any) -> str:
     """`repr` of it, or a note that it has none."""
     try:
         return repr(value)
-    except Exception as exc:  # noqa: BLE001  (a method of the user's)
-        return f"<no text: __repr__ of {type(value).__name__} raises {type(exc).__name__}>"
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # noqa: BLE001  (a method of the user's)
+        return f"<no text: __repr__ of {name_of_type(value)} raises {name_of_type(exc)}>"
 
 
 class StateText(str):

@@ -6,8 +6,11 @@ import os
 from types import TracebackType
 from typing import Any
 
-from penstock.base.texts import text_of
+from penstock.base.texts import name_of_type, text_of
 
+# Python's own, whatever the class of the user's makes of these names: a frozen dataclass refuses every assignment.
+traceback_of = BaseException.__dict__["__traceback__"].__get__
+set_traceback = BaseException.__dict__["__traceback__"].__set__
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -24,17 +27,22 @@ def trimmed(tb: TracebackType | None) -> TracebackType | None:
     return start if start is not None else tb
 
 
+def trim(exc: BaseException) -> None:
+    """Take the engine's frames off the front of its traceback."""
+    set_traceback(exc, trimmed(traceback_of(exc)))
+
+
 def formatted(exc: BaseException, tb: Any = None) -> str:
     """The exception as Python prints it, without the engine's frames; without lines of source where they cannot be had."""
     try:
         import traceback
     except Exception:  # noqa: BLE001  (a process without descriptors or memory can load nothing: it fails, and says so)
-        return _by_hand(exc, tb if tb is not None else exc.__traceback__)
+        return _by_hand(exc, tb if tb is not None else traceback_of(exc))
     try:
-        shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else exc.__traceback__)
+        shown = traceback.TracebackException(type(exc), exc, tb if tb is not None else traceback_of(exc))
     except Exception:  # noqa: BLE001  (it asks the exception for more than its text, and so the user's methods)
-        stack = traceback.format_tb(tb if tb is not None else exc.__traceback__)
-        return "".join([*stack, f"{type(exc).__name__}: {text_of(exc)}\n"])
+        stack = traceback.format_tb(tb if tb is not None else traceback_of(exc))
+        return "".join([*stack, f"{name_of_type(exc)}: {text_of(exc)}\n"])
     _strip(shown)
     return "".join(shown.format())
 
@@ -46,7 +54,7 @@ def _by_hand(exc: BaseException, tb: TracebackType | None) -> str:
             code = tb.tb_frame.f_code
             lines.append(f'  File "{code.co_filename}", line {tb.tb_lineno}, in {code.co_name}')
         tb = tb.tb_next
-    return "\n".join([*lines, f"{type(exc).__name__}: {text_of(exc)}\n"])
+    return "\n".join([*lines, f"{name_of_type(exc)}: {text_of(exc)}\n"])
 
 
 def _strip(shown: Any) -> None:

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TypeVar
 
+from penstock.base.managers import contextmanager
 from penstock.clusterruns.names import LABEL_PARENT
 from penstock.kube import paths
 from penstock.kube.access import Access, find

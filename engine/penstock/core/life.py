@@ -171,7 +171,7 @@ def _try(run: Run, base: int, going: bool, stored: Stored | None, world: World) 
         if exc is not None and not run.is_flow:
             state.state_details.retriable = False
     if stored is not None or run.transaction is not None or run.handlers:
-        return (yield from _settled(run, state, stored, world))
+        return (yield from _settled(run, state, stored, world, returned=exc is None))
     return (yield from _end(run, state, world))
 
 
@@ -204,14 +204,14 @@ def _failure(run: Run, out: Any, exc: BaseException, world: World) -> State:
     return state
 
 
-def _settled(run: Run, state: State, stored: Stored | None, world: World) -> Stage:
+def _settled(run: Run, state: State, stored: Stored | None, world: World, *, returned: bool) -> Stage:
     """Store what the body gave, and let the handlers see the state; they may ask for another try."""
     if run.transaction is not None or stored is not None:
         from penstock.core import reuse
 
         stored = reuse.of_run(run, stored)
         if state.type in TERMINAL_STATES and stored is not None:
-            state = yield from reuse.finish(run, stored, state, world)
+            state = yield from reuse.finish(run, stored, state, world, returned=returned)
     if run.handlers:
         state = yield from _handled(run, state, world)
         if state.type is SCHEDULED:

@@ -9,7 +9,8 @@ from types import GeneratorType
 from typing import Any
 
 from penstock.base.exceptions import CancelledRun, TerminationSignal
-from penstock.base.texts import text_of
+from penstock.base.texts import name_of_type, text_of
+from penstock.base.tracebacks import traceback_of
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import (
     CANCELLED,
@@ -138,19 +139,19 @@ def aggregate(states: list[State], data: Any) -> State:
 
 def describe(exc: BaseException) -> str:
     """`Type: text` of an exception."""
-    return f"{type(exc).__name__}: {text_of(exc)}"
+    return f"{name_of_type(exc)}: {text_of(exc)}"
 
 
 def failed_state(exc: BaseException, prefix: str, **kwargs: Any) -> State:
     """FAILED with the exception as data; the message is the prefix and the exception in words."""
     state = State(FAILED, message=f"{prefix}{describe(exc)}", data=exc, **kwargs)
-    state._traceback = exc.__traceback__
+    state._traceback = traceback_of(exc)
     return state
 
 
 def crashed_state(exc: BaseException) -> State:
     """CRASHED with the exception as data."""
-    name = type(exc).__name__
+    name = name_of_type(exc)
     if isinstance(exc, TerminationSignal):
         message = "Execution was aborted by a termination signal."
     elif isinstance(exc, KeyboardInterrupt):
@@ -164,7 +165,7 @@ def crashed_state(exc: BaseException) -> State:
     else:
         message = f"Execution was interrupted by an unexpected exception: {describe(exc)}"
     state = State(CRASHED, message=message, data=exc)
-    state._traceback = exc.__traceback__
+    state._traceback = traceback_of(exc)
     return state
 
 
@@ -182,7 +183,7 @@ def interrupted_state(run: Any, out: Any) -> State:
     exc = out.exc if isinstance(out, Raised) else None
     note = ""
     if out is not None and not isinstance(exc, TerminationSignal):
-        did = f"raised {type(exc).__name__}" if exc is not None else "returned"
+        did = f"raised {name_of_type(exc)}" if exc is not None else "returned"
         note = f" The body swallowed the signal and {did}."
     if cause.kind == "cancelled":
         state = cancelled_state((cause.message or f"{run.kind} run was cancelled.") + note)

@@ -91,10 +91,11 @@ def hold(run: Run, reason: UpstreamTaskError, world: World) -> State:
 def validate(run: Run) -> Raised | None:
     """Validate the parameters of a flow run; the failure, if there is one."""
     definition = run.definition
-    if not definition.should_validate_parameters:
+    if not definition.should_validate_parameters and not definition.in_fields:
         return None
     try:
-        validated = definition.validated(run.parameters)
+        made = definition.validated if definition.should_validate_parameters else definition.out_of_fields
+        validated = made(run.parameters)
     except Exception as exc:  # noqa: BLE001  (whatever a validator of the user raises is the run's failure)
         return Raised(exc)
     if validated is not run.parameters:

@@ -72,6 +72,8 @@ def decide(
     condition = definition.retry_condition_fn
     if condition is not None:
         wanted = yield Call(plainly(condition, run), (definition, run, state))
+        if not isinstance(wanted, bool | Raised):
+            wanted = yield Call(bool, (wanted,))  # an object of the user's
         if isinstance(wanted, Raised):
             world.log(run, 40, "An error was encountered while running `retry_condition_fn` %r; it counts as False.",
                       name_of(condition), exc=wanted.exc)  # fmt: skip

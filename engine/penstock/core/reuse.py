@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
 from penstock.base.texts import marked, text_of
+from penstock.base.tracebacks import set_traceback
 from penstock.core.effects import Call, Effect
 from penstock.core.outcome import Raised, failed_state
 from penstock.core.state import State, StateDetails
@@ -62,6 +63,9 @@ def begin(run: Run, world: World) -> Steps:
         return (yield from _begin_flow(run, Stored(None, plan), world))
     if plan.policy is not None:
         key = yield Call(definition.result_key, (run, plan.policy))
+        if definition.result_storage_key is not None and isinstance(key, str):
+            place = yield Call(plan.store._place, (key,))
+            key = place if isinstance(place, Raised) else key
         if isinstance(key, Raised):
             if not isinstance(key.exc, Exception):
                 raise key.exc
@@ -70,7 +74,7 @@ def begin(run: Run, world: World) -> Steps:
                 unstored = Stored(None, plan)
                 plan.persist = False
                 unstored.hit = failed_state(
-                    key.exc, f"The result_storage_key {definition.result_storage_key!r} cannot be made: "
+                    key.exc, f"The result_storage_key {definition.result_storage_key!r} gives no place: "
                 )  # fmt: skip
                 return unstored
             if definition.complain_once("key"):
@@ -101,7 +105,7 @@ def begin(run: Run, world: World) -> Steps:
     try:
         yield from txn.lock_steps()
     except Exception as exc:  # noqa: BLE001  (whatever a lock manager raises: unlocked it must not run)
-        stored.hit = failed_state(exc.with_traceback(None), _NOT_LOCKED)
+        stored.hit = failed_state(_bare(exc), _NOT_LOCKED)
         return stored
     record = None
     try:
@@ -119,10 +123,15 @@ def begin(run: Run, world: World) -> Steps:
     return stored
 
 
+def _bare(exc: Exception) -> Exception:
+    set_traceback(exc, None)
+    return exc
+
+
 def _cannot_look(run: Run, stored: Stored, exc: Exception, world: World) -> None:
     """A store does not say whether it has the result: the run repeats the work, or fails before it where results are required."""
     if stored.plan.required:
-        stored.hit = failed_state(exc.with_traceback(None), _NOT_LOOKED)
+        stored.hit = failed_state(_bare(exc), _NOT_LOOKED)
     else:
         text = "The store cannot say whether the result %r is there already, so the body runs: %s"
         world.log(run, 30, text, stored.plan.key, text_of(exc))
@@ -182,24 +191,38 @@ def reset(run: Run) -> None:
     run.transaction.children = []
 
 
-def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
-    """Stage and commit what the body gave; the state to set, with a record as its data if it was stored."""
+def finish(run: Run, stored: Stored, state: State, world: World, *, returned: bool) -> Steps:
+    """Stage and commit what the body gave; the state to set, with a record as its data if it was stored.
+
+    Args:
+        run: the run.
+        stored: its transaction.
+        state: what the body's outcome means.
+        world: clock, chance, ears.
+        returned: the body came to its end; if it says that it failed, what it did until then is undone by its own hooks.
+    """
     plan, txn = stored.plan, stored.transaction
     if state.type is not COMPLETED:
         if txn is not None:
+            if returned:
+                txn.stage(state.data, plan.rollback_hooks())
             yield from txn.rollback_steps()
         if plan.persist and isinstance(state.data, Exception):
-            record = plan.store.create_result_record(state.data, None, kind="exception", run=plan.describe())
             try:
+                record = plan.store.create_result_record(state.data, None, kind="exception", run=plan.describe())
                 yield from plan.store._write_steps(record)
             except Exception as exc:  # noqa: BLE001  (the failure itself is what counts)
                 world.log(run, 30, "The exception could not be stored: %s", exc)
         return state
     record = None
     if plan.persist and not marked(state.data, "__penstock_stored__"):
-        record = plan.store.create_result_record(
-            state.data, plan.key, plan.expiration(world.now()), run=plan.describe()
-        )
+        try:
+            record = plan.store.create_result_record(
+                state.data, plan.key, plan.expiration(world.now()), run=plan.describe()
+            )
+        except Exception as exc:  # noqa: BLE001  (a key that is no place of the store's: the commit meets it again)
+            if txn is None:
+                return _unstored(run, state, exc, plan, world)
     value = state.data
     if txn is not None:
         txn.stage(record if record is not None else value, plan.rollback_hooks(), plan.commit_hooks())
@@ -215,14 +238,18 @@ def finish(run: Run, stored: Stored, state: State, world: World) -> Steps:
         try:
             yield from plan.store._write_steps(record)
         except Exception as exc:  # noqa: BLE001  (storing fails: the run stays COMPLETED)
-            world.log(run, 30, "The result was not stored: %s", exc)
-            run.root.unstored.append(f"{run.address or 'the flow run'}: {text_of(exc)}")  # type: ignore[attr-defined]
-            return failed_state(exc, _NOT_STORED) if plan.required else state
+            return _unstored(run, state, exc, plan, world)
     if record is not None:
         state.data = record
         state.state_details.cache_key = plan.key
         state.state_details.cache_expiration = record.metadata.expiration
     return state
+
+
+def _unstored(run: Run, state: State, exc: Exception, plan: Any, world: World) -> State:
+    world.log(run, 30, "The result was not stored: %s", exc)
+    run.root.unstored.append(f"{run.address or 'the flow run'}: {text_of(exc)}")  # type: ignore[attr-defined]
+    return failed_state(exc, _NOT_STORED) if plan.required else state
 
 
 def _rolled_back(run: Run, world: World) -> Any:

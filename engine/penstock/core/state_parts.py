@@ -100,7 +100,10 @@ def id_of(given: UUID | str | None) -> UUID | None:
 
 
 def at(seconds: float) -> datetime:
-    """The point in time so many seconds after the epoch, in UTC."""
+    """The point in time so many seconds after the epoch, in UTC; the last one there is, for what no calendar says."""
     from datetime import UTC, datetime
 
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError):
+        return datetime.max.replace(tzinfo=UTC)

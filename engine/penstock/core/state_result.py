@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.annotations import BaseAnnotation
 from penstock.base.exceptions import CancelledRun, CrashedRun, FailedRun, MissingResult, PausedRun, UnfinishedRun
 from penstock.base.texts import marked, repr_of
+from penstock.base.tracebacks import set_traceback
 from penstock.core.state_parts import CANCELLED, COMPLETED, CRASHED, FAILED, PAUSED, TERMINAL_STATES, StateType
 
 if TYPE_CHECKING:
@@ -124,9 +125,11 @@ def raise_now(state: StateResult) -> None:
     if state.type not in RUN_ERRORS:
         return
     exc = exception_of(state)
-    if exc is state.data and state._traceback is not None:
-        raise exc.with_traceback(state._traceback)
-    raise exc.with_traceback(exc.__traceback__ if exc is state.data else None)
+    if exc is not state.data:
+        set_traceback(exc, None)
+    elif state._traceback is not None:
+        set_traceback(exc, state._traceback)
+    raise exc
 
 
 def is_states(value: Any) -> bool:

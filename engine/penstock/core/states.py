@@ -12,7 +12,7 @@ from penstock.base.asyncutils import in_async_run
 from penstock.base.both_forms import takes_sync
 from penstock.core.outcome import StateGroup, crashed_state, failed_state, value_state
 from penstock.core.state import State, StateDetails, aware
-from penstock.core.state_parts import TERMINAL_STATES, StateType
+from penstock.core.state_parts import TERMINAL_STATES, StateType, at
 from penstock.core.state_result import (
     RESULT_READ_MAXIMUM_ATTEMPTS,
     RESULT_READ_RETRY_DELAY,
@@ -165,9 +165,9 @@ def Paused(  # noqa: N802
     if pause_expiration_time is not None and timeout_seconds is not None:
         raise ValueError("Cannot supply both a pause_expiration_time and timeout_seconds")
     if timeout_seconds is not None:
-        from datetime import UTC, datetime, timedelta
+        from datetime import UTC, datetime
 
-        pause_expiration_time = datetime.now(UTC) + timedelta(seconds=timeout_seconds)
+        pause_expiration_time = at(datetime.now(UTC).timestamp() + timeout_seconds)
     if pause_expiration_time is not None:
         details.pause_timeout = aware(pause_expiration_time)
     details.pause_reschedule = reschedule

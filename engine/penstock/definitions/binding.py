@@ -145,6 +145,10 @@ class Binder:
         """The signature by which parameters of these names were bound."""
         return self.signature
 
+    def by_names(self, names: Iterable[str]) -> Binder:
+        """What bound parameters of these names: of a wrapper that is called in its own way, that of the wrapper."""
+        return self
+
     def absent_values(self) -> dict[str, Any]:
         """The values of parameters that may be left out, by name."""
         kinds = inspect.Parameter

@@ -47,6 +47,7 @@ class Definition:
     _delays: Any = None
     _given_delays: Any = None
     _unbound: Any = None  # the definition of the class, when this is bound to an instance
+    in_fields = False  # a default is one of pydantic's fields, as in `x: int = Field(3)`; known once calls are bound
 
     def _set_function(self, fn: Any) -> None:
         """Take the function: what it is, how it is called, whether it is a method."""
@@ -141,6 +142,7 @@ class Definition:
         """Binds calls of the function."""
         if self._binder is None:
             self._binder = self._find_binder()
+            self.in_fields = any(type(each).__name__ == "FieldInfo" for each in self._binder.defaults.values())
         return self._binder
 
     def _find_binder(self) -> Binder:
@@ -155,6 +157,16 @@ class Definition:
     def parameter_names(self) -> list[str]:
         """The names of what the function takes."""
         return list(signature_of(self.fn).parameters)
+
+    def out_of_fields(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The bound parameters, with the defaults that fields hold for those that are left out; made anew by a factory.
+
+        Raises:
+            ParameterBindError: the field of one that is left out has no default.
+        """
+        from penstock.definitions.other_binding import out_of_fields
+
+        return out_of_fields(self.binder, parameters)
 
     def rebind(self, run: Run) -> None:
         """Make the arguments of the call from the run's parameters."""

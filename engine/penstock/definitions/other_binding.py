@@ -24,6 +24,31 @@ def binder_of(fn: Callable[..., Any]) -> Binder:
     return Binder(fn, shown) if shown == called else WrapperBinder(fn, shown, called)
 
 
+def out_of_fields(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Bound parameters, with what pydantic's fields hold for those that are left out: `x: int = Field(3)`.
+
+    Args:
+        binder: what bound them.
+        parameters: by name; one that is left out is the field itself.
+
+    Raises:
+        ParameterBindError: the field of one that is left out has no default.
+    """
+    from pydantic_core import PydanticUndefined
+
+    found = dict(parameters)
+    for name, default in binder.defaults.items():
+        if type(default).__name__ != "FieldInfo" or name not in parameters or parameters[name] is not default:
+            continue
+        value = default.get_default(call_default_factory=True)
+        if value is PydanticUndefined or value is ...:
+            given = {key: each for key, each in parameters.items() if each is not binder.defaults.get(key, binder)}
+            exc = TypeError(f"missing a required argument: {name!r}")
+            raise ParameterBindError.from_bind_failure(binder.fn, exc, (), given)
+        found[name] = value
+    return found
+
+
 class MethodBinder(Binder):
     """Binds calls of a method: its instance (or class) is a parameter, under its name, and no argument of the call.
 
@@ -59,6 +84,10 @@ class MethodBinder(Binder):
         """The signature by which parameters of these names were bound."""
         found = self.inner.signature_of([name for name in names if name not in self.own])
         return self.signature if found == self.signature else found
+
+    def by_names(self, names: Iterable[str]) -> Binder:
+        """What bound parameters of these names, but for the instance."""
+        return self.inner.by_names([name for name in names if name not in self.own])
 
     def _given(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in parameters.items() if name not in self.own}
@@ -105,6 +134,10 @@ class WrapperBinder(Binder):
     def signature_of(self, names: Iterable[str]) -> inspect.Signature:
         """The signature by which parameters of these names were bound: the wrapper's if they are not all of the other."""
         return self.signature if self._is_shown(names) else self.called.signature
+
+    def by_names(self, names: Iterable[str]) -> Binder:
+        """What bound parameters of these names: the wrapper's if they are not all of the other."""
+        return self if self._is_shown(names) else self.called
 
     def _is_shown(self, names: Iterable[str]) -> bool:
         known = set(names)

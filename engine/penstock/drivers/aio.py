@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
-from penstock.base.tracebacks import trimmed
+from penstock.base.tracebacks import set_traceback, traceback_of, trim, trimmed
 from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.sync import Dropped, release
+from penstock.drivers.sync import Dropped, crash, release
 from penstock.drivers.world import WORLD
 from penstock.interruption.calling import aperform_call
 from penstock.interruption.loop_target import LoopTarget, until_done
@@ -70,6 +70,9 @@ async def execute_async(run: Run) -> State:
                 release(run)
                 return done.value  # type: ignore[no-any-return]
             outcome = await PERFORM[effect.__class__](run, effect)
+    except Exception as exc:
+        crash(run, exc)
+        raise
     finally:
         if prints:
             log_prints.leave()
@@ -119,7 +122,7 @@ async def guarded(run: Run, work: Any, *, resting: bool = False) -> Any:
             run.reached = True
             uncancel(target, before)
             signal = TerminationSignal((control.cause.signal if control.cause is not None else None) or 15)
-            signal.__traceback__ = trimmed(exc.__traceback__)
+            set_traceback(signal, trimmed(traceback_of(exc)))
             out = Raised(signal)
         else:
             out = Raised(exc)
@@ -127,7 +130,7 @@ async def guarded(run: Run, work: Any, *, resting: bool = False) -> Any:
         if target.reached > before:
             # A TaskGroup that raises a group cancels the task once more (Python 3.13): what awaits next would be ended by it.
             uncancel(target, before)
-        exc.__traceback__ = trimmed(exc.__traceback__)
+        trim(exc)
         out = Raised(exc)
         control.crashed(run, exc)
     target.busy -= 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_tags
 from penstock.base.exceptions import Pause, PausedRun, TerminationSignal, UnfinishedRun
 from penstock.base.settings import get_current_settings
+from penstock.base.tracebacks import set_traceback, traceback_of
 from penstock.core.address import quote_name
 from penstock.core.changes import create, put
 from penstock.core.inputs import SCALARS, Found, listed, scan
@@ -53,6 +54,9 @@ def new_task_run(
         task_run: a record to use.
         state: given first state.
     """
+    if task.in_fields:
+        parameters = task.out_of_fields(parameters)
+        args, kwargs = task.binder.call_form(parameters)
     run = task_run if task_run is not None else TaskRun(task, parent)
     if task_run is not None:
         TaskRun.__init__(run, task, parent, id=task_run.key._id, name=task_run._name)
@@ -244,7 +248,8 @@ class Failure:
     __slots__ = ("exc",)
 
     def __init__(self, exc: BaseException, traceback: Any = None) -> None:
-        self.exc = exc.with_traceback(traceback)
+        set_traceback(exc, traceback)
+        self.exc = exc
 
 
 def conclude(run: Run, state: State, return_state: bool) -> Any:
@@ -276,8 +281,8 @@ def conclude(run: Run, state: State, return_state: bool) -> Any:
     if kind in TERMINAL_STATES:
         exc = exception_of(state)
         if exc is not state.data:
-            return Failure(exc, exc.__traceback__)
-        return Failure(exc, state._traceback if state._traceback is not None else exc.__traceback__)
+            return Failure(exc, traceback_of(exc))
+        return Failure(exc, state._traceback if state._traceback is not None else traceback_of(exc))
     return Failure(
         UnfinishedRun(
             f"{run.kind} run {run.name!r} is in {kind.name} state, its result is not available. {state.message or ''}".rstrip()

@@ -11,12 +11,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
-from penstock.base.tracebacks import trimmed
+from penstock.base.tracebacks import trim
 from penstock.core.effects import BODY
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.entry import Failure, RootScope, close_runner, conclude, note_kept
-from penstock.drivers.sync import advance, warn_abandoned
+from penstock.drivers.sync import advance, owner_of, warn_abandoned
 from penstock.drivers.world import WORLD
 from penstock.interruption.section import current_section
 
@@ -118,10 +118,10 @@ def _pull_all(run: Run) -> Generator[Any, Any, Any]:
         except StopIteration as done:
             return done.value
         except BaseException as exc:  # noqa: BLE001  (an outcome)
-            exc.__traceback__ = trimmed(exc.__traceback__)
+            trim(exc)
             if pulling.yielded:
                 run.last_try = True  # nothing that was yielded is yielded again
-            return TimedOut(exc) if getattr(exc, "_owner", None) is run else Raised(exc)
+            return TimedOut(exc) if owner_of(exc) is run else Raised(exc)
         finally:
             run.control.active.pop(run, None)
             current_run.reset(token)
@@ -210,7 +210,7 @@ async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
                     out = TimedOut(run.definition.timeout_error(run)) if late else Raised(exc)
                     break
                 except BaseException as exc:  # noqa: BLE001  (an outcome)
-                    exc.__traceback__ = trimmed(exc.__traceback__)
+                    trim(exc)
                     out = Raised(exc)
                     break
                 finally:

@@ -12,10 +12,13 @@ from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
-from penstock.base.tracebacks import trimmed
+from penstock.base.exceptions import FlowRunTimeoutError, TaskRunTimeoutError
+from penstock.base.tracebacks import trim
+from penstock.core.changes import put
 from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
-from penstock.core.outcome import Raised, TimedOut
+from penstock.core.outcome import Raised, TimedOut, crashed_state
+from penstock.core.state_parts import TERMINAL_STATES
 from penstock.drivers.world import WORLD
 from penstock.interruption.calling import perform_call
 from penstock.interruption.section import Section, current_section
@@ -49,7 +52,10 @@ def execute(run: Run) -> State:
         step = advance(run, None)
         while step is BODY:
             step = advance(run, perform_body(run, section))
-        return step  # type: ignore[no-any-return]
+        return step  # type: ignore[no-any-return]  # noqa: TRY300  (an `else` would cost on each call)
+    except Exception as exc:
+        crash(run, exc)
+        raise
     finally:
         if prints:
             log_prints.leave()
@@ -69,6 +75,16 @@ def advance(run: Run, outcome: Any) -> Any:
     except StopIteration as done:
         release(run)
         return done.value
+
+
+def crash(run: Run, exc: BaseException) -> State:
+    """End a run as CRASHED when it could not be lived to its end, so that nobody finds it running for ever."""
+    if run.state.type not in TERMINAL_STATES:
+        state = crashed_state(exc)
+        put(run, state, WORLD, force=True)
+        WORLD.log(run, 40, "Crash detected! %s", state.message, exc=exc)
+        release(run)
+    return run.state
 
 
 def release(run: Run) -> None:
@@ -97,9 +113,9 @@ def perform_body(run: Run, section: Section) -> Any:
         timed = run.definition.timeout_seconds is not None
         out = _timed_body(run, section) if timed else section.call(run.call, run.args, run.kwargs)  # type: ignore[arg-type]
     except BaseException as exc:  # noqa: BLE001  (whatever a body raises is its outcome)
-        exc.__traceback__ = trimmed(exc.__traceback__)
+        trim(exc)
         out = Raised(exc)
-        if run.definition.timeout_seconds is not None and getattr(exc, "_owner", None) is run:
+        if run.definition.timeout_seconds is not None and owner_of(exc) is run:
             out = TimedOut(exc)
         control.crashed(run, exc)
     if active.pop(run, None) is None:
@@ -111,6 +127,11 @@ def _termination(control: Any) -> BaseException:
     from penstock.base.exceptions import TerminationSignal
 
     return TerminationSignal(control.cause.signal or 15)
+
+
+def owner_of(exc: BaseException) -> Run | None:
+    """The run whose own timeout this is; an exception of the user's is not asked."""
+    return exc._owner if type(exc) in (FlowRunTimeoutError, TaskRunTimeoutError) else None  # type: ignore[attr-defined]
 
 
 def _timed_body(run: Run, section: Section) -> Any:

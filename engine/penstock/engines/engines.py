@@ -13,10 +13,10 @@ Neighbours: `stepping` is what they have in common; the drivers step.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
+from penstock.base.managers import contextmanager
 from penstock.core.changes import put
 from penstock.core.runs import FlowRun, Run, TaskRun
 from penstock.core.state import State

@@ -5,10 +5,10 @@ Neighbours: `engines` runs them step by step; `drivers.calls` does the same for 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from penstock.base.exceptions import ObjectNotFound
+from penstock.base.exceptions import Abort, ObjectNotFound, Pause
+from penstock.base.managers import asynccontextmanager, contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -67,9 +67,12 @@ def run_flow(
             if flow.isasync:
                 return run_flow_async(**kwargs, return_type=return_type)
             return run_flow_sync(**kwargs, return_type=return_type)
-    except BaseException:
+    except (Abort, Pause):
+        raise
+    except BaseException as exc:
         if error_logger is not None:
-            error_logger.error("Engine execution exited with an unexpected exception.", exc_info=True)
+            how = "exited with unexpected exception" if isinstance(exc, Exception) else "interrupted by base exception"
+            error_logger.error(f"Engine execution {how}", exc_info=True)
         raise
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
 from penstock.base.exceptions import CancelledRun
+from penstock.base.managers import asynccontextmanager, contextmanager
 from penstock.core.changes import put
 from penstock.core.effects import BODY
 from penstock.core.life import live

@@ -46,7 +46,9 @@ class _Begun:
         if run is None or run.flow is None:
             raise RuntimeError("Flow runs can only be paused from within a flow run.")
         if timeout is not None and timeout < 0:
-            raise ValueError(f"timeout must be 0 or more seconds; {timeout} was given.")
+            raise ValueError(
+                f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None."
+            )
         root: Any = run.root if run.root.is_flow else run.flow
         self.flow_run: FlowRun = root
         pauses = pauses_of(root)
@@ -172,15 +174,16 @@ def _suspend(wait_for_input: Any, flow_run_id: Any, timeout: float | None, key: 
             "Another flow run is suspended through its resource: set spec.desiredState to Suspended."
         )
     if timeout is not None and timeout < 0:
-        raise ValueError(f"timeout must be 0 or more seconds; {timeout} was given.")
+        raise ValueError(f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None.")
+    if run is not root:
+        raise RuntimeError(
+            f"Cannot suspend {'subflows' if run.is_flow else 'task runs'}. "
+            "A flow run can be suspended only from the body of the root flow."
+        )
     suspend: Callable[..., Any] | None = root.suspend
     if suspend is None:
         raise RuntimeError(
             "A flow run can be suspended only in a pod: in a plain process nothing could bring it back. Use pause_flow_run."
-        )
-    if run is not root:
-        raise RuntimeError(
-            "A flow run can be suspended only from the body of the root flow, not from a subflow or a task."
         )
     return suspend(root, wait_for_input, timeout, key)
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
 from penstock.base.current import current_tags as tags_variable
+from penstock.base.managers import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

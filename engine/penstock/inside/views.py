@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextvars
 import copy
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from penstock.base.current import current_run
 from penstock.base.current import current_tags as tags_variable
 from penstock.base.exceptions import MissingContextError
 from penstock.base.fields import own_fields, settle
+from penstock.base.managers import contextmanager
 from penstock.base.subscripted import AS_FIELD
 from penstock.core.state_parts import StateType
 

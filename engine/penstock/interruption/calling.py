@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.current import awaiting_run
 from penstock.base.texts import is_awaitable
 from penstock.core.outcome import Raised
 from penstock.interruption import forks
@@ -22,7 +23,11 @@ def perform_call(run: Any, effect: Call) -> Any:
         if is_awaitable(value):
             from penstock.base.loops import run_coro_as_sync
 
-            value = run_coro_as_sync(value)
+            token = awaiting_run.set(run)
+            try:
+                value = run_coro_as_sync(value)
+            finally:
+                awaiting_run.reset(token)
     except BaseException as exc:  # noqa: BLE001  (an outcome)
         forks.left_by(run, exc)
         return Raised(exc)

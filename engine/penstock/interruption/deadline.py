@@ -10,9 +10,9 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.managers import contextmanager
 from penstock.interruption import forks
 from penstock.interruption.section import Section, current_section, ring
 

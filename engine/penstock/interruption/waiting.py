@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from penstock.base.managers import contextmanager
 from penstock.interruption.section import current_section
 
 if TYPE_CHECKING:

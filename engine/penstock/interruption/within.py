@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.managers import contextmanager
 from penstock.interruption.deadline import MAIN_TIMER, Scope
 from penstock.interruption.section import current_section
 
@@ -18,9 +18,12 @@ def within(seconds: float, error: TimeoutError) -> Iterator[None]:
     """Raise the error in the block when time is up. On the main thread waits end at once.
 
     Args:
-        seconds: from now.
+        seconds: from now; what no clock can wait for is no limit.
         error: what to raise.
     """
+    if not seconds <= threading.TIMEOUT_MAX:
+        yield
+        return
     section = current_section()
     scope = Scope(seconds, error)
     if not section.is_main or not MAIN_TIMER.available():

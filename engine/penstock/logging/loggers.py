@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import io
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
 from penstock.base.exceptions import MissingContextError
+from penstock.base.managers import contextmanager
 from penstock.core.runs import Run
 from penstock.logging.adapters import PenstockLogAdapter, PrefectLogAdapter, logger_of_run
 from penstock.logging.prints import patch_print, print_as_log

@@ -10,11 +10,11 @@ import builtins
 import os
 import sys
 import threading
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
+from penstock.base.managers import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,9 +14,12 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.tracebacks import traceback_of
 from penstock.logging.console import LineFormat, who
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from penstock.core.runs import Run
 
 
@@ -99,6 +102,35 @@ class EngineLogger(logging.Logger):
     def __setattr__(self, name: str, value: object) -> None:
         if name != "disabled" or sys._getframe(1).f_globals.get("__name__") != "logging.config":
             super().__setattr__(name, value)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Hand the record to whom it may concern; where a filter or a handler of the user's raises, to the engine's own."""
+        try:
+            super().handle(record)
+        except Exception:  # noqa: BLE001  (as said)
+            for handler in (*self.handlers, *logging.getLogger("penstock").handlers):
+                if record.levelno >= handler.level:
+                    with contextlib.suppress(Exception):
+                        handler.handle(record)
+
+    def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
+        """Make a record; one of Python's own where the factory of the user's raises."""
+        try:
+            return super().makeRecord(*args, **kwargs)
+        except Exception:
+            if logging.getLogRecordFactory() is logging.LogRecord:
+                raise
+            return plain_record(*args, **kwargs)
+
+
+def plain_record(
+    name: str, level: int, fn: str, lno: int, msg: object, args: Any, exc_info: Any,
+    func: str | None = None, extra: Mapping[str, object] | None = None, sinfo: str | None = None,
+) -> logging.LogRecord:  # fmt: skip
+    """A record without whatever a factory of the user's adds."""
+    record = logging.LogRecord(name, level, fn, lno, msg, args, exc_info, func, sinfo)
+    record.__dict__.update({key: value for key, value in (extra or {}).items() if key not in record.__dict__})
+    return record
 
 
 class PodLogger(EngineLogger):
@@ -239,8 +271,12 @@ def record_of(
     logger: logging.Logger, run: Run, level: int, message: str, args: tuple[Any, ...], exc: BaseException | None
 ) -> logging.LogRecord:
     """A record of the run, made without walking the stack for a place."""
-    exc_info = (type(exc), exc, exc.__traceback__) if exc is not None else None
-    if logging.getLogRecordFactory() is logging.LogRecord:
+    exc_info = (type(exc), exc, traceback_of(exc)) if exc is not None else None
+    factory, record = logging.getLogRecordFactory(), None
+    if factory is not logging.LogRecord:
+        with contextlib.suppress(Exception):  # of the user's
+            record = factory(logger.name, level, __file__, 0, message, args, exc_info, None)
+    if record is None:
         record = logging.LogRecord.__new__(logging.LogRecord)
         members = record.__dict__
         members.update(_CONSTANT)
@@ -258,7 +294,5 @@ def record_of(
         members["thread"] = thread.ident
         members["threadName"] = thread.name
         members["process"] = os.getpid()
-    else:
-        record = logging.getLogRecordFactory()(logger.name, level, __file__, 0, message, args, exc_info, None)
     record.__dict__.update(members_of(run))
     return record

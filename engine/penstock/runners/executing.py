@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.core.changes import put
-from penstock.core.outcome import crashed_state
-from penstock.core.state import State
-from penstock.core.state_parts import TERMINAL_STATES
 from penstock.drivers.entry import note_kept
-from penstock.drivers.sync import Dropped, execute, release
-from penstock.drivers.world import WORLD
+from penstock.drivers.sync import Dropped, crash, execute
 
 if TYPE_CHECKING:
     from penstock.core.runs import TaskRun
+    from penstock.core.state import State
 
 
 def execute_submitted(run: TaskRun) -> State:
@@ -51,16 +47,6 @@ async def execute_submitted_async(run: TaskRun) -> State:
         state = crash(run, exc)
     note_kept(run, state)
     return state
-
-
-def crash(run: TaskRun, exc: BaseException) -> State:
-    """End a run as CRASHED when it could not be lived to its end."""
-    if run.state.type not in TERMINAL_STATES:
-        state = crashed_state(exc)
-        put(run, state, WORLD, force=True)
-        WORLD.log(run, 40, "Crash detected! %s", state.message, exc=exc)
-        release(run)
-    return run.state
 
 
 def _collect(run: TaskRun) -> None:

@@ -70,8 +70,9 @@ def children_of(task: Any, parameters: dict[str, Any], explicit: set[str], *, la
     """
     mapped: dict[tuple[str, Any], tuple[Any, list[BaseAnnotation[Any]]]] = {}
     fixed: dict[tuple[str, Any], Any] = {}
+    variadic = task.binder.by_names(parameters).variadic
     for name, value in parameters.items():
-        if name in task.binder.variadic:
+        if name in variadic:
             items = value.items() if isinstance(value, dict) else enumerate(value)
             for key, item in items:
                 _sort(mapped, fixed, (name, key), item, True)
@@ -92,7 +93,7 @@ def children_of(task: Any, parameters: dict[str, Any], explicit: set[str], *, la
                 f"Got lengths: {{{shown}}}"
             )
         mapped = dict(listed)
-    return _zipped(task, parameters, mapped, fixed)
+    return _zipped(variadic, parameters, mapped, fixed)
 
 
 def _shown(place: tuple[str, Any]) -> str:
@@ -118,9 +119,9 @@ def _sort(mapped: Any, fixed: Any, place: tuple[str, Any], value: Any, explicit:
         fixed[place] = value
 
 
-def _zipped(task: Any, parameters: dict[str, Any], mapped: Any, fixed: Any) -> Iterator[dict[str, Any]]:
+def _zipped(variadic: set[str], parameters: dict[str, Any], mapped: Any, fixed: Any) -> Iterator[dict[str, Any]]:
     sources = {place: (iter(source), wrappers) for place, (source, wrappers) in mapped.items()}
-    bare = not task.binder.variadic and not any(wrappers for _, wrappers in sources.values())
+    bare = not variadic and not any(wrappers for _, wrappers in sources.values())
     if bare and (len(sources) == 1 or _of_one_length(source for source, _ in mapped.values())):  # the usual case
         names = [name for name, _ in sources]
         child = {name: fixed.get((name, None)) for name in parameters}
@@ -147,7 +148,7 @@ def _zipped(task: Any, parameters: dict[str, Any], mapped: Any, fixed: Any) -> I
                     f"{', '.join(map(_shown, row))} did not."
                 )
             return
-        yield _child(task, parameters, {**fixed, **row})
+        yield _child(variadic, parameters, {**fixed, **row})
         index += 1
 
 
@@ -157,10 +158,10 @@ def _of_one_length(sources: Iterable[Any]) -> bool:
     return all(type(source) is list for source in listed) and len({len(source) for source in listed}) == 1
 
 
-def _child(task: Any, parameters: dict[str, Any], values: dict[tuple[str, Any], Any]) -> dict[str, Any]:
+def _child(variadic: set[str], parameters: dict[str, Any], values: dict[tuple[str, Any], Any]) -> dict[str, Any]:
     child: dict[str, Any] = {}
     for name, value in parameters.items():
-        if name not in task.binder.variadic:
+        if name not in variadic:
             child[name] = values[name, None]
         elif isinstance(value, dict):
             child[name] = {key: values[name, key] for key in value}

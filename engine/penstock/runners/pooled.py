@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextvars
 from typing import TYPE_CHECKING, Any
 
-from penstock.runners.executing import crash, execute_submitted, execute_submitted_async
+from penstock.drivers.sync import crash
+from penstock.runners.executing import execute_submitted, execute_submitted_async
 from penstock.runners.pool import Job
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from penstock.core.inputs import Found, Upstream, scan
+from penstock.drivers.sync import crash
 from penstock.runners.call import Call
-from penstock.runners.executing import crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -98,7 +98,8 @@ def map_task(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for:
 
 def map_run(runner: Any, task: Any, parameters: dict[str, Any], wait_for: Any, window: int | None = None) -> Any:
     """Expand a map on a runner."""
-    explicit = {name for name, value in parameters.items() if value is not task.binder.defaults.get(name, _NOTHING)}
+    defaults = task.binder.by_names(parameters).defaults
+    explicit = {name for name, value in parameters.items() if value is not defaults.get(name, _NOTHING)}
     explicit -= task.binder.own
     children = children_of(task, parameters, explicit, lazy=window is not None)
     parent = current_run.get()

@@ -6,9 +6,13 @@ are told by their code too. Neighbour: `keys` writes what is made here.
 
 from __future__ import annotations
 
+import enum
 import sys
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SCALARS = (type(None), bool, int, float, complex, str, bytes)
 
@@ -24,26 +28,54 @@ def found_by_name(value: Any, module: Any, qualname: Any) -> bool:
 
 
 def is_local(kind: type) -> bool:
-    """Whether the class is made inside a function, so that another one may have its name."""
-    return "<locals>" in kind.__qualname__ and not found_by_name(kind, kind.__module__, kind.__qualname__)
+    """Whether no module that every process has holds the class under its name: it is a script's, or made in a function."""
+    if not kind.__flags__ & _HEAP_TYPE:
+        return False
+    return kind.__module__ == "__main__" or not found_by_name(kind, kind.__module__, kind.__qualname__)
+
+
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs, not compiled into it
 
 
 def class_parts(kind: type) -> Any:
-    """The constants of a class and the code of its functions; what may change from call to call is left out."""
-    members = {}
+    """The constants of a class, its fields and the code of its functions; what may change from call to call is left out."""
+    members: dict[str, Any] = {}
     for name, member in vars(kind).items():
-        if name in _LEFT_OUT:
-            continue
         inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-        if type(member) in _SCALARS:
-            members[name] = member
+        if _is_constant(member):
+            if not name.startswith("__"):  # these are Python's and the libraries' own notes
+                members[name] = member
         elif isinstance(inner, FunctionType):
-            kept = [each for each in map(_content, inner.__closure__ or ()) if type(each) in _SCALARS]
+            kept = [each for each in map(_content, inner.__closure__ or ()) if _is_constant(each)]
             members[name] = (type(member).__name__, code_parts(inner.__code__), kept)
-    return members
+    return members, _annotations(kind), *_fields(kind)
 
 
-_LEFT_OUT = frozenset({"__module__", "__qualname__", "__doc__", "__firstlineno__"})
+def _is_constant(value: Any) -> bool:
+    kind = type(value)
+    return kind in _SCALARS or (kind in (tuple, frozenset) and all(map(_is_constant, value)))
+
+
+def _annotations(kind: type) -> Any:
+    try:
+        return dict(vars(kind).get("__annotations__") or kind.__annotations__)
+    except Exception:  # noqa: BLE001  (there are none, or names in them that nothing stands behind yet)
+        return None
+
+
+def _fields(kind: type) -> Iterator[Any]:
+    """What libraries keep of a class beside its members: an enum's values, the fields of dataclasses and of pydantic."""
+    if issubclass(kind, enum.Enum):
+        yield {name: member._value_ for name, member in kind.__members__.items()}
+    dataclass = vars(kind).get("__dataclass_fields__")
+    if type(dataclass) is dict:
+        yield {name: (each.type, each.default, each.default_factory) for name, each in dataclass.items()}
+    model = vars(kind).get("__pydantic_fields__")
+    if type(model) is dict:
+        yield {
+            name: (each.annotation, each.default, each.default_factory, each.alias, each.metadata)
+            for name, each in model.items()
+        }
 
 
 def _content(cell: Any) -> Any:

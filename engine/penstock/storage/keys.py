@@ -8,6 +8,7 @@ Neighbours: `policies` hash what is made here; `hashing` offers it to users; `co
 from __future__ import annotations
 
 import enum
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from copyreg import dispatch_table
@@ -44,18 +45,34 @@ def canonical(value: Any) -> bytes:
 
 
 _names: WeakKeyDictionary[type, str] = WeakKeyDictionary()
+_naming = threading.local()
 
 
 def _class_name(kind: type) -> str:
-    """Module and name of a class; with a digest of what it is made of where another one may have that name."""
+    """Module and name of a class; with a digest of what it is made of where another one may have that name.
+
+    A class that is met again in what it is made of goes by its name alone. So a digest depends on where it was begun, and
+    only that of the first is kept.
+    """
     name = _names.get(kind)
     if name is None:
-        name = f"{kind.__module__}.{kind.__qualname__}"
-        if is_local(kind):
-            bases = [_class_name(base) for base in kind.__bases__]
-            name = f"{name}#{sha256(canonical((bases, class_parts(kind)))).hexdigest()[:16]}"
-        _names[kind] = name
+        begun: tuple[type, ...] = getattr(_naming, "begun", ())
+        name = _made_name(kind, begun) if is_local(kind) else f"{kind.__module__}.{kind.__qualname__}"
+        if not begun:
+            _names[kind] = name
     return name
+
+
+def _made_name(kind: type, begun: tuple[type, ...]) -> str:
+    name = f"{kind.__module__}.{kind.__name__}"  # where it was made is lost when it is sent to another process
+    if kind in begun:
+        return name
+    _naming.begun = (*begun, kind)
+    try:
+        parts = [_class_name(base) for base in kind.__bases__], class_parts(kind)
+        return f"{name}#{sha256(canonical(parts)).hexdigest()[:16]}"
+    finally:
+        _naming.begun = begun
 
 
 Path = tuple[int, ...]  # ids of what a value is inside of
@@ -129,6 +146,10 @@ def _write_object(value: Any, out: list[bytes], path: Path) -> None:
         if hasattr(kind, "__pydantic_fields__") and hasattr(kind, "__pydantic_private__"):
             # Which fields were given, and which are defaults, tells no two equal models apart.
             _write((dict(fields_of(value)), value.__pydantic_private__ or None), out, path)
+        elif kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas":
+            # How its columns lie in memory, which it pickles too, tells no two equal frames apart.
+            columns = [value.iloc[:, place].array for place in range(value.shape[1])]
+            _write((value.columns, value.index, columns, value.attrs), out, path)
         else:
             _write_reduced(value, kind, out, path)
 
@@ -148,7 +169,7 @@ def _write_reduced(value: Any, kind: Any, out: list[bytes], path: Path) -> None:
         out.append(pickled(value))
         return
     if isinstance(reduced, str):
-        out.append(f"global:{reduced};".encode())
+        _write_global(value, reduced, out, path)
         return
     parts: list[Any] = [*reduced, None, None, None]
     make, arguments, state, items, pairs = parts[:5]
@@ -169,8 +190,23 @@ def _write_reduced(value: Any, kind: Any, out: list[bytes], path: Path) -> None:
         _write_pairs(pairs, out, path)
 
 
+def _write_global(value: Any, name: str, out: list[bytes], path: Path) -> None:
+    """Write what pickle takes for a name in a module; if the module has it not, another one may be called the same."""
+    module = getattr(value, "__module__", None)
+    out.append(f"global:{name};".encode())
+    if module is None or found_by_name(value, module, name):
+        return
+    names = getattr(value, "__dict__", None) or {each: getattr(value, each, None) for each in _TYPE_VARIABLE}
+    _write(dict(names), out, path)
+
+
+_TYPE_VARIABLE = ("__bound__", "__constraints__", "__covariant__", "__contravariant__")
+
+
 def _attributes(kind: Any, state: Any) -> Any:
-    """A state without what cached properties have computed, for that says nothing new."""
+    """A state without what cached properties have computed, for that says nothing new; slots stand among the others."""
+    if type(state) is tuple and kind.__getstate__ is object.__getstate__:
+        state = {**(state[0] or {}), **(state[1] or {})}
     if type(state) is not dict:
         return state
     return {name: item for name, item in state.items() if not isinstance(getattr(kind, name, None), cached_property)}
@@ -213,6 +249,11 @@ def _write_proxy(value: Any, out: list[bytes], path: Path) -> None:
     _write(dict(value), out, path)
 
 
+def _write_view(value: memoryview, out: list[bytes], path: Path) -> None:
+    out.append(b"memoryview:")
+    _write((value.format, value.shape, value.readonly, value.tobytes()), out, path)
+
+
 def _write_ellipsis(value: Any, out: list[bytes], _: Path) -> None:
     out.append(f"{value!r};".encode())
 
@@ -220,7 +261,7 @@ def _write_ellipsis(value: Any, out: list[bytes], _: Path) -> None:
 _CODE: dict[Any, Any] = {
     FunctionType: _write_function, BuiltinFunctionType: _write_builtin, CodeType: _write_code,
     MethodType: _write_method, ModuleType: _write_module, partial: _write_partial, MappingProxyType: _write_proxy,
-    type(...): _write_ellipsis, type(NotImplemented): _write_ellipsis,
+    type(...): _write_ellipsis, type(NotImplemented): _write_ellipsis, memoryview: _write_view,
 }  # fmt: skip
 
 

@@ -40,7 +40,10 @@ class Plan:
             return None
         from datetime import UTC, datetime
 
-        due: datetime = datetime.fromtimestamp(now, UTC) + after
+        try:
+            due: datetime = datetime.fromtimestamp(now, UTC) + after
+        except OverflowError:  # later than any calendar says, or earlier
+            return None if after.days >= 0 else datetime.min.replace(tzinfo=UTC)
         return due
 
     @property

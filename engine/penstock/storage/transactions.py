@@ -8,9 +8,9 @@ Neighbours: `core.reuse` opens and closes those of task runs; `results` stores.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.managers import asynccontextmanager, contextmanager
 from penstock.interruption.shielding import shield
 from penstock.storage.steps import arun_steps, run_steps
 from penstock.storage.transaction_steps import BaseTransaction

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.base.managers import contextmanager
 from penstock.base.settings import temporary_settings
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,17 +48,26 @@ def get_from_dict(dct: Any, keys: str | Iterable[Any], default: Any = None) -> A
 
     Args:
         dct: where to begin.
-        keys: the steps, or a text such as `a.b[1]`.
+        keys: the steps, or a text such as `a.b[1]`; a number in it is a place in a list, and in a dict the key as it
+            stands, else the whole number.
         default: for a path that leads nowhere.
     """
     found = dct
     for key in _path(keys):
-        step = int(key) if isinstance(key, str) and key.lstrip("-").isdigit() else key
         try:
-            found = found[step]
+            found = found[_step(found, key)]
         except (TypeError, KeyError, IndexError):
             return default
     return found
+
+
+def _step(level: Any, key: Any) -> Any:
+    """A key as the level has it: a mapping may have the text, or the number that it says; all else is counted."""
+    if not isinstance(key, str) or not key.lstrip("-").isdecimal():
+        return key
+    if isinstance(level, Mapping):
+        return key if key in level or str(int(key)) != key else int(key)
+    return int(key)
 
 
 def set_in_dict(dct: dict[Any, Any], keys: str | Iterable[Any], value: Any) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
+
+from penstock.base.managers import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

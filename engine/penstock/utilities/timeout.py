@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from penstock.base.managers import contextmanager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
