@@ -7,7 +7,6 @@ two. At the end the cluster is fair for a while: everything is delivered, proces
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from penstock_operator.api.times import rfc3339
 from penstock_operator.core import CreatePod, Decision, Effect
 from penstock_operator.core.observe import PodEvent, parse_time
 from tests.support.builders import NOW, flow_json, flow_spec, run_json
+from tests.support.copies import copied
 from tests.support.stage import Stage, World
 
 JSON = dict[str, Any]
@@ -57,19 +57,19 @@ class Operator(Stage):
     todo: deque[Decision | Effect]
 
     def __init__(self, world: World, skew: float = 0.0) -> None:
-        super().__init__(world, view=World(run=copy.deepcopy(world.run), flow=world.flow))
+        super().__init__(world, view=World(run=copied(world.run), flow=world.flow))
         self.todo = deque()
         self.skew = skew  # seconds by which its clock is ahead of the world's
 
     def deliver_run(self) -> None:
         assert self.view is not None
-        self.view.run = copy.deepcopy(self.world.run)
+        self.view.run = copied(self.world.run)
 
     def deliver_pods(self) -> None:
         assert self.view is not None
         for name in set(self.view.pods) - set(self.world.pods):
             self.last_pods[name] = self.view.pods[name]
-        self.view.pods = copy.deepcopy(self.world.pods)
+        self.view.pods = copied(self.world.pods)
 
     def begin(self, now: datetime) -> bool:
         """Decide; what there is to do is done later, request by request. Say whether there is anything."""
@@ -101,7 +101,7 @@ class Operator(Stage):
             self.todo.clear()
         elif isinstance(what, CreatePod):
             name = what.manifest["metadata"]["name"]
-            self.view.pods[name] = copy.deepcopy(self.world.pods[name])
+            self.view.pods[name] = copied(self.world.pods[name])
         return what
 
     def crash(self) -> None:
@@ -454,7 +454,7 @@ class ModelCluster(RuleBasedStateMachine):
     def the_status_is_sound(self) -> None:
         if not hasattr(self, "world"):
             return
-        status = copy.deepcopy(self.run.get("status", {}))
+        status = copied(self.run.get("status", {}))
         before = self.history[-1] if self.history else {}
         self.history.append(status)
         old, new = before.get("state"), status.get("state")

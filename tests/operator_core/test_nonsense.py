@@ -6,7 +6,6 @@ in a world with and without its pod, and must come to rest in few writes, none o
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,6 +25,7 @@ from penstock_operator.api.schema import structural
 from penstock_operator.core import pod_name
 from penstock_operator.core.healing import heal
 from tests.support.builders import NOW, at, flow_json, flow_spec, run_json
+from tests.support.copies import copied
 from tests.support.crdcheck import FLOWS, RUNS
 from tests.support.stage import Stage, World
 
@@ -104,7 +104,7 @@ class Checked(Stage):
     """A stage whose API server takes what the CRD takes."""
 
     def write(self, decision: Any) -> None:
-        old = copy.deepcopy(self.run.get("status", {}))
+        old = copied(self.run.get("status", {}))
         super().write(decision)
         wrong = RUNS.wrong_status(self.run["status"], old)
         assert wrong == [], wrong
@@ -112,9 +112,9 @@ class Checked(Stage):
 
 def decided(run: JSON, *, pod: JSON | None, flow: JSON | None, waits: tuple[float, ...] = (0, 45, 400)) -> Checked:
     """Let the operator decide until it rests, and wait, and decide again."""
-    stage = Checked(World(copy.deepcopy(run), flow=flow))
+    stage = Checked(World(copied(run), flow=flow))
     if pod is not None:
-        stage.world.pods[pod["metadata"]["name"]] = copy.deepcopy(pod)
+        stage.world.pods[pod["metadata"]["name"]] = copied(pod)
     for seconds in waits:
         stage.wait(seconds)
         if stage.world.run is not None:

@@ -189,6 +189,7 @@ class Sharing(RuleBasedStateMachine):
         self.timers: dict[str, datetime] = {}
         self.writing: dict[str, Decision] = {}
         self.version = 10
+        self.known: dict[str, tuple[str, bool]] = {}
         self.store = Store(lambda keys: self.queue.update(dict.fromkeys(key.name for key in keys)))
         for raw in FLOWS_BY_NAME.values():
             self.store.apply(FLOWS, raw)
@@ -321,8 +322,8 @@ class Sharing(RuleBasedStateMachine):
         if not hasattr(self, "stages"):
             return
         held: dict[str, int] = {}
-        for stage in self.stages.values():
-            if not holds(FlowRun.model_validate(stage.run)):
+        for name, stage in self.stages.items():
+            if not self._holds(name, stage):
                 continue
             flow = stage.run["spec"]["flowRef"]["name"]
             for pool in (f"flow {flow}", *FLOW_SPECS[flow].get("concurrencyGroups", ())):
@@ -331,6 +332,14 @@ class Sharing(RuleBasedStateMachine):
             assert held.get(f"flow {name}", 0) <= spec.get("concurrency", {}).get("limit", 99), name
         for group, limit in LIMITS.items():
             assert held.get(group, 0) <= int(limit), group
+
+    def _holds(self, name: str, stage: Stage) -> bool:
+        """Whether a run has a slot; read anew when it was written, for this is asked of all runs after each step."""
+        version = stage.run["metadata"]["resourceVersion"]
+        known = self.known.get(name)
+        if known is None or known[0] != version:
+            known = self.known[name] = (version, holds(FlowRun.model_validate(stage.run)))
+        return known[1]
 
     def settle(self) -> None:
         for _ in range(2000):

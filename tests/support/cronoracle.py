@@ -33,9 +33,11 @@ def star(text: str) -> bool:
     return any(re.fullmatch(r"[*?](/0*1)?", item) for item in text.split(","))
 
 
-def has(text: str, kind: int, value: int) -> bool:
-    """Tell whether a field matches a value."""
+@cache
+def matching(text: str, kind: int) -> tuple[bool, ...]:
+    """Tell for each value from 0 whether a field matches it."""
     lowest, highest = BOUNDS[kind]
+    found = [False] * (highest + 1)
     for item in text.lower().split(","):
         ends, _, step = item.partition("/")
         first, dash, last = ends.partition("-")
@@ -44,10 +46,12 @@ def has(text: str, kind: int, value: int) -> bool:
         else:
             low = _number(first, kind)
             high = _number(last, kind) if dash else (max(low, highest) if step else low)
-        for candidate in (value, value + 7) if kind == 4 and value == 0 else (value,):
-            if low <= candidate <= high and (candidate - low) % int(step or 1) == 0:
-                return True
-    return False
+        every = int(step or 1)
+        for value in range(highest + 1):
+            for candidate in (value, value + 7) if kind == 4 and value == 0 else (value,):
+                if low <= candidate <= high and (candidate - low) % every == 0:
+                    found[value] = True
+    return tuple(found)
 
 
 def _number(text: str, kind: int) -> int:
@@ -66,14 +70,11 @@ class Cron:
     text: str
     times: bytes = field(init=False, repr=False)
     every_hour: bool = field(init=False)
-    _fields: list[list[bool]] = field(init=False, repr=False)
+    _fields: list[tuple[bool, ...]] = field(init=False, repr=False)
     _either: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        fields = [
-            [has(text, kind, value) for value in range(BOUNDS[kind][1] + 1)]
-            for kind, text in enumerate(self.text.split())
-        ]
+        fields = [matching(text, kind) for kind, text in enumerate(self.text.split())]
         minutes, hours, *_ = fields
         object.__setattr__(self, "times", b"".join(bytes(minutes) if wanted else bytes(60) for wanted in hours))
         object.__setattr__(self, "every_hour", all(hours))

@@ -6,7 +6,6 @@ uid; deletes honour preconditions; lists are paged. Tests put faults in its way 
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 
 from penstock_operator.runtime.wire import Answer, NoAnswerError, TooMuchError
+from tests.support.copies import copied
 
 Name = tuple[str, str, str]  # plural, namespace, name
 
@@ -85,7 +85,7 @@ class FakeApi:
 
     def put(self, plural: str, body: dict[str, Any], namespace: str = "default") -> dict[str, Any]:
         """Store an object as it is, as somebody else would, and return it with its metadata."""
-        body = copy.deepcopy(body)
+        body = copied(body)
         meta = body.setdefault("metadata", {})
         meta["namespace"] = namespace
         self.version += 1
@@ -94,7 +94,7 @@ class FakeApi:
             self._uid += 1
             meta["uid"] = f"uid-{self._uid}"
         self.objects[(plural, namespace, meta["name"])] = body
-        return copy.deepcopy(body)
+        return copied(body)
 
     def change(self, plural: str, name: str, patch: dict[str, Any], namespace: str = "default") -> dict[str, Any]:
         """Change an object, as somebody else would."""
@@ -105,11 +105,11 @@ class FakeApi:
         found = self.objects.pop((plural, namespace, name))
         self.version += 1
         found["metadata"]["resourceVersion"] = str(self.version)
-        return copy.deepcopy(found)
+        return copied(found)
 
     def get(self, plural: str, name: str, namespace: str = "default") -> dict[str, Any]:
         """Return a copy of an object."""
-        return copy.deepcopy(self.objects[(plural, namespace, name)])
+        return copied(self.objects[(plural, namespace, name)])
 
     def fail(self, verb: str, resource: str, *answers: httpx.Response | Exception) -> None:
         """Answer the next requests of this kind so, one each."""
@@ -221,16 +221,21 @@ def _parsed(raw: httpx.Request) -> Request:
 
 
 def _merged(old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    result = copy.deepcopy(old)
+    result = copied(old)
+    _merge(result, patch)
+    return result
+
+
+def _merge(into: dict[str, Any], patch: dict[str, Any]) -> None:
     for name, value in patch.items():
         if value is None:
-            result.pop(name, None)
+            into.pop(name, None)
         elif isinstance(value, dict):
-            before = result.get(name)
-            result[name] = _merged(before if isinstance(before, dict) else {}, value)
+            if not isinstance(into.get(name), dict):
+                into[name] = {}
+            _merge(into[name], value)
         else:
-            result[name] = value
-    return result
+            into[name] = value
 
 
 def _selected(found: dict[str, Any], query: dict[str, str]) -> bool:

@@ -122,10 +122,11 @@ class Bench:
 
 async def until(what: str, met: Callable[[], Any], report: Callable[[], str] = str) -> None:
     """Ask again until it holds; fail with `what` when patience is over."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, pause = time.monotonic() + PATIENCE, 0.02
     while not await met():
         assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}\n{report()}"
-        await asyncio.sleep(0.02)  # between two looks at something that tells nobody when it changes
+        await asyncio.sleep(pause)  # between two looks at something that tells nobody when it changes
+        pause = min(pause * 1.3, 0.2)
 
 
 def alive(pid: int) -> bool:

@@ -76,6 +76,8 @@ class RealServer:
     starts: list[datetime] = field(default_factory=list)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
+    _audit: list[dict[str, Any]] = field(default_factory=list)
+    _audited: int = 0  # bytes of the log
 
     @property
     def url(self) -> str:
@@ -108,10 +110,15 @@ class RealServer:
         return _write_kubeconfig(self.folder / name, self.url, str(self.ca), token, namespace)
 
     def audit(self) -> Iterator[dict[str, Any]]:
-        """Yield every request that the server has logged."""
+        """Yield every request that the server has logged; each line is read once, for the log is asked for again and again."""
         if self.audit_log.exists():
-            for line in self.audit_log.read_text().splitlines():
-                yield json.loads(line)
+            with self.audit_log.open("rb") as log:
+                log.seek(self._audited)
+                for line in log:
+                    if line.endswith(b"\n"):  # the last one may be half written
+                        self._audit.append(json.loads(line))
+                        self._audited += len(line)
+        yield from self._audit
 
     def start(self) -> RealServer:
         """Start everything and return when the server is ready and serves the namespace `default`."""

@@ -6,7 +6,6 @@ The operator looks where the core asks it to, writes the status as the differenc
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -40,6 +39,7 @@ from penstock_operator.core.observe import PodEvent, parse_pod
 from penstock_operator.core.revisions import parse_config_map
 from tests.support.builders import ENGINE_IMAGE, NOW
 from tests.support.cases import checked
+from tests.support.copies import copied
 
 JSON = dict[str, Any]
 # More would mean that the core asks for the same fact again and again.
@@ -306,7 +306,7 @@ class Stage:
             count = self.refusal.count + 1 if self.refusal is not None else 1
             self.refusal = replace(refusal, time=self.now, count=count)
             return False
-        pod = copy.deepcopy(dict(manifest))
+        pod = copied(dict(manifest))
         pod["metadata"] |= {"uid": f"pod-{self.world.bump()}", "resourceVersion": str(self.world.version)}
         pod["status"] = {"phase": "Pending"}
         self.world.pods[name] = pod
