@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from penstock import flow, get_run_logger, observers, tags, task, unmapped
+from penstock.base.exceptions import Pause, TerminationSignal
 from penstock.base.managers import asynccontextmanager, contextmanager
+from penstock.base.texts import repr_of, text_of
 from penstock.cache_policies import INPUTS
+from penstock.interruption.deadline import Expired
 from penstock.pod.errors import describe
 from penstock.settings import temporary_settings
 from penstock.states import Completed, Failed, State
@@ -366,3 +369,24 @@ def test_logging_of_the_users_that_raises(what: str, monkeypatch: pytest.MonkeyP
         logging.setLogRecordFactory(before)
     assert state.type.value == "COMPLETED"
     assert {"printed", "said", "Finished in state Completed()"} <= set(lines)
+
+
+@pytest.mark.parametrize("write", [text_of, repr_of])
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, TerminationSignal, Expired, Pause])
+def test_an_interruption_that_arrives_in_a_text_is_no_fault_of_the_texts(
+    write: Any, raised: type[BaseException]
+) -> None:
+    class Slow:
+        def __repr__(self) -> str:
+            raise raised
+
+    with pytest.raises(raised):
+        write(Slow())
+
+
+def test_a_text_that_wants_to_leave_the_process_is_a_text_that_raises() -> None:
+    class Leaving:
+        def __str__(self) -> str:
+            raise SystemExit(3)
+
+    assert text_of(Leaving()) == "<no text: __str__ of Leaving raises SystemExit>"

@@ -140,6 +140,8 @@ class InvalidNameError(PrefectException, ValueError):
 class PrefectSignal(BaseException):
     """Base class of signals: they pass `except Exception`."""
 
+    _interrupts = True
+
 
 PenstockSignal = PrefectSignal
 
@@ -158,6 +160,8 @@ class Pause(PrefectSignal):
 
 class ExternalSignal(BaseException):
     """Base class of what comes from outside the process."""
+
+    _interrupts = True
 
 
 class TerminationSignal(ExternalSignal):

@@ -20,13 +20,18 @@ def name_of_type(value: Any) -> str:
     return name
 
 
+def _interrupts(exc: BaseException) -> bool:
+    """Whether it has come from outside while the method ran: a cancellation, a timeout, Ctrl-C."""
+    return isinstance(exc, KeyboardInterrupt) or marked(exc, "_interrupts")
+
+
 def text_of(value: Any) -> str:
     """`str` of it, or a note that it has none."""
     try:
         return str(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as exc:  # noqa: BLE001  (a method of the user's)
+    except BaseException as exc:  # a method of the user's
+        if _interrupts(exc):
+            raise
         return f"<no text: __str__ of {name_of_type(value)} raises {name_of_type(exc)}>"
 
 
@@ -34,9 +39,9 @@ def repr_of(value: Any) -> str:
     """`repr` of it, or a note that it has none."""
     try:
         return repr(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as exc:  # noqa: BLE001  (a method of the user's)
+    except BaseException as exc:  # a method of the user's
+        if _interrupts(exc):
+            raise
         return f"<no text: __repr__ of {name_of_type(value)} raises {name_of_type(exc)}>"
 
 

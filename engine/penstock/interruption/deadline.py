@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Expired(BaseException):
     """Raised in a body whose time is up; as an interruption, so that no `except Exception` keeps it there."""
 
+    _interrupts = True
+
 
 @contextmanager
 def expiring(alarm: Expired, error: BaseException) -> Iterator[None]:
