@@ -151,8 +151,22 @@ def in_a_callback() -> None:
     gc.collect()
 
 
+def in_a_callback_that_is_none_any_more() -> None:
+    """It has taken itself out, and still runs: nobody can tell by the interpreter's list what becomes of what it raises."""
+
+    def callback(phase: str, info: Any) -> None:
+        gc.callbacks.remove(callback)
+        IN_FINALIZER.set()
+        end = time.monotonic() + 0.2
+        while time.monotonic() < end:
+            pass
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
 @pytest.mark.parametrize("own_thread", [False, True])
-@pytest.mark.parametrize("lose", [Finalized, in_a_callback])
+@pytest.mark.parametrize("lose", [Finalized, in_a_callback, in_a_callback_that_is_none_any_more])
 def test_an_interruption_that_the_collector_would_lose_is_raised_afterwards(
     lose: Callable[[], object], own_thread: bool
 ) -> None:

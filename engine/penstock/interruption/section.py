@@ -49,6 +49,7 @@ class Section:
 
     __slots__ = (
         "bodies",
+        "fired",
         "injected",
         "injected_type",
         "insisting",
@@ -75,6 +76,7 @@ class Section:
         self.injected = False
         self.injected_type: type[BaseException] | None = None
         self.owed: BaseException | None = None  # what is injected, until it is raised
+        self.fired: BaseException | None = None  # what was raised last
         self.bodies = 0  # that are running: each was called by the one before
         self.shields = 0
         self.resting = False  # it waits for runs, for time or for a resume, and for nothing else
@@ -92,7 +94,7 @@ class Section:
             value = fn(*args, **kwargs)
             self.open = False
         except BaseException:
-            self.open = False
+            self.open, self.fired = False, None
             self.bodies -= 1
             if self.injected:
                 self.withdraw()
@@ -115,6 +117,7 @@ class Section:
         self.open = False
         if self.on_raise is not None:
             self.on_raise(self)
+        self.fired = exc
         raise exc
 
     def reopen(self, was_open: bool) -> None:
@@ -133,6 +136,7 @@ class Section:
         self.on_raise = on_raise
         if self.is_main:
             self.pending = exc
+            watch_lost()
             if threading.get_ident() != self.thread_id:
                 signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
                 threading.Thread(target=self._insist, args=(exc,), name="penstock-wake", daemon=True).start()
@@ -188,6 +192,18 @@ class Section:
                 set_async_exception(self.thread_id, self.injected_type)
             elif self.bodies:  # the engine works for a body around: raised when that goes on
                 self.pending, self.owed, self.injected = self.owed, None, False
+
+    def deliver_again(self, exc: BaseException, hook: threading.Lock) -> None:
+        """Deliver once more what was raised and lost, if the body goes on.
+
+        Args:
+            exc: what it was.
+            hook: as for `inject_again`.
+        """
+        hook.acquire()
+        time.sleep(AGAIN_SECONDS)
+        if self.bodies and self.pending is None:
+            self.deliver(exc, self.on_raise)
 
     def _insist(self, exc: BaseException) -> None:
         """Wake the main thread again until it has noticed.
@@ -305,7 +321,7 @@ def loses_exceptions(frame: FrameType | None) -> bool:
 
 
 class _Lost:
-    """The hook for exceptions that a finalizer or a weakref callback lost: an injected one is injected once more."""
+    """The hook for exceptions that a finalizer or a callback of the collector lost: a delivered one is delivered once more."""
 
     __slots__ = ("previous",)
 
@@ -316,12 +332,20 @@ class _Lost:
         section = current_section()
         if section.injected is True and unraisable.exc_type is section.injected_type:
             section.owed = getattr(unraisable.exc_value, "delivery", None) or section.owed
-            here = threading.Lock()
-            here.acquire()
-            threading.Thread(target=section.inject_again, args=(here,), name="penstock-wake", daemon=True).start()
-            here.release()
-            return
-        self.previous(unraisable)
+            _after_this(section.inject_again)
+        elif section.fired is not None and unraisable.exc_value is section.fired:
+            section.open = section.bodies > 0  # whoever raised it had closed it
+            _after_this(section.deliver_again, section.fired)
+        else:
+            self.previous(unraisable)
+
+
+def _after_this(act: Callable[..., None], *args: Any) -> None:
+    """Have it done by another thread, which waits until this one leaves the hook."""
+    here = threading.Lock()
+    here.acquire()
+    threading.Thread(target=act, args=(*args, here), name="penstock-wake", daemon=True).start()
+    here.release()
 
 
 def watch_lost() -> None:
