@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.pod_process import INTERPRETER, PodProcess
 from tests.support.pod_server import PodServer, flow_run
-from tests.support.warm import Warm
+from tests.support.warm import OF_PODS, Warm
 
 StartPod = Callable[..., PodProcess]
 
@@ -24,7 +24,7 @@ def server() -> Iterator[PodServer]:
 
 @pytest.fixture(scope="session")
 def warm_interpreter() -> Iterator[Warm]:
-    with Warm(INTERPRETER) as made:
+    with Warm(INTERPRETER, OF_PODS) as made:
         yield made
 
 

@@ -49,10 +49,10 @@ def run(folder: Path, module: str, warm: Warm | None, **env: str) -> tuple[int, 
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         if warm is None:
             code = subprocess.run(
-                [sys.executable, "-m", module], cwd=folder, env=env, stdout=out, stderr=err, check=False
+                [sys.executable, "-m", module, "one", "--two"], cwd=folder, env=env, stdout=out, stderr=err, check=False
             ).returncode
         else:
-            code = warm.start(module, cwd=folder, env=env, stdout=out, stderr=err).wait(PATIENCE)
+            code = warm.start(module, "one", "--two", cwd=folder, env=env, stdout=out, stderr=err).wait(PATIENCE)
     return code, (folder / "out").read_text(), (folder / "err").read_text()
 
 

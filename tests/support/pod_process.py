@@ -236,13 +236,14 @@ class PodProcess:
 
     def wait_for(self, ready: Callable[[], Any], what: str, seconds: float = DEADLINE) -> None:
         """Wait for something; fails with the process's output when it ends first, or in time."""
-        end = time.monotonic() + seconds
+        end, pause = time.monotonic() + seconds, 0.002
         while not ready():
             ended = self.process.poll()
             if ended is not None and not ready():
                 raise AssertionError(f"no {what}: the pod ended with {ended}\n{self.output}")
             assert time.monotonic() < end, f"no {what} within {seconds} s\n{self.output}"
-            time.sleep(0.002)
+            time.sleep(pause)
+            pause = min(pause * 1.1, 0.02)
 
     def wait(self, seconds: float = DEADLINE) -> int:
         """Wait for the end; gives the exit code."""

@@ -1,7 +1,7 @@
-"""Processes of Python that begin at once: forks of an interpreter that has imported the standard library and httpx already.
+"""Processes of Python that begin at once: forks of an interpreter that has imported already what is not ours.
 
-For the many tests of what a pod does once it runs: half of a pod's CPU is the start of Python and imports that are not ours. What those find
-after it is the same; how a process starts, and what may happen meanwhile, is tested with processes that are started by themselves.
+For the many tests of what a pod or an operator does once it runs: half of a pod's CPU is the start of Python and such imports. What those
+find after it is the same; how a process starts, and what may happen meanwhile, is tested with processes that are started by themselves.
 Neighbour: `warm_server` is the interpreter.
 """
 
@@ -16,14 +16,28 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from tests.support.cluster import die_with_parent
 
 ROOT = Path(__file__).parents[2]
-SERVE = "import sys; sys.path.insert(0, {root!r}); from tests.support.warm_server import serve; del sys.path[0]; serve({fd})"
+# All that every pod imports, and every operator, and that is not ours.
+OF_PODS = (
+    "asyncio", "contextvars", "dataclasses", "datetime", "encodings.ascii", "encodings.idna", "faulthandler", "fcntl", "heapq", "httpx", "json",
+    "numbers", "pickle", "random", "resource", "select", "signal", "ssl", "threading", "typing", "urllib.parse", "zlib",
+)  # fmt: skip
+OF_OPERATORS = (
+    "aiohttp",
+    "argparse",
+    "asyncio",
+    "cronsim",
+    "prometheus_client",
+    "pydantic.alias_generators",
+    "zoneinfo",
+)
+SERVE = "import sys; sys.path.insert(0, {root!r}); from tests.support.warm_server import serve; del sys.path[0]; serve({fd}, {modules!r})"
 
 
 class WarmProcess:
@@ -73,17 +87,18 @@ class Warm:
 
     Args:
         env: what it is started with; processes differ from it in nothing that the interpreter reads at its start.
+        modules: what it imports.
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = dict(env)
+    def __init__(self, env: Mapping[str, str], modules: Sequence[str]) -> None:
+        self._env, self._modules = dict(env), tuple(modules)
 
     def __enter__(self) -> Warm:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # What its processes write goes to files, and its own streams are theirs: so they are made for a file.
         with theirs, tempfile.TemporaryFile() as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", SERVE.format(root=str(ROOT), fd=theirs.fileno())],
+                [sys.executable, "-c", SERVE.format(root=str(ROOT), fd=theirs.fileno(), modules=self._modules)],
                 env=self._env,
                 stdout=file,
                 stderr=file,
@@ -107,11 +122,19 @@ class Warm:
         return read(env) == read(self._env)
 
     def start(
-        self, module: str, *, cwd: Path, env: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+        self,
+        module: str,
+        *arguments: str,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        tied: bool = False,
     ) -> WarmProcess:
-        """Start `python -m MODULE`."""
+        """Start `python -m MODULE ARGUMENT...`; tied: the kernel kills it when the test process ends, however that ends."""
         ours, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = json.dumps({"module": module, "cwd": str(cwd), "env": dict(env)}).encode()
+        order = {"module": module, "arguments": arguments, "cwd": str(cwd), "env": dict(env), "tied": tied}
         with told:
-            socket.send_fds(self._orders, [order], [stdout.fileno(), stderr.fileno(), told.fileno()])
+            descriptors = [stdout.fileno(), stderr.fileno(), told.fileno()]
+            socket.send_fds(self._orders, [json.dumps(order).encode()], descriptors)
         return WarmProcess(ours)

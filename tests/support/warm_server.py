@@ -9,21 +9,19 @@ of that one lets the dead child go, so that nobody ever signals another process 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import runpy
 import select
+import signal
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-# All that every pod imports, and that is not ours.
-MODULES = (
-    "asyncio", "contextvars", "dataclasses", "datetime", "encodings.ascii", "encodings.idna", "faulthandler", "fcntl", "heapq", "httpx", "json",
-    "numbers", "pickle", "random", "resource", "select", "signal", "ssl", "threading", "typing", "urllib.parse", "zlib",
-)  # fmt: skip
 LARGEST = 2**20
 
 
@@ -37,10 +35,10 @@ class Child:
     ended: bool = False
 
 
-def serve(control: int) -> None:
+def serve(control: int, modules: Sequence[str]) -> None:
     """Fork until nobody can order any more; returns in no process but the children, when their module has come to its end."""
     sys.modules["httpx._main"] = None  # type: ignore[assignment] # the engine imports httpx without its command line too
-    for name in MODULES:
+    for name in modules:
         import_module(name)
     del sys.modules["httpx._main"]
     order = _next_order(socket.socket(fileno=control))
@@ -102,14 +100,16 @@ def _look(children: dict[int, Child], ready: int, poll: select.poll) -> None:
 
 def _become(order: dict[str, Any]) -> None:
     """Be a process that has just begun."""
+    if order["tied"]:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # as `die_with_parent`
     os.chdir(order["cwd"])
     # Python itself sets this one at its start, where no locale is named.
     coerced = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}
     os.environ.clear()
     os.environ.update({**coerced, **order["env"]})
     sys.path[0] = order["cwd"]
-    sys.argv[:] = ["-m"]
-    sys.orig_argv[:] = [sys.executable, "-m", order["module"]]
+    sys.argv[:] = ["-m", *order["arguments"]]
+    sys.orig_argv[:] = [sys.executable, "-m", order["module"], *order["arguments"]]
     main = vars(sys.modules["__main__"])
     for name in [name for name in main if not name.startswith("__")]:
         del main[name]
