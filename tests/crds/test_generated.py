@@ -23,10 +23,13 @@ from penstock_operator.api.schema import structural
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(generated()))
+FILES = generated()
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_generated_file_is_up_to_date(name: str) -> None:
     """`make generate` changes nothing."""
-    assert (ROOT / name).read_text() == generated()[name], "run `make generate`"
+    assert (ROOT / name).read_text() == FILES[name], "run `make generate`"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -11,9 +11,11 @@ import pytest
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun, FlowRunStatus
-from penstock_operator.core import MISSING, UNKNOWN, CreatePod, Look, Observed, Refusal, nearnames, reconcile
+from penstock_operator.core import nearnames
 from penstock_operator.core.concurrency import holds
+from penstock_operator.core.model import MISSING, UNKNOWN, CreatePod, Look, Observed, Refusal
 from penstock_operator.core.nearnames import meant, near_names
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.core.revisions import of_flow
 from tests.support.builders import NOW, at, files, flow, flow_spec, observed, recorded, revision, run, status_json
 from tests.support.cases import Case, check, decide, state_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import reconcile
+from penstock_operator.core.reconcile import reconcile
 from tests.support.builders import (
     POD_UID,
     condition,

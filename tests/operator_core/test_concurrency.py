@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import MISSING, Observed, PatchPod, reconcile
 from penstock_operator.core.concurrency import Contention, Pool
-from penstock_operator.core.model import Look
+from penstock_operator.core.model import MISSING, Look, Observed, PatchPod
+from penstock_operator.core.reconcile import reconcile
 from tests.support.builders import (
     POD_UID,
     flow,

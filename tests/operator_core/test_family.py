@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.core import UNKNOWN, Observed
 from penstock_operator.core.family import ends_children, parent_of
+from penstock_operator.core.model import UNKNOWN, Observed
 from tests.support.builders import POD_UID, at, flow_spec, observed, pod, report, run, running, status_json
 from tests.support.cases import Case, check, decide
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from penstock_operator.api import constants as k
 from penstock_operator.api.times import rfc3339
-from penstock_operator.core import CreatePod, Decision, Effect
+from penstock_operator.core.model import CreatePod, Decision, Effect
 from penstock_operator.core.observe import PodEvent, parse_time
 from tests.support.builders import NOW, flow_json, flow_spec, run_json
 from tests.support.copies import copied

@@ -22,8 +22,8 @@ from penstock_operator.api.crd import FLOW, FLOW_RUN
 from penstock_operator.api.flowrun import FlowRun
 from penstock_operator.api.reading import read_flow, read_run
 from penstock_operator.api.schema import structural
-from penstock_operator.core import pod_name
 from penstock_operator.core.healing import heal
+from penstock_operator.core.pod import pod_name
 from tests.support.builders import NOW, at, flow_json, flow_spec, run_json
 from tests.support.copies import copied
 from tests.support.crdcheck import FLOWS, RUNS

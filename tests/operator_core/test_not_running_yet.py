@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import MISSING, Look, Observed, Refusal, reconcile
+from penstock_operator.core.model import MISSING, Look, Observed, Refusal
+from penstock_operator.core.reconcile import reconcile
 from tests.support.builders import (
     NOW,
     at,

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.api import constants as k
-from penstock_operator.core import Refusal
+from penstock_operator.core.model import Refusal
 from penstock_operator.core.observe import PodEvent, parse_pod
 from tests.support.builders import NOW, POD_UID, RUN_UID, flow_spec, report, run_json
 from tests.support.stage import Stage, World

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import Look, Observed, reconcile
+from penstock_operator.core.model import Look, Observed
+from penstock_operator.core.reconcile import reconcile
 from tests.support.builders import (
     POD_UID,
     at,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock_operator.api.trackers import MARKS
-from penstock_operator.core import MISSING, Decision, Emit, Observed
+from penstock_operator.core.model import MISSING, Decision, Emit, Observed
 from penstock_operator.core.observe import parse_pod
 from tests.support.builders import (
     POD_UID,

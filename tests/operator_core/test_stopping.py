@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import Observed
+from penstock_operator.core.model import Observed
 from penstock_operator.core.observe import Pod, parse_pod
 from tests.support.builders import (
     POD_UID,

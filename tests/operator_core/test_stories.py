@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from penstock_operator.core import Emit
+from penstock_operator.core.model import Emit
 from tests.support.builders import (
     flow_json,
     flow_spec,

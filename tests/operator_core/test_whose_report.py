@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from penstock_operator.api.names import CONTROLLER, FLOW, KEY, LABEL, SUBDOMAIN, Naming
-from penstock_operator.core import UNKNOWN, Look, reconcile
-from penstock_operator.core.model import MISSING
+from penstock_operator.core.model import MISSING, UNKNOWN, Look
 from penstock_operator.core.observe import Pod
+from penstock_operator.core.reconcile import reconcile
 from tests.support.builders import flow, flow_spec, observed, pod, report, run, running, status_json
 from tests.support.cases import decide, state_of
 

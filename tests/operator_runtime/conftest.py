@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from penstock_operator.api.crd import crds
 from tests.support.operatorprocess import OperatorProcess
 from tests.support.realserver import MISSING, RealServer, real_server
+from tests.support.warm import OF_OPERATORS, Warm
 from tests.support.world import World
 
 
@@ -39,9 +40,16 @@ def world(server: RealServer) -> Iterator[World]:
         yield fresh
 
 
+@pytest.fixture(scope="session")
+def warm_interpreter() -> Iterator[Warm]:
+    with Warm(os.environ, OF_OPERATORS) as made:
+        yield made
+
+
 @pytest.fixture
-def operators(tmp_path: Path) -> Iterator[list[OperatorProcess]]:
+def operators(warm_interpreter: Warm, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[OperatorProcess]]:
     """Operators that the test starts; what is left of them is killed."""
+    monkeypatch.setattr(OperatorProcess, "warm", warm_interpreter)
     started: list[OperatorProcess] = []
     yield started
     for one in started:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock_operator.core import Checked
+from penstock_operator.core.model import Checked
 from penstock_operator.runtime.checker import PROGRAM, TOO_LONG, Checker
 
 BACKTRACKS = {"properties": {"a": {"pattern": "^(a+)+$"}}}
@@ -83,6 +84,19 @@ def test_what_takes_too_long_is_ended_and_the_operator_goes_on(
     assert again < 0.1
 
 
+def test_its_start_is_light() -> None:
+    """A check that was ended costs a new process: none of the operator's models is loaded for it."""
+    code = "import sys, penstock_operator.runtime.checks; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {name for name in loaded if name.startswith("penstock_operator.")} == {
+        "penstock_operator.core",
+        "penstock_operator.core.faults",
+        "penstock_operator.core.parameters",
+        "penstock_operator.runtime",
+        "penstock_operator.runtime.checks",
+    }
+
+
 def test_a_process_that_hangs_is_given_up() -> None:
     hangs = Checker((sys.executable, "-c", "import time; time.sleep(60)"), seconds=0.2)
     assert on(lambda checker: checker.check(INTEGER, {}), hangs) == Checked(unusable=TOO_LONG)
@@ -113,8 +127,6 @@ def test_an_answer_is_never_anothers() -> None:
 
 def test_the_process_has_bounds() -> None:
     """Comparing each with each is no pattern, and takes as long."""
-    import subprocess
-
     huge = {
         "schema": {"properties": {"a": {"uniqueItems": True}}},
         "parameters": {"a": [{"x": n} for n in range(9_000)]},

@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 from penstock_operator.api.flowrun import Attempt, FlowRun, State, StateType
-from penstock_operator.core import pod_name, reconcile
 from penstock_operator.core.model import (
     MISSING,
     UNKNOWN,
@@ -20,6 +19,8 @@ from penstock_operator.core.model import (
     Observed,
 )
 from penstock_operator.core.observe import Pod
+from penstock_operator.core.pod import pod_name
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.runtime.controller import UnsettledError
 from penstock_operator.runtime.errors import ApiError
 from penstock_operator.runtime.gather import AskedAgainError

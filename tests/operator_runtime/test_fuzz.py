@@ -17,10 +17,10 @@ import pytest
 from penstock_dev.apiserver.builtin import Builtin
 from penstock_dev.apiserver.pod_validation import validate_pod
 from penstock_dev.apiserver.validation import validate
-from penstock_operator.core import reconcile
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.model import Checked
 from penstock_operator.core.parameters import bad_parameter
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.runtime.checker import Checker
 from penstock_operator.runtime.resources import PODS, Key
 from tests.support import virtualtime

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from penstock_operator.api.flowrun import FlowRunStatus
-from penstock_operator.core import reconcile
 from penstock_operator.core.model import CreatePod, Decision, Observed, PatchPod
+from penstock_operator.core.reconcile import reconcile
 from tests.support.fakeapi import FakeApi, Request, refusal
 from tests.support.runtimeobjects import pod, state
 from tests.support.runtimerig import RUN, Rig, on, settled

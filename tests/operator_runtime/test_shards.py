@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from penstock_operator.core import reconcile
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.runtime.orphans import Orphans
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, PODS, Key
 from tests.support import virtualtime

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.core import Decision
 from penstock_operator.core.concurrency import Contention, Pool, age, holds, order, waits
+from penstock_operator.core.model import Decision
 from penstock_operator.runtime.resources import FLOWRUNS, FLOWS, Key
 from penstock_operator.runtime.store import Store
 from tests.support.builders import NOW, at, flow_json, flow_spec, report, run_json, running, terminated

@@ -15,6 +15,11 @@ from tests.support.pod_process import ENGINE
 from tests.support.pod_server import UID, Fault, PodServer
 
 
+@pytest.fixture
+def warm() -> None:
+    """The start itself is what is looked at here."""
+
+
 def test_what_is_imported_before_the_handlers_is_light() -> None:
     # What these bring along is the interpreter's matter: another version, another module.
     ground = "import __future__, contextlib, os, select, signal, sys, threading, time"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from penstock_operator.core import (
+from penstock_operator.core.model import (
     MISSING,
     UNKNOWN,
     Checked,
@@ -21,8 +21,8 @@ from penstock_operator.core import (
     Observed,
     PatchPod,
     TidyRevisions,
-    reconcile,
 )
+from penstock_operator.core.reconcile import reconcile
 from penstock_operator.core.revisions import to_check
 from penstock_operator.runtime.checks import answer
 

@@ -12,7 +12,9 @@ import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import ClassVar
 
+from tests.support.warm import Warm, WarmProcess
 from tests.support.world import until
 
 _LIBC = ctypes.CDLL(None)
@@ -37,17 +39,25 @@ class OperatorProcess:
     arguments: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | WarmProcess = field(init=False)
+    warm: ClassVar[Warm | None] = None  # forks them, where tests are not about their start
 
     def __post_init__(self) -> None:
         self.log = self.folder / f"operator-{self.port}.log"
-        command = ["-m", "penstock_operator", f"--health-port={self.port}", "--log-format=json", *self.arguments]
+        arguments = (f"--health-port={self.port}", "--log-format=json", *self.arguments)
+        env = {**os.environ, "KUBECONFIG": str(self.kubeconfig), **self.env}
         with self.log.open("ab") as out:
+            if self.warm is not None and self.warm.takes(env):
+                self.process = self.warm.start(
+                    "penstock_operator", *arguments, cwd=self.folder, env=env, stdout=out, stderr=out, tied=True
+                )
+                return
             self.process = subprocess.Popen(
-                [sys.executable, *command],
+                [sys.executable, "-m", "penstock_operator", *arguments],
                 stdout=out,
                 stderr=out,
                 cwd=self.folder,
-                env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **self.env},
+                env=env,
                 preexec_fn=_die_with_parent,
             )
 

@@ -18,11 +18,23 @@ from shutil import copyfileobj
 from typing import Any, Self
 
 from tests.support.pod_server import NAMESPACE, POD_NAME, RUN, UID, PodServer
+from tests.support.warm import Warm, WarmProcess
 
 ENGINE = Path(__file__).parents[2] / "engine"
 DEADLINE = 20.0
-START_SECONDS = 0.4
+START_SECONDS, WARM_START_SECONDS = 0.4, 0.2
 """From the start of a pod to its first mark, on a free machine."""
+
+INTERPRETER = {
+    name: value
+    for name, value in {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ENGINE),
+        "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE"),
+    }.items()
+    if value is not None
+}
+"""The variables of every pod that Python reads at its start."""
 
 PRELUDE = """
 import asyncio, os, sys, threading, time
@@ -79,6 +91,7 @@ class PodProcess:
         within: Command that runs the pod's, as ``unshare`` does in namespaces of its own.
         piped: Its stdout is a pipe, as a kubelet's is, and not a file.
         errors_too: Its stderr goes where its stdout goes.
+        warm: Forks it, where nothing of the above makes its start another one; None: it is started by itself.
     """
 
     def __init__(
@@ -95,10 +108,12 @@ class PodProcess:
         within: Sequence[str] = (),
         piped: bool = False,
         errors_too: bool = False,
+        warm: Warm | None = None,
     ) -> None:
         self._within = within
         self._piped = piped
         self._errors_too = errors_too
+        self._warm = None if within or piped or errors_too else warm
         self._copying: threading.Thread | None = None
         self.folder = folder
         self.marks = folder / "marks"
@@ -122,10 +137,8 @@ class PodProcess:
         if intent is not None:
             self.intend(intent)
         given: dict[str, str | None] = {
-            "PATH": os.environ["PATH"],
+            **INTERPRETER,
             "HOME": str(folder / "home"),
-            "PYTHONPATH": str(ENGINE),
-            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE"),
             "MARKS": str(self.marks),
             "PENSTOCK_NAMESPACE": NAMESPACE,
             "PENSTOCK_FLOWRUN": RUN,
@@ -144,7 +157,9 @@ class PodProcess:
             **(env or {}),
         }
         self._env = {name: value for name, value in given.items() if value is not None}
-        self._process: subprocess.Popen[bytes] | None = None
+        if self._warm is not None and not self._warm.takes(self._env):
+            self._warm = None
+        self._process: subprocess.Popen[bytes] | WarmProcess | None = None
         self._began = 0.0
         self._started_after: float | None = None
         self.started_at = 0.0
@@ -153,6 +168,11 @@ class PodProcess:
         with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
             self.started_at = time.monotonic()
             self._began = time.monotonic()
+            if self._warm is not None:
+                self._process = self._warm.start(
+                    "penstock.pod", cwd=self.work_dir, env=self._env, stdout=out, stderr=err
+                )
+                return self
             self._process = subprocess.Popen(
                 [*self._within, sys.executable, "-m", "penstock.pod"],
                 cwd=self.work_dir,
@@ -173,7 +193,7 @@ class PodProcess:
         self._copied()
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> subprocess.Popen[bytes] | WarmProcess:
         assert self._process is not None
         return self._process
 
@@ -182,7 +202,8 @@ class PodProcess:
     def at_this_pace(self, seconds: float) -> float:
         """What so many seconds of a free machine are on this one, by the clock that this pod's own start is."""
         assert self._started_after is not None, "it has not set a mark yet"
-        return seconds * max(1.0, self._started_after / START_SECONDS)
+        usual = START_SECONDS if self._warm is None else WARM_START_SECONDS
+        return seconds * max(1.0, self._started_after / usual)
 
     def intend(self, word: str) -> None:
         """Write the intent file, as a whole."""
@@ -215,13 +236,14 @@ class PodProcess:
 
     def wait_for(self, ready: Callable[[], Any], what: str, seconds: float = DEADLINE) -> None:
         """Wait for something; fails with the process's output when it ends first, or in time."""
-        end = time.monotonic() + seconds
+        end, pause = time.monotonic() + seconds, 0.002
         while not ready():
             ended = self.process.poll()
             if ended is not None and not ready():
                 raise AssertionError(f"no {what}: the pod ended with {ended}\n{self.output}")
             assert time.monotonic() < end, f"no {what} within {seconds} s\n{self.output}"
-            time.sleep(0.002)
+            time.sleep(pause)
+            pause = min(pause * 1.1, 0.02)
 
     def wait(self, seconds: float = DEADLINE) -> int:
         """Wait for the end; gives the exit code."""

@@ -7,6 +7,7 @@ come, or one for all.
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -14,8 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-
-from tests.support.copies import copied
 
 Operations = list[dict[str, Any]]
 
@@ -145,7 +144,7 @@ def flow_run(attempt: int = 1, **spec: Any) -> dict[str, Any]:
 
 def apply_patch(document: dict[str, Any], operations: Operations) -> dict[str, Any]:
     """Apply the operations that the pod uses; ``test`` of an absent path holds for null, as on a real server."""
-    changed = copied(document)
+    changed = copy.deepcopy(document)
     for operation in operations:
         *above, last = operation["path"].strip("/").split("/")
         parent: Any = changed
@@ -322,4 +321,4 @@ class PodServer:
             self.document = apply_patch(self.document, operations)
         except TestFailedError:
             return 422, TEST_FAILED.body, {}
-        return 200, copied(self.document), {}
+        return 200, copy.deepcopy(self.document), {}

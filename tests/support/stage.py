@@ -14,7 +14,8 @@ from typing import Any
 from penstock_operator.api import constants as k
 from penstock_operator.api.flow import Flow
 from penstock_operator.api.flowrun import FlowRun
-from penstock_operator.core import (
+from penstock_operator.core.clock import ahead
+from penstock_operator.core.model import (
     MISSING,
     UNKNOWN,
     ConfigMap,
@@ -30,13 +31,11 @@ from penstock_operator.core import (
     PatchPod,
     Refusal,
     TidyRevisions,
-    pod_name,
-    reconcile,
-    revision_name,
 )
-from penstock_operator.core.clock import ahead
 from penstock_operator.core.observe import PodEvent, parse_pod
-from penstock_operator.core.revisions import parse_config_map
+from penstock_operator.core.pod import pod_name
+from penstock_operator.core.reconcile import reconcile
+from penstock_operator.core.revisions import parse_config_map, revision_name
 from tests.support.builders import ENGINE_IMAGE, NOW
 from tests.support.cases import checked
 from tests.support.copies import copied

@@ -1,50 +1,5 @@
 """The operator's decisions: pure functions of what is there now.
 
-`reconcile(Observed) -> Decision` is the only door. One policy a file; no I/O, no clock, no randomness but what `Observed` brings.
+`reconcile(Observed) -> Decision`, in `reconcile`, is the only door. One policy a file; no I/O, no clock, no randomness but what `Observed`
+brings. Nothing is imported here: the process that checks parameters, and the command, need one file of this room and not its models.
 """
-
-from .model import (
-    MISSING,
-    UNKNOWN,
-    Absence,
-    Checked,
-    ConfigMap,
-    CreatePod,
-    CreateRevision,
-    Decision,
-    DeletePod,
-    DeleteRun,
-    Effect,
-    Emit,
-    Look,
-    Observed,
-    PatchPod,
-    Refusal,
-    TidyRevisions,
-)
-from .pod import pod_name
-from .reconcile import reconcile
-from .revisions import revision_name
-
-__all__ = [
-    "MISSING",
-    "UNKNOWN",
-    "Absence",
-    "Checked",
-    "ConfigMap",
-    "CreatePod",
-    "CreateRevision",
-    "Decision",
-    "DeletePod",
-    "DeleteRun",
-    "Effect",
-    "Emit",
-    "Look",
-    "Observed",
-    "PatchPod",
-    "Refusal",
-    "TidyRevisions",
-    "pod_name",
-    "reconcile",
-    "revision_name",
-]

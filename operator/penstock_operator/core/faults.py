@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .model import Look
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .model import Look
 
 
 class Need(Exception):  # noqa: N818 - no error: the decision is made again when the facts are there
