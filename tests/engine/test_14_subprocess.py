@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 SCRIPT = """
 import os, signal, sys
-from penstock import flow
+from penstock import flow, runtime, tags
+from penstock.context import TagsContext, serialize_context
 from penstock.flow_engine import run_flow_in_subprocess
 
 @flow
 def child(how: str):
-    print("child", how, os.environ.get("EXTRA"), flush=True)
+    around = sorted(TagsContext.get().current_tags), dict(runtime.flow_run.context)
+    print("child", how, os.environ.get("EXTRA"), *around, flush=True)
     if how == "fail":
         raise ValueError("in the child")
     if how == "exit":
@@ -28,7 +30,9 @@ def child(how: str):
 
 @flow
 def parent(how: str):
-    process = run_flow_in_subprocess(child, parameters={"how": how}, env={"EXTRA": "x"})
+    with tags("here"):
+        around = serialize_context() if how == "ok" else {"own": 1}
+    process = run_flow_in_subprocess(child, parameters={"how": how}, env={"EXTRA": "x"}, context=around)
     process.join()
     print("code", process.exitcode, flush=True)
 
@@ -42,7 +46,8 @@ def test_exit_codes_of_a_subprocess(tmp_path: Path, how: str, code: int) -> None
     file = tmp_path / "script.py"
     file.write_text(SCRIPT)
     done = subprocess.run([sys.executable, str(file), how], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.splitlines() == [f"child {how} x", f"code {code}"]
+    around = "['here'] {}" if how == "ok" else "[] {'own': 1}"
+    assert done.stdout.splitlines() == [f"child {how} x {around}", f"code {code}"]
 
 
 def test_a_bare_process_shows_lines_on_stderr() -> None:

@@ -28,7 +28,7 @@ def run_flow_in_subprocess(
         flow_run: a record whose id, name, lineage and attempt are used.
         parameters: values by name; sent by cloudpickle.
         wait_for: upstreams; waited for here, before the process starts.
-        context: mapping for `runtime.flow_run.context`.
+        context: mapping for `runtime.flow_run.context`; or what `serialize_context` gives, whose tags and settings hold.
         env: variables to set (None: to remove) in the process.
 
     Returns:
@@ -44,12 +44,14 @@ def run_flow_in_subprocess(
         if isinstance(upstream, PrefectFuture):
             upstream.wait()
     parent = current_run.get()
+    given = dict(context or {})
+    carried = {name: given.pop(name) or {} for name in _SERIALIZED if name in given}
     form = {
         "flow": flow,
         "parameters": dict(parameters or {}),
-        "context": dict(context or {}),
-        "tags": current_tags.get(),
-        "settings": get_current_settings()._flat(),
+        "context": given,
+        "tags": carried.get("tags_context", {"current_tags": current_tags.get()}).get("current_tags", ()),
+        "settings": {**get_current_settings()._flat(), **carried.get("settings_context", {})},
         "id": flow_run.id if flow_run is not None else None,
         "name": flow_run.name if flow_run is not None else None,
         "lineage": _lineage(flow_run, parent),
@@ -63,6 +65,9 @@ def run_flow_in_subprocess(
     if parent is not None and parent.control is not None:
         parent.control.stoppers.append(lambda: process.terminate() if process.is_alive() else None)
     return process
+
+
+_SERIALIZED = ("tags_context", "settings_context", "flow_run_context", "task_run_context")
 
 
 def _lineage(flow_run: Any, parent: Any) -> Any:
