@@ -13,7 +13,7 @@ from .errors import CliError, OutputClosedError, OutputLostError
 from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
-from .options import HELP
+from .options import HELP, Context, Kubeconfig, Namespace
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """Flows as Kubernetes resources, in Python."""
 
