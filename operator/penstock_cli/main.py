@@ -14,7 +14,7 @@ from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
 from .options import HELP, Context, Kubeconfig, Namespace
-from .terminal import say
+from .terminal import have_streams, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,14 +94,17 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
 
 def run() -> None:
     """Run the process's command line: the entry point of `penstock`."""
+    have_streams()
     sys.exit(main(sys.argv[1:]))
 
 
 def run_kubectl() -> None:
     """Run the process's command line as kubectl's plugin: the entry point of `kubectl-penstock`, which `kubectl penstock` calls."""
+    have_streams()
     sys.exit(main(sys.argv[1:], name="kubectl penstock"))
 
 
 def complete_kubectl() -> None:
     """Complete a command line of `kubectl penstock`: the entry point of `kubectl_complete-penstock`, which kubectl calls."""
+    have_streams()
     sys.exit(main([_COMPLETE, *sys.argv[1:]]))

@@ -851,6 +851,7 @@ NO_PANDAS = {
     "location": "p.py:1 in <module>",
     "traceback": "Traceback (most recent call last):\n…",
 }
+UNBOUND = {"type": "penstock.exceptions.ParameterBindError", "message": "unexpected 'false'"}
 BOOM = {"type": "ValueError", "message": "boom\nand more", "location": "etl.py:12 in load"}
 
 REPORT_FIELDS = ("message", "ending", "resumeTime", "pause", "result", "error", "hooks", "waiting", "signal")
@@ -916,6 +917,23 @@ REPORTS = [
         ),
         "Failed/Failed",
         says=("ValueError: boom and more (etl.py:12 in load)",),
+    ),
+    Case(
+        "report Failed by an exception, and what else the engine says of it: both",
+        reported(
+            "Failed",
+            message="Flow run encountered an exception: ValueError: boom and more; not kept: a",
+            error=BOOM,
+            retries=NONE,
+        ),
+        "Failed/Failed",
+        says=("ValueError: boom and more (etl.py:12 in load); not kept: a",),
+    ),
+    Case(
+        "report InvalidParameters: what YAML has made of a name stands behind the exception's words",
+        reported("Failed", "InvalidParameters", message="unexpected 'false'; YAML reads", error=UNBOUND, retries=NONE),
+        "Failed/InvalidParameters",
+        says=("penstock.exceptions.ParameterBindError: unexpected 'false'; YAML reads",),
     ),
     Case(
         "report Failed with words of the flow's own beside its exception: those",

@@ -155,7 +155,17 @@ def _told(report: Report, image: str) -> str:
     cause = ": ".join(part for part in (error.type, words) if part)
     place = (error.location or "").removesuffix(" in <module>")
     missing = f"; not in image {image}" if image and error.type == "ModuleNotFoundError" else ""
-    return f"{cause}{f' ({place})' if place else ''}{missing}"
+    return f"{cause}{f' ({place})' if place else ''}{missing}{_added(said, error.type, words)}"
+
+
+def _added(said: str, kind: str, words: str) -> str:
+    """What the engine has said besides an exception's words, behind them: what was not kept, or what a parameter was read as."""
+    if not words:
+        return ""
+    start = f"{kind.rpartition('.')[2]}: {words}"
+    begin, found, rest = said.partition(start if start in said else words)
+    told = found == start or (not begin and bool(found))
+    return rest if told and rest.startswith("; ") else ""
 
 
 def _with_hooks(message: str, hooks: Hooks | None) -> str:
