@@ -972,7 +972,7 @@ REPORTS = [
         "report Interrupted, only an Event tells of the storage limit: StorageLimitExceeded, by the report's budget",
         reported("Interrupted", events=(event("Evicted", OWN_LIMIT), event("Killing", "Stopping container engine"))),
         "Crashed/StorageLimitExceeded",
-        says=(OWN_LIMIT,),
+        says=(f"{OWN_LIMIT.removesuffix('.')}; interrupted by ",),
         budget="infrastructure",
     ),
     Case(

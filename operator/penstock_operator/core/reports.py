@@ -19,6 +19,7 @@ from penstock_operator.api.flowrun import FlowRun, StateType
 from penstock_operator.api.report import Hooks, Report, ReportType
 from penstock_operator.api.times import seconds_between
 
+from .limits import goes_on
 from .observe import Container
 from .verdict import Budget, Verdict
 
@@ -177,5 +178,4 @@ def _with_hooks(message: str, hooks: Hooks | None) -> str:
         for label, names in (("hooks ran", hooks.ran), ("failed", hooks.failed), ("not run", hooks.not_run))
         if names and f"{label}: {', '.join(names)}" not in message
     ]
-    # A sentence that goes on loses its full stop.
-    return "; ".join([message.removesuffix(".") if parts else message, *parts])
+    return "; ".join([goes_on(message) if parts else message, *parts])
