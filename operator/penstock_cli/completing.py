@@ -60,7 +60,7 @@ def _names_things(before: list[str], unfinished: str) -> bool:
     takes_files = unfinished.startswith("@") or (
         before and before[-1] in ("-f", "--filename", "--apply", "--kubeconfig", "--data")
     )
-    return not takes_files and (not before or before[0] not in ("build", "run-file"))
+    return not takes_files and not {"build", "run-file"} & set(before)
 
 
 # --- what a cluster has: for `autocompletion=` of arguments; typer leaves out what does not begin as what was typed

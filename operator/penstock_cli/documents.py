@@ -29,6 +29,8 @@ def text_of(file: Path | None) -> str:
         CliError: it cannot be read, or is no UTF-8.
     """
     name = str(file) if file else STANDARD_INPUT
+    if file is None and sys.stdin is None:
+        raise CliError(f"error: {name} is closed")
     try:
         data = file.read_bytes() if file else sys.stdin.buffer.read()
     except OSError as error:

@@ -5,6 +5,7 @@ The everyday ones are known here, so that they cost no request; any other is loo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -170,10 +171,24 @@ def targets(api: Api, words: Sequence[str]) -> list[Target]:
             )
         pairs = [word.split("/", 1) for word in words]
         return [Target(resolve(api, kind), _named(name)) for kind, name in pairs]
-    kinds = [resolve(api, word) for word in words[0].split(",")]
     if len(words) == 1:
-        return [Target(kind) for kind in kinds]
+        return [Target(_whole_kind(api, word)) for word in words[0].split(",")]
+    kinds = [resolve(api, word) for word in words[0].split(",")]
     return [Target(kind, _named(name)) for kind in kinds for name in words[1:]]
+
+
+def _whole_kind(api: Api, word: str) -> Kind:
+    """Return the kind that a word alone means; where it is the name of a run or a Flow, that is said."""
+    try:
+        return resolve(api, word)
+    except CliError as error:
+        found: Kind | None = None
+        with suppress(CliError, paths.NotANameError):
+            found = next((kind for kind in (FLOWRUN, FLOW) if api.find(kind.path(api.namespace, word))), None)
+        if found is None:
+            raise
+        hint = f"there is a {found.kind} of this name: write {found.short}/{word}"
+        raise CliError(f"{error} ({hint})", error.code) from None
 
 
 def run_names(words: Sequence[str]) -> list[str]:

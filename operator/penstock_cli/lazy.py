@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from .commands import COMMANDS
+from .connection import CLUSTER
 from .errors import OutputClosedError, writing
 from .helping import PLAIN, HelpfulCommand
 from .nearness import near
@@ -39,7 +40,16 @@ class Commands(TyperGroup):
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             ctx.fail(f"No such command {name!r}.{near(name, self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        self._refuse_unused(ctx, found[1])
+        return found
+
+    def _refuse_unused(self, ctx: Any, command: Any) -> None:
+        """Refuse what stands before a command that does not take it: it would do nothing."""
+        taken = {parameter.name for parameter in command.params}
+        unused = [name for name in ctx.meta.get(CLUSTER, ()) if name not in taken]
+        if unused:
+            ctx.fail(f"{command.name!r} takes no --{unused[0]}.")
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; its output is out when it returns, or it is told that nobody reads it."""

@@ -13,8 +13,8 @@ from .errors import CliError, OutputClosedError, OutputLostError
 from .exits import Exit
 from .helping import PLAIN
 from .lazy import Commands
-from .options import HELP
-from .terminal import say
+from .options import HELP, Context, Kubeconfig, Namespace
+from .terminal import have_streams, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,9 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> None:
     """Flows as Kubernetes resources, in Python."""
 
@@ -91,14 +94,17 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
 
 def run() -> None:
     """Run the process's command line: the entry point of `penstock`."""
+    have_streams()
     sys.exit(main(sys.argv[1:]))
 
 
 def run_kubectl() -> None:
     """Run the process's command line as kubectl's plugin: the entry point of `kubectl-penstock`, which `kubectl penstock` calls."""
+    have_streams()
     sys.exit(main(sys.argv[1:], name="kubectl penstock"))
 
 
 def complete_kubectl() -> None:
     """Complete a command line of `kubectl penstock`: the entry point of `kubectl_complete-penstock`, which kubectl calls."""
+    have_streams()
     sys.exit(main([_COMPLETE, *sys.argv[1:]]))

@@ -1,4 +1,7 @@
-"""Options and arguments that several commands share; those of every command that talks to an API server are `cluster_options`."""
+"""Options and arguments that several commands share; those of every command that talks to an API server are `cluster_options`.
+
+They may stand before the command's name too, as kubectl's do.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from .connection import CLUSTER
 from .helping import PLAIN
 
 __all__ = [
-    "HELP", "At", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Labels", "Names", "OneRun", "OutputFormat",
-    "Parameters", "RunName", "Watch", "Words", "cluster_options",
+    "HELP", "At", "Context", "DryRun", "Env", "Files", "FlowName", "GenerateName", "Kubeconfig", "Labels", "Names", "Namespace",
+    "OneRun", "OutputFormat", "Parameters", "RunName", "Watch", "Words", "cluster_options",
 ]  # fmt: skip
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -80,35 +83,36 @@ def _keep(context: typer.Context, parameter: typer.CallbackParam, value: str | N
     return value
 
 
-def _cluster(
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace",
-            "-n",
-            metavar="NAME",
-            help="The namespace; default: the kubeconfig's.",
-            expose_value=False,
-            callback=_keep,
-        ),
-    ] = None,
-    context: Annotated[
-        str | None,
-        typer.Option(
-            "--context", metavar="NAME", help="The kubeconfig's context to use.", expose_value=False, callback=_keep
-        ),
-    ] = None,
-    kubeconfig: Annotated[
-        str | None,
-        typer.Option(
-            "--kubeconfig",
-            metavar="FILE",
-            help="The kubeconfig; default: $KUBECONFIG, a penstock dev in this folder, ~/.kube/config.",
-            expose_value=False,
-            callback=_keep,
-        ),
-    ] = None,
-) -> None:
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="The namespace; default: the kubeconfig's.",
+        expose_value=False,
+        callback=_keep,
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context", metavar="NAME", help="The kubeconfig's context to use.", expose_value=False, callback=_keep
+    ),
+]
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="The kubeconfig; default: $KUBECONFIG, a penstock dev in this folder, ~/.kube/config.",
+        expose_value=False,
+        callback=_keep,
+    ),
+]
+
+
+def _cluster(namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """Carry the options; never called."""
 
 

@@ -30,12 +30,12 @@ _MERGE = "application/merge-patch+json"
 
 def cancel(api: Api, words: Sequence[str], output: Output) -> Exit:
     """Ask for the end of runs; returns the exit code."""
-    return _each(api, words, output, {FLOWRUN: lambda run: _desire(Run(run), "Cancelled", "cancellation requested")})
+    return _each(api, words, output, {FLOWRUN: lambda run: _cancelled(Run(run))})
 
 
 def pause(api: Api, words: Sequence[str], output: Output) -> Exit:
     """Ask runs to hold where they are, with their pods; returns the exit code."""
-    return _each(api, words, output, {FLOWRUN: lambda run: _desire(Run(run), "Paused", "pause requested")})
+    return _each(api, words, output, {FLOWRUN: lambda run: _held(Run(run), "Paused", "pause requested")})
 
 
 def suspend(api: Api, words: Sequence[str], output: Output) -> Exit:
@@ -47,7 +47,7 @@ def suspend(api: Api, words: Sequence[str], output: Output) -> Exit:
         return {"suspend": True}, "suspended: its schedules and changes start no runs; those made by hand still run"
 
     wanted: dict[Kind, Callable[[Json], tuple[Json, str]]] = {
-        FLOWRUN: lambda run: _desire(Run(run), "Suspended", "suspension requested"),
+        FLOWRUN: lambda run: _held(Run(run), "Suspended", "suspension requested"),
         FLOW: flow,
     }
     return _each(api, words, output, wanted)
@@ -64,7 +64,7 @@ def resume(api: Api, word: str, given: Sequence[str], output: Output, program: s
     def run(body: Json) -> tuple[Json, str]:
         known = Run(body)
         if known.finished:
-            raise CliError(f"error: {FLOWRUN.label(known.name)} has already ended: {known.state[0]}")
+            raise CliError(f"error: {FLOWRUN.label(known.name)} {_ended(known)}")
         held = body["spec"].get("desiredState") in ("Paused", "Suspended")
         asked = (known.status.get("pause") or {}).get("key") if known.state[0] == "Paused" else None
         if not held and not asked:
@@ -83,12 +83,30 @@ def resume(api: Api, word: str, given: Sequence[str], output: Output, program: s
     return _each(api, [word], output, {FLOWRUN: run, FLOW: flow})
 
 
-def _desire(run: Run, state: str, said: str) -> tuple[Json, str]:
+def _cancelled(run: Run) -> tuple[Json, str]:
+    """Whoever cancels wants it to end: that it has ended, or ends already, is as good."""
     if run.finished:
-        return {}, f"has already ended: {run.state[0]}"
-    if run.body["spec"].get("desiredState") == "Cancelled":
+        return {}, _ended(run)
+    if _is_cancelled(run):
         return {}, "is being cancelled already"
+    return {"desiredState": "Cancelled"}, "cancellation requested"
+
+
+def _held(run: Run, state: str, said: str) -> tuple[Json, str]:
+    """Nobody can hold what has ended, or ends: who asked must not go on as if it were held."""
+    if run.finished:
+        raise CliError(f"error: {FLOWRUN.label(run.name)} {_ended(run)}")
+    if _is_cancelled(run):
+        raise CliError(f"error: {FLOWRUN.label(run.name)} is being cancelled, which cannot be withdrawn")
     return {"desiredState": state}, said
+
+
+def _ended(run: Run) -> str:
+    return f"has already ended: {run.state[0]}"
+
+
+def _is_cancelled(run: Run) -> bool:
+    return bool(run.body["spec"].get("desiredState") == "Cancelled")
 
 
 def _each(

@@ -8,6 +8,7 @@ kubectl: `pass_on` gives on what the pod wrote, colours included.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 
@@ -15,7 +16,20 @@ from penstock_reading.visible import escaped, line, unsafe
 
 from .errors import writing
 
-__all__ = ["escaped", "line", "pass_on", "say", "unsafe"]
+__all__ = ["escaped", "have_streams", "line", "pass_on", "say", "unsafe"]
+
+
+def have_streams() -> None:
+    """Stand in for what the process was started without (`>&-`, some supervisors): the exit code counts all the same.
+
+    The three descriptors are taken in any case, lest a connection become the standard output. Who asks for standard input is told.
+    """
+    while (taken := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(taken)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w", encoding="utf-8", closefd=False))
 
 
 def say(text: object = "", *, error: bool = False, flush: bool = False, end: str = "\n") -> None:

@@ -62,6 +62,8 @@ _ENDED: Final = {
 }
 # A run that is repeated would end the same way: a new one has to be made.
 _ANEW: Final = frozenset({"InvalidParameters", "InvalidFlow"})
+# Of a LoadError for want of a package: nothing is wrong with the file.
+_NO_PACKAGE: Final = "install the package where the pod runs: in its image, for penstock dev in the Python that runs it; or correct the import"
 
 
 def next_steps(run: Run, program: str) -> list[str]:
@@ -90,9 +92,23 @@ def next_steps(run: Run, program: str) -> list[str]:
     again = "{program} retry {name}{where}".format_map(known)
     if kind == "Cancelled":
         return [again]
-    advice = _ENDED.get(name) or _overdue(name) or ("{program} logs {name}{where}" if run.attempt else None)
+    advice = _ended(run, name) or _overdue(name) or ("{program} logs {name}{where}" if run.attempt else None)
     steps = [advice.format_map(known)] if advice else []
-    return steps if name in _ANEW else [*steps, again]
+    return steps if name in _ANEW or (name == "LoadError" and _carries_file(run)) else [*steps, again]
+
+
+def _lacks_package(run: Run) -> bool:
+    return (run.status.get("error") or {}).get("type") == "ModuleNotFoundError"
+
+
+def _ended(run: Run, name: str) -> str | None:
+    return _NO_PACKAGE if name == "LoadError" and _lacks_package(run) else _ENDED.get(name)
+
+
+def _carries_file(run: Run) -> bool:
+    """Whether the text that could not be loaded stands in the run itself, and so in each that repeats it."""
+    own = (run.body["spec"].get("flowSpec") or {}).get("source") or {}
+    return "inline" in own and not _lacks_package(run)
 
 
 def _overdue(name: str) -> str | None:

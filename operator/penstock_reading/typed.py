@@ -20,8 +20,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict, "null": type(None),
 }  # fmt: skip
 _EXAMPLES = {
-    "integer": "5", "number": "2.5", "boolean": "true or false", "null": "null",
-    "array": 'JSON: ["a", "b"]', "object": 'JSON: {"key": "value"}',
+    "integer": "5", "number": "2.5", "boolean": "true or false", "null": "null", "array": '["a", "b"]', "object": '{"key": "value"}',
 }  # fmt: skip
 
 
@@ -99,8 +98,8 @@ def value_of(schema: Any, text: str, root: Mapping[str, Any]) -> Any:
         return text
     if "boolean" in types and text.lower() in ("true", "false"):
         return text.lower() == "true"  # as Python writes it
-    examples = "; ".join(f"{kind}: {_EXAMPLES[kind].removeprefix('JSON: ')}" for kind in types if kind in _EXAMPLES)
-    raise BadValueError(f"{text!r} is no {' and no '.join(types)} (write {examples})")
+    examples = ", or ".join(_EXAMPLES[kind] for kind in types if kind in _EXAMPLES)
+    raise BadValueError(f"{text!r} is no {' and no '.join(types)} (like {examples})")
 
 
 def types_of(schema: Any, root: Mapping[str, Any]) -> list[str]:

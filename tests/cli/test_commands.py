@@ -16,6 +16,7 @@ import yaml
 
 from penstock_cli.exits import Exit
 from tests.cli.conftest import Penstock
+from tests.cli.test_running import flow
 from tests.support.cli import API, SPEC, Stage
 from tests.support.world import until
 
@@ -306,6 +307,38 @@ def test_a_kind_that_was_mistyped(at: Stage, penstock: Penstock) -> None:
         assert done.err.startswith(f'error: the server doesn\'t have a resource type "{word}". Did you mean {meant}'), (
             done.err
         )
+
+
+def test_a_name_where_a_kind_is_meant(at: Stage, penstock: Penstock) -> None:
+    at.run("mine")
+    flow(at)
+    for command, word, hint in (
+        ("describe", "mine", " (there is a FlowRun of this name: write fr/mine)"),
+        ("get", "etl", " (there is a Flow of this name: write fl/etl)"),
+        ("get", "nobody", ""),
+        ("describe", "no name", ""),
+    ):
+        done = penstock(command, word)
+        assert (done.code, done.err) == (1, f'error: the server doesn\'t have a resource type "{word}"{hint}\n')
+
+
+def test_the_cluster_may_be_named_before_the_command(at: Stage, penstock: Penstock) -> None:
+    """As kubectl's options may; what stands behind it wins."""
+    at.run("one")
+    found = penstock("get", "fr", "one").out
+    assert "one" in found
+    assert penstock("-n", "default", "get", "fr", "one").out == found
+    assert penstock("--namespace", "elsewhere", "get", "fr", "one", "-n", "default").out == found
+    assert penstock("-n", "elsewhere", "get", "fr", "one").code == 4
+    assert "there is no such file" in penstock("--kubeconfig", "/nowhere/config", "get", "fr").err
+    assert "has no context 'none'" in penstock("--context", "none", "get", "fr").err
+
+
+@pytest.mark.parametrize("command", ["build", "completion", "dev", "operator"])
+def test_what_asks_no_cluster_takes_none(penstock: Penstock, command: str) -> None:
+    done = penstock("-n", "elsewhere", command)
+    assert done.code == 2
+    assert done.err.endswith(f"Error: {command!r} takes no --namespace.\n")
 
 
 # --- cancel, wait, delete

@@ -54,6 +54,8 @@ def test_names_come_from_the_cluster(at: Stage, penstock: Penstock) -> None:
     assert candidates(penstock, "get", "fr", "") == ["one", "two"]
     assert candidates(penstock, "describe", "fl/") == ["fl/etl"]
     assert candidates(penstock, "wait", "-n", "elsewhere", "") == []
+    assert candidates(penstock, "-n", "elsewhere", "wait", "") == []
+    assert candidates(penstock, "-n", "default", "wait", "") == ["one", "two"]
     assert "two\tRunning" in penstock("__complete", "wait", "").out.splitlines()
 
 
@@ -78,6 +80,7 @@ def test_files_where_files_are_meant(penstock: Penstock) -> None:
     assert penstock("__complete", "apply", "-f", "").out == ":0\n"
     assert penstock("__complete", "run", "etl", "-p", "@").out == ":0\n"
     assert penstock("__complete", "wait", "none").out == ":4\n"
+    assert penstock("__complete", "-n", "x", "run-file", "").out == ":0\n"
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

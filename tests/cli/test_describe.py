@@ -18,6 +18,7 @@ from tests.cli.test_running import flow
 from tests.cli.test_steering import APPROVAL, paused
 from tests.support.cli import Stage
 
+CORRECT = "correct the flow's file where the error says, and make a new run"
 PAGE = Path(__file__).parents[2] / "docs/troubleshooting.md"
 
 
@@ -41,6 +42,16 @@ def steps(kind: str, name: str = "", spec: dict[str, Any] | None = None, **statu
         (["penstock logs one", "penstock retry one"], steps("Crashed", "ExitCode")),
         (["raise the memory limit: resources.limits.memory", "penstock retry one"], steps("Crashed", "OOMKilled")),
         (["run it with parameters that fit: penstock run etl -p key=value"], steps("Failed", "InvalidParameters")),
+        # What could not be loaded stands in the Flow, in the image, or in the run itself, which a repeated one has too.
+        ([CORRECT, "penstock retry one"], steps("Crashed", "LoadError")),
+        ([CORRECT, "penstock retry one"], steps("Crashed", "LoadError", {"flowSpec": {"entrypoint": "a.py:f"}})),
+        ([CORRECT], steps("Crashed", "LoadError", {"flowSpec": {"source": {"inline": "x"}}})),
+        (
+            [nextsteps._NO_PACKAGE, "penstock retry one"],
+            steps(
+                "Crashed", "LoadError", {"flowSpec": {"source": {"inline": "x"}}}, error={"type": "ModuleNotFoundError"}
+            ),
+        ),
         (["penstock retry one"], steps("Cancelled", "Skipped")),
         # pendingDeadlineSeconds: no pod, no log; what it waited for is still to be done.
         (

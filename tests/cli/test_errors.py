@@ -168,6 +168,23 @@ def test_an_output_that_is_full(words: str) -> None:
     assert (done.returncode, done.stderr) == (1, "error: standard output cannot be written: No space left on device\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "out", "err"),
+    [
+        ("version --client >&-", 0, "", ""),
+        ("version --client 2>&-", 0, "client", ""),
+        ("gte >&- 2>&-", 2, "", ""),
+        ("apply -f - <&- >&-", 1, "", "error: standard input is closed\n"),
+    ],
+)
+def test_a_stream_that_is_closed(tmp_path: Path, words: str, code: int, out: str, err: str) -> None:
+    """The exit code counts, and what is said goes where somebody hears it."""
+    env = {**os.environ, "KUBECONFIG": str(config(tmp_path, "http://127.0.0.1:9"))}
+    command = f"exec {sys.executable} -m penstock_cli {words}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stdout.partition(" ")[0], done.stderr) == (code, out, err)
+
+
 def test_get_does_not_load_what_it_does_not_need() -> None:
     """The heavy packages cost half a second each."""
     code = "import sys, penstock_cli.main, penstock_cli.getting; print([m for m in ('kubernetes', 'kopf', 'aiohttp', 'cel') if m in sys.modules])"

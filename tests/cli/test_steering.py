@@ -45,11 +45,15 @@ def test_what_is_wanted_of_runs(at: Stage, penstock: Penstock, command: str, sta
     at.run("two")
     at.status("two", "Completed")
     done = penstock(command, "one", "nobody", "fr/two")
-    assert done.out.splitlines() == [
-        f"flowrun.penstock.dev/one {said}",
-        "flowrun.penstock.dev/two has already ended: Completed",
-    ]
-    assert (done.code, done.err) == (4, 'Error from server (NotFound): flowruns.penstock.dev "nobody" not found\n')
+    ended = "flowrun.penstock.dev/two has already ended: Completed"
+    refused = 'Error from server (NotFound): flowruns.penstock.dev "nobody" not found\n'
+    if command == "cancel":
+        assert done.out.splitlines() == [f"flowrun.penstock.dev/one {said}", ended]
+        assert (done.code, done.err) == (4, refused)
+    else:  # what has ended can't be held: a script must not go on as if it were
+        assert done.out.splitlines() == [f"flowrun.penstock.dev/one {said}"]
+        assert (done.code, done.err) == (4, f"{refused}error: {ended}\n")
+        assert penstock(command, "two").code == 1
     assert (wanted(at), wanted(at, "two")) == (state, "Running")
     assert penstock(command, "fr", "one", "-o", "jsonpath={.spec.desiredState}").out == state
     done = penstock(command, "pod/one")
@@ -59,7 +63,11 @@ def test_what_is_wanted_of_runs(at: Stage, penstock: Penstock, command: str, sta
 
 def test_a_cancellation_is_not_taken_back(at: Stage, penstock: Penstock) -> None:
     at.run("one", desiredState="Cancelled")
-    assert penstock("pause", "one").out == "flowrun.penstock.dev/one is being cancelled already\n"
+    assert penstock("cancel", "one").out == "flowrun.penstock.dev/one is being cancelled already\n"
+    for command in ("pause", "suspend"):
+        done = penstock(command, "one")
+        assert (done.code, done.out) == (1, "")
+        assert done.err == "error: flowrun.penstock.dev/one is being cancelled, which cannot be withdrawn\n"
 
 
 def test_a_flow_is_suspended_and_resumed(at: Stage, penstock: Penstock) -> None:

@@ -64,15 +64,15 @@ def test_a_text_is_what_the_schema_says(schema: Any, text: str, value: Any) -> N
 @pytest.mark.parametrize(
     ("schema", "text", "why"),
     [
-        (INTEGER, "abc", "'abc' is no integer (write integer: 5)"),
+        (INTEGER, "abc", "'abc' is no integer (like 5)"),
         (INTEGER, "5.5", "is no integer"),
         (INTEGER, "true", "is no integer"),
         (INTEGER, "", "is no integer"),
         (NUMBER, "NaN", "is no number"),
-        (BOOLEAN, "yes", "boolean: true or false"),
-        ({"type": "array"}, "a,b", 'array: ["a", "b"]'),
+        (BOOLEAN, "yes", "is no boolean (like true or false)"),
+        ({"type": "array"}, "a,b", 'is no array (like ["a", "b"])'),
         ({"type": "array"}, '{"a": 1}', "is no array"),
-        ({"anyOf": [INTEGER, NULL]}, "None", "is no integer and no null"),
+        ({"anyOf": [INTEGER, NULL]}, "None", "is no integer and no null (like 5, or null)"),
     ],
 )
 def test_a_text_that_is_nothing_of_it(schema: Any, text: str, why: str) -> None:

@@ -32,6 +32,7 @@ INTERRUPTED = {
     "message": "interrupted by SIGTERM",
     "budget": "infrastructure",
 }
+SAID = "The node was low on resource: memory"  # a sentence goes on without its full stop
 EVICTED = pod(terminated(143), phase="Failed", reason="Evicted", message=LOW)
 WAITS = "Interrupted: interrupted by SIGTERM; attempt 2 of 4 at 2026-11-21T12:00:20Z"
 
@@ -58,7 +59,7 @@ def test_an_eviction_that_is_told_later() -> None:
     assert status.state is not None
     (attempt,) = status.attempts or ()
     assert (attempt.reason, attempt.state, attempt.budget) == ("Evicted", "Crashed", "infrastructure")
-    assert attempt.message == f"evicted on node node-1: {LOW}; interrupted by SIGTERM"
+    assert attempt.message == f"evicted on node node-1: {SAID}; interrupted by SIGTERM"
     assert status.state.message == f"Evicted: {attempt.message}; attempt 2 of 4 at 2026-11-21T12:00:20Z"
     assert (status.state.time, status.state.since) == (seen.run.status.state.time, seen.run.status.state.since)  # type: ignore[union-attr]
     assert status.retries == seen.run.status.retries

@@ -129,6 +129,27 @@ def test_parameters_against_a_schema(schema: JSON | None, parameters: JSON, says
     assert bad_parameter(schema, parameters) == says
 
 
+CLOSED = {"properties": {"n": {"type": "integer"}, "on": {}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "parameters", "hint"),
+    [
+        (CLOSED, {"false": 5}, "; YAML reads the key n as false: write 'n'"),
+        (CLOSED, {"true": 5}, "; YAML reads the key on as true: write 'on'"),
+        ({**CLOSED, "required": ["n"]}, {"false": 5, "on": 1}, "; YAML reads the key n as false: write 'n'"),
+        (CLOSED, {"n": "x"}, ""),
+        (CLOSED, {"off": 5}, ""),
+        ({"properties": {"m": {}}, "additionalProperties": False}, {"false": 5}, ""),
+        ({"properties": {"n": {}, "false": {"type": "string"}}}, {"false": 5}, ""),
+    ],
+)
+def test_a_key_that_yaml_reads_as_a_truth_value(schema: JSON, parameters: JSON, hint: str) -> None:
+    said = bad_parameter(schema, parameters) or ""
+    assert said.startswith("parameters")
+    assert said.partition(";")[1] + said.partition(";")[2] == hint
+
+
 def test_a_long_value_is_not_told_whole() -> None:
     text = bad_parameter({"properties": {"a": {"type": "integer"}}}, {"a": "x" * 10_000})
     assert text is not None

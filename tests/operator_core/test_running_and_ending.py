@@ -851,6 +851,7 @@ NO_PANDAS = {
     "location": "p.py:1 in <module>",
     "traceback": "Traceback (most recent call last):\n…",
 }
+UNBOUND = {"type": "penstock.exceptions.ParameterBindError", "message": "unexpected 'false'"}
 BOOM = {"type": "ValueError", "message": "boom\nand more", "location": "etl.py:12 in load"}
 
 REPORT_FIELDS = ("message", "ending", "resumeTime", "pause", "result", "error", "hooks", "waiting", "signal")
@@ -918,6 +919,23 @@ REPORTS = [
         says=("ValueError: boom and more (etl.py:12 in load)",),
     ),
     Case(
+        "report Failed by an exception, and what else the engine says of it: both",
+        reported(
+            "Failed",
+            message="Flow run encountered an exception: ValueError: boom and more; not kept: a",
+            error=BOOM,
+            retries=NONE,
+        ),
+        "Failed/Failed",
+        says=("ValueError: boom and more (etl.py:12 in load); not kept: a",),
+    ),
+    Case(
+        "report InvalidParameters: what YAML has made of a name stands behind the exception's words",
+        reported("Failed", "InvalidParameters", message="unexpected 'false'; YAML reads", error=UNBOUND, retries=NONE),
+        "Failed/InvalidParameters",
+        says=("penstock.exceptions.ParameterBindError: unexpected 'false'; YAML reads",),
+    ),
+    Case(
         "report Failed with words of the flow's own beside its exception: those",
         reported("Failed", message="two of three sensors are silent", error=BOOM, retries=NONE),
         "Failed/Failed",
@@ -954,7 +972,7 @@ REPORTS = [
         "report Interrupted, only an Event tells of the storage limit: StorageLimitExceeded, by the report's budget",
         reported("Interrupted", events=(event("Evicted", OWN_LIMIT), event("Killing", "Stopping container engine"))),
         "Crashed/StorageLimitExceeded",
-        says=(OWN_LIMIT,),
+        says=(f"{OWN_LIMIT.removesuffix('.')}; interrupted by ",),
         budget="infrastructure",
     ),
     Case(

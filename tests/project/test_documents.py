@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def test_the_architecture_names_what_there_is() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     paths = set(re.findall(r"`((?:engine|operator)/[\w/]+(?:\.py)?)`", text))
     assert len(paths) > 50
+    rows = re.findall(r"^\| (.+?) \| ", text.partition("## Where to change what")[2], re.MULTILINE)
+    assert [row for row, times in Counter(rows).items() if times > 1] == [], "each thing is found at one place"
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     for name, path in re.findall(r"`(\w+)` in `([\w/]+\.py)`", text):
         assert re.search(rf"def {name}\(", (ROOT / path).read_text()), f"{path} has no {name}"

@@ -153,6 +153,7 @@ def check(case: Case) -> Decision:
         for words in case.says:
             assert words in message
         assert "\n" not in message
+        assert ".; " not in message, "a sentence goes on without its full stop"
         degraded = condition_of(decision, "Degraded")
         assert (degraded.reason if degraded.status.value == "True" else None) == case.degraded
     if case.again is not None:

@@ -388,4 +388,4 @@ async def _drain(generator: Any) -> None:
 def _hint(parameters: Mapping[str, object]) -> str:
     """What kubectl has made of a name: its YAML reads a bare `n`, `y`, `on` or `off` as a truth value."""
     found = [name for name in ("true", "false") if name in parameters]
-    return f" YAML reads a bare n, y, on, off as {' or '.join(found)}: put the name in quotes." if found else ""
+    return f"; YAML reads a bare n, y, on, off as {' or '.join(found)}: put the name in quotes" if found else ""

@@ -27,6 +27,11 @@ def as_json(value: Any, code: int = 200) -> web.Response:
     return web.Response(body=encoded(value), status=code, content_type=JSON)
 
 
+# kubectl asks for it where it knows no kind of the name, and would else say nothing of that. Version 3 says what there is: this is
+# the document of no definitions, which is no byte long in the one form that kubectl takes.
+_OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
 class Descriptions:
     """The describing paths."""
 
@@ -47,7 +52,11 @@ class Descriptions:
         if path == "/version":
             return as_json(discovery.version())
         if path == "/":
-            return as_json({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
+            return as_json(
+                {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}
+            )
+        if path == "/openapi/v2":
+            return web.Response(body=b"", content_type=_OPENAPI_V2)
         if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
             return self._openapi(path.removeprefix("/openapi/v3").strip("/"))
         parts = path.strip("/").split("/")

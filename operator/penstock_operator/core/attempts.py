@@ -18,7 +18,7 @@ from penstock_operator.api.times import later, rfc3339, seconds_between
 from .asking import waits_for
 from .budgets import LAST_ATTEMPT, backoff, budget_limit, budget_used, count_loss, forgiven
 from .cause import INTERRUPTED, finished_attempts
-from .limits import cut
+from .limits import cut, goes_on
 from .model import Effect
 from .plan import Plan
 from .pod import pod_name
@@ -131,7 +131,7 @@ def _again(s: Situation, verdict: Verdict, budget: Budget, used: Used) -> Plan:
     number = s.attempt.number + 1
     last = number + budget_limit(s.policy, budget) - losses
     # The next attempt's number and time stand at the end: the cause must leave them room.
-    message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} of {last} at {_clock(due)}"
+    message = f"{verdict.name}: {goes_on(cut(verdict.message, 512))}; attempt {number} of {last} at {_clock(due)}"
     plan = _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
     return replace(plan, changes={**plan.changes, "retries": used})
 
@@ -140,7 +140,7 @@ def _requeue(s: Situation, verdict: Verdict) -> Plan:
     """Its queue decides when the next attempt's pod may start, and how often: nothing is counted."""
     due = later(s.now, backoff(s.policy, 1, s.seen.jitter))
     number = s.attempt.number + 1
-    message = f"{verdict.name}: {cut(verdict.message, 512)}; attempt {number} at {_clock(due)}"
+    message = f"{verdict.name}: {goes_on(cut(verdict.message, 512))}; attempt {number} at {_clock(due)}"
     return _switch(s, verdict, StateType.SCHEDULED, "AwaitingRetry", message, due)
 
 

@@ -14,7 +14,7 @@ from penstock_operator.api.flowrun import FinishedAttempt
 from .exits import own_deadline, told_by_events
 from .fates import told_by_pod
 from .faults import Need
-from .limits import cut
+from .limits import cut, goes_on
 from .model import Look
 from .observe import Pod
 from .plan import Plan
@@ -58,7 +58,7 @@ def _because(verdict: Verdict, cause: Verdict) -> Verdict:
 
 
 def _said(verdict: Verdict, words: str) -> Verdict:
-    return replace(verdict, message=f"{words}; {verdict.message}")
+    return replace(verdict, message=f"{goes_on(words)}; {verdict.message}")
 
 
 def finished_attempts(s: Situation) -> tuple[FinishedAttempt, ...]:
@@ -77,7 +77,9 @@ def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None) -> Finishe
     cause = told_by_pod(replace(s.facts(pod), said_at=attempt.start_time))
     if cause is None or cause.name == INTERRUPTED:
         return attempt
-    message = cut(f"{cause.message}; {attempt.message}" if attempt.message else cause.message, _ATTEMPT_MESSAGE)
+    message = cut(
+        f"{goes_on(cause.message)}; {attempt.message}" if attempt.message else cause.message, _ATTEMPT_MESSAGE
+    )
     return attempt.model_copy(update={"reason": cause.name, "message": message})
 
 
@@ -90,5 +92,5 @@ def with_causes(s: Situation, plan: Plan) -> Plan:
     message = plan.message
     head, found, numbers = message.rpartition(_NUMBERS)
     if plan.name == "AwaitingRetry" and found and before != now and head.startswith(f"{INTERRUPTED}: "):
-        message = f"{now.reason}: {now.message}{found}{numbers}"
+        message = f"{now.reason}: {goes_on(now.message or '')}{found}{numbers}"
     return replace(plan, message=message, changes={**plan.changes, "attempts": known})

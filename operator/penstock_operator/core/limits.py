@@ -26,6 +26,11 @@ def cut(text: str, maximum: int) -> str:
     return line if len(line) <= maximum else f"{line[: maximum - 1]}…"
 
 
+def goes_on(sentence: str) -> str:
+    """Return a sentence without its full stop, for what is told behind it."""
+    return sentence.removesuffix(".") if not sentence.endswith("..") else sentence
+
+
 def size(status: FlowRunStatus) -> int:
     """Return the bytes of a status as JSON, the engine's report not counted: the operator can't cut that."""
     try:

@@ -11,6 +11,9 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 
 from .faults import Unusable
 
+# Unquoted keys that YAML 1.1, which kubectl reads, takes for truth values, and writes as these.
+_READ_AS = {"true": ("y", "yes", "on"), "false": ("n", "no", "off")}
+
 
 def bad_parameter(
     schema: dict[str, Any] | None, parameters: dict[str, Any], formats: FormatChecker | None = None
@@ -40,7 +43,19 @@ def bad_parameter(
         raise Unusable("parametersSchema refers to itself without end") from None
     if error is None:
         return None
-    return f"{_path('parameters', error)}: {_line(error.message)}"
+    return f"{_path('parameters', error)}: {_line(error.message)}{_misread(schema, parameters)}"
+
+
+def _misread(schema: dict[str, Any], parameters: dict[str, Any]) -> str:
+    """What is to be said where YAML has read the name of a parameter as true or false: nobody sees it in the file."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return ""
+    for found, words in _READ_AS.items():
+        meant = next((name for name in properties if str(name).lower() in words), None)
+        if meant is not None and found in parameters and found not in properties:
+            return f"; YAML reads the key {meant} as {found}: write '{meant}'"
+    return ""
 
 
 def _path(root: str, error: SchemaError | ValidationError) -> str:

@@ -19,6 +19,7 @@ from penstock_operator.api.flowrun import FlowRun, StateType
 from penstock_operator.api.report import Hooks, Report, ReportType
 from penstock_operator.api.times import seconds_between
 
+from .limits import goes_on
 from .observe import Container
 from .verdict import Budget, Verdict
 
@@ -155,7 +156,17 @@ def _told(report: Report, image: str) -> str:
     cause = ": ".join(part for part in (error.type, words) if part)
     place = (error.location or "").removesuffix(" in <module>")
     missing = f"; not in image {image}" if image and error.type == "ModuleNotFoundError" else ""
-    return f"{cause}{f' ({place})' if place else ''}{missing}"
+    return f"{cause}{f' ({place})' if place else ''}{missing}{_added(said, error.type, words)}"
+
+
+def _added(said: str, kind: str, words: str) -> str:
+    """What the engine has said besides an exception's words, behind them: what was not kept, or what a parameter was read as."""
+    if not words:
+        return ""
+    start = f"{kind.rpartition('.')[2]}: {words}"
+    begin, found, rest = said.partition(start if start in said else words)
+    told = found == start or (not begin and bool(found))
+    return rest if told and rest.startswith("; ") else ""
 
 
 def _with_hooks(message: str, hooks: Hooks | None) -> str:
@@ -167,5 +178,4 @@ def _with_hooks(message: str, hooks: Hooks | None) -> str:
         for label, names in (("hooks ran", hooks.ran), ("failed", hooks.failed), ("not run", hooks.not_run))
         if names and f"{label}: {', '.join(names)}" not in message
     ]
-    # A sentence that goes on loses its full stop.
-    return "; ".join([message.removesuffix(".") if parts else message, *parts])
+    return "; ".join([goes_on(message) if parts else message, *parts])

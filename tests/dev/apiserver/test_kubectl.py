@@ -86,6 +86,13 @@ def test_unknown_field_is_refused(kubectl: Kubectl) -> None:
     assert 'unknown field "spec.colour"' in refused.stderr
 
 
+def test_a_kind_that_was_mistyped(kubectl: Kubectl) -> None:
+    for verb in ("apply", "create"):
+        done = kubectl(verb, "-f", "-", stdin={**widget("k-kind"), "kind": "Wigdet"}, code=1)
+        assert 'no matches for kind "Wigdet" in version "example.dev/v1"' in done.stderr
+        assert "openapi" not in done.stderr
+
+
 def test_invalid_object_says_what_is_wrong(kubectl: Kubectl) -> None:
     refused = kubectl("apply", "-f", "-", stdin=widget("k-bad", left="a", right="b"), code=1)
     assert 'The Widget "k-bad" is invalid: spec: Invalid value: left or right, not both' in refused.stderr
