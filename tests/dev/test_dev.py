@@ -23,7 +23,7 @@ from penstock_dev.dev import DevCluster, DevError
 from penstock_dev.guard import MARK, Guard, marked
 from penstock_operator.runtime.credentials import load
 from tests.support.node import alive
-from tests.support.world import until
+from tests.support.world import PATIENCE, until
 
 RUN = """
 apiVersion: penstock.dev/v1alpha1
@@ -120,7 +120,7 @@ def test_nothing_survives_a_kill(tmp_path: Path) -> None:
 def test_an_operator_that_dies_ends_it_with_a_word(tmp_path: Path) -> None:
     with dev(tmp_path) as child:
         os.kill(operator_of(tmp_path), signal.SIGKILL)
-        assert child.wait(10) == 1
+        assert child.wait(PATIENCE) == 1
         assert "error: the operator ended (exit code -9)" in told(tmp_path)
         assert "Traceback" not in told(tmp_path)
 
@@ -149,7 +149,7 @@ def test_objects_are_kept_with_data(tmp_path: Path) -> None:
         with client(folder) as api:
             assert api.post(path, json={"metadata": {"name": "c"}, "data": {"a": "b"}}).status_code == 201
         child.send_signal(signal.SIGINT)
-        assert child.wait(10) == 0
+        assert child.wait(PATIENCE) == 0
     with dev(tmp_path, "--data", str(folder)), client(folder) as api:
         assert api.get(f"{path}/c").json()["data"] == {"a": "b"}
 
@@ -164,7 +164,7 @@ def test_interrupted_while_it_starts(tmp_path: Path) -> None:
         try:
             until("it is at work", lambda at=seconds, since=begun: time.monotonic() - since > at)  # type: ignore[misc]
             child.send_signal(signal.SIGINT)
-            child.wait(10)
+            child.wait(PATIENCE)
         finally:
             child.kill()
             child.wait()
