@@ -161,6 +161,7 @@ def a_pod(status: JSON) -> JSON:
     status={"attempts": [{"number": 7}], "state": {"type": "Running", "name": "Running"}}, spec=SPECS[1], with_pod=False
 )
 @example(status={"state": {"type": "Completed", "name": "Completed"}}, spec=SPECS[0], with_pod=True)
+@example(status={"state": {"type": "Pending", "name": "ConfigError"}}, spec=SPECS[4], with_pod=False)
 @example(status={"completionTime": at(), "state": {"type": "Running", "name": "Running"}}, spec=SPECS[0], with_pod=True)
 @example(
     status={

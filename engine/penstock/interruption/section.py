@@ -94,10 +94,11 @@ class Section:
             value = fn(*args, **kwargs)
             self.open = False
         except BaseException:
-            self.open, self.fired = False, None
+            self.open = False
             self.bodies -= 1
             if self.injected:
                 self.withdraw()
+            self.fired = None
             raise
         self.bodies -= 1
         if self.injected:

@@ -63,11 +63,12 @@ def without_pod(s: Situation) -> Plan | None:
     desired = s.run.spec.desired_state
     if desired not in (DesiredState.PAUSED, DesiredState.SUSPENDED):
         return None
-    state = s.status.state
-    if state is not None and state.type is StateType.PENDING and s.seen.pod is UNKNOWN:
+    state, attempt = s.status.state, s.status.attempt
+    # Pending without an attempt, as for want of a ConfigMap: there is no pod to ask for.
+    if attempt is not None and state is not None and state.type is StateType.PENDING and s.seen.pod is UNKNOWN:
         raise Need(Look.POD)
     name = "Paused" if desired is DesiredState.PAUSED else "Suspended"
-    later_one = s.status.attempt is not None and s.attempt.number > 1
+    later_one = attempt is not None and attempt.number > 1
     when = "between two attempts" if later_one else "before it ran"
     return Plan(StateType.PAUSED, name, f"{name.lower()} {when}: set desiredState to Running to go on")
 
