@@ -73,6 +73,9 @@ def once(row: Row, side: Side, bytecode: str) -> dict[str, float]:
         RowError: the process ended with an error.
     """
     wanted = {**os.environ, **row.env, "LIB": side.library, "PYTHONPYCACHEPREFIX": bytecode}
+    wanted |= dict.fromkeys(
+        ("PENSTOCK_HOME", "PREFECT_HOME"), f"{bytecode}/home-{side.name}"
+    )  # results are the row's own
     if side.library == "penstock":
         wanted["PYTHONPATH"] = str(side.folder / "engine")
     env = {name: value for name, value in wanted.items() if value is not None and name != "PYTHONDONTWRITEBYTECODE"}
