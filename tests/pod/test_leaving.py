@@ -266,7 +266,8 @@ def test_it_rests_and_can_be_left(made: Any) -> None:
     with watched(made) as seen:
         until("it rests", seen.resting.at_rest)
     assert seen.state.type is SCHEDULED
-    assert not seen.resting.live(), "nothing is left behind"
+    # Those that had not begun are let go of by the pool's thread, when the flow may have been left already.
+    until("nothing is left behind", lambda: not seen.resting.live())
     due = [state.state_details.scheduled_time for state in seen.delayed]
     assert all(each > datetime.now(UTC) for each in due), "what is between two tries stays as it is"
     assert (seen.root.state.name, seen.state.is_final()) == ("AwaitingRetry", False)

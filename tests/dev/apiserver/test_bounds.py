@@ -59,7 +59,7 @@ def test_media_types(client: Client, media: str) -> None:
     [
         ("GET", "/nothing", 404), ("GET", "/api/v2", 404), ("GET", "/apis/none.dev/v1/things", 404), ("GET", "/apis/none.dev", 404),
         ("GET", f"{NS}/pods/p/x/y", 404), ("POST", "/api/v1/pods", 405), ("PUT", f"{NS}/pods", 405), ("PATCH", f"{NS}/pods", 405),
-        ("DELETE", "/api/v1/namespaces", 405), ("GET", "/openapi/v2", 404), ("GET", "/openapi/v3/apis/none.dev/v1", 404),
+        ("DELETE", "/api/v1/namespaces", 405), ("GET", "/openapi/v4", 404), ("GET", "/openapi/v3/apis/none.dev/v1", 404),
         ("OPTIONS", f"{NS}/pods", 405),
     ],
 )  # fmt: skip
