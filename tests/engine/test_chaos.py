@@ -260,7 +260,7 @@ def test_what_a_finalizer_lost_waits_while_the_engine_works() -> None:
     def outer() -> None:
         section.open = False  # as in a call of the engine
         section.injected, section.injected_type, section.owed = True, Interruption, told
-        section.inject_again(threading.Lock())
+        section.inject_again()
         section.reopen(True)
 
     with pytest.raises(Interruption) as caught:

@@ -176,16 +176,11 @@ class Section:
         Injected.__name__, Injected.__qualname__ = kind.__name__, kind.__qualname__
         return Injected
 
-    def inject_again(self, hook: threading.Lock) -> None:
+    def inject_again(self) -> None:
         """Inject once more what is owed.
 
         What ends meanwhile withdraws it, for the body around it if there is one.
-
-        Args:
-            hook: released where the hook ends that noticed the loss; that hook must not be hit, so a moment is added.
         """
-        hook.acquire()
-        time.sleep(AGAIN_SECONDS)
         with self.lock:
             if not self.injected or self.owed is None or self.injected_type is None:
                 return
@@ -194,15 +189,8 @@ class Section:
             elif self.bodies:  # the engine works for a body around: raised when that goes on
                 self.pending, self.owed, self.injected = self.owed, None, False
 
-    def deliver_again(self, exc: BaseException, hook: threading.Lock) -> None:
-        """Deliver once more what was raised and lost, if the body goes on.
-
-        Args:
-            exc: what it was.
-            hook: as for `inject_again`.
-        """
-        hook.acquire()
-        time.sleep(AGAIN_SECONDS)
+    def deliver_again(self, exc: BaseException) -> None:
+        """Deliver once more what was raised and lost, if the body goes on."""
         if self.bodies and self.pending is None:
             self.deliver(exc, self.on_raise)
 
@@ -342,10 +330,16 @@ class _Lost:
 
 
 def _after_this(act: Callable[..., None], *args: Any) -> None:
-    """Have it done by another thread, which waits until this one leaves the hook."""
+    """Have it done by another thread, a moment after this one leaves the hook, which must not be hit itself."""
     here = threading.Lock()
     here.acquire()
-    threading.Thread(target=act, args=(*args, here), name="penstock-wake", daemon=True).start()
+
+    def later() -> None:
+        here.acquire()
+        time.sleep(AGAIN_SECONDS)
+        act(*args)
+
+    threading.Thread(target=later, name="penstock-wake", daemon=True).start()
     here.release()
 
 
