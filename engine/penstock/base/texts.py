@@ -6,7 +6,10 @@ exceptions as Python prints them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, dict})
 
@@ -25,24 +28,23 @@ def _interrupts(exc: BaseException) -> bool:
     return isinstance(exc, KeyboardInterrupt) or marked(exc, "_interrupts")
 
 
-def text_of(value: Any) -> str:
-    """`str` of it, or a note that it has none."""
+def _written(write: Callable[[Any], str], value: Any) -> str:
     try:
-        return str(value)
+        return write(value)
     except BaseException as exc:  # a method of the user's
         if _interrupts(exc):
             raise
-        return f"<no text: __str__ of {name_of_type(value)} raises {name_of_type(exc)}>"
+        return f"<no text: __{write.__name__}__ of {name_of_type(value)} raises {name_of_type(exc)}>"
+
+
+def text_of(value: Any) -> str:
+    """`str` of it, or a note that it has none."""
+    return _written(str, value)
 
 
 def repr_of(value: Any) -> str:
     """`repr` of it, or a note that it has none."""
-    try:
-        return repr(value)
-    except BaseException as exc:  # a method of the user's
-        if _interrupts(exc):
-            raise
-        return f"<no text: __repr__ of {name_of_type(value)} raises {name_of_type(exc)}>"
+    return _written(repr, value)
 
 
 class StateText(str):
