@@ -33,6 +33,11 @@ __all__ = [
 ]
 
 
+def _refuse_negative(timeout: float | None) -> None:
+    if timeout is not None and timeout < 0:
+        raise ValueError(f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None.")
+
+
 class _Begun:
     """A pause that was checked and may be waited for."""
 
@@ -45,10 +50,7 @@ class _Begun:
         run = current_run.get()
         if run is None or run.flow is None:
             raise RuntimeError("Flow runs can only be paused from within a flow run.")
-        if timeout is not None and timeout < 0:
-            raise ValueError(
-                f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None."
-            )
+        _refuse_negative(timeout)
         root: Any = run.root if run.root.is_flow else run.flow
         self.flow_run: FlowRun = root
         pauses = pauses_of(root)
@@ -173,8 +175,7 @@ def _suspend(wait_for_input: Any, flow_run_id: Any, timeout: float | None, key: 
         raise NotImplementedError(
             "Another flow run is suspended through its resource: set spec.desiredState to Suspended."
         )
-    if timeout is not None and timeout < 0:
-        raise ValueError(f"'timeout' must be a non-negative number, got {timeout}: give 0 or more seconds, or None.")
+    _refuse_negative(timeout)
     if run is not root:
         raise RuntimeError(
             f"Cannot suspend {'subflows' if run.is_flow else 'task runs'}. "
