@@ -112,12 +112,13 @@ def test_suspended_under_fire(space: Space) -> None:
 
 def test_what_cannot_be_used_or_made_is_told(space: Space) -> None:
     """A zone that there is not, and a name that somebody else's run has: the Flow says so, and the other schedule goes on."""
-    hour = now().replace(minute=0, second=0) + timedelta(hours=1)
-    taken = scheduled_name("told", "taken", hour - timedelta(hours=1))
+    # Due once a day, and hours ago: the next time, which would drop this one, is never near.
+    due = now().replace(minute=0, second=0) - timedelta(hours=3)
+    taken = scheduled_name("told", "taken", due)
     space.apply(run(taken, QUICK_FLOW))
     schedules = [
         {"name": "zone", "cron": "0 6 * * *", "timeZone": "Mars/Base"},
-        {"name": "taken", "cron": "0 * * * *"},
+        {"name": "taken", "cron": f"0 {due.hour} * * *"},
         {"name": "good", "intervalSeconds": 10},
     ]
     space.apply(flow("told", QUICK_FLOW, schedules=schedules))
@@ -127,10 +128,7 @@ def test_what_cannot_be_used_or_made_is_told(space: Space) -> None:
     assert "schedule 'zone': timeZone 'Mars/Base'" in told["Stalled"][1]
     assert told["Ready"][0] == "False"
     rows = status(space, "told")["schedules"]
-    patch = [
-        {**row, "nextScheduledTime": rfc3339(hour - timedelta(hours=1))} if row["name"] == "taken" else row
-        for row in rows
-    ]
+    patch = [{**row, "nextScheduledTime": rfc3339(due)} if row["name"] == "taken" else row for row in rows]
     body = json.dumps({"status": {"schedules": patch}})
     space.kubectl("patch", "flow", "told", "--subresource=status", "--type=merge", "-p", body)
     until("it is told", lambda: conditions(space, "told")["Degraded"][0] == "True")
