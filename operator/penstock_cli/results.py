@@ -71,6 +71,7 @@ def result(api: Api, word: str, namespace: str, task: str | None) -> None:
 
 def _of_task(api: Api, run: Run, task: str) -> Any:
     from penstock.clusterruns.results import stored_task_result
+    from penstock.kube.times import read_time
 
     storage = _storage(api, run)
     if storage is None:
@@ -87,7 +88,9 @@ def _of_task(api: Api, run: Run, task: str) -> Any:
             )
         storage = location.rpartition("/")[0]
     lineage = str(run.status.get("lineage") or run.uid)
-    return _read(lambda: stored_task_result(storage, lineage, task, run.name))
+    created = read_time(run.body["metadata"].get("creationTimestamp")) if lineage == run.uid else None
+    since = None if created is None else created.timestamp()
+    return _read(lambda: stored_task_result(storage, lineage, task, run.name, since))
 
 
 def _storage(api: Api, run: Run) -> str | None:

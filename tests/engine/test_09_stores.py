@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,7 @@ from penstock.serializers import (
     prefect_json_object_decoder,
 )
 from penstock.settings import temporary_settings
+from penstock.storage.headers import headers
 from penstock.storage.keys import canonical
 from penstock.utilities.hashing import file_hash, hash_objects, stable_hash
 
@@ -314,6 +316,28 @@ def test_a_remote_file_system_in_memory() -> None:
 
     assert asyncio.run(use()) == b"1"
     assert pickle.loads(pickle.dumps(system)) == system
+
+
+@pytest.mark.parametrize("name", ["local", "remote"])
+def test_headers_of_a_store(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record's header is found without its value; what is no record, or was written before, is passed over."""
+    system: Any = LocalFileSystem(tmp_path) if name == "local" else RemoteFileSystem("memory://headers")
+    store = ResultStore(result_storage=system, serializer=JSONSerializer())
+    store.write("x" * 10_000, key="a/large")
+    store.write(1, key="small")
+    store.write(
+        2, key="k" * 250 if name == "local" else "k" * 9000
+    )  # its header alone is longer than what is asked for first
+    system.write_path("none", b"no record")
+    system.write_path("empty", b"")
+    whole = type(system).read_now
+    monkeypatch.setattr(type(system), "read_now", lambda self, path: pytest.fail(f"all of {path[:9]} was read")
+                        if path.endswith("large") else whole(self, path))  # fmt: skip
+    found = dict(headers(system))
+    assert sorted(key[:9] for key in found) == ["a/large", "k" * 9, "small"]
+    assert all(header["kind"] == "value" for header in found.values())
+    assert dict(headers(system, time.time() + 60)) == {}
+    assert dict(headers(system, time.time() - 60)) == found
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import os
 import pickle
 import threading
 import time
@@ -20,6 +21,7 @@ from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
 from penstock.clusterruns import arguments
 from penstock.clusterruns import connection as connections
+from penstock.clusterruns import results as taskresults
 from penstock.exceptions import (
     BadRequestError,
     CancelledRun,
@@ -668,6 +670,18 @@ def test_task_results_from_the_store(network: Network, admin: Client, tmp_path: 
         found("none")
     with pytest.raises(MissingResult, match=r"task load\[5\]"):
         found("load:1", 5)
+    # What was stored long before the run cannot be of it, and is not even read: a store may hold a million of others.
+    for file in tmp_path.rglob("*"):
+        os.utime(file, (long_ago := view.created.timestamp() - 2 * taskresults.SKEW_SECONDS, long_ago))
+    with pytest.raises(MissingResult, match="task load of"):
+        found("load:0")
+    # Unless the run goes on with what an earlier one has done.
+    child.run_engine(flow_run=FlowRun(lineage_id="earlier"))
+    for file in tmp_path.rglob("*"):
+        os.utime(file, (long_ago, long_ago))
+    face.create_flow_run("child", name="two")
+    state(admin, "two", "Completed", lineage="earlier")
+    assert face.get_task_result("two", "load:0", storage=tmp_path) == 11
 
 
 # -- every form --------------------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ its record: the lineage and the address. The process that asks must reach the st
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from penstock.base.exceptions import MissingResult
@@ -22,6 +20,8 @@ from penstock.core.address_patterns import Pattern, parse, parse_segment
 from penstock.core.state_result import is_stored
 from penstock.kube import paths
 from penstock.kube.errors import ApiError
+
+SKEW_SECONDS = 3600  # by which a store's clock may be behind the API server's
 
 
 def get_result(flow_run_id: Any, raise_on_failure: bool = True, *, namespace: str | None = None) -> Steps[Any]:
@@ -70,7 +70,14 @@ def get_task_result(
     view = yield from read(place)
     chosen = storage if storage is not None else (yield from _storage(view))
     lineage = str((view.body.get("status") or {}).get("lineage") or view.id)
-    return (yield from until(connection().ask(lambda _: _found(chosen, lineage, patterns, index, view.name))))
+    since = _since(view, lineage)
+    return (yield from until(connection().ask(lambda _: _found(chosen, lineage, patterns, index, view.name, since))))
+
+
+def _since(view: FlowRunView, lineage: str) -> float | None:
+    """Since when its results may have been written, in seconds since 1970; None: an earlier run has its lineage, too."""
+    created = view.created
+    return created.timestamp() if created is not None and lineage == str(view.id) else None
 
 
 def _storage(view: FlowRunView) -> Steps[Any]:
@@ -90,7 +97,7 @@ def _storage(view: FlowRunView) -> Steps[Any]:
     return ((flow.get("spec") or {}).get("results") or {}).get("storage")
 
 
-def stored_task_result(storage: Any, lineage: str, task: str, run: str) -> Any:
+def stored_task_result(storage: Any, lineage: str, task: str, run: str, since: float | None = None) -> Any:
     """Give what a task run has stored, for whoever knows the store and the lineage: no API server is asked.
 
     Args:
@@ -98,12 +105,13 @@ def stored_task_result(storage: Any, lineage: str, task: str, run: str) -> Any:
         lineage: Of the run.
         task: Name of a task, or address of a task run.
         run: Name of the run, for the message.
+        since: When the first run of the lineage was created, in seconds since 1970; None: that is not known.
 
     Raises:
         MissingResult: Nothing is stored for it; says where was looked.
         ValueError: The address is empty.
     """
-    return _found(storage, lineage, _patterns(task), None, run)
+    return _found(storage, lineage, _patterns(task), None, run, since)
 
 
 def _patterns(task: Any) -> list[Pattern]:
@@ -140,12 +148,23 @@ def _checked_index(index: Any) -> int | None:
     return index
 
 
-def _found(storage: Any, lineage: str, patterns: list[Pattern], map_index: int | None, run: str) -> Any:
-    missing: MissingResult | None = None
+def _found(
+    storage: Any, lineage: str, patterns: list[Pattern], map_index: int | None, run: str, since: float | None
+) -> Any:
+    from penstock.storage.headers import headers
+    from penstock.storage.resolving import default_storage, storage_of
+
     try:
+        store = default_storage() if storage is None else storage_of(storage)
+        records = [
+            (key, header)
+            for key, header in headers(store, None if since is None else since - SKEW_SECONDS)
+            if header.get("kind") == "value" and _of(header, "lineage") == lineage and _of(header, "task")
+        ]
+        missing: MissingResult | None = None
         for pattern in patterns:
             try:
-                return _looked_for(storage, lineage, pattern, map_index, run)
+                return _looked_for(store, records, pattern, map_index, run)
             except MissingResult as error:
                 missing = missing or error
         assert missing is not None
@@ -157,18 +176,20 @@ def _found(storage: Any, lineage: str, patterns: list[Pattern], map_index: int |
         ) from error
 
 
-def _looked_for(storage: Any, lineage: str, pattern: Pattern, map_index: int | None, run: str) -> Any:
-    from penstock.storage.records import ResultRecord
-    from penstock.storage.resolving import default_storage, storage_of
+def _of(header: dict[str, Any], what: str) -> str:
+    """What a record's header says of its run; empty: nothing."""
+    return str((header.get("run") or {}).get(what) or "")
 
-    store = default_storage() if storage is None else storage_of(storage)
+
+def _looked_for(
+    store: Any, records: list[tuple[str, dict[str, Any]]], pattern: Pattern, map_index: int | None, run: str
+) -> Any:
+    from penstock.storage.records import ResultRecord
+
     newest: dict[str, tuple[str, str]] = {}
-    for key, header in _headers(store):
-        who = header.get("run") or {}
-        address = str(who.get("address") or "")
-        if who.get("lineage") != lineage or not who.get("task") or not _meant(pattern, address):
-            continue
-        if header.get("kind") == "value":
+    for key, header in records:
+        address = _of(header, "address")
+        if _meant(pattern, address):
             newest[address] = max(newest.get(address, ("", "")), (str(header.get("created")), key))
     children = {
         i: key
@@ -207,30 +228,6 @@ def _meant(pattern: Pattern, address: str) -> bool:
     if len(parts) == 1 or not above:
         return len(parts) == 1 and not above
     return Pattern(tuple(above), pattern.any_depth).matches("/".join(parts[:-1]))
-
-
-def _headers(store: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Key and header of every record of a store; what is none is passed over."""
-    import json
-
-    for key in _keys(store):
-        try:
-            header = json.loads(_content(store, key).partition(b"\n")[0])
-        except (ValueError, FileNotFoundError):  # no record, or gone since it was listed
-            continue
-        if isinstance(header, dict) and header.get("penstock"):
-            yield key, header
-
-
-def _keys(store: Any) -> Iterable[str]:
-    root = getattr(store, "_root", None)
-    if root is not None:
-        for folder, _, files in os.walk(root):
-            for name in files:
-                if not name.startswith("."):
-                    yield os.path.relpath(os.path.join(folder, name), root)
-        return
-    yield from store.keys_now()
 
 
 def _content(store: Any, key: str) -> bytes:

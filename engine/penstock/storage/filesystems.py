@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock.base.both_forms import serves_both
 from penstock.base.marks import random_bytes
 from penstock.base.subscripted import AS_FIELD
 from penstock.storage.named import Named
 from penstock.storage.remote_filesystem import RemoteFileSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["LocalFileSystem", "NullFileSystem", "ReadableFileSystem", "RemoteFileSystem", "WritableFileSystem"]
 
@@ -88,6 +91,28 @@ class LocalFileSystem(Named):
             raise ValueError(f"Path {full} does not exist.") from None
         except IsADirectoryError:
             raise ValueError(f"Path {full} is not a file.") from None
+
+    def first_line_now(self, path: str | Path) -> bytes:
+        """The first line of a key's content, however much follows; in plain blocking style.
+
+        Raises:
+            ValueError: there is no such file, or the key leads outside the base.
+        """
+        full = self._file(path)
+        try:
+            with open(full, "rb") as file:
+                return file.readline()
+        except (FileNotFoundError, IsADirectoryError):
+            raise ValueError(f"Path {full} does not exist.") from None
+
+    def written_now(self) -> Iterator[tuple[str, float]]:
+        """Every key, and when it was written, in seconds since 1970; in plain blocking style. What is being written is left out."""
+        for folder, _, files in os.walk(self._root):
+            for name in files:
+                full = os.path.join(folder, name)
+                if not name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                        yield os.path.relpath(full, self._root), os.stat(full).st_mtime
 
     def write_now(self, path: str | Path, content: bytes, fsync: bool = False) -> str:
         """Store content under a key, all or nothing; the file's name."""

@@ -7,6 +7,7 @@ it; paths are keys below the base, or whole URLs in it.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
@@ -18,7 +19,9 @@ from penstock.storage.ignoring import Ignored
 from penstock.storage.named import Named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_BEGIN = 4096  # bytes of a record that are asked for where its header is wanted; few headers are longer
 
 
 class MissingKeyError(FileNotFoundError, ValueError):
@@ -117,6 +120,31 @@ class RemoteFileSystem(Named):
         except FileNotFoundError:
             raise MissingKeyError(f"Path {self._resolve_path(path)} does not exist.") from None
 
+    def first_line_now(self, path: str) -> bytes:
+        """The first line of a key's content, however much follows; in plain blocking style.
+
+        Raises:
+            MissingKeyError: there is no such key.
+            OSError: the store does not give it.
+        """
+        key = self._key(path)
+        try:
+            begin = bytes(self._ask(lambda store: store.get_range(key, start=0, length=_BEGIN)))
+        except FileNotFoundError:
+            raise MissingKeyError(f"Path {self._resolve_path(path)} does not exist.") from None
+        line, end, _ = begin.partition(b"\n")
+        return line if end or len(begin) < _BEGIN else self.read_now(path).partition(b"\n")[0]
+
+    def written_now(self) -> Iterator[tuple[str, float]]:
+        """Every key with content, and when it was written, in seconds since 1970; in plain blocking style.
+
+        Raises:
+            OSError: the store does not say.
+        """
+        for entry in self._entries(""):
+            if entry["size"]:
+                yield str(entry["path"]), entry["last_modified"].timestamp()
+
     def write_now(self, path: str, content: bytes, fsync: bool = False) -> str:
         """Store content under a key; its URL. A store of objects has nothing to be synchronized.
 
@@ -190,7 +218,8 @@ class RemoteFileSystem(Named):
     def _fetch(self, from_path: str | None, local_path: str | Path | None) -> None:
         key = self._key(from_path).rstrip("/") if from_path else ""
         prefix = f"{key}/" if key else ""
-        for name in self.keys_now(prefix):
+        for entry in self._entries(prefix):
+            name = str(entry["path"])
             target = Path(local_path or ".") / name.removeprefix(prefix)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(self.read_now(name))
@@ -212,15 +241,11 @@ class RemoteFileSystem(Named):
                     count += 1
         return count
 
-    def keys_now(self, prefix: str = "") -> list[str]:
-        """The keys that begin with a folder's name, or all; in plain blocking style.
-
-        Raises:
-            OSError: the store does not say.
-        """
-        found: list[str] = []
+    def _entries(self, prefix: str) -> list[dict[str, Any]]:
+        """What the client tells of the keys that begin with a folder's name, or of all."""
+        found: list[dict[str, Any]] = []
         for listed in self._ask(lambda store: list(store.list(prefix or None))):
-            found += [str(entry["path"]) for entry in (listed if isinstance(listed, list) else [listed])]
+            found += listed if isinstance(listed, list) else [listed]
         return found
 
     def exists(self, path: str) -> bool:
@@ -259,6 +284,9 @@ class RemoteFileSystem(Named):
 class _Content(bytes):
     """What a memory store gives, in the form of a client's answer."""
 
+    def __init__(self, _: bytes) -> None:
+        self.written = time.time()
+
     def bytes(self) -> bytes:
         """The content."""
         return self
@@ -285,10 +313,20 @@ class _Memory:
         """Keep content under a key."""
         self._content[key] = _Content(content)
 
+    def get_range(self, key: str, *, start: int, length: int) -> bytes:
+        """A part of the content of a key."""
+        return self.get(key)[start : start + length]
+
     def delete(self, key: str) -> None:
         """Drop a key."""
         self._content.pop(key, None)
 
-    def list(self, prefix: str | None = None) -> list[dict[str, str]]:
-        """The keys below a prefix."""
-        return [{"path": key} for key in sorted(self._content) if key.startswith(prefix or "")]
+    def list(self, prefix: str | None = None) -> list[dict[str, Any]]:
+        """The keys below a prefix, each with what a client tells of it."""
+        from datetime import UTC, datetime
+
+        return [
+            {"path": key, "size": len(found), "last_modified": datetime.fromtimestamp(found.written, UTC)}
+            for key, found in sorted(self._content.items())
+            if key.startswith(prefix or "")
+        ]
