@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import gc
 import os
 import re
 import sys
@@ -59,6 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item | None) -> str:
     marker = item.get_closest_marker("xdist_group") if item is not None else None
     return str(marker.args[0]) if marker else ""
+
+
+def pytest_collection_finish() -> None:
+    """What was collected lives as long as the process: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Groups:
