@@ -44,13 +44,16 @@ class Applied:
         return self.kind.label("").rstrip("/"), str(self.body["metadata"]["name"]), self.verb, self.body
 
 
-def apply(api: Api, manifests: Sequence[Manifest], namespace: str | None) -> Iterator[Applied]:
+def apply(
+    api: Api, manifests: Sequence[Manifest], namespace: str | None, *, dry_run: bool = False
+) -> Iterator[Applied]:
     """Apply manifests in their order.
 
     Args:
         api: the API server.
         manifests: what to apply.
         namespace: for those that name none, and all must be in it when it is given; None: the kubeconfig's.
+        dry_run: the server only checks them, and says what they would become.
 
     Raises:
         CliError: the server refuses one; those before it are applied.
@@ -63,26 +66,40 @@ def apply(api: Api, manifests: Sequence[Manifest], namespace: str | None) -> Ite
                 f"You must pass '--namespace={own}' to perform this operation."
             )
         try:
-            yield _apply(api, manifest.body, own or namespace or api.namespace)
+            yield _apply(api, manifest.body, own or namespace or api.namespace, dry_run)
         except ServerError as error:
             raise CliError(f"{manifest.where}: {error}") from error
         except (CliError, NotANameError) as error:
             raise CliError(f"error: {manifest.where}: {error}") from error
 
 
-def _apply(api: Api, body: Json, namespace: str) -> Applied:
+def _apply(api: Api, body: Json, namespace: str, dry_run: bool) -> Applied:
     kind = kind_of(api, body)
     metadata = {**body["metadata"]} | ({"namespace": namespace} if kind.namespaced else {})
     body = {**body, "metadata": metadata}
+    params, beside = (_MANAGER | {"dryRun": "All"}, " (server dry run)") if dry_run else (_MANAGER, "")
     if "name" not in metadata:
-        return Applied(kind, api.request("POST", kind.path(namespace), params=_MANAGER, body=body), "created")
+        return Applied(kind, api.request("POST", kind.path(namespace), params=params, body=body), f"created{beside}")
     path = kind.path(namespace, metadata["name"])
     before = api.find(path)
     # Whoever applies wants what is in the file, whichever program wrote the field last.
     after = api.request(
-        "PATCH", path, params={**_MANAGER, "force": "true"}, body=body, content_type="application/apply-patch+yaml"
+        "PATCH", path, params={**params, "force": "true"}, body=body, content_type="application/apply-patch+yaml"
     )
     if before is None:
-        return Applied(kind, after, "created")
-    same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-    return Applied(kind, after, "unchanged" if same else "configured")
+        return Applied(kind, after, f"created{beside}")
+    # What is only tried has the version that is there.
+    same = _content(before) == _content(after) if dry_run else _version(before) == _version(after)
+    return Applied(kind, after, f"{'unchanged' if same else 'configured'}{beside}")
+
+
+def _version(body: Json) -> str:
+    return str(body["metadata"]["resourceVersion"])
+
+
+def _content(body: Json) -> Json:
+    """An object but for who wrote what of it, and when."""
+    metadata = {
+        key: value for key, value in body["metadata"].items() if key not in ("managedFields", "resourceVersion")
+    }
+    return {**body, "metadata": metadata}

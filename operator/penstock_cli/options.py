@@ -74,7 +74,7 @@ Env = Annotated[
     list[str] | None, typer.Option("--env", "-e", metavar="NAME=VALUE", help="A variable of its pods; may be repeated.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Follow states and log to the end.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Let the API server check it, and make nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Let the API server check it, and change nothing.")]
 
 
 def _keep(context: typer.Context, parameter: typer.CallbackParam, value: str | None) -> str | None:

@@ -53,6 +53,22 @@ def test_apply_says_what_became_of_each(at: Stage, penstock: Penstock, tmp_path:
     assert at.get(f"{at.runs}/one")["spec"]["desiredState"] == "Cancelled"
 
 
+def test_apply_tries_without_changing(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    path = file(tmp_path, RUN)
+    assert penstock("apply", "-f", path, "--dry-run").out == "flowrun.penstock.dev/one created (server dry run)\n"
+    assert at.client.get(f"{at.runs}/one").status_code == 404
+    penstock("apply", "-f", path)
+    before = at.get(f"{at.runs}/one")
+    assert penstock("apply", "-f", path, "--dry-run").out == "flowrun.penstock.dev/one unchanged (server dry run)\n"
+    file(tmp_path, RUN + "  desiredState: Cancelled\n")
+    assert penstock("apply", "-f", path, "--dry-run").out == "flowrun.penstock.dev/one configured (server dry run)\n"
+    shown = penstock("apply", "-f", path, "--dry-run", "-o", "jsonpath={.spec.desiredState}")
+    assert shown.out == "Cancelled"
+    file(tmp_path, RUN + "  desiredState: Gone\n")
+    assert "Unsupported value" in penstock("apply", "-f", path, "--dry-run").err
+    assert at.get(f"{at.runs}/one") == before
+
+
 def test_apply_prints_what_it_made(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
     path = file(tmp_path, RUN)
     assert penstock("apply", "-f", path, "-o", "name").out == "flowrun.penstock.dev/one\n"
