@@ -118,6 +118,13 @@ def test_an_answer_is_what_was_asked(
     assert at.get(f"{at.runs}/one")["spec"]["inputs"] == {"q": answer}
 
 
+def test_an_answer_takes_the_place_of_one_that_was_refused(at: Stage, penstock: Penstock) -> None:
+    paused(at, {"properties": {"n": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": 3}}})
+    for answer, words in (({"n": 0}, ["n=0"]), ({"n": None}, ["n=null"]), ({}, ["@/dev/null"])):
+        assert penstock("resume", "one", *words).code == 0
+        assert at.get(f"{at.runs}/one")["spec"]["inputs"] == {"q": answer}
+
+
 @pytest.mark.parametrize(
     ("schema", "words", "why"),
     [
