@@ -174,7 +174,7 @@ class _Printer:
 
     def _fitted(self, rows: list[list[str]], room: int) -> str:
         heading = ["NAMESPACE"] * self._namespaces + [title for _, title in self._shown]
-        widths = [max(len(cell) for cell in column) for column in zip(heading, *rows, strict=True)]
+        widths = [max(render.width(cell) for cell in column) for column in zip(heading, *rows, strict=True)]
         if self._widths and all(new <= old for new, old in zip(widths[:-1], self._widths[:-1], strict=True)):
             return render.table([], rows, self._widths)
         self._widths = [max(room, new, old) for new, old in itertools.zip_longest(widths, self._widths, fillvalue=0)]
