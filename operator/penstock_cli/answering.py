@@ -37,11 +37,16 @@ def answer(run: Run, given: Sequence[str], program: str) -> Any:
     if schema is None:
         if not given:
             return True  # nothing is asked for: any value lets it go on
-        return _plain(given[0]) if len(given) == 1 and "=" not in given[0] else parameters.read(given, None, option="")
+        return (
+            _plain(given[0]) if len(given) == 1 and "=" not in given[0] else parameters.read(given, None, what="answer")
+        )
     if not is_mapping(schema):
         return _single(run, schema, given, program)
     fields = Fields(schema)
-    read = parameters.read(given, schema, option="")
+    try:
+        read = parameters.read(given, schema, what="answer")
+    except CliError as error:
+        raise _refused(run, str(error).removeprefix("error: "), program) from error
     unknown = [] if fields.open else [key for key in read if key not in fields.known]
     if unknown:
         raise _refused(run, f"it does not ask for {unknown[0]!r}.{near(unknown[0], fields.known)}", program)
@@ -72,8 +77,10 @@ def _checked(run: Run, schema: Json, value: Any, program: str) -> Any:
     from penstock_operator.core.faults import Unusable
     from penstock_operator.core.parameters import bad_parameter
 
+    from .formats import checker
+
     try:
-        wrong = bad_parameter(schema, value)
+        wrong = bad_parameter(schema, value, checker())
     except Unusable:
         return value  # the engine knows better what it asked
     if wrong is not None:

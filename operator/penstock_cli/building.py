@@ -79,7 +79,9 @@ def build(target: Target, *, name: str | None, image: str | None, timeout: float
     packed = image is not None
     sources = None if packed or target.file is None else read_sources(target.file)
     meant, folders = _importable(target) if packed else _as_it_stands(target, sources)
-    found = choose(target, survey(meant, folders, timeout))
+    surveyed = survey(meant, folders, timeout)
+    target, meant = target.settled(surveyed), meant.settled(surveyed)
+    found = choose(target, surveyed)
     definition = found.definition or {}
     spec: Json = definition.get("spec") or {}
     flow_name = _name(name, definition.get("name") or found.flow["name"])

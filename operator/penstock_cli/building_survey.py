@@ -48,7 +48,7 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read `FILE.py:flow`, `FILE.py`, `package.module:flow` or `package.module`.
+        """Read `FILE.py:flow`, `FILE.py`, `package.module:flow`, `package.module` or, not told from that yet, `package.module.flow`.
 
         Raises:
             CliError: there is no such file.
@@ -67,6 +67,12 @@ class Target:
         if not all(part.isidentifier() for part in place.split(".")):
             raise CliError(f"error: {text!r} is neither FILE.py:flow nor package.module:flow", Exit.USAGE)
         return cls(None, place, name or None)
+
+    def settled(self, found: Json) -> Target:
+        """Return what is meant by `package.module.flow`, now that it is known what of it is the module."""
+        if found["asked"] is None or self.module is None:
+            return self
+        return Target(None, self.module.rpartition(".")[0], found["asked"])
 
     def __str__(self) -> str:
         """Return file or module, as users wrote it."""

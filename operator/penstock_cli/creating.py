@@ -35,7 +35,7 @@ class Wish:
     Attributes:
         output: the format.
         dry_run: the server only checks it.
-        watch: follow it to its end.
+        watch: follow it to its end; a dry run has none.
         program: what the user called this program, for commands that are shown.
     """
 
@@ -111,7 +111,7 @@ def post(api: Api, body: Json, *, dry_run: bool) -> Json:
 def _told(api: Api, created: Json, wish: Wish) -> Exit:
     name = str(created["metadata"].get("name") or created["metadata"]["generateName"])
     verb = "created (server dry run)" if wish.dry_run else "created"
-    if not wish.watch:
+    if not wish.watch or wish.dry_run:
         wish.output.told(f"{FLOWRUN.singular}.{FLOWRUN.group}", name, verb, created)
         return Exit.OK
     # What is printed as a document is for a program: the story goes to people, beside it.

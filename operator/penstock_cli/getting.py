@@ -51,12 +51,17 @@ def get(
         return Exit.OK
     if output.document:
         return _documents(api, wanted, where, query, output)
-    found = [
-        _table(api, kind, [target.name for target in group], where, query, output, several=several, first=not at)
-        for several in [any(target.kind is not wanted[0].kind for target in wanted)]
-        for at, (kind, group) in enumerate(itertools.groupby(wanted, key=lambda target: target.kind))
-    ]
-    return Exit.OK if all(found) else Exit.NOT_FOUND
+    several = any(target.kind is not wanted[0].kind for target in wanted)
+    shown, refusals = False, 0
+    for kind, group in itertools.groupby(wanted, key=lambda target: target.kind):
+        rows, refused = _table(
+            api, kind, [target.name for target in group], where, query, output, several=several, first=not shown
+        )
+        shown, refusals = shown or rows, refusals + refused
+    if not shown and not refusals:
+        place = f" in {where} namespace" if where and all(target.kind.namespaced for target in wanted) else ""
+        say(f"No resources found{place}.", error=True)
+    return Exit.NOT_FOUND if refusals else Exit.OK
 
 
 def _documents(api: Api, wanted: Sequence[Target], where: str | None, query: Mapping[str, str], output: Output) -> Exit:
@@ -98,8 +103,8 @@ def _table(
     *,
     several: bool,
     first: bool,
-) -> bool:
-    """Show objects of one kind in a table; returns whether all that were named exist.
+) -> tuple[bool, int]:
+    """Show objects of one kind in a table; returns whether there are any, and how many of those that were named do not exist.
 
     Args:
         api: the API server.
@@ -119,17 +124,15 @@ def _table(
             if not name or error.status != 404:
                 raise
             refusals.append(with_near(api, kind, where, name, error))
-    if not first:
-        say()
     printer = _Printer(kind, output, namespaces=where is None and kind.namespaced, labelled=several)
-    if any(table.get("rows") for table in tables):
+    rows = any(table.get("rows") for table in tables)
+    if rows and not first and output.kind != "name":
+        say()
+    if rows:
         say(printer.text(tables), flush=True)
-    elif tables:
-        place = f" in {where} namespace" if where and kind.namespaced else ""
-        say(f"No resources found{place}.", error=True)
     for refusal in refusals:
         say(refusal, error=True)
-    return not refusals
+    return rows, len(refusals)
 
 
 class _Printer:
@@ -171,7 +174,7 @@ class _Printer:
 
     def _fitted(self, rows: list[list[str]], room: int) -> str:
         heading = ["NAMESPACE"] * self._namespaces + [title for _, title in self._shown]
-        widths = [max(len(cell) for cell in column) for column in zip(heading, *rows, strict=True)]
+        widths = [max(render.width(cell) for cell in column) for column in zip(heading, *rows, strict=True)]
         if self._widths and all(new <= old for new, old in zip(widths[:-1], self._widths[:-1], strict=True)):
             return render.table([], rows, self._widths)
         self._widths = [max(room, new, old) for new, old in itertools.zip_longest(widths, self._widths, fillvalue=0)]

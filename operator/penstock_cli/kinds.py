@@ -184,7 +184,7 @@ def _whole_kind(api: Api, word: str) -> Kind:
     except CliError as error:
         found: Kind | None = None
         with suppress(CliError, paths.NotANameError):
-            found = next((kind for kind in (FLOWRUN, FLOW) if api.find(kind.path(api.namespace, word))), None)
+            found = next((kind for kind in (FLOWRUN, FLOW) if word and api.find(kind.path(api.namespace, word))), None)
         if found is None:
             raise
         hint = f"there is a {found.kind} of this name: write {found.short}/{word}"

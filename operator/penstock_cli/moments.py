@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from .errors import CliError
 from .exits import Exit
@@ -42,9 +42,9 @@ def moment(text: str, now: datetime) -> datetime:
         try:
             return now + timedelta(seconds=seconds(text.removeprefix("+")))
         except OverflowError:
-            raise CliError(f"error: --at {text} is beyond the calendar", Exit.USAGE) from None
+            raise _beyond(text) from None
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text.upper())  # RFC 3339 has `t` and `z` too
     except ValueError:
         example = now.isoformat(timespec="seconds")
         raise CliError(f"error: --at {text!r} is no time: write RFC 3339, {example}, or +10m", Exit.USAGE) from None
@@ -53,4 +53,12 @@ def moment(text: str, now: datetime) -> datetime:
         raise CliError(
             f"error: --at {text} says no time zone: add Z for UTC, or write {zoned} for the time here", Exit.USAGE
         )
+    try:
+        found.astimezone(UTC)
+    except OverflowError:
+        raise _beyond(text) from None
     return found
+
+
+def _beyond(text: str) -> CliError:
+    return CliError(f"error: --at {text} is beyond the calendar", Exit.USAGE)

@@ -35,7 +35,7 @@ def show(api: Api, word: str, count: int, output: Output, program: str) -> Exit:
     if output.kind == "name":
         for run in runs:
             say(FLOWRUN.label(run))
-    elif output.kind:
+    elif output.document:
         items = [
             {"schedule": schedule.name, "time": rfc3339(moment), "run": run}
             for (moment, schedule), run in zip(found.times, runs, strict=True)
@@ -43,7 +43,10 @@ def show(api: Api, word: str, count: int, output: Output, program: str) -> Exit:
         output.show({"flow": name, "suspended": bool(spec.get("suspend")), "times": items})
     elif found.times:
         rows = [_row(moment, schedule, now) for moment, schedule in found.times]
-        say(table(["SCHEDULE", "TIME", "ZONE", "HERE", "IN"], rows))
+        heading = ["SCHEDULE", "TIME", "ZONE", "HERE", "IN"]
+        if output.kind == "wide":
+            heading, rows = [*heading, "RUN"], [[*row, run] for row, run in zip(rows, runs, strict=True)]
+        say(table(heading, rows))
     elif not found.faults:
         say(f"flow {name} has no {'other ' if found.suspended else ''}schedules", error=True)
     if spec.get("suspend"):

@@ -43,7 +43,7 @@ OutputFormat = Annotated[
         "--output",
         "-o",
         metavar="FORMAT",
-        help="json, yaml, name (get: also wide) or jsonpath=TEMPLATE, as kubectl has it.",
+        help="json, yaml, name, wide (where there is a table) or jsonpath=TEMPLATE, as kubectl has it.",
     ),
 ]
 

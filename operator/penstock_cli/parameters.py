@@ -24,30 +24,31 @@ if TYPE_CHECKING:
 __all__ = ["check", "read"]
 
 
-def read(given: Sequence[str], schema: Json | None, *, option: str = "-p") -> Json:
+def read(given: Sequence[str], schema: Json | None, *, what: str = "parameters") -> Json:
     """Return the parameters that a command line gives; a later file's win over an earlier one's, and single ones over all files.
 
     Args:
         given: what stood behind each option.
         schema: the flow's `parametersSchema`.
-        option: what the option is called in messages.
+        what: what they are in messages: `parameters`, behind `-p`; or the `answer` to a pause, without an option.
 
     Raises:
         CliError: one of them cannot be read.
     """
     fields = Fields(schema or {})
+    option = "-p " if what == "parameters" else ""
     from_files: Json = {}
     single: Json = {}
     for text in given:
         if text.startswith("@"):
-            from_files.update(_file(text.removeprefix("@")))
+            from_files.update(_file(text.removeprefix("@"), what))
             continue
-        key, value = _single(text, fields, option)
+        key, value = _single(text, fields, option, what)
         if key in single:
-            raise _refused(f"{key!r} is given twice; for several values write a list: {option} '{key}:=[1, 2]'")
+            raise _refused(f"{key!r} is given twice; for several values write a list: {option}'{key}:=[1, 2]'")
         single[key] = value
     try:
-        check_values(single, "", "parameters")
+        check_values(single, "", what)
     except CliError as error:
         raise CliError(str(error), Exit.USAGE) from error
     return {**from_files, **single}
@@ -106,32 +107,30 @@ def _refused(why: str) -> CliError:
     return CliError(f"error: {why}", Exit.USAGE)
 
 
-def _single(text: str, fields: Fields, option: str) -> tuple[str, Any]:
+def _single(text: str, fields: Fields, option: str, what: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     as_json = key.endswith(":")
     key = key.removesuffix(":")
     if not equals or not key:
-        raise _refused(f"{option} {text!r}: write key=value, key:=JSON, or @FILE")
+        raise _refused(f"{option}{text!r}: write key=value, key:=JSON, or @FILE")
     if as_json:
         try:
             return key, json.loads(value, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            raise _refused(
-                f"{option} {text!r}: {value!r} is no JSON ({error}); a text is {option} {key}=TEXT"
-            ) from error
+            raise _refused(f"{option}{text!r}: {value!r} is no JSON ({error}); a text is {option}{key}=TEXT") from error
     if key not in fields.known:
         return key, value
     try:
         return key, fields.value(key, value)
     except BadValueError as error:
-        raise _refused(f"parameters.{key}: {error}") from error
+        raise _refused(f"{what}.{key}: {error}") from error
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-def _file(name: str) -> Json:
+def _file(name: str, what: str) -> Json:
     """Return the mapping that a YAML or JSON file holds."""
     source = STANDARD_INPUT if name == "-" else name
     text = text_of(None if name == "-" else Path(name))
@@ -141,11 +140,11 @@ def _file(name: str) -> Json:
             return {}
         where = f"{source}:{found[-1].line}"
         if len(found) > 1:
-            raise _refused(f"{where}: a second document; parameters are one mapping of names to values")
+            raise _refused(f"{where}: a second document; one mapping of names to values is wanted")
         values = found[0].value
         if not isinstance(values, dict):
-            raise _refused(f"{where}: parameters are a mapping of names to values")
-        check_values(values, where, "parameters")
+            raise _refused(f"{where}: a mapping of names to values is wanted")
+        check_values(values, where, what)
     except CliError as error:
         raise CliError(str(error), Exit.USAGE) from error
     return values

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .api import Json
 
-__all__ = ["age", "as_json", "columns", "duration", "rows", "table", "without_bookkeeping"]
+__all__ = ["age", "as_json", "columns", "duration", "rows", "table", "width", "without_bookkeeping"]
 
 
 def without_bookkeeping(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -46,11 +46,21 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]], widths: Sequenc
     if not everything:
         return ""
     least = widths or [0] * len(everything[0])
-    padded = [max(floor, *(len(row[at]) for row in everything)) for at, floor in enumerate(least)]
+    padded = [max(floor, *(width(row[at]) for row in everything)) for at, floor in enumerate(least)]
     padded[-1] = 0
     return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(row, padded, strict=True)) for row in everything
+        "   ".join(cell + " " * (wanted - width(cell)) for cell, wanted in zip(row, padded, strict=True))
+        for row in everything
     )
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal a text takes: a letter of Chinese takes two, an accent none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def columns(document: Json, *, wide: bool) -> list[tuple[int, str]]:

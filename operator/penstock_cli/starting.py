@@ -10,7 +10,7 @@ from penstock_operator.api import times
 
 from . import parameters
 from .api import ServerError
-from .creating import fixed, generated, start
+from .creating import LONGEST, fixed, generated, start
 from .errors import CliError
 from .exits import Exit
 from .kinds import FLOW
@@ -51,11 +51,12 @@ class Options:
         """Return the run's name or its beginning, and its labels."""
         if self.name is not None and self.prefix is not None:
             raise CliError("error: --name and --generate-name exclude each other", Exit.USAGE)
-        made = (
-            generated(flow if self.prefix is None else self.prefix.rstrip("-"))
-            if self.name is None
-            else fixed(self.name)
-        )
+        if self.name is not None:
+            made = fixed(self.name)
+        elif self.prefix is not None:
+            made = generated(fixed(self.prefix[:LONGEST].rstrip("-"))["name"])
+        else:
+            made = generated(flow)
         labels = pairs("--label", self.labels)
         return made | ({"labels": labels} if labels else {})
 

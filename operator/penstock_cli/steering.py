@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cancel", "pause", "resume", "suspend"]
 
-_MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 
 
 def cancel(api: Api, words: Sequence[str], output: Output) -> Exit:
@@ -129,7 +129,7 @@ def _each(
                 raise _absent(api, kind, name, list(changes))
             spec, said = changes[kind](body)
             if spec:
-                body = api.request("PATCH", path, body={"spec": spec}, content_type=_MERGE)
+                body = api.request("PATCH", path, body=_operations(body["spec"], spec), content_type=_JSON_PATCH)
             output.told(f"{kind.singular}.{kind.group}", name, said, body)
         except CliError as error:
             if len(words) == 1:
@@ -137,6 +137,24 @@ def _each(
             say(error, error=True)
             codes.append(error.code)
     return worst(codes)
+
+
+def _operations(known: Json, spec: Json) -> list[Json]:
+    """Return the JSON patch that sets fields of a spec.
+
+    A merge patch would lose what is null in an answer, and would keep what an earlier one, that was refused, had besides.
+
+    Args:
+        known: the spec as it is.
+        spec: the fields to set; of `inputs` those keys alone.
+    """
+    fields = {name: value for name, value in spec.items() if name != "inputs" or not known.get(name)}
+    inputs = {} if "inputs" in fields else spec.get("inputs", {})
+    values = {
+        **{f"/spec/{name}": value for name, value in fields.items()},
+        **{f"/spec/inputs/{key.replace('~', '~0').replace('/', '~1')}": value for key, value in inputs.items()},
+    }
+    return [{"op": "add", "path": path, "value": value} for path, value in values.items()]
 
 
 def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]]:

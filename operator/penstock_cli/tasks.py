@@ -44,7 +44,11 @@ def tasks(api: Api, word: str, namespace: str, form: Output, *, attempt: int | N
         form.show(_document(run, found))
         return Exit.OK
     over = run.finished or found.attempt != run.attempt
-    for text in _lines(run, found, limit, over=over):
+    if form.kind == "name":
+        for each in chosen(found.runs, 0, over=over):
+            say(each.address)
+        return Exit.OK
+    for text in _lines(run, found, limit, over=over, wide=form.kind == "wide"):
         say(text)
     return Exit.OK
 
@@ -114,7 +118,7 @@ def _document(run: Run, found: Seen) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lines(run: Run, found: Seen, limit: int, *, over: bool, more: str | None = None) -> list[str]:
+def _lines(run: Run, found: Seen, limit: int, *, over: bool, more: str | None = None, wide: bool = False) -> list[str]:
     shown = chosen(found.runs, limit, over=over)
     if not shown:
         return (
@@ -123,7 +127,9 @@ def _lines(run: Run, found: Seen, limit: int, *, over: bool, more: str | None = 
             else [str(end(run.status))]
         )
     made = rows(shown, _WIDTH, datetime.now(UTC), over=over)
-    told = table(HEADINGS, [row.cells for row in made]).split("\n")
+    cells = [(HEADINGS, "ADDRESS"), *((row.cells, row.run.address) for row in made)]
+    heading, *its = [(*each[:-1], address, each[-1]) if wide else each for each, address in cells]
+    told = table(heading, its).split("\n")
     told += seen.left_out(found, [row.run for row in made], f"{more} --limit 0" if more else "--limit 0")
     if found.omitted and more and found.source == "report":
         # Nobody has looked into the log yet.

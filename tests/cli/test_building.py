@@ -200,12 +200,14 @@ def test_code_in_an_image(write: Callable[..., Path], tmp_path: Path) -> None:
     (package / "__init__.py").write_text("")
     (package.parent / "__init__.py").write_text("")
     (package.parent / "helper.py").write_text("y = 1\n")
-    for text in (f"{package}/flows.py:order", "shop.inner.flows:order"):
+    for text in (f"{package}/flows.py:order", "shop.inner.flows:order", "shop.inner.flows.order"):
         found = spec(text, image="registry.example/shop:1")
         assert (found["entrypoint"], found["image"]) == ("shop.inner.flows:order", "registry.example/shop:1")
         assert "source" not in found
     with pytest.raises(CliError, match="say which image has it, with --image"):
         built("shop.inner.flows:order")
+    with pytest.raises(CliError, match=r"No module named 'shop\.inner\.flows\.order'"):
+        built("shop.inner.flows.order:order", image="registry.example/shop:1")
     file = write(etl=ETL + "\nmade = etl.to_flow(image='registry.example/base:1')\n")
     found = spec(str(file))
     assert (found["image"], "inline" in found["source"]) == ("registry.example/base:1", True)

@@ -156,6 +156,7 @@ def test_apply_does_not_cross_namespaces(penstock: Penstock, tmp_path: Path) -> 
         ["get", "pods"], ["get", "fr", "-o", "name"], ["get", "fr", "-l", "none=x"], ["get", "fr", "nope"], ["get", "nonsense"],
         ["get", "deployments"], ["get", "fl"], ["get", "ns"], ["get", "fr", "one", "-o", "json"],
         ["get", "fr", "one", "nope", "two"], ["get", "fr,pods"],
+        ["get", "fr,pods", "-o", "name"], ["get", "fl,cm,fr", "-l", "none=x"], ["get", "fl,fr"],
     ],
     ids=" ".join,
 )  # fmt: skip

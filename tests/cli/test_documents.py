@@ -105,7 +105,7 @@ def test_parameters_from_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("- a\n", "p.yaml:1: parameters are a mapping of names to values"),
+        ("- a\n", "p.yaml:1: a mapping of names to values is wanted"),
         ("a: 1\n---\nb: 2\n", "p.yaml:3: a second document"),
         ("a: 18446744073709551615\n", "parameters.a: an integer of 64 bits"),
         ("a: [\n", "p.yaml:2:1: not valid YAML"),

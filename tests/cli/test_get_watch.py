@@ -46,6 +46,15 @@ def test_rows_stay_below_their_headings() -> None:
     ]
 
 
+def test_letters_that_are_wide_or_have_no_width_keep_the_columns() -> None:
+    printer = _Printer(FLOWRUN, Output(), namespaces=False, labelled=False)
+    shown = printer.text(
+        [table(["one", "\u5317\u5e97", "1s"], ["two", "e\u0301t\u00e9", "1s"], ["three", "abcd", "1s"])]
+    )
+    assert [line.rindex("1s") for line in shown.splitlines()[1:]] == [14, 17, 16]
+    assert shown.splitlines()[0] == "NAME    STATE   AGE"
+
+
 class Script:
     """An API server that answers by a script: a list, events, or an error."""
 

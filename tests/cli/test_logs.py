@@ -212,6 +212,11 @@ def test_task_runs_of_a_log_and_of_a_report(at: Stage, penstock: Penstock) -> No
     assert (document["source"], document["omitted"]) == ("report", 3)
     assert [each["name"] for each in document["taskRuns"]] == ["load-3c7", "add-c64"]
     assert penstock("tasks", "one", "-o", "jsonpath={.taskRuns[0].tries}").out == "2"
+    named = penstock("tasks", "one", "-o", "name").out.splitlines()
+    assert named == [each["address"] for each in document["taskRuns"]]
+    wide = penstock("tasks", "one", "-o", "wide").out.splitlines()
+    assert wide[0].split()[-2:] == ["ADDRESS", "TIMELINE"]
+    assert f" {named[0]} " in wide[1]
     assert penstock("tasks", "one", "--attempt", "2").code == Exit.NOT_FOUND
 
 

@@ -51,6 +51,8 @@ def test_next(at: Stage, penstock: Penstock) -> None:
     named = penstock("next", "etl", "-c", "3", "-o", "name").out.splitlines()
     assert named == [f"flowrun.penstock.dev/{each['run']}" for each in found["times"]]
     assert named[0] == f"flowrun.penstock.dev/etl-nightly-{times[0]:%Y%m%d%H%M}", "what the operator will call it"
+    wide = penstock("next", "etl", "-c", "3", "-o", "wide").lines
+    assert [line[-1] for line in wide] == ["RUN", *(each["run"] for each in found["times"])]
     assert timedelta(hours=22) < times[1] - times[0] < timedelta(hours=26)
 
 

@@ -93,7 +93,11 @@ def test_a_dry_run_makes_nothing(at: Stage, penstock: Penstock) -> None:
     flow(at)
     done = penstock("run", "etl", "--name", "mine", "--dry-run")
     assert (done.code, done.out) == (0, "flowrun.penstock.dev/mine created (server dry run)\n")
-    assert penstock("run", "etl", "--dry-run", "-o", "jsonpath={.kind}").out == "FlowRun"
+    assert penstock("run", "etl", "--dry-run", "--watch", "-o", "jsonpath={.kind}").out == "FlowRun"
+    at_time = penstock(
+        "run", "etl", "--dry-run", "--at", "2999-01-01t06:00:00z", "-o", "jsonpath={.spec.scheduledTime}"
+    )
+    assert at_time.out == "2999-01-01T06:00:00Z"
     assert names(at) == []
 
 
@@ -123,6 +127,8 @@ def test_a_time_that_has_passed_is_told(at: Stage, penstock: Penstock) -> None:
         (["etl", "-p", "day=2026-01-02", "--at", "2026-01-01T00:00:00"], 2, "says no time zone"),
         (["etl", "-p", "day=2026-01-02", "--at", "+soon"], 2, "invalid duration"),
         (["etl", "-p", "day=2026-01-02", "--at", "+99999999d"], 2, "beyond the calendar"),
+        (["etl", "-p", "day=2026-01-02", "--at", "9999-12-31T23:59:59-12:00"], 2, "beyond the calendar"),
+        (["etl", "-p", "day=2026-01-02", "--generate-name", "-"], 2, "'' is no name: lower-case letters"),
         (["etl", "-p", "day=2026-01-02", "--name", "A_b"], 2, "'A_b' is no name"),
         (["etl", "-p", "day=2026-01-02", "--name", "x" * 53], 2, "at most 52 characters"),
         (["etl", "-p", "day=2026-01-02", "--name", "x" * 64], 2, "at most 52 characters"),

@@ -118,12 +118,29 @@ def test_an_answer_is_what_was_asked(
     assert at.get(f"{at.runs}/one")["spec"]["inputs"] == {"q": answer}
 
 
+def test_an_answer_takes_the_place_of_one_that_was_refused(at: Stage, penstock: Penstock) -> None:
+    paused(at, {"properties": {"n": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": 3}}})
+    for answer, words in (({"n": 0}, ["n=0"]), ({"n": None}, ["n=null"]), ({}, ["@/dev/null"])):
+        assert penstock("resume", "one", *words).code == 0
+        assert at.get(f"{at.runs}/one")["spec"]["inputs"] == {"q": answer}
+
+
 @pytest.mark.parametrize(
     ("schema", "words", "why"),
     [
         (APPROVAL, [], "error: approve is missing. one asks:"),
         (APPROVAL, ["aprove=true"], "it does not ask for 'aprove'. Did you mean 'approve'?"),
-        (APPROVAL, ["approve=maybe"], "'maybe' is no boolean"),
+        (
+            APPROVAL,
+            ["approve=maybe"],
+            "error: answer.approve: 'maybe' is no boolean (like true or false). one asks:\n  Is it good?\n",
+        ),
+        (APPROVAL, ["approve"], "error: 'approve': write key=value, key:=JSON, or @FILE. one asks:"),
+        (
+            {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}},
+            ["day=x"],
+            "day: 'x' is not a 'date'",
+        ),
         (APPROVAL, ["approve=true", "size=huge"], "size: 'huge' is not one of"),
         ({"type": "integer"}, [], "one value is asked for"),
         ({"type": "integer"}, ["x"], "'x' is no integer"),

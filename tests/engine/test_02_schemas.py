@@ -209,6 +209,8 @@ def test_functions_that_come_first_may_take_anything() -> None:
         (None, {}), ("Do.", {}),
         ("Do.\n\nArgs:\n    a: one\n    b (int): two,\n        and more\n\n        again\n", {"a": "one", "b": "two,\nand more\n\nagain"}),
         ("Do.\n\n    Args:\n      a: one\n      *args: many\n\n    Returns:\n      c: nothing\n", {"a": "one", "args": "many"}),
+        ("Do.\n\nArgs: of it\n    a: one\n        - x\n          y\n\nOr:\n    b: none\n", {"a": "one\n- x\n  y"}),
+        ("Do.\n\n```\nArgs:\n    a: none\n```\n\nArgs:\n    b:\n        two\n", {"b": "two"}),
         ("Do.\n\nArgs:\n    no colon\n    : no name\n    a: one: two\n", {"a": "one: two"}),
     ],
 )  # fmt: skip

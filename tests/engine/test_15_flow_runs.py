@@ -626,6 +626,8 @@ def test_changing_other_runs(network: Network, admin: Client) -> None:
     state(admin, "one", "Paused", pause={"key": "approve"})
     face.resume_flow_run("one", {"yes": True})
     assert spec("inputs") == {"approve": {"yes": True}}
+    face.resume_flow_run("one", {"no": None})
+    assert spec("inputs") == {"approve": {"no": None}}
     assert face.cancel_flow_run("one").desired_state == "Cancelled" == spec("desiredState")
     assert face.cancel_flow_run("one").desired_state == "Cancelled"
     with pytest.raises(BadRequestError, match="a cancellation cannot be withdrawn"):

@@ -228,6 +228,7 @@ NAMES = ("orders", "order", "borders", "invoices", "orders-eu", "x" * 300)
     [
         ("odrers", ("orders", "borders", "order")),
         ("invoice", ("invoices",)),
+        ("INVOICES", ("invoices",)),
         ("etl", ()),
         ("x" * 63, ()),
         ("orders", ("orders-eu", "borders", "order")),

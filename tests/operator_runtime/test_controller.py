@@ -208,6 +208,22 @@ def test_events_of_the_pod_are_read_by_its_uid_newest_last() -> None:
     assert [e.reason for e in last.events] == ["Before", "ALater"]
 
 
+def test_what_a_merge_patch_cannot_write_is_not_wanted() -> None:
+    asked = {
+        "properties": {"a": {"default": None, "anyOf": [{"default": None, "type": "integer"}, {"enum": [None, 1]}]}}
+    }
+    report = {"attempt": 1, "instance": "i", "type": "Paused", "pause": {"key": "k", "input": {"schema": asked}}}
+    api = server(status={"report": report})
+
+    def decide(seen: Observed) -> Decision:
+        assert seen.run.status.report is not None
+        return Decision(status=to(seen.run.status, pause=seen.run.status.report.pause))
+
+    on(api, decide, settled)
+    written = api.get("flowruns", "etl")["status"]["pause"]["input"]["schema"]
+    assert written == {"properties": {"a": {"anyOf": [{"type": "integer"}, {"enum": [None, 1]}]}}}
+
+
 def test_a_core_that_asks_for_what_it_was_told_is_a_fault() -> None:
     async def story(rig: Rig) -> None:
         with pytest.raises(AskedAgainError, match="pod"):

@@ -273,6 +273,13 @@ def described_at_once(a: int):
         a: the first
     """
 def annotated_description(a: Annotated[int, pydantic.Field(description="by a field")] = 1): ...
+def described_twice(a: Annotated[int, pydantic.Field(description="by a field")] = 1, b: int = pydantic.Field(3, description="by a field")):
+    """Do.
+
+    Args:
+        a: by the docstring
+        b: by the docstring
+    """
 def annotated_title(a: Annotated[int, pydantic.Field(title="Another", alias="other", examples=[1], deprecated=True)] = 1): ...
 def annotated_extra(a: Annotated[int, pydantic.Field(json_schema_extra={"x": 1})] = 1): ...
 def annotated_other(a: Annotated[int, "a note", 3] = 1): ...

@@ -83,10 +83,17 @@ def resume_other(flow_run_id: Any, run_input: Any = None, *, namespace: str | No
         check_size({"run_input": value}, "inputs")
         if isinstance(value, Mapping) and not value:
             value = True
-        answered = {"inputs": {str(pause["key"]): value}}
+        answered = _answer(view.body.get("spec") or {}, str(pause["key"]), value)
     elif view.desired_state not in ("Paused", "Suspended"):
         raise NotPausedError(f"the flow run {view.name} is {view.state}, it is not paused.")
     return (yield from _patched(place, {"desiredState": "Running", **answered}, "resume"))
+
+
+def _answer(spec: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The field that an answer is set in: what an earlier one, that was refused, had besides does not stay."""
+    if not spec.get("inputs"):
+        return {"inputs": {key: value}}
+    return {f"inputs/{key.replace('~', '~0').replace('/', '~1')}": value}
 
 
 def _wanted(place: Place, state: str, verb: str) -> Steps[FlowRunView]:
@@ -97,10 +104,13 @@ def _wanted(place: Place, state: str, verb: str) -> Steps[FlowRunView]:
 
 
 def _patched(place: Place, spec: Mapping[str, Any], verb: str) -> Steps[FlowRunView]:
-    body: dict[str, Any] = {"spec": spec}
+    # No merge patch: an answer may hold what is null.
+    operations = [{"op": "add", "path": f"/spec/{name}", "value": value} for name, value in spec.items()]
     if place.uid is not None:
-        body["metadata"] = {"uid": place.uid}  # another of its name is another run
+        operations.append(
+            {"op": "add", "path": "/metadata/uid", "value": place.uid}
+        )  # another of its name is another run
     with told(f"{verb} the flow run {place.name}"):
         reach = connection()
-        answer = yield from until(reach.ask(lambda cluster: cluster.patch(place.path, body)))
+        answer = yield from until(reach.ask(lambda cluster: cluster.patch(place.path, operations)))
     return FlowRunView(reach.note(answer))

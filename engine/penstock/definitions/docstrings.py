@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 
-_HEADINGS = ("args:", "arguments:", "parameters:", "params:")
+# A heading may have words of its own behind it: `Args: what is collected`.
+_HEADING = re.compile(r"(?i)(args|arguments|parameters|params):(\s.*)?")
 
 
 def parameter_docstrings(docstring: str | None) -> dict[str, str]:
@@ -14,18 +16,20 @@ def parameter_docstrings(docstring: str | None) -> dict[str, str]:
         docstring: of a function, indented as it may be.
 
     Returns:
-        Texts by name, without the stars of `*args` and `**kwargs`; their lines are kept, without the indentation.
+        Texts by name, without the stars of `*args` and `**kwargs`; their lines are kept, and what is indented within them. What stands
+        between two fences of code says nothing.
     """
     found: dict[str, list[str]] = {}
     name = None
-    inside, base = False, 0
+    inside, fenced, base = False, False, 0
     for line in inspect.cleandoc(docstring or "").splitlines():
         text, indent = line.strip(), len(line) - len(line.lstrip())
         if not text:
             if name is not None:
                 found[name].append("")
         elif indent == 0:
-            inside, base, name = text.lower() in _HEADINGS, 0, None
+            fenced ^= text.startswith("```")
+            inside, base, name = not fenced and _HEADING.fullmatch(text) is not None, 0, None
         elif inside:
             base = base or indent
             if indent <= base:
@@ -34,5 +38,5 @@ def parameter_docstrings(docstring: str | None) -> dict[str, str]:
                 if name is not None:
                     found[name] = [rest.strip()]
             elif name is not None:
-                found[name].append(text)
-    return {name: "\n".join(lines).strip() for name, lines in found.items()}
+                found[name].append(line)
+    return {name: inspect.cleandoc("\n".join(lines)).strip() for name, lines in found.items()}

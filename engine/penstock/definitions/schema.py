@@ -176,7 +176,8 @@ def _field_in_schema(parameter: Parameter, described: str | None) -> Any:
     else:
         default = {} if parameter.default is EMPTY else {"default": parameter.default}
     own = _metadata(parameter)
-    text = own.description or described
+    said = parameter.field.description if parameter.field is not None else None
+    text = said or described or own.description
     extra = own.json_schema_extra if isinstance(own.json_schema_extra, dict) else {}
     if text is not None:
         default["description"] = text

@@ -33,11 +33,12 @@ def survey(target: str, name: str | None) -> Json:
     """Say what is in a file or module.
 
     Args:
-        target: `path.py`, or `package.module`.
+        target: `path.py`, `package.module`, or `package.module.flow` as entrypoints have it.
         name: what is asked for in it, which may be a plain function, or `Class.method`; None: whatever there is.
 
     Returns:
-        `flows` and `definitions`, each by the name of its variable; `notes`: what could not be known; `file`: its path.
+        `flows` and `definitions`, each by the name of its variable; `notes`: what could not be known; `file`: its path;
+        `asked`: the last part of the target, where it is no module but what is asked for in one.
 
     Raises:
         ScriptError: it raised, or is not Python.
@@ -46,7 +47,7 @@ def survey(target: str, name: str | None) -> Json:
     collected: list[FlowDefinition] = []
     token = COLLECTED.set(collected)
     try:
-        module, _ = compile_entrypoint(target).execute()
+        module, asked = compile_entrypoint(target if name is None else f"{target}:{name}").execute()
     except ScriptError as exc:
         cause = exc.__cause__
         path = _file_of(target) if isinstance(cause, ModuleNotFoundError) else None
@@ -56,7 +57,7 @@ def survey(target: str, name: str | None) -> Json:
         return _surveyed_tolerantly(path, None if target.endswith(".py") else target, name, collected)
     finally:
         COLLECTED.reset(token)
-    return _described(vars(module), module, name, collected)
+    return _described(vars(module), module, asked, collected) | {"asked": asked if name is None else None}
 
 
 def _file_of(target: str) -> Path | None:
@@ -71,7 +72,7 @@ def _file_of(target: str) -> Path | None:
         found = PathFinder.find_spec(".".join(target.split(".")[:depth]), search)
         if found is None:
             return None
-        search = found.submodule_search_locations
+        search = found.submodule_search_locations or []
     return Path(found.origin) if found is not None and found.origin and found.origin.endswith(".py") else None
 
 
@@ -115,6 +116,7 @@ def _described(names: dict[str, Any], module: ModuleType, name: str | None, coll
             *(_definition(each, None, flows) for each in unnamed),
         ],
         "notes": [],
+        "asked": None,
     }
 
 

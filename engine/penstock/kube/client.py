@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 1.0
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)

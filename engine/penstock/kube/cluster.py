@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.kube.access import Access
 from penstock.kube.backoff import delay
-from penstock.kube.client import JSON, MERGE_PATCH, Answer, KubeClient
+from penstock.kube.client import JSON, JSON_PATCH, Answer, KubeClient
 from penstock.kube.errors import ApiError, NoAccessError
 
 Object = dict[str, Any]
@@ -115,13 +115,13 @@ class Cluster:
         """
         return self._ask("POST", path, body=body, query={"fieldManager": "penstock", "fieldValidation": "Strict"})
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Object:
-        """Change an object by a merge patch.
+    def patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Object:
+        """Change an object by a JSON patch.
 
         Raises:
             ApiError: It was refused, or not answered for too long.
         """
-        return self._ask("PATCH", path, body=body, content_type=MERGE_PATCH, query={"fieldManager": "penstock"})
+        return self._ask("PATCH", path, body=operations, content_type=JSON_PATCH, query={"fieldManager": "penstock"})
 
     def delete(self, path: str) -> Object:
         """Delete an object.

@@ -33,14 +33,15 @@ def command(
 ) -> int:
     """Show the task runs of a run as a table and a timeline, subflows indented.
 
-    They are read from the log of its pod, or from its end report when the pod is gone. With --watch the exit code tells the outcome:
+    They are read from the log of its pod, or from its end report when the pod is gone. -o name gives their addresses, as penstock result
+    takes them, -o wide has them in the table. With --watch the exit code tells the outcome:
     0 Completed, 1 Failed or Crashed, 3 Cancelled.
     """
     from ..outputs import output as read_output
     from ..tasks import tasks
     from ..tasks import watch as watch_tasks
 
-    form = read_output(output, ("json", "yaml", "jsonpath"))
+    form = read_output(output, ("json", "yaml", "name", "wide", "jsonpath"))
     if watch and (form.kind or attempt):
         raise CliError("error: --watch shows the table of the present attempt: without -o and --attempt", Exit.USAGE)
     with connect(context) as api:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .base import Int32, Model, Time
 
@@ -62,10 +62,22 @@ class Error(Model):
     """The end of the traceback, the user's frames."""
 
 
+def _without_nulls(value: Any) -> Any:
+    """Return JSON without what is null in its mappings: no merge patch can write that, and the status is written by one.
+
+    In a schema nothing is lost: a default that is null is one, and what has a default is not required.
+    """
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 class PauseInput(Model):
     """What a pause waits for."""
 
-    schema_: Annotated[dict[str, Any] | None, Field(max_length=64, alias="schema")] = None
+    schema_: Annotated[dict[str, Any] | None, Field(max_length=64, alias="schema"), BeforeValidator(_without_nulls)] = (
+        None
+    )
     """JSON Schema of the answer."""
     description: Annotated[str | None, Field(max_length=1024)] = None
     """The question, for people."""

@@ -26,7 +26,7 @@ def near_names(wanted: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def likest(wanted: str, names: Iterable[str], alike: float = 0.6) -> tuple[str, ...]:
-    """Return what is most like a word, of words of any length; see `near_names`.
+    """Return what is most like a word, of words of any length, whatever their case; see `near_names`.
 
     Args:
         wanted: the word.
@@ -40,12 +40,16 @@ def likest(wanted: str, names: Iterable[str], alike: float = 0.6) -> tuple[str, 
         its = _pieces(name)
         return -len(pieces & its) / (len(pieces) + len(its)), name
 
-    nearest = nsmallest(_LOOKED_AT, names, key=unlike)
-    return tuple(get_close_matches(wanted, nearest, n=SHOWN, cutoff=alike))
+    folded: dict[str, list[str]] = {}
+    for name in nsmallest(_LOOKED_AT, names, key=unlike):
+        folded.setdefault(name.casefold(), []).append(name)
+    found = get_close_matches(wanted.casefold(), list(folded), n=SHOWN, cutoff=alike)
+    return tuple(name for each in found for name in folded[each])[:SHOWN]
 
 
 def _pieces(name: str) -> set[str]:
-    return {*name, *map("".join, pairwise(name))}
+    letters = name.casefold()
+    return {*letters, *map("".join, pairwise(letters))}
 
 
 def meant(near: Iterable[str]) -> str:
