@@ -22,6 +22,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any, ClassVar
 from unittest.mock import MagicMock
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,6 +157,7 @@ CLASSES: list[tuple[Callable[..., Any], Any, Any]] = [
     (lambda value: type("Made", (), {"a": value}), 1, 2), (lambda base: type("Made", (base,), {}), int, str),
     (lambda name: create_model("Made", **{name: (int, 1)}), "a", "b"),  # type: ignore[call-overload]
     (lambda name: dataclasses.make_dataclass("Made", [name]), "a", "b"),
+    (lambda name: attrs.make_class("Made", [name], frozen=True), "a", "b"),
     (lambda value: enum.Enum("Made", {"A": value}), 1, 2), (lambda kind: typing.NewType("Made", kind), int, str),
     (lambda kind: typing.TypedDict("Made", {"a": kind}), int, str),  # type: ignore[operator]
     (lambda kind: typing.TypeVar("Made", bound=kind), int, str),
@@ -310,6 +312,7 @@ def test_keys_are_equal_in_another_process(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         textwrap.dedent("""
         import collections, dataclasses, enum, functools, re
+        import attrs
         from penstock import task
         from penstock.cache_policies import DEFAULT, INPUTS
         NAMES = {"a", "b", "c"}
@@ -319,6 +322,9 @@ def test_keys_are_equal_in_another_process(tmp_path: Path) -> None:
             @classmethod
             def make(cls, of): ...
         class Named(set): pass
+        @attrs.frozen(slots=False, cache_hash=True)
+        class Sealed: x: str = "a"
+        hash(hashed := Sealed())
         def helper(x):
             return x in {"d", "e", "f"} or x in NAMES
         def local():
@@ -329,7 +335,7 @@ def test_keys_are_equal_in_another_process(tmp_path: Path) -> None:
         @task
         def t(x): ...
         values = [Reduced, Reduced(), helper, lambda: {"d", "e"} or helper, local(), local()(), Named("xyz"), re.compile("a", 2),
-                  collections.OrderedDict(a={"x", "y"}), functools.partial(helper, {"p", "q"}), Reduced.make, {Reduced: {helper}}]
+                  collections.OrderedDict(a={"x", "y"}), functools.partial(helper, {"p", "q"}), Reduced.make, {Reduced: {helper}}, hashed]
         class Context: task = t
         print([INPUTS.compute_key(Context, {"x": value}, {}) for value in values])
         """)
@@ -343,7 +349,7 @@ def test_keys_are_equal_in_another_process(tmp_path: Path) -> None:
     }  # fmt: skip
     assert len(printed) == 1
     keys = eval(printed.pop())
-    assert len(set(keys)) == len(keys) == 12
+    assert len(set(keys)) == len(keys) == 13
 
 
 SENT = """
@@ -448,3 +454,45 @@ def test_a_data_frame_counts_by_its_columns_and_not_by_how_they_lie_in_memory() 
     one = canonical(DataFrame(["one block"], a=[1, 2], b=[3, 4]))
     assert one == canonical(DataFrame(["a", "b"], a=[1, 2], b=[3, 4]))
     assert one != canonical(DataFrame([], a=[1, 2], b=[3, 5])) != canonical(DataFrame([], a=[1, 2], c=[3, 5]))
+
+
+def test_what_pandas_has_kept_of_an_array_since_somebody_looked_does_not_count() -> None:
+    class DatetimeArray:
+        """As one of pandas pickles: what it keeps stands behind the rest, or among its attributes."""
+
+        def __init__(self, data: Any, *kept: Any) -> None:
+            self.state = ("datetime64", data, *kept)
+
+        def __reduce__(self) -> Any:
+            return DatetimeArray, (), self.state
+
+    class IntegerArray(types.SimpleNamespace):
+        pass
+
+    DatetimeArray.__module__, IntegerArray.__module__ = "pandas.core.arrays.datetimes", "pandas.core.arrays.integer"
+    one = canonical(DatetimeArray([1, 2]))
+    assert one == canonical(DatetimeArray([1, 2], {"_cache": {"dtype": "UTC"}})) != canonical(DatetimeArray([1, 3]))
+    assert canonical(IntegerArray(a=[1])) == canonical(IntegerArray(a=[1], _cache={})) != canonical(IntegerArray(a=[2]))
+    assert canonical(types.SimpleNamespace(a=[1])) != canonical(types.SimpleNamespace(a=[1], _cache={}))
+
+
+def test_an_array_counts_by_its_values_and_not_by_how_they_lie_in_memory() -> None:
+    class ndarray:  # noqa: N801
+        """What is asked of one of numpy."""
+
+        def __init__(self, values: list[int], order: str = "C") -> None:
+            self.values, self.order = values, order
+
+        @property
+        def flags(self) -> Any:
+            return types.SimpleNamespace(fnc=self.order == "F")
+
+        def copy(self, order: str) -> Any:
+            return ndarray(self.values, order)
+
+        def __reduce__(self) -> Any:
+            return ndarray, (), (self.values, self.order)
+
+    assert canonical(ndarray([1], "F")) != canonical(ndarray([1]))
+    ndarray.__module__ = "numpy"
+    assert canonical(ndarray([1], "F")) == canonical(ndarray([1])) != canonical(ndarray([2]))

@@ -80,7 +80,10 @@ def test_workers_of_a_pool_are_ended_by_its_signal(tmp_path: Path, method: str, 
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("body", ["fork()", "work()", "work.submit().result()"])
+TIMED = "work.with_options(timeout_seconds=60).submit().result()"
+
+
+@pytest.mark.parametrize("body", ["fork()", "work()", "work.submit().result()", TIMED])
 @pytest.mark.parametrize(
     ("leave", "code"), [("sys.exit(7)", 7), ("sys.exit('no more')", 1), ("raise ValueError('mine')", 1), ("return", 0)]
 )

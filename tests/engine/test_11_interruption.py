@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvloop
 
 from penstock import flow, task
 from penstock.client.schemas.objects import FlowRun
@@ -20,7 +21,7 @@ from penstock.interruption.interrupt import Cause, Control, interrupt
 from penstock.observers import subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 LOG: list[str] = []
@@ -78,6 +79,37 @@ def swallows() -> int:
     return 5
 
 
+def ticks() -> None:
+    """Sits in the callbacks of a loop: what one of them raises is logged by the loop, and lost."""
+
+    async def busy() -> None:
+        loop = asyncio.get_running_loop()
+
+        def tick() -> None:
+            RUNS.set()
+            time.sleep(0.001)
+            loop.call_soon(tick)
+
+        tick()
+        try:
+            await loop.create_future()
+        finally:
+            LOG.append("left")
+
+    asyncio.run(busy())
+    LOG.append("on_and_on")
+
+
+def sleeps_in_c() -> None:
+    """Sits in a loop that is no Python: all that signals raise there, they raise in a callback."""
+
+    async def sleepy() -> None:
+        RUNS.set()
+        await asyncio.sleep(100)
+
+    uvloop.run(sleepy())
+
+
 BODIES: list[tuple[str, Callable[[], Any]]] = [
     ("sleep", sleeps),
     ("direct task", lambda: naps()),
@@ -86,6 +118,8 @@ BODIES: list[tuple[str, Callable[[], Any]]] = [
     ("subflow", lambda: flow(sleeps, name="child")()),
     ("async task in sync flow", lambda: anaps()),
     ("swallowed", swallows),
+    ("a loop's callbacks", ticks),
+    ("a loop in C", sleeps_in_c),
 ]
 
 
@@ -106,6 +140,32 @@ def test_whatever_runs_it_ends_at_once(body: Any, kind: Any, hook: str | None, e
         f()
     thread.join()
     assert [entry for entry in LOG if entry.startswith("on_")] == ([hook] if hook else [])
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_an_async_generator(between: bool) -> None:
+    """In a pull, or between two: it is left as it is closed, and its own clean-up runs."""
+
+    @flow(**hooks())
+    async def f() -> AsyncIterator[int]:
+        try:
+            yield 1
+            RUNS.set()
+            await asyncio.sleep(100)
+        finally:
+            LOG.append("left")
+
+    async def pull() -> None:
+        async for _ in f():
+            if between:
+                interrupt(Cause("terminated"))
+
+    thread = None if between else once_running(lambda: interrupt(Cause("terminated")))
+    with pytest.raises(TerminationSignal):
+        asyncio.run(pull())
+    if thread is not None:
+        thread.join()
+    assert LOG == ["left", "on_crashed"]
 
 
 @pytest.mark.parametrize("gathered", [False, True])

@@ -8,9 +8,11 @@ Neighbours: `sync` and `aio` perform everything but the body.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.current import current_run
+from penstock.base.exceptions import TerminationSignal
 from penstock.base.tracebacks import trim
 from penstock.core.effects import BODY
 from penstock.core.life import live
@@ -169,11 +171,29 @@ def _timed_pull(run: Run, pulling: _Pulling, pull: Any, value: Any) -> Any:
         pulling.left -= time.monotonic() - began
 
 
-async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
-    """The async generator that the caller of an async generator flow or task gets."""
+async def _within(pull: Any, seconds: float) -> Any:
+    """One pull, in this very task: scopes that the body opens and closes in other pulls stay its own."""
     import asyncio
 
-    from penstock.drivers.aio import advance_async, target_of
+    async with asyncio.timeout(seconds):
+        return await pull
+
+
+async def _end_of(run: Run, pulling: _Pulling, body: Any, raised: Raised) -> Raised | None:
+    """What a pull says that gave no value; None: the body is exhausted."""
+    if isinstance(raised.exc, StopAsyncIteration):
+        return None
+    if isinstance(raised.exc, TimeoutError) and pulling.left is not None and pulling.left <= 0:
+        return TimedOut(run.definition.timeout_error(run))
+    if isinstance(raised.exc, TerminationSignal):
+        with suppress(Exception):  # it came between two pulls: the body has not heard of it
+            await body.aclose()
+    return raised
+
+
+async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
+    """The async generator that the caller of an async generator flow or task gets."""
+    from penstock.drivers.aio import advance_async, guarded
 
     run = make()
     scope = _root_scope(run)
@@ -194,30 +214,17 @@ async def agenerate(make: Callable[[], Run]) -> AsyncGenerator[Any, Any]:
             out: Any = None
             while True:
                 token = current_run.set(run)
-                run.control.active[run] = target_of(run)
                 began = time.monotonic()
+                pull = body.asend(sent) if thrown is None else body.athrow(thrown)
                 try:
-                    pull = body.asend(sent) if thrown is None else body.athrow(thrown)
-                    if pulling.left is None:
-                        value = await pull
-                    else:
-                        value = await asyncio.wait_for(pull, max(0.0, pulling.left))
-                except StopAsyncIteration:
-                    out = None
-                    break
-                except TimeoutError as exc:
-                    late = pulling.left is not None and time.monotonic() - began >= pulling.left
-                    out = TimedOut(run.definition.timeout_error(run)) if late else Raised(exc)
-                    break
-                except BaseException as exc:  # noqa: BLE001  (an outcome)
-                    trim(exc)
-                    out = Raised(exc)
-                    break
+                    value = await guarded(run, pull if pulling.left is None else _within(pull, max(0.0, pulling.left)))
                 finally:
                     if pulling.left is not None:
                         pulling.left -= time.monotonic() - began
-                    run.control.active.pop(run, None)
                     current_run.reset(token)
+                if isinstance(value, Raised):
+                    out = await _end_of(run, pulling, body, value)
+                    break
                 pulling.yielded = True
                 thrown = None
                 try:

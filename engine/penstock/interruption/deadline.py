@@ -7,12 +7,14 @@ Neighbours: `sync` runs bodies through here; `aio` uses asyncio's own timeouts w
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.managers import contextmanager
+from penstock.base.tracebacks import trim
 from penstock.interruption import forks
 from penstock.interruption.section import Section, current_section, ring
 
@@ -159,6 +161,7 @@ def in_own_thread(
     """
     import contextvars
 
+    pid = os.getpid()
     done = threading.Lock()
     done.acquire()
     box: list[Any] = []
@@ -170,8 +173,13 @@ def in_own_thread(
         section.slot = outer.slot
         try:
             box.append((True, work(inner.append)))
+            if os.getpid() != pid:
+                forks.end(None)
         except BaseException as exc:  # noqa: BLE001  (handed to the waiting thread)
             box.append((False, exc))
+            if os.getpid() != pid:  # a child, in which nobody waits
+                trim(exc)
+                forks.end(exc)
         finally:
             ring(done)
 

@@ -23,6 +23,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from penstock.interruption.through_loops import in_loop, out_of_loop
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -93,12 +95,14 @@ class Section:
                 self.fire()
             value = fn(*args, **kwargs)
             self.open = False
-        except BaseException:
+        except BaseException as exc:
             self.open = False
             self.bodies -= 1
             if self.injected:
                 self.withdraw()
-            self.fired = None
+            fired, self.fired = self.fired, None
+            if fired is not None and (delivered := out_of_loop(exc)) is not None:
+                raise delivered.with_traceback(exc.__traceback__) from None
             raise
         self.bodies -= 1
         if self.injected:
@@ -118,8 +122,8 @@ class Section:
         self.open = False
         if self.on_raise is not None:
             self.on_raise(self)
-        self.fired = exc
-        raise exc
+        self.fired = in_loop(exc) if self.bodies else exc
+        raise self.fired
 
     def reopen(self, was_open: bool) -> None:
         """Leave the engine: back to what the caller was, raising there what arrived meanwhile."""
@@ -192,7 +196,7 @@ class Section:
     def deliver_again(self, exc: BaseException) -> None:
         """Deliver once more what was raised and lost, if the body goes on."""
         if self.bodies and self.pending is None:
-            self.deliver(exc, self.on_raise)
+            self.deliver(out_of_loop(exc) or exc, self.on_raise)
 
     def _insist(self, exc: BaseException) -> None:
         """Wake the main thread again until it has noticed.

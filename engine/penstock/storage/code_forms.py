@@ -34,6 +34,7 @@ def is_local(kind: type) -> bool:
     return kind.__module__ == "__main__" or not found_by_name(kind, kind.__module__, kind.__qualname__)
 
 
+_MADE_BY_ATTRS = "<attrs generated "  # of the fields; a `__hash__` among them holds a number of this process
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs, not compiled into it
 
 
@@ -45,7 +46,7 @@ def class_parts(kind: type) -> Any:
         if _is_constant(member):
             if not name.startswith("__"):  # these are Python's and the libraries' own notes
                 members[name] = member
-        elif isinstance(inner, FunctionType):
+        elif isinstance(inner, FunctionType) and not inner.__code__.co_filename.startswith(_MADE_BY_ATTRS):
             kept = [each for each in map(_content, inner.__closure__ or ()) if _is_constant(each)]
             members[name] = (type(member).__name__, code_parts(inner.__code__), kept)
     return members, _annotations(kind), *_fields(kind)
@@ -64,12 +65,15 @@ def _annotations(kind: type) -> Any:
 
 
 def _fields(kind: type) -> Iterator[Any]:
-    """What libraries keep of a class beside its members: an enum's values, the fields of dataclasses and of pydantic."""
+    """What libraries keep of a class beside its members: an enum's values, the fields of dataclasses, attrs and pydantic."""
     if issubclass(kind, enum.Enum):
         yield {name: member._value_ for name, member in kind.__members__.items()}
     dataclass = vars(kind).get("__dataclass_fields__")
     if type(dataclass) is dict:
         yield {name: (each.type, each.default, each.default_factory) for name, each in dataclass.items()}
+    attributes = vars(kind).get("__attrs_attrs__")
+    if isinstance(attributes, tuple):
+        yield {each.name: (each.type, each.default, each.converter) for each in attributes}
     model = vars(kind).get("__pydantic_fields__")
     if type(model) is dict:
         yield {

@@ -150,6 +150,8 @@ def _write_object(value: Any, out: list[bytes], path: Path) -> None:
             # How its columns lie in memory, which it pickles too, tells no two equal frames apart.
             columns = [value.iloc[:, place].array for place in range(value.shape[1])]
             _write((value.columns, value.index, columns, value.attrs), out, path)
+        elif kind.__module__.partition(".")[0] == "numpy" and getattr(getattr(value, "flags", None), "fnc", False):
+            _write_reduced(value.copy("C"), kind, out, path)  # how it lies in memory tells no two equal arrays apart
         else:
             _write_reduced(value, kind, out, path)
 
@@ -181,6 +183,8 @@ def _write_reduced(value: Any, kind: Any, out: list[bytes], path: Path) -> None:
         state = _attributes(kind, state)
     else:
         _write(make, out, path)
+    if kind.__module__.startswith("pandas."):
+        state = _without_cache(state)
     _write((arguments, state or None), out, path)
     if items is not None:
         _write(list(items), out, path)
@@ -209,7 +213,24 @@ def _attributes(kind: Any, state: Any) -> Any:
         state = {**(state[0] or {}), **(state[1] or {})}
     if type(state) is not dict:
         return state
-    return {name: item for name, item in state.items() if not isinstance(getattr(kind, name, None), cached_property)}
+    return {
+        name: item
+        for name, item in state.items()
+        if name != _HASH_OF_ATTRS and not isinstance(getattr(kind, name, None), cached_property)
+    }
+
+
+def _without_cache(state: Any) -> Any:
+    """A state without what pandas keeps of it once somebody has looked, as printing does."""
+    if type(state) is dict:
+        return {name: item for name, item in state.items() if name != "_cache"}
+    if type(state) is tuple:
+        parts = [_without_cache(part) if type(part) is dict else part for part in state]
+        return tuple(part for part in parts if type(part) is not dict or part)
+    return state
+
+
+_HASH_OF_ATTRS = "_attrs_cached_hash"  # of this process, and there as soon as somebody has asked for it
 
 
 def _write_function(value: FunctionType, out: list[bytes], path: Path) -> None:

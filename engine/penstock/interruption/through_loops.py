@@ -1,0 +1,47 @@
+"""What is raised in the callback of an event loop, so that the loop lets it through.
+
+A signal finds the main thread in the middle of whatever it does. If that is an event loop that the body runs
+(`asyncio.run`, `uvloop.run`), an exception that is raised there lands in the loop: what a callback raises is logged and
+lost. All loops make one exception from that: `SystemExit` and `KeyboardInterrupt` end them. So an interruption is raised
+there as a `SystemExit` as well, of its own class and by its name. Neighbour: `section` raises it, and takes it back where
+it leaves the body.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import Any
+
+
+def in_loop(exc: BaseException) -> BaseException:
+    """The exception as it is to be raised here and now: another form of it if an event loop runs in this thread."""
+    loops: Any = sys.modules.get("asyncio.events")
+    if (
+        loops is None
+        or loops._get_running_loop() is None
+        or isinstance(exc, (Exception, SystemExit, KeyboardInterrupt))
+    ):
+        return exc  # loops let it through, or a callback may keep it: an error
+    kind = _form(type(exc))
+    form: Any = kind.__new__(kind)
+    form.args = exc.args
+    form.__dict__.update(exc.__dict__)
+    form.delivery = exc
+    return form  # type: ignore[no-any-return]
+
+
+def out_of_loop(exc: BaseException) -> BaseException | None:
+    """What an exception is a form of; None: it is none."""
+    return exc.delivery if isinstance(exc, _ThroughLoops) else None
+
+
+class _ThroughLoops(SystemExit):
+    delivery: BaseException
+
+
+@lru_cache
+def _form(kind: type[BaseException]) -> type[BaseException]:
+    return type(
+        kind.__name__, (kind, _ThroughLoops), {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    )
