@@ -415,6 +415,9 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     if command == "check":
         done = penstock("build", "etl.py:etl", "--check")
         assert (done.code, "-o FILE" in done.err) == (2, True)
+        assert penstock("build", "etl.py:etl", "-o", "-", "--check").code == 2
+        assert penstock("build", "etl.py:etl", "-o", "yaml").err.startswith("error: -o is a file here, ./yaml for one")
+        assert penstock("build", "etl.py:etl", "-o", "-").out.startswith("# Made by `penstock build`")
         done = penstock("build", "etl.py:etl", "-o", str(out), "--check")
         assert done.code == 1
         assert "+kind: Flow\n" in done.out
@@ -431,6 +434,8 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     assert done.out.startswith(f"--- {out} (committed)\n+++ {out} (built)\n")
     assert "-        type: integer\n+        type: number\n" in done.out
     assert done.err == f"error: {out} is stale: write it again with `penstock build etl.py:etl -o {out}`\n"
+    done = penstock("build", "etl.py:etl", "-o", str(out), "--check", "--image", "x:1")
+    assert done.err.endswith(f"`penstock build etl.py:etl -o {out} --image x:1`\n")
     done = penstock("build", "etl.py:etl", "-o", str(tmp_path / "none" / "flow.yaml"))
     assert (done.code, "cannot be written" in done.err) == (1, True)
 
