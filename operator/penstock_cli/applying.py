@@ -9,7 +9,7 @@ from penstock_operator.api.paths import NotANameError
 
 from .api import ServerError
 from .errors import CliError
-from .kinds import kind_of
+from .kinds import NoKindError, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ class Applied:
 def apply(
     api: Api, manifests: Sequence[Manifest], namespace: str | None, *, dry_run: bool = False
 ) -> Iterator[Applied]:
-    """Apply manifests in their order.
+    """Apply manifests in their order; what the server refuses of one keeps no other back, as kubectl has it.
 
     Args:
         api: the API server.
@@ -56,21 +56,29 @@ def apply(
         dry_run: the server only checks them, and says what they would become.
 
     Raises:
-        CliError: the server refuses one; those before it are applied.
+        CliError: the server refuses one, or several: at the end; it cannot be reached: at once.
     """
+    refusals: list[str] = []
     for manifest in manifests:
         own = manifest.body["metadata"].get("namespace")
         if namespace and own and own != namespace:
-            raise CliError(
+            refusals.append(
                 f'error: {manifest.where}: the namespace from the provided object "{own}" does not match the namespace "{namespace}". '
                 f"You must pass '--namespace={own}' to perform this operation."
             )
+            continue
         try:
-            yield _apply(api, manifest.body, own or namespace or api.namespace, dry_run)
+            applied = _apply(api, manifest.body, own or namespace or api.namespace, dry_run)
         except ServerError as error:
-            raise CliError(f"{manifest.where}: {error}") from error
-        except (CliError, NotANameError) as error:
+            refusals.append(f"{manifest.where}: {error}")
+        except (NoKindError, NotANameError) as error:
+            refusals.append(f"error: {manifest.where}: {error}")
+        except CliError as error:
             raise CliError(f"error: {manifest.where}: {error}") from error
+        else:
+            yield applied
+    if refusals:
+        raise CliError("\n".join(refusals))
 
 
 def _apply(api: Api, body: Json, namespace: str, dry_run: bool) -> Applied:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ from pydantic import ValidationError
 from penstock.base.jsonvalues import NotJsonError, check_json
 from penstock_operator.api.crd import FLOW, crd
 from penstock_operator.api.flow import Flow
+from penstock_operator.api.names import SUBDOMAIN
 from penstock_operator.core.faults import Unusable
 from penstock_operator.core.flows.recurrence import recurrence
 from penstock_operator.core.parameters import bad_parameter
 from penstock_operator.core.policy import effective_parameters
+from penstock_operator.core.quantities import parse_quantity
 
 from .nearness import near
 
@@ -24,10 +27,54 @@ if TYPE_CHECKING:
 
 __all__ = ["fault_of"]
 
+_NAME_PART = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]")
+
 
 def fault_of(flow: Json) -> str | None:
     """Return what is wrong with a Flow's manifest, led by the field; None: nothing."""
-    return _shape(flow["spec"]) or _values(flow) or _meaning(flow)
+    spec = flow["spec"]
+    wrong = _shape(spec) or _values(flow) or _meaning(flow) or _twice(_schema(), spec, "spec") or _quantities(spec)
+    return wrong or _metadata(flow["metadata"])
+
+
+def _metadata(metadata: Json) -> str | None:
+    """Rules: apimachinery's `IsQualifiedName` and `IsValidLabelValue`."""
+    for kind in ("labels", "annotations"):
+        for key, value in (metadata.get(kind) or {}).items():
+            prefix, slash, name = key.rpartition("/")
+            if not _NAME_PART.fullmatch(name) or (slash and SUBDOMAIN.fault(prefix)):
+                return f"metadata.{kind}: {key!r} is no key: letters, digits, dashes, underscores and dots, behind a DNS name and a slash if need be"
+            if kind == "labels" and value and not _NAME_PART.fullmatch(value):
+                return f"metadata.labels.{key}: {value!r} is no value of a label: letters, digits, dashes, underscores and dots, at most 63"
+    return None
+
+
+def _twice(schema: Json, value: Any, path: str) -> str | None:
+    """What stands twice in a list whose items are told apart by their keys, or by what they are."""
+    if isinstance(value, dict):
+        below = schema.get("properties") or {}
+        each = ((below.get(name, {}), item, f"{path}.{name}") for name, item in value.items())
+        return next(filter(None, (_twice(*one) for one in each)), None)
+    if not isinstance(value, list):
+        return None
+    kind, seen = schema.get("x-kubernetes-list-type"), []
+    for at, item in enumerate(value):
+        key = [item.get(name) for name in schema["x-kubernetes-list-map-keys"]] if kind == "map" else item
+        if kind in ("map", "set") and key in seen:
+            return f"{path}[{at}]: {key if kind == 'set' else ', '.join(map(str, key))} stands there twice"
+        seen.append(key)
+        if wrong := _twice(schema.get("items") or {}, item, f"{path}[{at}]"):
+            return wrong
+    return None
+
+
+def _quantities(spec: Json) -> str | None:
+    for kind in ("requests", "limits"):
+        given = (spec.get("resources") or {}).get(kind)
+        for name, value in given.items() if isinstance(given, dict) else ():
+            if parse_quantity(str(value)) is None:
+                return f"spec.resources.{kind}.{name}: {value!r} is no quantity, like 500m or 1Gi"
+    return None
 
 
 def _values(flow: Json) -> str | None:
@@ -52,9 +99,14 @@ def _shape(spec: Json) -> str | None:
 
 
 @cache
+def _schema() -> Json:
+    schema: Json = crd(FLOW)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return schema
+
+
+@cache
 def _validator() -> Draft202012Validator:
-    schema = crd(FLOW)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    return Draft202012Validator(_closed(schema))
+    return Draft202012Validator(_closed(_schema()))
 
 
 def _closed(schema: Any) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .kinds import Kind
 
-__all__ = ["complete", "flows", "objects", "parameters", "runs"]
+__all__ = ["complete", "flows", "objects", "parameters", "runs", "runs_and_flows"]
 
 _NO_FILES, _FILES = ":4", ":0"
 # Whoever presses a key waits no longer.
@@ -70,14 +70,24 @@ def runs(context: typer.Context, args: list[str], incomplete: str) -> list[tuple
     """Return names of FlowRuns, with their states."""
     from .kinds import FLOWRUN
 
-    return _known(context, FLOWRUN, incomplete)
+    return _of_kind(context, FLOWRUN, incomplete)
+
+
+def runs_and_flows(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
+    """Return names of FlowRuns, and of Flows as `fl/NAME`."""
+    from .kinds import FLOW, FLOWRUN
+
+    found = _of_kind(context, FLOWRUN, incomplete)
+    if f"{FLOW.short}/".startswith(incomplete):
+        return found + _known(context, FLOW, f"{FLOW.short}/")
+    return found + (_of_kind(context, FLOW, incomplete) if "/" in incomplete else [])
 
 
 def flows(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
     """Return names of Flows."""
     from .kinds import FLOW
 
-    return _known(context, FLOW, incomplete)
+    return _of_kind(context, FLOW, incomplete)
 
 
 def objects(context: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:
@@ -109,6 +119,12 @@ def parameters(context: typer.Context, args: list[str], incomplete: str) -> list
         return [(f"{name}=", fields.types(name)) for name in fields.known]
 
     return _asked(context, ask) if flow else []
+
+
+def _of_kind(context: typer.Context, kind: Kind, incomplete: str) -> list[tuple[str, str]]:
+    """Return names as `NAME`, or as `KIND/NAME` where that kind is begun with; of another kind there are none."""
+    word, slash, _ = incomplete.partition("/")
+    return _known(context, kind, incomplete) if not slash or word in kind.words else []
 
 
 def _known(context: typer.Context, kind: Kind, incomplete: str) -> list[tuple[str, str]]:

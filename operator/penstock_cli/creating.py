@@ -137,11 +137,9 @@ def followed(api: Api, run: Run, program: str, *, beside: bool = False) -> Run |
         program: what the user called this program.
         beside: tell it on standard error.
     """
-    from rich.console import Console
+    from .story import Teller, outcome, tell
 
-    from .story import outcome, tell
-
-    console = Console(stderr=beside)
+    console = Teller(stderr=beside)
     where = "" if run.namespace == "default" else f" -n {run.namespace}"
     try:
         with outcome_unknown():

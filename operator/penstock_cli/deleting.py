@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .absent import with_near
 from .api import ServerError
 from .errors import CliError
-from .exits import Exit
+from .exits import Exit, worst
 from .kinds import Target, kind_of, targets
 from .manifests import read
 from .terminal import say
@@ -34,11 +34,17 @@ def delete(
     missing_ok: bool,
     wait_for: bool,
 ) -> None:
-    """Delete objects by name or by their manifests, and wait until they are gone."""
+    """Delete objects by name or by their manifests, and wait until they are gone; one that is not there keeps no other.
+
+    Raises:
+        CliError: one of them is not there, or the server refuses; those that it deletes are waited for all the same.
+    """
     wanted: list[tuple[Target, str]] = []
     if files:
         for manifest in read(files):
             metadata = manifest.body["metadata"]
+            if "name" not in metadata:
+                raise CliError(f"error: {manifest.where}: what has a generateName has no name to delete it by")
             wanted.append(
                 (Target(kind_of(api, manifest.body), metadata["name"]), metadata.get("namespace") or namespace)
             )
@@ -50,6 +56,7 @@ def delete(
             Exit.USAGE,
         )
     gone = []
+    refusals: list[ServerError] = []
     for target, where in wanted:
         path = target.kind.path(where, target.name)
         was: Json = {}
@@ -60,11 +67,9 @@ def delete(
                 "DELETE", path, body={"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
             )
         except ServerError as error:
-            if error.status != 404:
-                raise
-            if missing_ok:
-                continue
-            raise with_near(api, target.kind, where, target.name, error) from error
+            if error.status != 404 or not missing_ok:
+                refusals.append(with_near(api, target.kind, where, target.name, error))
+            continue
         if output.kind:
             output.told(target.kind.label("").rstrip("/"), target.name, "deleted", was)
         else:
@@ -75,3 +80,5 @@ def delete(
     for path, uid in gone if wait_for else []:
         while (found := api.find(path)) is not None and found["metadata"]["uid"] == uid:
             time.sleep(_POLL_SECONDS)
+    if refusals:
+        raise CliError("\n".join(map(str, refusals)), worst([error.code for error in refusals]))

@@ -181,15 +181,13 @@ def _welcome(cluster: DevCluster) -> str:
 
 def _work(cluster: DevCluster, manifests: Sequence[Any]) -> int:
     """Apply, follow, sum up; returns 0 when all runs are Completed."""
-    from rich.console import Console
-
     from .api import Api
     from .applying import apply
     from .kinds import FLOWRUN
     from .runs import Run
-    from .story import summary, tell
+    from .story import Teller, summary, tell
 
-    console = Console()
+    console = Teller()
     api: Api
     with Api(cluster.credentials()) as api:
         runs = []

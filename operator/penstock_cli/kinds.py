@@ -28,6 +28,7 @@ __all__ = [
     "FLOWRUN",
     "POD",
     "Kind",
+    "NoKindError",
     "Target",
     "kind_of",
     "resolve",
@@ -35,6 +36,10 @@ __all__ = [
     "run_names",
     "targets",
 ]
+
+
+class NoKindError(CliError):
+    """The server knows no such kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ def kind_of(api: Api, manifest: Json) -> Kind:
     except ServerError as error:
         if error.status != 404:
             raise
-    raise CliError(
+    raise NoKindError(
         f'no matches for kind "{manifest["kind"]}" in version "{manifest["apiVersion"]}" (is its CRD installed?)'
     )
 

@@ -19,12 +19,12 @@ from .building import build
 from .building_survey import Target
 from .creating import LONGEST, Wish, start
 from .errors import CliError
+from .exits import Exit
 from .kinds import CONFIGMAP, FLOWRUN
 from .terminal import say
 
 if TYPE_CHECKING:
     from .api import Api, Json
-    from .exits import Exit
     from .starting import Options
 
 __all__ = ["run_file"]
@@ -49,7 +49,13 @@ def run_file(api: Api, place: str, options: Options, wish: Wish, *, timeout: flo
     Raises:
         CliError: the file has no such flow, it does not fit into resources, a parameter is wrong, or the server refuses.
     """
-    built = build(Target.parse(place), name=None, image=None, timeout=timeout)
+    target = Target.parse(place)
+    if target.file is None:
+        raise CliError(
+            f"error: {place} is no file: write FILE.py:flow. What is in an image is run by a Flow: penstock build {place} --image IMAGE",
+            Exit.USAGE,
+        )
+    built = build(target, name=None, image=None, timeout=timeout)
     for note in built.notes:
         say(f"note: {place}: {note}", error=True)
     flow = str(built.flow["metadata"]["name"])

@@ -116,7 +116,10 @@ def find_flow(api: Api, name: str) -> Json:
     except ServerError as error:
         if error.status != 404 or error.reason != "NotFound":
             raise
-        listed = api.get(FLOW.path(api.namespace)).get("items") or []
+        try:
+            listed = api.get(FLOW.path(api.namespace)).get("items") or []
+        except ServerError:
+            raise error from None  # who may not list is told no names
         known = [str(item["metadata"]["name"]) for item in listed]
         where = f" in namespace {api.namespace}"
         rest = near(name, known) if known else f" There is no Flow at all{where}."

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from penstock_reading.entries import readable
 
+from .errors import writing
 from .follow import LogLine, follow
 from .render import duration
 from .runs import Run
@@ -18,11 +21,9 @@ from .terminal import escaped, line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from .api import Api
 
-__all__ = ["outcome", "summary", "tell"]
+__all__ = ["Teller", "outcome", "summary", "tell"]
 
 _COLOURS = {
     "Completed": "green",
@@ -32,6 +33,14 @@ _COLOURS = {
     "Cancelled": "yellow",
     "Cancelling": "yellow",
 }
+
+
+class Teller(Console):
+    """A console that lets the command end as it does when whoever read its output has closed it: rich itself would end it with 1, for Failed."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass on what has happened."""
+        raise BrokenPipeError
 
 
 def tell(api: Api, runs: Sequence[Run], console: Console) -> list[Run]:
@@ -64,13 +73,15 @@ def summary(runs: Sequence[Run], console: Console) -> None:
         kind, name, _ = run.state
         state = Text(line(kind if name == kind else f"{kind}/{name}"), style=_COLOURS.get(kind, ""))
         table.add_row(Text(line(run.name)), Text(line(run.flow)), state, str(run.attempt), _took(run))
-    console.print(table)
+    _print(console, table)
     for run in runs:
         _print(console, Text(line(f"{run.name}: {outcome(run)}")))
 
 
-def _print(console: Console, text: Text) -> None:
-    console.print(text, soft_wrap=True, highlight=False)
+def _print(console: Console, shown: Text | Table) -> None:
+    text = isinstance(shown, Text)
+    with nullcontext() if console.stderr else writing():
+        console.print(shown, soft_wrap=text, highlight=False if text else None)
 
 
 def _took(run: Run) -> str:

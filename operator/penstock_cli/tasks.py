@@ -121,11 +121,9 @@ def _document(run: Run, found: Seen) -> dict[str, Any]:
 def _lines(run: Run, found: Seen, limit: int, *, over: bool, more: str | None = None, wide: bool = False) -> list[str]:
     shown = chosen(found.runs, limit, over=over)
     if not shown:
-        return (
-            [f"No task runs in attempt {found.attempt}.", str(end(run.status))]
-            if found.attempt
-            else [str(end(run.status))]
-        )
+        before = f"; --attempt {found.attempt - 1} shows those of the one before" if found.attempt > 1 else ""
+        nothing = [f"No task runs in attempt {found.attempt}{before}."] if found.attempt else []
+        return [*nothing, str(end(run.status))]
     made = rows(shown, _WIDTH, datetime.now(UTC), over=over)
     cells = [(HEADINGS, "ADDRESS"), *((row.cells, row.run.address) for row in made)]
     heading, *its = [(*each[:-1], address, each[-1]) if wide else each for each, address in cells]

@@ -293,6 +293,12 @@ TWO = (
         (ETL + "a = etl.to_flow(concurrency=0)\n", "a", "spec.concurrency.limit: 0 is less than the minimum of 1", 1),
         (ETL + "a = etl.to_flow(run_on_change='always')\n", "a", "spec.runOnChange: 'always' is not one of", 1),
         (ETL + "a = etl.to_flow(resources={'a': 2**70})\n", "a", "spec.resources.a: an integer of 71 bits", 1),
+        (ETL + "a = etl.to_flow(resources={'limits': {'memory': '1Gb'}})\n", "a", "spec.resources.limits.memory: '1Gb' is no quantity", 1),
+        (ETL + "a = etl.to_flow(env=[{'name': 'A', 'value': '1'}, {'name': 'A', 'value': '2'}])\n", "a", "spec.env[1]: A stands there twice", 1),
+        (ETL + "a = etl.to_flow(concurrency_groups=['a', 'b', 'a'])\n", "a", "spec.concurrencyGroups[2]: a stands there twice", 1),
+        (ETL + "a = etl.to_flow(labels={'a b': 'c'})\n", "a", "metadata.labels: 'a b' is no key", 1),
+        (ETL + "a = etl.to_flow(labels={'x.y/a': 'c d'})\n", "a", "metadata.labels.x.y/a: 'c d' is no value of a label", 1),
+        (ETL + "a = etl.to_flow(annotations={'X/a': 'c d'})\n", "a", "metadata.annotations: 'X/a' is no key", 1),
         (HEAD + "import pydantic\n@flow\ndef f(key: pydantic.SecretStr): ...\na = f.to_flow(parameters={'key': 'x'})\n", "a", "parameters: key", 1),
         (HEAD + "@flow(name='分析')\ndef f(): ...\n", None, "no name for Kubernetes can be made of '分析': say one with --name", 1),
         ("def f(:\n", None, "flows.py:1: SyntaxError", 1),
@@ -415,6 +421,9 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     if command == "check":
         done = penstock("build", "etl.py:etl", "--check")
         assert (done.code, "-o FILE" in done.err) == (2, True)
+        assert penstock("build", "etl.py:etl", "-o", "-", "--check").code == 2
+        assert penstock("build", "etl.py:etl", "-o", "yaml").err.startswith("error: -o is a file here, ./yaml for one")
+        assert penstock("build", "etl.py:etl", "-o", "-").out.startswith("# Made by `penstock build`")
         done = penstock("build", "etl.py:etl", "-o", str(out), "--check")
         assert done.code == 1
         assert "+kind: Flow\n" in done.out
@@ -431,6 +440,8 @@ def test_the_command(penstock: Penstock, write: Callable[..., Path], tmp_path: P
     assert done.out.startswith(f"--- {out} (committed)\n+++ {out} (built)\n")
     assert "-        type: integer\n+        type: number\n" in done.out
     assert done.err == f"error: {out} is stale: write it again with `penstock build etl.py:etl -o {out}`\n"
+    done = penstock("build", "etl.py:etl", "-o", str(out), "--check", "--image", "x:1")
+    assert done.err.endswith(f"`penstock build etl.py:etl -o {out} --image x:1`\n")
     done = penstock("build", "etl.py:etl", "-o", str(tmp_path / "none" / "flow.yaml"))
     assert (done.code, "cannot be written" in done.err) == (1, True)
 

@@ -69,6 +69,20 @@ def test_apply_tries_without_changing(at: Stage, penstock: Penstock, tmp_path: P
     assert at.get(f"{at.runs}/one") == before
 
 
+def test_what_one_is_refused_for_keeps_no_other_back(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
+    wrong = [
+        RUN.replace("FlowRun", "FlowRuns"),
+        RUN.replace("{name: one}", "{name: X_Y}"),
+        RUN + "  desiredState: Gone\n",
+    ]
+    wrong.append(RUN.replace("{name: one}", "{name: three, namespace: other}"))
+    path = file(tmp_path, "---\n".join([*wrong, RUN.replace("{name: one}", "{name: two}")]))
+    done = penstock("apply", "-n", "default", "-f", path)
+    assert (done.code, done.out) == (1, "flowrun.penstock.dev/two created\n")
+    words = ("no matches for kind", "lower case", "Unsupported value", "does not match the namespace")
+    assert [word in line for word, line in zip(words, done.err.splitlines(), strict=True)] == [True] * 4
+
+
 def test_apply_prints_what_it_made(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
     path = file(tmp_path, RUN)
     assert penstock("apply", "-f", path, "-o", "name").out == "flowrun.penstock.dev/one\n"
@@ -464,6 +478,11 @@ def test_delete(at: Stage, penstock: Penstock, tmp_path: Path) -> None:
     at.run("four")
     assert penstock("delete", "fr/three", "-o", "jsonpath={.spec.parameters.day}").out == "1", "as it was"
     assert penstock("delete", "fr/four", "-o", "name").out == "flowrun.penstock.dev/four\n"
+    at.run("five")
+    done = penstock("delete", "fr", "none", "five", "neither", "-o", "name")
+    assert (done.code, done.out, len(done.err.splitlines())) == (4, "flowrun.penstock.dev/five\n", 2)
+    file(tmp_path, RUN.replace("{name: one}", "{generateName: one-}"))
+    assert "run.yaml:2: what has a generateName has no name to delete it by" in penstock("delete", "-f", path).err
 
 
 def test_delete_waits_until_it_is_gone(at: Stage, penstock: Penstock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock_cli.errors import OutputLostError
+from penstock_cli.story import Teller, summary
 from tests.cli.conftest import Penstock
 from tests.support.cli import Stage
 
@@ -158,6 +162,18 @@ def test_a_reader_that_has_seen_enough(at: Stage, words: str) -> None:
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=env, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
+
+
+@pytest.mark.parametrize(("why", "told"), [(errno.EPIPE, BrokenPipeError), (errno.ENOSPC, OutputLostError)])
+def test_a_story_that_nobody_reads(why: int, told: type[Exception]) -> None:
+    """Not rich's exit code 1, which would be a run that has Failed."""
+
+    class Output(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(why, "")
+
+    with pytest.raises(told):
+        summary([], Teller(file=Output()))
 
 
 @pytest.mark.parametrize("words", ["version --client", "version --client -o json"])

@@ -218,6 +218,10 @@ def test_task_runs_of_a_log_and_of_a_report(at: Stage, penstock: Penstock) -> No
     assert wide[0].split()[-2:] == ["ADDRESS", "TIMELINE"]
     assert f" {named[0]} " in wide[1]
     assert penstock("tasks", "one", "--attempt", "2").code == Exit.NOT_FOUND
+    at.run("two")
+    at.status("two", "Paused", "Suspended", attempt={**first, "number": 2, "podName": "two-2"})
+    nothing = "No task runs in attempt 2; --attempt 1 shows those of the one before."
+    assert penstock("tasks", "two").out.splitlines() == [nothing, "--- Paused/Suspended"]
 
 
 def test_ten_thousand_task_runs(at: Stage, penstock: Penstock) -> None:

@@ -66,6 +66,7 @@ def test_what_is_refused(at: Stage, penstock: Penstock, script: str, tmp_path: P
         ([script, "-p", "rowz=5"], 2, "has no parameter 'rowz'. Did you mean 'rows'?"),
         ([f"{tmp_path}/none.py:etl"], 4, "does not exist"),
         ([str(tmp_path)], 2, "is a folder: name the file in it"),
+        (["shop.flows:etl"], 2, "shop.flows:etl is no file: write FILE.py:flow."),
         ([script, "-p", "rows=5", "--at", "+10x"], 2, "invalid duration"),
         ([script, "-p", "rows=5", "-o", "xml"], 2, "allowed formats are"),
     ]

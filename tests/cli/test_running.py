@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from penstock_cli.api import ServerError
 from penstock_cli.errors import CliError
+from penstock_cli.exits import Exit
 from penstock_cli.formats import CHECKED
 from penstock_cli.parameters import check
+from penstock_cli.starting import find_flow
 from tests.cli.conftest import Done, Penstock
 from tests.support.cli import API, Stage
 from tests.support.world import until
@@ -87,6 +90,19 @@ def test_the_rest_of_a_run(at: Stage, penstock: Penstock) -> None:
     )
     long = penstock("run", "etl", "--generate-name", "x" * 60, "-o", "jsonpath={.metadata.name}").out
     assert len(long) == 52
+
+
+def test_who_may_not_list_flows_is_told_that_there_is_none() -> None:
+    class Narrow:
+        namespace = "default"
+
+        def get(self, path: str) -> Any:
+            raise ServerError(404, "NotFound", "no") if path.endswith("/etl") else ServerError(403, "Forbidden", "list")
+
+    narrow: Any = Narrow()
+    with pytest.raises(ServerError) as refused:
+        find_flow(narrow, "etl")
+    assert (refused.value.code, refused.value.status) == (Exit.NOT_FOUND, 404)
 
 
 def test_a_dry_run_makes_nothing(at: Stage, penstock: Penstock) -> None:

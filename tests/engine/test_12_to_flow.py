@@ -35,7 +35,7 @@ def etl(day: str = "today") -> None: ...
         ),
         (
             Interval(60, anchor_date=datetime(2026, 7, 1, 6), timezone="Europe/Berlin"),
-            {"name": "x", "intervalSeconds": 60, "timeZone": "Europe/Berlin", "anchorTime": "2026-07-01T04:00:00Z"},
+            {"name": "x", "intervalSeconds": 60, "anchorTime": "2026-07-01T04:00:00Z"},
         ),
         (Schedule(interval=timedelta(seconds=10)), {"name": "x", "intervalSeconds": 10}),
     ],

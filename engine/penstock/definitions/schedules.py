@@ -24,7 +24,7 @@ class Schedule:
     Args:
         interval: time between two runs.
         cron: an expression of five fields, with the meaning that Kubernetes' CronJob gives it.
-        timezone: IANA name; None: UTC.
+        timezone: IANA name, that `cron` is read in, and an anchor without a zone: an interval is elapsed time in every zone. None: UTC.
         anchor_date: time that intervals are counted from; one without a zone is in `timezone`. None: the epoch.
         active: whether it starts runs.
         parameters: of its runs, laid over the flow's.
@@ -89,7 +89,7 @@ class Schedule:
             spec["cron"] = self.cron
         if self.interval is not None:
             spec["intervalSeconds"] = int(self.interval.total_seconds())
-        if self.timezone is not None:
+        if self.timezone is not None and self.cron is not None:
             spec["timeZone"] = self.timezone
         if self.anchor_date is not None:
             spec["anchorTime"] = _utc(self.anchor_date, self.timezone)

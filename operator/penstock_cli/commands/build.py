@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,11 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write into this file; default: standard output.", dir_okay=False
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write into this file; default, or -: standard output.",
+            dir_okay=False,
         ),
     ] = None,
     check: Annotated[
@@ -54,8 +59,14 @@ def command(
 
     The file is imported, in a process of its own; no flow is run, and no cluster is asked.
     """
+    if output == Path("-"):
+        output = None
     if check and output is None:
         raise CliError("error: --check compares with a file: say which, with -o FILE", Exit.USAGE)
+    if str(output) in ("json", "yaml", "name", "wide"):
+        raise CliError(
+            f"error: -o is a file here, ./{output} for one of this name; YAML is printed without -o", Exit.USAGE
+        )
     from ..building import build, difference, write
     from ..building_survey import Target
     from ..terminal import say
@@ -72,7 +83,10 @@ def command(
         if stale is None:
             return Exit.OK
         say(stale, end="")
-        raise CliError(f"error: {output} is stale: write it again with `penstock build {target} -o {output}`")
+        options = {"-o": str(output), "--name": name, "--image": image}
+        words = [word for option, value in options.items() if value for word in (option, value)]
+        again = shlex.join(["penstock", "build", target, *words])
+        raise CliError(f"error: {output} is stale: write it again with `{again}`")
     said = "written" if write(text, output) else "unchanged"
     if output.is_file():
         say(f"{output} {said}")

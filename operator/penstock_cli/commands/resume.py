@@ -22,7 +22,9 @@ def command(
     name: Annotated[
         str,
         typer.Argument(
-            help="A FlowRun: NAME or fr/NAME. A Flow: fl/NAME.", metavar="NAME", autocompletion=completing.runs
+            help="A FlowRun: NAME or fr/NAME. A Flow: fl/NAME.",
+            metavar="NAME",
+            autocompletion=completing.runs_and_flows,
         ),
     ],
     answer: Annotated[

@@ -21,7 +21,7 @@ def command(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Flows: fl/NAME. FlowRuns: NAME or fr/NAME.", metavar="NAME", autocompletion=completing.runs
+            help="Flows: fl/NAME. FlowRuns: NAME or fr/NAME.", metavar="NAME", autocompletion=completing.runs_and_flows
         ),
     ],
     output: OutputFormat = "",
