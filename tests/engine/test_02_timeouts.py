@@ -12,10 +12,13 @@ import pytest
 
 from penstock import flow, pause_flow_run, task
 from penstock.flow_engine import FlowRunTimeoutError
+from penstock.interruption.deadline import Abandoned, Expired, Scope, in_own_thread
+from penstock.interruption.section import Section, current_section
 from penstock.observers import subscribe
 from penstock.states import Paused
 from penstock.task_engine import TaskRunTimeoutError
 from penstock.utilities.timeout import timeout
+from tests.support.world import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,3 +208,45 @@ def test_waits_without_end_can_be_waited_for(seconds: float) -> None:
 def test_no_number_is_no_timeout() -> None:
     with pytest.raises(ValueError, match="nan"):
         flow(lambda: 1, name="f", timeout_seconds=float("nan"))
+
+
+def test_a_body_whose_time_is_up_before_it_begins_does_not_begin() -> None:
+    """The thread of a body may be long in coming, on a busy machine."""
+    came, ran = threading.Event(), []
+
+    def work(ready: Callable[[Section], None]) -> None:
+        came.wait(PATIENCE)
+        ready(current_section())
+        ran.append(1)
+
+    with pytest.raises(Abandoned):
+        in_own_thread(work, Scope(0.001, Expired("late")), "penstock late")
+    came.set()
+    until("its thread has ended", lambda: "penstock late" not in [thread.name for thread in threading.enumerate()])
+    assert ran == []
+
+
+def test_a_timeout_takes_along_the_bodies_below() -> None:
+    """Beside the main thread, a body with a timeout of its own has a thread of its own: it does not go on when its caller's time is up."""
+    left: list[str] = []
+
+    @task(timeout_seconds=60)
+    def inner() -> None:
+        begun = time.monotonic()
+        try:
+            while time.monotonic() - begun < PATIENCE:
+                pass
+        finally:
+            left.append("inner")
+
+    @flow(timeout_seconds=0.05)
+    def outer() -> None:
+        try:
+            inner()
+        finally:
+            left.append("outer")
+
+    thread = threading.Thread(target=lambda: left.append(outer(return_state=True).name))
+    thread.start()
+    thread.join(PATIENCE)
+    assert left == ["inner", "outer", "TimedOut"]

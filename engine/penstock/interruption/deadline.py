@@ -149,6 +149,8 @@ def in_own_thread(
 ) -> Any:
     """Run `work` in a thread of its own, and inject the scope's error at its deadline.
 
+    Whoever waits for a body that has not begun lets it not begin, and takes along one that runs where its own time is up.
+
     Args:
         work: called in the new thread with a function that it calls with its section before the body.
         scope: the timeout.
@@ -165,14 +167,28 @@ def in_own_thread(
     done = threading.Lock()
     done.acquire()
     box: list[Any] = []
+    gate = threading.Lock()
     inner: list[Section] = []
+    over: list[BaseException] = []  # why the body is not to begin any more
     outer = current_section()
+
+    def ready(section: Section) -> None:
+        with gate:
+            if over:
+                raise over[0]
+            inner.append(section)
+
+    def end(error: BaseException, delivered: bool) -> None:
+        with gate:
+            over.append(error)
+        if inner and not delivered:
+            inner[0].deliver(error)
 
     def target() -> None:
         section = current_section()
         section.slot = outer.slot
         try:
-            box.append((True, work(inner.append)))
+            box.append((True, work(ready)))
             if os.getpid() != pid:
                 forks.end(None)
         except BaseException as exc:  # noqa: BLE001  (handed to the waiting thread)
@@ -185,14 +201,19 @@ def in_own_thread(
 
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(target,), name=name, daemon=True).start()
-    while not outer.block(done, min(scope.left(), 0.25)):  # a pause may move the deadline, both ways
-        if scope.left() > 0:
-            continue
-        if inner:
-            inner[0].deliver(scope.error)
+    late = False
+    try:
+        while not late and not outer.block(done, min(scope.left(), 0.25)):  # a pause may move the deadline, both ways
+            late = scope.left() <= 0
+    except BaseException as exc:
+        # What asks a whole run to stop is told to each of its threads.
+        end(exc, delivered=not isinstance(exc, (Expired, KeyboardInterrupt)))
+        done.acquire(True, grace)
+        raise
+    if late:
+        end(scope.error, delivered=False)
         if not done.acquire(True, grace):
             raise Abandoned
-        break
     ok, value = box[0]
     if ok:
         return value
