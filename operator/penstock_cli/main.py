@@ -12,6 +12,7 @@ from penstock_operator.api.paths import NotANameError
 from .errors import CliError, OutputClosedError, OutputLostError
 from .exits import Exit
 from .helping import PLAIN
+from .interrupts import keep_interrupts
 from .lazy import Commands
 from .options import HELP, Context, Kubeconfig, Namespace
 from .terminal import have_streams, say
@@ -95,12 +96,14 @@ def main(arguments: Sequence[str], *, name: str = "penstock") -> int:
 def run() -> None:
     """Run the process's command line: the entry point of `penstock`."""
     have_streams()
+    keep_interrupts()
     sys.exit(main(sys.argv[1:]))
 
 
 def run_kubectl() -> None:
     """Run the process's command line as kubectl's plugin: the entry point of `kubectl-penstock`, which `kubectl penstock` calls."""
     have_streams()
+    keep_interrupts()
     sys.exit(main(sys.argv[1:], name="kubectl penstock"))
 
 
