@@ -136,8 +136,10 @@ def test_a_run_is_followed_over_its_attempts(at: Stage, penstock: Penstock, end:
         at.status("one", "Pending", "Unschedulable", "no node", attempt={"number": 1, "podName": "one-1"})
         at.log(at.pod("one-1", run, 1), line("first"))
         at.end_pod("one-1")
-        uid = at.pod("one-2", run, 2)  # first: the status has its UID
-        at.status("one", "Pending", "Submitting", **SECOND)
+        # As the operator does: the pod's UID is not known before there is the pod.
+        intent = {"number": 2, "podName": "one-2"}
+        at.status("one", "Pending", "Submitting", attempt=intent, attempts=[EVICTED])
+        uid = at.pod("one-2", run, 2)
         at.log(uid, line("second"))
         at.status("one", end, **SECOND)
         at.log(uid, line("last words"))

@@ -10,7 +10,6 @@ it leaves the body.
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from typing import Any
 
 
@@ -40,8 +39,12 @@ class _ThroughLoops(SystemExit):
     delivery: BaseException
 
 
-@lru_cache
+_FORMS: dict[type[BaseException], type[BaseException]] = {}
+
+
 def _form(kind: type[BaseException]) -> type[BaseException]:
-    return type(
-        kind.__name__, (kind, _ThroughLoops), {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    )
+    form = _FORMS.get(kind)
+    if form is None:
+        names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+        form = _FORMS[kind] = type(kind.__name__, (kind, _ThroughLoops), names)
+    return form
