@@ -301,9 +301,12 @@ def test_progress_is_reported_while_it_changes(start: StartPod, server: PodServe
         env={"PENSTOCK_POD_PROGRESS_SECONDS": "0.05"},
     )
     pod.marked("third")
-    progress = server.wait(
-        lambda: server.report if (server.report or {}).get("progress", {}).get("completed") == 2 else None
-    )["progress"]
+
+    def told() -> Any:
+        found = (server.report or {}).get("progress", {})
+        return found if (found.get("completed"), found.get("running")) == (2, 1) else None
+
+    progress = server.wait(told)
     assert progress == {
         "total": 3, "running": 1, "completed": 2, "failed": 0, "cached": 0, "summary": "2 done", "activity": "step:2",
     }  # fmt: skip

@@ -23,6 +23,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from penstock.interruption.edges import at_next_instruction, misses_a_try
+from penstock.interruption.injection import off_such_a_jump, set_async_exception, take_back
 from penstock.interruption.through_loops import in_loop, out_of_loop
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ class Section:
                 signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
                 threading.Thread(target=self._insist, args=(exc,), name="penstock-wake", daemon=True).start()
             return
+        off_such_a_jump(self.thread_id, lambda: self.open)
         with self.lock:
             self.pending = exc
             if self.waiter is not None:
@@ -223,7 +226,8 @@ class Section:
     def withdraw(self) -> None:
         """Take back an injected exception that has not been raised yet; a body around this one still gets it."""
         with self.lock:
-            set_async_exception(self.thread_id, None)
+            if self.owed is not None:
+                take_back()
             self.injected = False
             owed, self.owed = self.owed, None
             if owed is not None and self.bodies and self.pending is None:
@@ -294,6 +298,11 @@ class Section:
                 self.insisting = True
                 threading.Thread(target=self._insist, args=(self.pending,), name="penstock-wake", daemon=True).start()
                 return
+            if frame is None or not misses_a_try(frame) or not at_next_instruction(frame, self._fire_if_open):
+                self.fire()
+
+    def _fire_if_open(self) -> None:
+        if self.open and self.pending is not None:
             self.fire()
 
 
@@ -357,15 +366,6 @@ def ring(waiter: threading.Lock) -> None:
     """Release a waiter; what it waits for and a delivery may both do so, in either order."""
     with contextlib.suppress(RuntimeError):
         waiter.release()
-
-
-def set_async_exception(thread_id: int, exc: type[BaseException] | None) -> None:
-    """Have `exc` raised in another thread at its next bytecode; None takes one back."""
-    import ctypes
-
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread_id), ctypes.py_object(exc) if exc is not None else None
-    )
 
 
 class _Sections(threading.local):
