@@ -65,6 +65,12 @@ def test_write_read_exists(store: ResultStore, tmp_path: Path) -> None:
     for outside in ("../k", "/somewhere/k"):
         with pytest.raises(ValueError, match="is outside of the base path"):
             store.write(1, key=outside)
+    with pytest.raises(ValueError, match="sub already exists and is not a file"):
+        store.write(1, key="sub")
+    with pytest.raises(ValueError, match="sub is not a file"):
+        store.read("sub")
+    with pytest.raises(ValueError, match="sub/k/below does not exist"):
+        store.read("sub/k/below")
     store.write(3)
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from tests.pod.conftest import StartPod
 from tests.support.pod_process import ENGINE
@@ -89,6 +90,16 @@ HEARD = [
         "a mask on the main thread",
         C_CALL.format(before="    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"),
     ),
+    Taking(
+        "a call that keeps the interpreter's lock, and looks for signals",
+        "@flow(**HOOKS)\ndef main():\n    mark('body')\n    try:\n        pow(3, 1 << 1_000_000, (1 << 100_001) - 1)\n"
+        "    finally:\n        mark('finally')\n",
+    ),
+    Taking(
+        "a loop in C of a sync flow",
+        "@flow(**HOOKS)\ndef main():\n    import uvloop\n    async def sleepy():\n        mark('body')\n        await asyncio.sleep(100)\n"
+        "    try:\n        uvloop.run(sleepy())\n    finally:\n        mark('finally')\n",
+    ),
     *(
         Taking(f"{name} as the image's STOPSIGNAL", SYNC.format(before=""), number)
         for name, number in (
@@ -116,7 +127,7 @@ def test_the_signal_ends_the_run(start: StartPod, server: PodServer, taking: Tak
     pod = start(
         taking.prelude + taking.source,
         files={"work/sitecustomize.py": "import signal\noriginal = signal.set_wakeup_fd\n"},
-        env={"PYTHONPATH": f"{ENGINE}:."},
+        env={"PYTHONPATH": f"{ENGINE}:.:{os.path.dirname(os.path.dirname(uvloop.__file__))}"},
     )
     pod.marked("body")
     pod.signal(taking.number)
@@ -131,7 +142,7 @@ def test_the_signal_ends_the_run(start: StartPod, server: PodServer, taking: Tak
 
 def test_the_signal_ends_a_run_under_uvloop(start: StartPod, server: PodServer) -> None:
     """It takes the descriptor for as long as it runs, whatever the flow does."""
-    folder = os.path.dirname(os.path.dirname(pytest.importorskip("uvloop").__file__))
+    folder = os.path.dirname(os.path.dirname(uvloop.__file__))
     pod = start("import uvloop\nuvloop.install()\n" + ASYNC.format(before=""), env={"PYTHONPATH": f"{ENGINE}:{folder}"})
     pod.marked("body")
     pod.signal()

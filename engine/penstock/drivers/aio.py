@@ -185,11 +185,12 @@ async def timed(run: Run) -> Any:
         return TimedOut(error)
     finally:
         run.control.scopes.remove(scope)
-    if failure is not None:
+    if failure is not None and not (timeout.expired() and isinstance(failure, Exception)):
         raise failure
-    return (
-        TimedOut(error) if timeout.expired() else value
-    )  # a body that swallowed the cancellation is late all the same
+    if not timeout.expired():
+        return value
+    error.__context__ = failure
+    return TimedOut(error)  # a body that swallowed the cancellation, or raised something else, is late all the same
 
 
 async def _all_done(upstreams: Any) -> None:

@@ -183,7 +183,7 @@ async def _end_of(run: Run, pulling: _Pulling, body: Any, raised: Raised) -> Rai
     """What a pull says that gave no value; None: the body is exhausted."""
     if isinstance(raised.exc, StopAsyncIteration):
         return None
-    if isinstance(raised.exc, TimeoutError) and pulling.left is not None and pulling.left <= 0:
+    if isinstance(raised.exc, Exception) and pulling.left is not None and pulling.left <= 0:
         return TimedOut(run.definition.timeout_error(run))
     if isinstance(raised.exc, TerminationSignal):
         with suppress(Exception):  # it came between two pulls: the body has not heard of it

@@ -36,6 +36,8 @@ _NOT_HEARD = [
 ]
 _OURS, _THEIRS = 64, 128
 """Added to a signal's number: from here on in the pipe it is ours, or user code's."""
+_COMPUTING_SECONDS, _TURN_SECONDS = 0.02, 0.002
+"""How long the process may compute before the guard gets another turn, once a signal has come, and how long a turn is."""
 
 
 def heard_signals() -> list[int]:
@@ -148,14 +150,30 @@ class Hearing:
         )
 
     def _note(self, number: int, _frame: object) -> None:
-        """The handler: does nothing, for what a signal means is decided by the guard, which has heard of it already.
+        """The handler: lets the guard decide what the signal means, which has heard of it already.
 
-        Unless somebody has got at the descriptor by a way of his own: then it is told now, and taken back.
+        If somebody has got at the descriptor by a way of his own, it is told now, and the descriptor taken back.
         """
         before = self._set_wakeup(self._descriptor, warn_on_full_buffer=False)
         if before != self._descriptor:
             self._user_descriptor = before
             self._tell(number)
+        self._give_turns()
+
+    def _give_turns(self) -> None:
+        """Leave the interpreter to the guard for a moment, and again and again as long as the process computes.
+
+        Code in C that keeps the interpreter's lock but looks for signals (``re``, large numbers) gives it up in a handler
+        only. The timer counts the time that the process computes, so it costs nothing where it is not needed.
+        """
+        free = signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0
+        if free and self._get_signal(signal.SIGVTALRM) == signal.SIG_DFL:
+            self._set_signal(signal.SIGVTALRM, self._turn)
+            signal.setitimer(signal.ITIMER_VIRTUAL, _COMPUTING_SECONDS, _COMPUTING_SECONDS)
+        time.sleep(_TURN_SECONDS)
+
+    def _turn(self, _number: int, _frame: object) -> None:
+        time.sleep(_TURN_SECONDS)
 
     def _tell(self, said: int) -> None:
         while True:
@@ -185,6 +203,8 @@ class Hearing:
             for number in self._numbers:
                 if self._get_signal(number) is self._handler:
                     self._set_signal(number, _default(number))
+            if self._get_signal(signal.SIGVTALRM) == self._turn:
+                self._set_signal(signal.SIGVTALRM, signal.SIG_DFL)  # its timer is the parent's
         finally:
             self._after_fork()
 

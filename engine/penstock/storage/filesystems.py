@@ -87,7 +87,7 @@ class LocalFileSystem(Named):
         try:
             with open(full, "rb", buffering=0) as file:
                 return file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"Path {full} does not exist.") from None
         except IsADirectoryError:
             raise ValueError(f"Path {full} is not a file.") from None
@@ -102,7 +102,7 @@ class LocalFileSystem(Named):
         try:
             with open(full, "rb") as file:
                 return file.readline()
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ValueError(f"Path {full} does not exist.") from None
 
     def written_now(self) -> Iterator[tuple[str, float]]:
@@ -115,7 +115,11 @@ class LocalFileSystem(Named):
                         yield os.path.relpath(full, self._root), os.stat(full).st_mtime
 
     def write_now(self, path: str | Path, content: bytes, fsync: bool = False) -> str:
-        """Store content under a key, all or nothing; the file's name."""
+        """Store content under a key, all or nothing; the file's name.
+
+        Raises:
+            ValueError: a directory is there, or the key leads outside the base.
+        """
         full = self._file(path)
         parent, _, name = full.rpartition("/")
         if parent not in self._made:
@@ -136,7 +140,10 @@ class LocalFileSystem(Named):
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.replace(beside, full)
+            try:
+                os.replace(beside, full)
+            except IsADirectoryError:
+                raise ValueError(f"Path {full} already exists and is not a file.") from None
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
