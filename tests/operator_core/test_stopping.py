@@ -661,9 +661,15 @@ OUTLINE = '"decision": {"verdict": "yes", "by": "<string>"}'
         pytest.param("Running", {"key": "decision", "input": QUESTION}, answer("Publish?", OUTLINE), id="question"),
         pytest.param(
             "Running",
-            {"key": "decision", "input": REFUSED},
+            {"key": "decision", "seen": "0", "input": REFUSED},
             answer("Publish?; the last answer was refused: by: a name", OUTLINE),
             id="refused",
+        ),
+        pytest.param(
+            "Running",
+            {"key": "go", "input": {"error": "too large"}},
+            answer("said; too large", '"go": true'),
+            id="not shown",
         ),
         pytest.param("Running", {"key": "go"}, answer("said", '"go": true'), id="any answer"),
         pytest.param("Running", {"key": "it's"}, answer("said", """"it'"'"'s": true"""), id="quoted"),

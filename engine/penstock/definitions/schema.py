@@ -247,6 +247,21 @@ class _Generator(GenerateJsonSchema):
         return form
 
 
+class _WholeGenerator(_Generator):
+    """Describes a model whatever its fields are; of a signature each parameter is tried by itself."""
+
+    def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> dict[str, Any]:
+        """Nothing is known of such a value."""
+        return {}
+
+
+def schema_of_model(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    """The schema of a model, described as those of parameters are; types that have none are described by nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.model_json_schema(schema_generator=_WholeGenerator)
+
+
 def _is_json(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
@@ -254,7 +269,9 @@ def _is_json(value: Any) -> bool:
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
-    return value is None or isinstance(value, str | int)
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)  # halves of letters, that UTF-8 has not
+    return value is None or isinstance(value, int)
 
 
 def json_values(fn: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def waits_for(run: FlowRun, pause: Pause | None, said: str) -> str:
         return said
     asked = pause.input
     question = " ".join(((asked.description if asked else None) or said).split())
-    refused = f"; the last answer was refused: {asked.error}" if asked is not None and asked.error else ""
+    # Before there was an answer it is the engine that says why the question is not shown.
+    about = "the last answer was refused: " if pause.seen else ""
+    refused = f"; {about}{asked.error}" if asked is not None and asked.error else ""
     how = f"; to answer: {_how(run, pause.key, asked.schema_ if asked else None)}"
     return cut(f"{question}{refused}", MESSAGE - len(how)) + how
 
