@@ -192,13 +192,26 @@ class Sign:
 
 def test_what_a_pause_asks_for_can_be_said_in_json() -> None:
     """Else the thread that tells it would end, and the run would wait for what nobody has heard of."""
-    types = {"a": (float, float("inf")), "b": (str, "\ud83d"), "c": (int | None, None), "d": (Callable[[], int], print)}
+    types = {
+        "a": (float, float("inf")),
+        "b": (str, "\ud83d"),
+        "c": (int | None, None),
+        "d": (Callable[[], int], print),
+        "f": (int, 2**64),
+    }
     model: Any = create_model("Q", __config__={"arbitrary_types_allowed": True}, e=(Sign, ...), **types)
     description, schema = asked_for(model)
     assert description is None
     assert schema is not None
     properties = {name: {key for key in field if key != "title"} for name, field in schema["properties"].items()}
-    assert properties == {"a": {"type"}, "b": {"type"}, "c": {"anyOf", "default"}, "d": set(), "e": set()}
+    assert properties == {
+        "a": {"type"},
+        "b": {"type"},
+        "c": {"anyOf", "default"},
+        "d": set(),
+        "e": set(),
+        "f": {"type"},
+    }
     shown = document(replace(PLAIN, pause=PausePart("k", TIME, schema=schema)))
     assert json.loads(json.dumps(shown, ensure_ascii=False, allow_nan=False).encode()) == shown
 

@@ -256,10 +256,31 @@ class _WholeGenerator(_Generator):
 
 
 def schema_of_model(model: type[pydantic.BaseModel]) -> dict[str, Any]:
-    """The schema of a model, described as those of parameters are; types that have none are described by nothing."""
+    """The schema of a model for a resource, described as those of parameters are; types that have none are described by nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.model_json_schema(schema_generator=_WholeGenerator)
+        found: dict[str, Any] = carried(model.model_json_schema(schema_generator=_WholeGenerator))
+    return found
+
+
+def carried(schema: Any) -> Any:
+    """A schema without the defaults that no resource can carry: integers beyond 64 bits, halves of letters."""
+    if isinstance(schema, list):
+        return [carried(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    below = {name: carried(value) for name, value in schema.items()}
+    return {name: value for name, value in below.items() if name != "default" or _can_be_carried(value)}
+
+
+def _can_be_carried(value: Any) -> bool:
+    from penstock.base.jsonvalues import NotJsonError, check_json
+
+    try:
+        check_json(value, "")
+    except NotJsonError:
+        return False
+    return True
 
 
 def _is_json(value: Any) -> bool:
@@ -269,9 +290,7 @@ def _is_json(value: Any) -> bool:
         return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
-    if isinstance(value, str):
-        return not any("\ud800" <= letter <= "\udfff" for letter in value)  # halves of letters, that UTF-8 has not
-    return value is None or isinstance(value, int)
+    return value is None or isinstance(value, str | int)
 
 
 def json_values(fn: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
