@@ -44,7 +44,8 @@ def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> Ex
         listed = [(target.kind, target.name) for target in wanted]
     if not listed:
         say(f"No resources found in {namespace} namespace.", error=True)
-    shown, refusals = 0, []
+    shown = 0
+    refusals: list[ServerError] = []
     for kind, name in listed:
         try:
             body = api.get(kind.path(namespace, name))

@@ -192,7 +192,7 @@ class Sign:
 
 def test_what_a_pause_asks_for_can_be_said_in_json() -> None:
     """Else the thread that tells it would end, and the run would wait for what nobody has heard of."""
-    types = {
+    types: dict[str, Any] = {
         "a": (float, float("inf")),
         "b": (str, "\ud83d"),
         "c": (int | None, None),

@@ -250,7 +250,7 @@ class _Generator(GenerateJsonSchema):
 class _WholeGenerator(_Generator):
     """Describes a model whatever its fields are; of a signature each parameter is tried by itself."""
 
-    def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> dict[str, Any]:
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
         """Nothing is known of such a value."""
         return {}
 
