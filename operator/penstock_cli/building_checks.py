@@ -57,7 +57,8 @@ def _twice(schema: Json, value: Any, path: str) -> str | None:
         return next(filter(None, (_twice(*one) for one in each)), None)
     if not isinstance(value, list):
         return None
-    kind, seen = schema.get("x-kubernetes-list-type"), []
+    kind = schema.get("x-kubernetes-list-type")
+    seen: list[Any] = []
     for at, item in enumerate(value):
         key = [item.get(name) for name in schema["x-kubernetes-list-map-keys"]] if kind == "map" else item
         if kind in ("map", "set") and key in seen:

@@ -11,7 +11,7 @@ from .absent import with_near
 from .api import ServerError
 from .describe_flow import flow
 from .describe_run import flow_run
-from .errors import CliError
+from .exits import Exit, worst
 from .kinds import EVENT, FLOW, FLOWRUN, targets
 from .runs import Run
 from .terminal import say
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 
-def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> None:
-    """Show objects in full, with their events; of a run its story and the next step, by the name that the user called this program."""
+def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> Exit:
+    """Show objects in full, with their events; of a run its story and the next step, by the name that the user called this program.
+
+    Returns:
+        The exit code: one that is not there keeps no other.
+    """
     wanted = targets(api, words)
     if not all(target.name for target in wanted):
         listed = [
@@ -39,16 +43,23 @@ def describe(api: Api, words: Sequence[str], namespace: str, program: str) -> No
     else:
         listed = [(target.kind, target.name) for target in wanted]
     if not listed:
-        raise CliError(f"No resources found in {namespace} namespace.")
-    for at, (kind, name) in enumerate(listed):
-        if at:
-            say("\n")
+        say(f"No resources found in {namespace} namespace.", error=True)
+    shown = 0
+    refusals: list[ServerError] = []
+    for kind, name in listed:
         try:
             body = api.get(kind.path(namespace, name))
         except ServerError as error:
-            raise with_near(api, kind, namespace, name, error) from error
+            refusals.append(with_near(api, kind, namespace, name, error))
+            continue
+        if shown:
+            say("\n")
+        shown += 1
         lines = list(_lines(api, kind, body, program))
         say("\n".join([*lines, *_events(api, body)]))
+    for refusal in refusals:
+        say(refusal, error=True)
+    return worst([refusal.code for refusal in refusals])
 
 
 def _lines(api: Api, kind: Kind, body: Json, program: str) -> Iterator[str]:

@@ -29,6 +29,7 @@ __all__ = ["LogLine", "StateChange", "follow"]
 
 _RETRY_SECONDS = 0.15
 _DRAIN_SECONDS = 3.0
+_PAUSED_SECONDS = 0.5  # without a line of one that goes on: it has said what it has to say
 _END_SECONDS = 1.0
 # A connection that fails for so long is told; until then it is tried again.
 _PATIENCE_SECONDS = 60.0
@@ -137,22 +138,24 @@ def _changed(
             known.readers[pod] = reader
             reader.start()
     held: list[LogLine] = []
-    ended = [reader for pod, reader in known.readers.items() if run.finished or pod != run.pod]
+    paused = run.state[0] == "Paused"
+    quiet = _PAUSED_SECONDS if paused else _DRAIN_SECONDS
+    ended = [reader for pod, reader in known.readers.items() if run.finished or paused or pod != run.pod]
     if ended and run.state[:2] != known.shown:
-        # What an attempt said last comes before its end, and before what the run waits for then.
-        deadline = time.monotonic() + _DRAIN_SECONDS
+        # What an attempt said last comes before its end, and before what the run waits for then; one that is paused may say more.
+        deadline = time.monotonic() + quiet
         postponed: list[StateChange | _Gone | _Failed] = []
-        while True:
+        while not paused or time.monotonic() < deadline + _DRAIN_SECONDS:
             alive = [reader for reader in ended if reader.is_alive()]
             try:
                 event = events.get(timeout=0.02)
             except queue.Empty:
-                if not alive or (time.monotonic() > deadline and all(reader.idle(_DRAIN_SECONDS) for reader in alive)):
+                if not alive or (time.monotonic() > deadline and all(reader.idle(quiet) for reader in alive)):
                     break
                 continue
             if not isinstance(event, LogLine):
                 postponed.append(event)
-            elif run.finished or event.attempt < run.attempt:
+            elif run.finished or paused or event.attempt < run.attempt:
                 yield event
             else:
                 held.append(event)

@@ -31,6 +31,7 @@ __all__ = [
     "NoKindError",
     "Target",
     "kind_of",
+    "named",
     "resolve",
     "run_name",
     "run_names",
@@ -175,11 +176,11 @@ def targets(api: Api, words: Sequence[str]) -> list[Target]:
                 Exit.USAGE,
             )
         pairs = [word.split("/", 1) for word in words]
-        return [Target(resolve(api, kind), _named(name)) for kind, name in pairs]
+        return [Target(resolve(api, kind), named(name)) for kind, name in pairs]
     if len(words) == 1:
         return [Target(_whole_kind(api, word)) for word in words[0].split(",")]
     kinds = [resolve(api, word) for word in words[0].split(",")]
-    return [Target(kind, _named(name)) for kind in kinds for name in words[1:]]
+    return [Target(kind, named(name)) for kind in kinds for name in words[1:]]
 
 
 def _whole_kind(api: Api, word: str) -> Kind:
@@ -209,7 +210,7 @@ def run_names(words: Sequence[str]) -> list[str]:
         kind, slash, name = word.partition("/")
         if slash and kind.lower() not in FLOWRUN.words:
             raise CliError(f"error: {word} is no FlowRun; this command is for FlowRuns only", Exit.USAGE)
-        names.append(_named(name if slash else word))
+        names.append(named(name if slash else word))
     return names
 
 
@@ -222,7 +223,7 @@ def run_name(word: str) -> str:
     return run_names([word])[0]
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     """Return a name that was typed, if an object can have it."""
     try:
         paths.segment(name)

@@ -13,7 +13,7 @@ from .api import ServerError
 from .creating import LONGEST, fixed, generated, start
 from .errors import CliError
 from .exits import Exit
-from .kinds import FLOW
+from .kinds import FLOW, named
 from .moments import moment
 from .nearness import near
 from .terminal import say
@@ -97,12 +97,12 @@ def flow_name(word: str) -> str:
     """Read a Flow's name: `NAME` or `fl/NAME`.
 
     Raises:
-        CliError: another kind was named.
+        CliError: another kind was named, or nothing.
     """
     kind, slash, name = word.partition("/")
     if slash and kind.lower() not in FLOW.words:
         raise CliError(f"error: {word} is no Flow; write NAME or fl/NAME", Exit.USAGE)
-    return name if slash else word
+    return named(name if slash else word)
 
 
 def find_flow(api: Api, name: str) -> Json:

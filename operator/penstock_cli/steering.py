@@ -12,7 +12,7 @@ from .absent import with_near
 from .answering import answer
 from .errors import CliError
 from .exits import Exit, worst
-from .kinds import FLOW, FLOWRUN
+from .kinds import FLOW, FLOWRUN, named
 from .runs import Run, not_found
 from .terminal import say
 
@@ -161,7 +161,7 @@ def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]
     """Read `NAME`, `KIND/NAME`, or the two words `KIND NAME...`."""
     first = next((kind for kind in kinds if len(words) > 1 and words[0].lower() in kind.words), None)
     if first is not None:
-        return [(first, name) for name in words[1:]]
+        return [(first, named(name)) for name in words[1:]]
     found = []
     for word in words:
         prefix, slash, name = word.partition("/")
@@ -172,7 +172,7 @@ def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]
                 f"error: {word} is no {' or '.join(each.kind for each in kinds)}; this command is for {only} only",
                 Exit.USAGE,
             )
-        found.append((kind, name if slash else word))
+        found.append((kind, named(name if slash else word)))
     return found
 
 

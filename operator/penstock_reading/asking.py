@@ -45,7 +45,8 @@ def question(run: Run) -> Iterator[str]:
     elif schema is not None:
         yield f"({' or '.join(types_of(schema, schema)) or 'any JSON'})"
     if asked.get("error"):
-        yield line(f"the last answer was refused: {asked['error']}")
+        # Before there was an answer it is the engine that says why the question is not shown.
+        yield line(f"the last answer was refused: {asked['error']}" if pause.get("seen") else str(asked["error"]))
     if pause.get("deadline"):
         yield f"until {pause['deadline']}"
 

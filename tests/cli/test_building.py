@@ -267,6 +267,15 @@ def test_packages_that_cannot_go_along(write: Callable[..., Path], tmp_path: Pat
         built(str(write(use=HEAD + "from fast import core\n@flow\ndef use(): ...\n")))
 
 
+def test_defaults_that_no_resource_can_carry_are_left_out(write: Callable[..., Path]) -> None:
+    signature = "a: int = 2**64, b: str = '\\ud83d', c: int = -(2**63), default: list[int] = [2**70]"
+    write(flows=f"{HEAD}@flow\ndef f({signature}): ...\n")
+    properties = spec("flows.py:f")["parametersSchema"]["properties"]
+    assert {name: field.get("default") for name, field in properties.items()} == {
+        "a": None, "b": None, "c": -(2**63), "default": None,
+    }  # fmt: skip
+
+
 TWO = (
     HEAD + '@flow\ndef first():\n    """The first."""\n@flow(name="Number Two")\ndef second(): ...\ndef helper(): ...\n'
 )

@@ -306,7 +306,12 @@ def test_describe_of_anything_else(at: Stage, penstock: Penstock) -> None:
     assert "czNjcmV0" not in done.out
     at.client.delete("/api/v1/namespaces/default/secrets/s")
     assert penstock("describe", "secret", "s").err == 'Error from server (NotFound): secrets "s" not found\n'
-    assert penstock("describe", "fr").err == "No resources found in default namespace.\n"
+    done = penstock("describe", "fr")
+    assert (done.code, done.err) == (0, "No resources found in default namespace.\n")
+    at.run("one")
+    done = penstock("describe", "fr", "nobody", "one")
+    assert (done.code, done.lines[0]) == (4, ["Name:", "one"])
+    assert done.err == 'Error from server (NotFound): flowruns.penstock.dev "nobody" not found\n'
 
 
 @pytest.mark.parametrize(
@@ -329,6 +334,19 @@ def test_a_name_that_was_mistyped(at: Stage, penstock: Penstock, words: str) -> 
     done = penstock(*words.split())
     assert done.code == 4
     assert done.err == "Error from server (NotFound): flowruns.penstock.dev \"helo\" not found. Did you mean 'hello'?\n"
+
+
+@pytest.mark.parametrize("name", ["", "fr/", "fl/"])
+def test_a_name_that_is_empty(penstock: Penstock, name: str) -> None:
+    """As a script has it whose variable is not set; nothing is done to all of a kind."""
+    commands = (
+        {"run", "next", "suspend", "resume"} if name == "fl/" else
+        {"logs", "tasks", "wait", "result", "retry", "cancel", "pause", "suspend", "resume"}
+    )  # fmt: skip
+    for command in sorted(commands | ({"run", "next"} if not name else {"get", "describe", "delete"})):
+        done = penstock(command, name)
+        assert done.code in (1, 2), (command, done)
+        assert done.err.startswith("error: "), (command, done)
 
 
 def test_a_kind_that_was_mistyped(at: Stage, penstock: Penstock) -> None:

@@ -119,6 +119,25 @@ def test_an_attempts_lines_come_before_what_is_waited_for_then(at: Stage, api: A
     assert told == ["first", "AwaitingRetry", "second", "Completed"]
 
 
+def test_what_a_paused_run_has_said_comes_before_its_pause(at: Stage, api: Api) -> None:
+    run = Run(at.run("a"))
+    at.log(at.pod("a-1", run.body, 1), "asks")
+    first = {"number": 1, "podName": "a-1"}
+    at.status("a", "Paused", attempt=first)
+    told: list[str] = []
+
+    def happens() -> None:
+        until("the pause is told", lambda: "Paused" in told)
+        at.end_pod("a-1")
+        at.status("a", "Completed", attempt=first)
+
+    life = play(happens)
+    for event in follow(api, [run]):
+        told.append(event.text if isinstance(event, LogLine) else event.run.state[1])
+    life.join()
+    assert told == ["asks", "Paused", "Completed"]
+
+
 def test_who_comes_late_reads_all_attempts(at: Stage, api: Api) -> None:
     run = Run(at.run("a"))
     for number in (1, 2):

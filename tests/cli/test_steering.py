@@ -25,7 +25,8 @@ APPROVAL = {
 def paused(at: Stage, schema: dict[str, Any] | None = None, **more: Any) -> None:
     at.run("one")
     asked = {"input": {"schema": schema, "description": "Is it good?", **more}} if schema is not None else {}
-    at.status("one", "Paused", pause={"key": "q", "since": "2026-11-21T12:00:00Z", **asked})
+    seen = {"seen": "0"} if "error" in more else {}
+    at.status("one", "Paused", pause={"key": "q", "since": "2026-11-21T12:00:00Z", **asked, **seen})
 
 
 def wanted(at: Stage, name: str = "one") -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from penstock_operator.api.report import Pause
+from penstock_operator.core.asking import waits_for
 from penstock_operator.core.model import Observed
 from penstock_operator.core.observe import Pod, parse_pod
 from tests.support.builders import (
@@ -654,6 +656,19 @@ def answer(before: str, inputs: str) -> str:
 OUTLINE = '"decision": {"verdict": "yes", "by": "<string>"}'
 
 
+def test_the_command_leaves_nothing_of_a_refused_answer() -> None:
+    """A merge patch alone would keep the field that was refused, and so would the next refusal."""
+    run = wanted("Running", the_pod=pod(running()), said=report("Paused")).run
+    given = {"decision": {"verdict": "no", "bye": "x"}, "other": {"a": 1}}
+    run = run.model_copy(update={"spec": run.spec.model_copy(update={"inputs": given})})
+    pause = Pause.model_validate({"key": "decision", "seen": "0", "input": REFUSED})
+    told = waits_for(run, pause, "said")
+    assert told == answer(
+        "Publish?; the last answer was refused: by: a name",
+        '"decision": {"verdict": "yes", "by": "<string>", "bye": null}',
+    )
+
+
 @pytest.mark.parametrize("kind", ["Paused", "Suspended"])
 @pytest.mark.parametrize(
     ("desired", "pause", "message"),
@@ -661,9 +676,15 @@ OUTLINE = '"decision": {"verdict": "yes", "by": "<string>"}'
         pytest.param("Running", {"key": "decision", "input": QUESTION}, answer("Publish?", OUTLINE), id="question"),
         pytest.param(
             "Running",
-            {"key": "decision", "input": REFUSED},
+            {"key": "decision", "seen": "0", "input": REFUSED},
             answer("Publish?; the last answer was refused: by: a name", OUTLINE),
             id="refused",
+        ),
+        pytest.param(
+            "Running",
+            {"key": "go", "input": {"error": "too large"}},
+            answer("said; too large", '"go": true'),
+            id="not shown",
         ),
         pytest.param("Running", {"key": "go"}, answer("said", '"go": true'), id="any answer"),
         pytest.param("Running", {"key": "it's"}, answer("said", """"it'"'"'s": true"""), id="quoted"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, create_model
 
+from penstock.pod.pauses import asked_for
 from penstock.pod.report import (
     ErrorPart,
     HooksPart,
@@ -181,6 +184,45 @@ def test_a_schema_that_is_too_large_is_left_out_with_a_note() -> None:
     shown = document(replace(PLAIN, pause=pause))["pause"]["input"]
     assert "schema" not in shown
     assert "8192" in shown["error"]
+
+
+class Sign:
+    """A type that pydantic does not know."""
+
+
+def test_what_a_pause_asks_for_can_be_said_in_json() -> None:
+    """Else the thread that tells it would end, and the run would wait for what nobody has heard of."""
+    types: dict[str, Any] = {
+        "a": (float, float("inf")),
+        "b": (str, "\ud83d"),
+        "c": (int | None, None),
+        "d": (Callable[[], int], print),
+        "f": (int, 2**64),
+    }
+    model: Any = create_model("Q", __config__={"arbitrary_types_allowed": True}, e=(Sign, ...), **types)
+    description, schema = asked_for(model)
+    assert description is None
+    assert schema is not None
+    properties = {name: {key for key in field if key != "title"} for name, field in schema["properties"].items()}
+    assert properties == {
+        "a": {"type"},
+        "b": {"type"},
+        "c": {"anyOf", "default"},
+        "d": set(),
+        "e": set(),
+        "f": {"type"},
+    }
+    shown = document(replace(PLAIN, pause=PausePart("k", TIME, schema=schema)))
+    assert json.loads(json.dumps(shown, ensure_ascii=False, allow_nan=False).encode()) == shown
+
+
+def test_a_model_that_cannot_be_described_is_asked_for_all_the_same() -> None:
+    class Odd(BaseModel):
+        @classmethod
+        def __get_pydantic_json_schema__(cls, *_: Any) -> Any:
+            raise ValueError("no")
+
+    assert asked_for(Odd) == (None, None)
 
 
 def test_the_minimal_report() -> None:

@@ -247,6 +247,42 @@ class _Generator(GenerateJsonSchema):
         return form
 
 
+class _WholeGenerator(_Generator):
+    """Describes a model whatever its fields are; of a signature each parameter is tried by itself."""
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> dict[str, Any]:
+        """Nothing is known of such a value."""
+        return {}
+
+
+def schema_of_model(model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    """The schema of a model for a resource, described as those of parameters are; types that have none are described by nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: dict[str, Any] = carried(model.model_json_schema(schema_generator=_WholeGenerator))
+    return found
+
+
+def carried(schema: Any) -> Any:
+    """A schema without the defaults that no resource can carry: integers beyond 64 bits, halves of letters."""
+    if isinstance(schema, list):
+        return [carried(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    below = {name: carried(value) for name, value in schema.items()}
+    return {name: value for name, value in below.items() if name != "default" or _can_be_carried(value)}
+
+
+def _can_be_carried(value: Any) -> bool:
+    from penstock.base.jsonvalues import NotJsonError, check_json
+
+    try:
+        check_json(value, "")
+    except NotJsonError:
+        return False
+    return True
+
+
 def _is_json(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)

@@ -148,7 +148,9 @@ def _schema(flow: Flow[..., Any]) -> Json:
     """The schema of the parameters; names that the signature has not are refused, or taken by `**kwargs`, as by the engine."""
     from inspect import Parameter
 
-    schema: Json = flow.parameters.model_dump()
+    from penstock.definitions.schema import carried
+
+    schema: Json = carried(flow.parameters.model_dump())
     if not flow.should_validate_parameters:
         schema["properties"] = {name: _unchecked(each) for name, each in schema["properties"].items()}
     takes_any_name = any(each.kind is Parameter.VAR_KEYWORD for each in flow.binder.signature.parameters.values())

@@ -141,7 +141,13 @@ def validated(model: Any, value: Any) -> Any:
 
 
 def asked_for(model: Any) -> tuple[str | None, Mapping[str, Any] | None]:
-    """Give the description and the JSON schema of what a pause asks for."""
+    """Give the description and the JSON schema of what a pause asks for; no schema where its types have none."""
     if model is None:
         return None, None
-    return getattr(model, "_description", None), model.model_json_schema()
+    from penstock.definitions.schema import schema_of_model
+
+    try:
+        schema = schema_of_model(model)
+    except Exception:  # noqa: BLE001 - users' types raise whatever they like, and the model itself decides about the answer
+        schema = None
+    return getattr(model, "_description", None), schema

@@ -13,7 +13,7 @@ penstock describe fl/etl
 """
 
 
-def command(context: typer.Context, words: Words) -> None:
+def command(context: typer.Context, words: Words) -> int:
     """Show objects in full, with the next step to take.
 
     Of a run: its state and why, the next step to take, what it asks and the command that answers, attempts, and the end of its log.
@@ -21,4 +21,4 @@ def command(context: typer.Context, words: Words) -> None:
     from ..describe import describe
 
     with connect(context) as api:
-        describe(api, words, api.namespace, program(context))
+        return describe(api, words, api.namespace, program(context))

@@ -35,16 +35,28 @@ def waits_for(run: FlowRun, pause: Pause | None, said: str) -> str:
         return said
     asked = pause.input
     question = " ".join(((asked.description if asked else None) or said).split())
-    refused = f"; the last answer was refused: {asked.error}" if asked is not None and asked.error else ""
-    how = f"; to answer: {_how(run, pause.key, asked.schema_ if asked else None)}"
+    # Before there was an answer it is the engine that says why the question is not shown.
+    about = "the last answer was refused: " if pause.seen else ""
+    refused = f"; {about}{asked.error}" if asked is not None and asked.error else ""
+    earlier = (run.spec.inputs or {}).get(pause.key) if pause.seen and refused else None
+    how = f"; to answer: {_how(run, pause.key, asked.schema_ if asked else None, earlier)}"
     return cut(f"{question}{refused}", MESSAGE - len(how)) + how
 
 
-def _how(run: FlowRun, key: str, schema: Mapping[str, Any] | None) -> str:
+def _how(run: FlowRun, key: str, schema: Mapping[str, Any] | None, earlier: object) -> str:
     answer = True if schema is None or too_deep(schema) else example(schema)
+    answer = answer if too_deep(earlier) else _in_place_of(earlier, answer)
     command = answering(run.metadata.namespace, run.metadata.name, key, answer)
     # A message is one line: a key or a value with other white space in it would not be what is asked for.
     return command if len(command) <= _COMMAND and cut(command, MESSAGE) == command else "see status.pause"
+
+
+def _in_place_of(earlier: object, answer: Any) -> Any:
+    """Return an answer as a merge patch that leaves nothing of an earlier one, which was refused for what was in it, maybe."""
+    if not isinstance(earlier, Mapping) or not isinstance(answer, Mapping):
+        return answer
+    kept = {name: _in_place_of(earlier.get(name), value) for name, value in answer.items()}
+    return {**kept, **{name: None for name in earlier if name not in answer}}
 
 
 def answering(namespace: str, name: str, key: str, answer: object) -> str:
