@@ -532,3 +532,17 @@ def test_a_call_that_keeps_the_interpreter_lock_is_out_of_reach(start: StartPod,
     pod.signal(signal.SIGKILL)
     assert pod.wait() == -9
     assert pod.termination["type"] == "Running"
+
+
+@pytest.mark.parametrize("loop", ["while True: n += 1", "while n >= 0: n += 1", "while True: step()"])
+def test_the_finally_around_a_loop_runs(start: StartPod, server: PodServer, loop: str) -> None:
+    """Of a loop that is the first thing in its `try`, where Python skips it."""
+    pod = start(
+        "def step(): pass\n@flow\ndef main():\n    n = 0\n    mark('body')\n"
+        f"    try:\n        {loop}\n    finally:\n        mark('left')\n"
+    )
+    pod.marked("body")
+    pod.signal(signal.SIGTERM)
+    pod.wait()
+    pod.marked("left")
+    assert server.report["type"] == "Interrupted"

@@ -34,6 +34,17 @@ def _endless() -> None:
 _BACK = next(code for code in reversed(_endless.__code__.co_code[::2]) if code != _CACHE)
 
 
+WAITING: set[CodeType] = set()
+"""Handlers that wait while another thread interrupts the body: what is raised in them is raised where they were called."""
+
+
+def interrupted(frame: FrameType | None) -> FrameType | None:
+    """The frame of the body, whatever handlers of ours stand in it."""
+    while frame is not None and frame.f_code in WAITING:
+        frame = frame.f_back
+    return frame
+
+
 def misses_a_try(frame: FrameType | None) -> bool:
     """Whether what is raised in this frame now would miss the `try` that its next instruction is in."""
     if frame is None or frame.f_lasti < 0:
@@ -51,8 +62,9 @@ def misses_a_try(frame: FrameType | None) -> bool:
 
 def at_next_instruction(frame: FrameType, act: Callable[[], object]) -> bool:
     """Have something done in the frame of a signal's handler before its next instruction; False: a debugger is there first."""
-    if sys.gettrace() is not None:
-        return False
+    present = sys.gettrace()
+    if present is not None:
+        return present is _waits  # somebody has asked already
     before = frame.f_trace, frame.f_trace_opcodes
 
     def trace(reached: FrameType, _event: str, _arg: Any) -> Any:
@@ -64,8 +76,12 @@ def at_next_instruction(frame: FrameType, act: Callable[[], object]) -> bool:
         return None
 
     frame.f_trace, frame.f_trace_opcodes = trace, True
-    sys.settrace(lambda *_: None)
+    sys.settrace(_waits)
     return True
+
+
+def _waits(*_: object) -> None:
+    """Trace nothing but the frame that waits for its next instruction."""
 
 
 def _argument(code: bytes, at: int) -> int:

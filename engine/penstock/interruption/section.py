@@ -23,7 +23,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.interruption.edges import at_next_instruction, misses_a_try
+from penstock.interruption.edges import at_next_instruction, interrupted, misses_a_try
 from penstock.interruption.injection import off_such_a_jump, set_async_exception, take_back
 from penstock.interruption.through_loops import in_loop, out_of_loop
 
@@ -298,6 +298,7 @@ class Section:
                 self.insisting = True
                 threading.Thread(target=self._insist, args=(self.pending,), name="penstock-wake", daemon=True).start()
                 return
+            frame = interrupted(frame)
             if frame is None or not misses_a_try(frame) or not at_next_instruction(frame, self._fire_if_open):
                 self.fire()
 

@@ -23,6 +23,8 @@ import sys
 import threading
 import time
 
+from penstock.interruption.edges import WAITING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,3 +263,6 @@ def _is_terminal(descriptor: int) -> bool:
         return os.isatty(descriptor)
     except OSError:
         return False
+
+
+WAITING.update(each.__code__ for each in (Hearing._note, Hearing._tell, Hearing._give_turns, Hearing._turn))
