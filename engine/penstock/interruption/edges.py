@@ -34,13 +34,9 @@ def _endless() -> None:
 _BACK = next(code for code in reversed(_endless.__code__.co_code[::2]) if code != _CACHE)
 
 
-WAITING: set[CodeType] = set()
-"""Handlers that wait while another thread interrupts the body: what is raised in them is raised where they were called."""
-
-
 def interrupted(frame: FrameType | None) -> FrameType | None:
-    """The frame of the body, whatever handlers of ours stand in it."""
-    while frame is not None and frame.f_code in WAITING:
+    """The frame of the body, whatever handlers of ours stand in it: they wait while another thread interrupts it."""
+    while frame is not None and "__penstock_waits__" in frame.f_globals:
         frame = frame.f_back
     return frame
 

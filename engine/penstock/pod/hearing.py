@@ -23,8 +23,6 @@ import sys
 import threading
 import time
 
-from penstock.interruption.edges import WAITING
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +36,8 @@ _NOT_HEARD = [
 ]
 _OURS, _THEIRS = 64, 128
 """Added to a signal's number: from here on in the pipe it is ours, or user code's."""
+__penstock_waits__ = True
+"""What interrupts the body while a handler of this module waits is raised where the body was (`penstock.interruption.edges`)."""
 _COMPUTING_SECONDS, _TURN_SECONDS = 0.02, 0.002
 """How long the process may compute before the guard gets another turn, once a signal has come, and how long a turn is."""
 
@@ -263,6 +263,3 @@ def _is_terminal(descriptor: int) -> bool:
         return os.isatty(descriptor)
     except OSError:
         return False
-
-
-WAITING.update(each.__code__ for each in (Hearing._note, Hearing._tell, Hearing._give_turns, Hearing._turn))
