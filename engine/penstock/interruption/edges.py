@@ -9,7 +9,7 @@ the instruction before the loop (3.11, 3.12), or by a jump that the table of the
     finally: ...
 
 the `finally` never ran on 3.11 and 3.12 (with the body on a line of its own it always did); on 3.13 it never ran with
-`while n >= 0`, in any form, nor did the `__exit__` of a `with` around it. One instruction later all is well.
+`while n >= 0`, in any form and anywhere in the `try`, nor did the `__exit__` of a `with` around it. One instruction later all is well.
 Neighbours: `section` raises there what it is to deliver; `injection` looks where another thread is.
 """
 
