@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.kube.specpatch import spec_patch
+
 from .absent import with_near
 from .answering import answer
 from .errors import CliError
@@ -129,7 +131,7 @@ def _each(
                 raise _absent(api, kind, name, list(changes))
             spec, said = changes[kind](body)
             if spec:
-                body = api.request("PATCH", path, body=_operations(body["spec"], spec), content_type=_JSON_PATCH)
+                body = api.request("PATCH", path, body=spec_patch(body["spec"], spec), content_type=_JSON_PATCH)
             output.told(f"{kind.singular}.{kind.group}", name, said, body)
         except CliError as error:
             if len(words) == 1:
@@ -137,24 +139,6 @@ def _each(
             say(error, error=True)
             codes.append(error.code)
     return worst(codes)
-
-
-def _operations(known: Json, spec: Json) -> list[Json]:
-    """Return the JSON patch that sets fields of a spec.
-
-    A merge patch would lose what is null in an answer, and would keep what an earlier one, that was refused, had besides.
-
-    Args:
-        known: the spec as it is.
-        spec: the fields to set; of `inputs` those keys alone.
-    """
-    fields = {name: value for name, value in spec.items() if name != "inputs" or not known.get(name)}
-    inputs = {} if "inputs" in fields else spec.get("inputs", {})
-    values = {
-        **{f"/spec/{name}": value for name, value in fields.items()},
-        **{f"/spec/inputs/{key.replace('~', '~0').replace('/', '~1')}": value for key, value in inputs.items()},
-    }
-    return [{"op": "add", "path": path, "value": value} for path, value in values.items()]
 
 
 def _named(words: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[Kind, str]]:

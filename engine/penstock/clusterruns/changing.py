@@ -7,6 +7,7 @@ own run to `inside.pausing`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from penstock.base.exceptions import NotPausedError
@@ -17,6 +18,7 @@ from penstock.clusterruns.reading import Place, located, read
 from penstock.clusterruns.refusals import told
 from penstock.clusterruns.steps import Steps, until
 from penstock.clusterruns.view import FlowRunView
+from penstock.kube.specpatch import spec_patch
 
 DISPLAY_NAME_LIMIT = 253
 
@@ -76,6 +78,7 @@ def resume_other(flow_run_id: Any, run_input: Any = None, *, namespace: str | No
     """
     place = yield from located(flow_run_id, namespace)
     view = yield from read(place)
+    spec = view.body.get("spec") or {}
     answered: dict[str, Any] = {}
     pause = (view.body.get("status") or {}).get("pause") or {}
     if view.state.is_paused() and pause.get("key") and view.desired_state == "Running":
@@ -83,17 +86,10 @@ def resume_other(flow_run_id: Any, run_input: Any = None, *, namespace: str | No
         check_size({"run_input": value}, "inputs")
         if isinstance(value, Mapping) and not value:
             value = True
-        answered = _answer(view.body.get("spec") or {}, str(pause["key"]), value)
+        answered = {"inputs": {str(pause["key"]): value}}
     elif view.desired_state not in ("Paused", "Suspended"):
         raise NotPausedError(f"the flow run {view.name} is {view.state}, it is not paused.")
-    return (yield from _patched(place, {"desiredState": "Running", **answered}, "resume"))
-
-
-def _answer(spec: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The field that an answer is set in: what an earlier one, that was refused, had besides does not stay."""
-    if not spec.get("inputs"):
-        return {"inputs": {key: value}}
-    return {f"inputs/{key.replace('~', '~0').replace('/', '~1')}": value}
+    return (yield from _patched(place, {"desiredState": "Running", **answered}, "resume", spec))
 
 
 def _wanted(place: Place, state: str, verb: str) -> Steps[FlowRunView]:
@@ -103,13 +99,13 @@ def _wanted(place: Place, state: str, verb: str) -> Steps[FlowRunView]:
     return (yield from _patched(Place(view.namespace, view.name, str(view.id)), {"desiredState": state}, verb))
 
 
-def _patched(place: Place, spec: Mapping[str, Any], verb: str) -> Steps[FlowRunView]:
-    # No merge patch: an answer may hold what is null.
-    operations = [{"op": "add", "path": f"/spec/{name}", "value": value} for name, value in spec.items()]
+def _patched(
+    place: Place, wanted: Mapping[str, Any], verb: str, known: Mapping[str, Any] = MappingProxyType({})
+) -> Steps[FlowRunView]:
+    operations = spec_patch(known, wanted)
     if place.uid is not None:
-        operations.append(
-            {"op": "add", "path": "/metadata/uid", "value": place.uid}
-        )  # another of its name is another run
+        # Another of its name is another run.
+        operations += [{"op": "add", "path": "/metadata/uid", "value": place.uid}]
     with told(f"{verb} the flow run {place.name}"):
         reach = connection()
         answer = yield from until(reach.ask(lambda cluster: cluster.patch(place.path, operations)))
