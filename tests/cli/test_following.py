@@ -42,6 +42,14 @@ def play(*scenes: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def hear(api: Api, run: Run, told: list[str], happens: Callable[[], object]) -> None:
+    """Follow a run to its end while things happen; each line and each state's name is told as it comes."""
+    life = play(happens)
+    for event in follow(api, [run]):
+        told.append(event.text if isinstance(event, LogLine) else event.run.state[1])
+    life.join()
+
+
 def test_follow_several_runs(at: Stage, api: Api) -> None:
     """Every state once, every line of a run before its end, and no end without all runs' ends."""
     runs = [Run(at.run(name)) for name in ("a", "b")]
@@ -112,10 +120,7 @@ def test_an_attempts_lines_come_before_what_is_waited_for_then(at: Stage, api: A
         at.end_pod("a-2")
         at.status("a", "Completed", attempt=second)
 
-    life = play(happens)
-    for event in follow(api, [run]):
-        told.append(event.text if isinstance(event, LogLine) else event.run.state[1])
-    life.join()
+    hear(api, run, told, happens)
     assert told == ["first", "AwaitingRetry", "second", "Completed"]
 
 
@@ -131,10 +136,7 @@ def test_what_a_paused_run_has_said_comes_before_its_pause(at: Stage, api: Api) 
         at.end_pod("a-1")
         at.status("a", "Completed", attempt=first)
 
-    life = play(happens)
-    for event in follow(api, [run]):
-        told.append(event.text if isinstance(event, LogLine) else event.run.state[1])
-    life.join()
+    hear(api, run, told, happens)
     assert told == ["asks", "Paused", "Completed"]
 
 
