@@ -689,6 +689,25 @@ def test_a_storage_key_that_cannot_be_made_fails_the_run(key: str, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["in a flow", "alone"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"result_serializer": "nope"}, "no serializer 'nope'; known: compressed"),
+        ({"result_storage": "block/name"}, "blocks do not exist here"),
+    ],
+    ids=["serializer", "storage"],
+)
+def test_options_that_mean_nothing_end_the_run_before_its_body(
+    options: dict[str, Any], words: str, *, inside: bool
+) -> None:
+    ran: list[int] = []
+    work = task(lambda: ran.append(1), name="work", persist_result=True, **options)
+    with pytest.raises(ValueError, match=words):
+        (flow(lambda: work(), name="main") if inside else work)()
+    assert ran == []
+
+
 def test_a_key_that_is_no_place_of_the_store_leaves_the_run_completed(caplog: pytest.LogCaptureFixture) -> None:
     @task(persist_result=True, cache_key_fn=lambda *_: "../outside")
     def work() -> int:

@@ -90,8 +90,10 @@ def plan_of(run: Run) -> Plan:
     if task.result_storage_key is not None:
         policy = policy or _BY_TEMPLATE
     store = store_of(run)
+    # Options that mean nothing are a mistake of the script, no failure of the store: said before the body, not after it.
+    storage, _ = store.result_storage, store.serializer
     if task.result_storage is not None and task.complain_once("lasting"):
-        warn_of_a_place_that_is_lost(store.result_storage, run)
+        warn_of_a_place_that_is_lost(storage, run)
     return Plan(run, store, True, policy)
 
 
