@@ -112,6 +112,16 @@ SITUATIONS = [
         "from penstock.flow_engine import run_flow_in_subprocess\n@flow\ndef child():\n    mark('body')\n    time.sleep(100)\n"
         "@flow(**HOOKS)\ndef main():\n    run_flow_in_subprocess(child).join()\n",
     ),
+    Situation(
+        "a key function of a task",
+        "def key(*_):\n    mark('body')\n    time.sleep(100)\n@task(persist_result=True, cache_key_fn=key)\ndef work(): ...\n"
+        "@flow(**HOOKS)\ndef main():\n    work()\n",
+    ),
+    Situation(
+        "a retry condition of a task",
+        "def again(*_):\n    mark('body')\n    time.sleep(100)\n@task(retries=1, retry_condition_fn=again)\ndef work():\n"
+        "    raise ValueError\n@flow(**HOOKS)\ndef main():\n    work()\n",
+    ),
     Situation("loading the flow", "mark('body')\ntime.sleep(100)\n@flow(**HOOKS)\ndef main(): ...\n", hooks=False),
 ]
 

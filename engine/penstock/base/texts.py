@@ -23,8 +23,8 @@ def name_of_type(value: Any) -> str:
     return name
 
 
-def _interrupts(exc: BaseException) -> bool:
-    """Whether it has come from outside while the method ran: a cancellation, a timeout, Ctrl-C."""
+def interrupts(exc: BaseException) -> bool:
+    """Whether it has come from outside while something of the user's ran: a cancellation, a timeout, Ctrl-C."""
     return isinstance(exc, KeyboardInterrupt) or marked(exc, "_interrupts")
 
 
@@ -32,7 +32,7 @@ def _written(write: Callable[[Any], str], value: Any) -> str:
     try:
         return write(value)
     except BaseException as exc:  # a method of the user's
-        if _interrupts(exc):
+        if interrupts(exc):
             raise
         return f"<no text: __{write.__name__}__ of {name_of_type(value)} raises {name_of_type(exc)}>"
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from penstock.base.asyncutils import plainly
 from penstock.base.exceptions import InvalidTransition
-from penstock.core.effects import Call, Effect
-from penstock.core.outcome import Raised
+from penstock.core.effects import Ask, Call, Effect
+from penstock.core.outcome import Raised, unless_interrupted
 from penstock.core.runs import Run
 from penstock.core.state import State
 from penstock.core.state_parts import (
@@ -174,12 +174,15 @@ def run_hooks(run: Run, hooks: Any, state: State, world: World) -> Steps:
         world.log(run, 20, "Running hook %r in response to entering state %r", name, state.name)
         if record is not None:
             record.current = name
-        out = yield Call(plainly(hook, run), (run.definition, run, state))
+        call = (Ask if state.type is RUNNING else Call)(plainly(hook, run), (run.definition, run, state))
+        out = yield call
         if record is not None:
             record.current = None
         if isinstance(out, Raised):
             if record is not None:
                 record.failed.append(name)
+            if call.__class__ is Ask:
+                unless_interrupted(out)
             world.log(run, 40, "An error was encountered while running hook %r", name, exc=out.exc)
         else:
             if record is not None:

@@ -54,6 +54,12 @@ class Call(Effect):
         self.far = far
 
 
+class Ask(Call):
+    """A call of user code that decides nothing yet, so that it is interrupted as a body is: names, keys, conditions, waits for locks."""
+
+    __slots__ = ()
+
+
 class Wait(Effect):
     """Wait for upstreams; the outcome says nothing, their states do."""
 

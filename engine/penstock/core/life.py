@@ -19,7 +19,15 @@ from penstock.base.texts import StateText
 from penstock.core import retry
 from penstock.core.changes import Steps, World, final_hooks, hooks_of, put, run_hooks, suspend_root
 from penstock.core.effects import BODY, DRAIN, DRAIN_CANCELLING, GATE, Effect, Sleep
-from penstock.core.outcome import Raised, TimedOut, crashed_state, failed_state, interrupted_state, value_state
+from penstock.core.outcome import (
+    Raised,
+    TimedOut,
+    crashed_state,
+    failed_state,
+    interrupted_state,
+    is_interruption,
+    value_state,
+)
 from penstock.core.readiness import name_run, resolve_returned, settle_inputs, validate
 from penstock.core.runs import Run
 from penstock.core.state import State, StateDetails
@@ -53,34 +61,46 @@ def live(run: Run, world: World) -> Life:
 
     Each stage gives the last state where the life ends in it, and None to go on.
     """
-    last: State | None = None
     stored: Stored | None = None
-    definition, control = run.definition, run.control
-    if run.given is not None:
-        last = yield from _from_given(run, world)
-    if last is None and (run.pending_inputs or run.wait_for):
-        last = yield from _inputs(run, world)
-    if last is None and control is not None:
-        if control.gate is not None:
-            yield GATE
-        if control.cause is not None and (run.root is run or run.submitted):
-            last = yield from _interrupted(run, None, world)
-    if last is None and run.is_flow:
-        last = yield from _parameters(run, world)
-    if last is None and definition.run_name is not None:
-        yield from name_run(run)
-    if last is None and definition.stores(run):
-        from penstock.core import reuse
+    try:
+        last: State | None = None
+        definition, control = run.definition, run.control
+        if run.given is not None:
+            last = yield from _from_given(run, world)
+        if last is None and (run.pending_inputs or run.wait_for):
+            last = yield from _inputs(run, world)
+        if last is None and control is not None:
+            if control.gate is not None:
+                yield GATE
+            if control.cause is not None and (run.root is run or run.submitted):
+                last = yield from _interrupted(run, None, world)
+        if last is None and run.is_flow:
+            last = yield from _parameters(run, world)
+        if last is None and definition.run_name is not None:
+            yield from name_run(run)
+        if last is None and definition.stores(run):
+            from penstock.core import reuse
 
-        stored = yield from reuse.begin(run, world)
-        if stored is not None and stored.hit is not None:
-            last = yield from _end(run, stored.hit, world)
-    base = run.run_count if run.given is None else retry.base_of(run)
-    going = run.state.type is RUNNING  # it was given as that
-    while last is None:
-        last = yield from _try(run, base, going, stored, world)
-        going = False
+            stored = yield from reuse.begin(run, world)
+            if stored is not None and stored.hit is not None:
+                last = yield from _end(run, stored.hit, world)
+        base = run.run_count if run.given is None else retry.base_of(run)
+        going = run.state.type is RUNNING  # it was given as that
+        while last is None:
+            last = yield from _try(run, base, going, stored, world)
+            going = False
+    except BaseException as exc:
+        if not is_interruption(exc):
+            raise
+        return (yield from _cut_short(run, exc, stored, world))  # while something was asked between two bodies
     return last
+
+
+def _cut_short(run: Run, exc: BaseException, stored: Stored | None, world: World) -> Life:
+    """End a run that was interrupted where it has no body to be raised in."""
+    if run.control.cause is not None and (run.reached or isinstance(exc, TerminationSignal)):
+        return (yield from _interrupted(run, Raised(exc), world, stored))
+    return (yield from _crashed(run, exc, world, stored))
 
 
 def _from_given(run: Run, world: World) -> Stage:
@@ -112,7 +132,7 @@ def _inputs(run: Run, world: World) -> Stage:
 
 def _parameters(run: Run, world: World) -> Stage:
     """Validate the parameters of a flow run."""
-    bad = validate(run)
+    bad = yield from validate(run)
     if bad is None:
         return None
     world.log(run, 40, "Validation of flow parameters failed with error: %s", bad.exc)

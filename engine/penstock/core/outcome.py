@@ -8,8 +8,8 @@ from __future__ import annotations
 from types import GeneratorType
 from typing import Any
 
-from penstock.base.exceptions import CancelledRun, TerminationSignal
-from penstock.base.texts import name_of_type, text_of
+from penstock.base.exceptions import CancelledRun, PrefectSignal, TerminationSignal
+from penstock.base.texts import interrupts, name_of_type, text_of
 from penstock.base.tracebacks import traceback_of
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import (
@@ -39,6 +39,24 @@ class TimedOut(Raised):
     """Outcome of a body that the run's own timeout ended."""
 
     __slots__ = ()
+
+
+def is_interruption(exc: BaseException) -> bool:
+    """Whether it has come from outside: a termination, the timeout of a run around, a cancellation, Ctrl-C."""
+    if isinstance(exc, Exception | PrefectSignal):
+        return False
+    return interrupts(exc) or name_of_type(exc) == "CancelledError"
+
+
+def unless_interrupted(out: Any) -> Any:
+    """The outcome of an `Ask`; an interruption is raised: it is for the run, whatever was asked.
+
+    Raises:
+        BaseException: what has come from outside.
+    """
+    if isinstance(out, Raised) and is_interruption(out.exc):
+        raise out.exc
+    return out
 
 
 class StateGroup:

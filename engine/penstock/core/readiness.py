@@ -9,9 +9,9 @@ from typing import Any
 
 from penstock.base.exceptions import UpstreamTaskError
 from penstock.core.changes import Steps, World, put
-from penstock.core.effects import Call, Wait
+from penstock.core.effects import Ask, Wait
 from penstock.core.inputs import Found, given_value, id_of, is_future, not_ready, refuse, replace, scan
-from penstock.core.outcome import Raised, failed_state
+from penstock.core.outcome import Raised, failed_state, unless_interrupted
 from penstock.core.runs import Run, TaskRun
 from penstock.core.state import State
 from penstock.core.state_parts import COMPLETED, FAILED, PENDING
@@ -77,7 +77,7 @@ def read_state(state: State) -> Steps:
     """The data of a state, read from its store when it is there; `Raised` when it cannot be read."""
     data = state.data
     if is_stored(data):
-        return (yield Call(data.read_value))
+        return unless_interrupted((yield Ask(data.read_value)))
     return data
 
 
@@ -88,16 +88,19 @@ def hold(run: Run, reason: UpstreamTaskError, world: World) -> State:
     return state
 
 
-def validate(run: Run) -> Raised | None:
+def validate(run: Run) -> Steps:
     """Validate the parameters of a flow run; the failure, if there is one."""
     definition = run.definition
     if not definition.should_validate_parameters and not definition.in_fields:
         return None
-    try:
-        made = definition.validated if definition.should_validate_parameters else definition.out_of_fields
-        validated = made(run.parameters)
-    except Exception as exc:  # noqa: BLE001  (whatever a validator of the user raises is the run's failure)
-        return Raised(exc)
+    if not definition.should_validate_parameters:
+        validated = unless_interrupted((yield Ask(definition.out_of_fields, (run.parameters,))))
+    elif (validated := definition.valid_as_is(run.parameters)) is None:
+        validated = unless_interrupted((yield Ask(definition.validated, (run.parameters,))))
+    if isinstance(validated, Raised):
+        if not isinstance(validated.exc, Exception):
+            raise validated.exc
+        return validated  # whatever a validator of the user raises is the run's failure
     if validated is not run.parameters:
         run.parameters = validated
         definition.rebind(run)
@@ -109,7 +112,7 @@ def name_run(run: Run) -> Steps:
     if run._name is not None and run.run_count:
         return
     call = run.definition.name_call(run)
-    name = yield call
+    name = unless_interrupted((yield call))
     if isinstance(name, Raised):
         raise name.exc
     run._name = run.definition.checked_name(name)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.base.asyncutils import plainly
 from penstock.base.texts import name_of
-from penstock.core.effects import Call
-from penstock.core.outcome import Raised
+from penstock.core.effects import Ask
+from penstock.core.outcome import Raised, unless_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -71,9 +71,9 @@ def decide(
         return None
     condition = definition.retry_condition_fn
     if condition is not None:
-        wanted = yield Call(plainly(condition, run), (definition, run, state))
+        wanted = unless_interrupted((yield Ask(plainly(condition, run), (definition, run, state))))
         if not isinstance(wanted, bool | Raised):
-            wanted = yield Call(bool, (wanted,))  # an object of the user's
+            wanted = unless_interrupted((yield Ask(bool, (wanted,))))  # an object of the user's
         if isinstance(wanted, Raised):
             world.log(run, 40, "An error was encountered while running `retry_condition_fn` %r; it counts as False.",
                       name_of(condition), exc=wanted.exc)  # fmt: skip

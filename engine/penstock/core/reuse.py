@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.exceptions import SerializationError
 from penstock.base.texts import marked, text_of
 from penstock.base.tracebacks import set_traceback
-from penstock.core.effects import Call, Effect
-from penstock.core.outcome import Raised, failed_state
+from penstock.core.effects import Ask, Call, Effect
+from penstock.core.outcome import Raised, failed_state, unless_interrupted
 from penstock.core.state import State, StateDetails
 from penstock.core.state_parts import COMPLETED, RUNNING
 
@@ -62,7 +62,7 @@ def begin(run: Run, world: World) -> Steps:
     if run.is_flow:
         return (yield from _begin_flow(run, Stored(None, plan), world))
     if plan.policy is not None:
-        key = yield Call(definition.result_key, (run, plan.policy))
+        key = unless_interrupted((yield Ask(definition.result_key, (run, plan.policy))))
         if definition.result_storage_key is not None and isinstance(key, str):
             place = yield Call(plan.store._place, (key,))
             key = place if isinstance(place, Raised) else key
@@ -142,7 +142,7 @@ def _begin_flow(run: Run, stored: Stored, world: World) -> Steps:
     plan = stored.plan
     if run.parent is None or run.definition.isgenerator:
         return stored
-    key = yield Call(run.definition.result_key, (run, None))
+    key = unless_interrupted((yield Ask(run.definition.result_key, (run, None))))
     if isinstance(key, Raised):
         if not isinstance(key.exc, Exception):
             raise key.exc

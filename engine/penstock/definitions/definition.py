@@ -12,7 +12,7 @@ from penstock.base.asyncutils import is_async_fn, is_async_gen_fn, is_gen_fn
 from penstock.base.exceptions import ReservedArgumentError
 from penstock.base.settings import get_current_settings
 from penstock.base.source import code_of
-from penstock.core.effects import Call
+from penstock.core.effects import Ask
 from penstock.definitions.binding import Binder, plain_binder, signature_of
 from penstock.definitions.changeable import Checked, Function
 from penstock.definitions.checks import check_retries, check_timeout, checked_delays
@@ -285,17 +285,17 @@ class Definition:
 
         return make_transaction(run, plan)
 
-    def name_call(self, run: Run) -> Call:
+    def name_call(self, run: Run) -> Ask:
         """The call that makes the name of a run."""
         if not isinstance(self.run_name, str) and not callable(self.run_name):  # it was changed after decoration
-            return Call(self._run_name, (f"{self.kind}_run_name", self.run_name))
+            return Ask(self._run_name, (f"{self.kind}_run_name", self.run_name))
         if callable(self.run_name):
             try:
                 wants = "parameters" in inspect.signature(self.run_name).parameters
             except ValueError:
                 wants = False
-            return Call(self.run_name, (), {"parameters": run.parameters} if wants and not run.is_flow else {})
-        return Call(self.run_name.format, (), dict(run.parameters or {}))
+            return Ask(self.run_name, (), {"parameters": run.parameters} if wants and not run.is_flow else {})
+        return Ask(self.run_name.format, (), dict(run.parameters or {}))
 
     def checked_name(self, name: Any) -> str:
         """The name, if it is one.

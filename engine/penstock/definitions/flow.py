@@ -163,17 +163,23 @@ class Flow(Definition, Generic[P, R]):
             self._schema = parameter_schema(self.fn)
         return self._schema
 
-    def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The parameters after validation."""
-        from penstock.definitions.validation import needs_validation, validator_of
+    def valid_as_is(self, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        """Parameters that need no validator, which may be code of the user's; None: they need it."""
+        from penstock.definitions.validation import needs_validation
 
         if self._validator is None:
             self._validator = needs_validation(self.fn, self.binder.signature)
         if self._validator is False:
             return parameters
-        if not self._validator.needed(parameters):
-            owned: dict[str, Any] = self._validator.owned(parameters)
-            return owned
+        if self._validator.needed(parameters):
+            return None
+        owned: dict[str, Any] = self._validator.owned(parameters)
+        return owned
+
+    def validated(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The parameters as the validator makes them."""
+        from penstock.definitions.validation import validator_of
+
         return validator_of(self, parameters)(parameters)
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_run
 from penstock.base.exceptions import TerminationSignal
 from penstock.base.tracebacks import set_traceback, traceback_of, trim, trimmed
-from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
+from penstock.core.effects import BODY, Ask, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
 from penstock.drivers.sync import Dropped, crash, release
 from penstock.drivers.world import WORLD
-from penstock.interruption.calling import aperform_call
+from penstock.interruption import forks
+from penstock.interruption.calling import answer, aperform_call
 from penstock.interruption.loop_target import LoopTarget, until_done
 from penstock.interruption.section import current_section
 
@@ -203,6 +204,13 @@ async def perform_wait(run: Run, effect: Wait) -> Any:
     return await guarded(run, _all_done(effect.upstreams))
 
 
+async def perform_ask(run: Run, effect: Ask) -> Any:
+    """Call something of the user's; what it awaits is interruptible, a plain function runs inline."""
+    out = await guarded(run, answer(effect))
+    forks.left_by(run, out.exc if isinstance(out, Raised) else None)
+    return out
+
+
 async def perform_sleep(run: Run, effect: Sleep) -> Any:
     """Wait for some time, by the `sleep` of anyio or asyncio that a test has put in the place of theirs, if one has."""
     sleep: Any = getattr(sys.modules.get("anyio"), "sleep", None)
@@ -257,6 +265,7 @@ async def _drained(run: Any) -> None:
 PERFORM: dict[type[Any], Callable[[Any, Any], Any]] = {
     Body: perform_body_async,
     Call: aperform_call,
+    Ask: perform_ask,
     Wait: perform_wait,
     Sleep: perform_sleep,
     Hold: perform_hold,

@@ -15,7 +15,7 @@ from penstock.base.current import current_run
 from penstock.base.exceptions import FlowRunTimeoutError, TaskRunTimeoutError
 from penstock.base.tracebacks import trim
 from penstock.core.changes import put
-from penstock.core.effects import BODY, Body, Call, Drain, Gate, Hold, Sleep, Wait
+from penstock.core.effects import BODY, Ask, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut, crashed_state
 from penstock.core.state_parts import TERMINAL_STATES
@@ -203,6 +203,19 @@ def guarded(run: Run, work: Callable[[], Any]) -> Raised | None:
     return out
 
 
+def perform_ask(run: Run, effect: Ask) -> Any:
+    """Call something of the user's in an open section, interruptible; an awaitable of it is run to its end, which is not."""
+    section = current_section()
+    out: Any = None
+
+    def ask() -> None:
+        nonlocal out
+        out = perform_call(run, Call(section.call, (effect.fn, effect.args, effect.kwargs)))
+
+    stopped = guarded(run, ask)
+    return out if stopped is None else stopped
+
+
 def perform_sleep(run: Run, effect: Sleep) -> Any:
     """Wait for some time without holding a slot, interruptible; a test's own `time.sleep` is called instead."""
     from time import sleep
@@ -245,6 +258,7 @@ def perform_drain(run: Run, effect: Drain) -> Any:
 
 PERFORM: dict[type[Any], Callable[[Any, Any], Any]] = {
     Call: perform_call,
+    Ask: perform_ask,
     Wait: perform_wait,
     Sleep: perform_sleep,
     Hold: perform_hold,

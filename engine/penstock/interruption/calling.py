@@ -35,17 +35,21 @@ def perform_call(run: Any, effect: Call) -> Any:
     return value
 
 
+async def answer(effect: Call) -> Any:
+    """What a call gives in async code; an awaitable is awaited."""
+    if effect.far:
+        from penstock.base.loops import run_sync_in_worker_thread
+
+        value = await run_sync_in_worker_thread(effect.fn, *effect.args, **effect.kwargs)
+    else:
+        value = effect.fn(*effect.args, **effect.kwargs)
+    return await value if is_awaitable(value) else value
+
+
 async def aperform_call(run: Any, effect: Call) -> Any:
     """Call something of the user's; an awaitable is awaited."""
     try:
-        if effect.far:
-            from penstock.base.loops import run_sync_in_worker_thread
-
-            value = await run_sync_in_worker_thread(effect.fn, *effect.args, **effect.kwargs)
-        else:
-            value = effect.fn(*effect.args, **effect.kwargs)
-        if is_awaitable(value):
-            value = await value
+        value = await answer(effect)
     except BaseException as exc:  # noqa: BLE001  (an outcome)
         forks.left_by(run, exc)
         return Raised(exc)

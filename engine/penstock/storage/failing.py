@@ -1,17 +1,28 @@
-"""What is said of a transaction that cannot be committed: a store that does not take a result is no error of the engine's, and has no traceback.
+"""What becomes of a transaction that cannot begin, or cannot be committed.
 
-Neighbours: `transaction_steps` commits; the pod's report counts the root run's `unstored`.
+A store that does not take a result is no error of the engine's, and has no traceback.
+Neighbours: `transaction_steps` locks and commits; the pod's report counts the root run's `unstored`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import SerializationError
 from penstock.base.texts import text_of
+from penstock.core.outcome import is_interruption
 
 if TYPE_CHECKING:
     from penstock.core.reuse import Steps
+
+
+def not_taken(store: Any, key: str | None, holder: str, exc: BaseException) -> BaseException:
+    """Why a lock was not taken; where an interruption came, perhaps as it was taken, it is given back."""
+    if is_interruption(exc):
+        with contextlib.suppress(Exception):
+            store.release_lock(key, holder)
+    return exc
 
 
 def noting(txn: Any, steps: Steps) -> Steps:

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.subscripted import AS_FIELD
-from penstock.core.effects import Call
-from penstock.core.outcome import Raised
+from penstock.core.effects import Ask, Call
+from penstock.core.outcome import Raised, unless_interrupted
 from penstock.storage.record_metadata import ResultRecordMetadata, Torn, parse_header
 from penstock.storage.records import ResultRecord
 from penstock.storage.resolving import default_storage, get_default_result_serializer, storage_of
@@ -205,7 +205,7 @@ class Storing:
 
     def _content_steps(self, storage: Any, key: str) -> Steps:
         """The content of a key, or what says that there is none; what says anything else is raised."""
-        content = yield _asking(storage, ("read_now", "read_path"), key)
+        content = yield _asking(storage, ("read_now", "read_path"), key, effect=Ask)
         if isinstance(content, Raised) and not isinstance(content.exc, ValueError | KeyError | FileNotFoundError):
             raise content.exc
         return content
@@ -213,10 +213,10 @@ class Storing:
     def _stored_steps(self, key: str) -> Steps:
         """Whether there is something under the key, whatever it is."""
         storage = self.result_storage if (headers := self._headers) is None else headers
-        probe = _asking(storage, ("exists_now", "exists"), key)
+        probe = _asking(storage, ("exists_now", "exists"), key, effect=Ask)
         if probe is not None:
             return bool(value_of((yield probe)))
-        content = yield _asking(storage, ("read_path",), key)
+        content = unless_interrupted((yield _asking(storage, ("read_path",), key, effect=Ask)))
         # What a store of the user's raises where it has nothing is its own matter; an OSError says that it could not look.
         if isinstance(content, Raised) and isinstance(content.exc, OSError):
             value_of(content if not isinstance(content.exc, FileNotFoundError | ValueError) else None)
@@ -304,12 +304,12 @@ class Storing:
     __hash__ = object.__hash__
 
 
-def _asking(storage: Any, names: tuple[str, ...], *args: Any) -> Any:
+def _asking(storage: Any, names: tuple[str, ...], *args: Any, effect: type[Call] = Call) -> Any:
     """The call of the first of these methods that a storage has; None where it has none of them."""
     for name in names:
         method = getattr(storage, name, None)
         if method is not None:
-            return Call(method, args, far=getattr(type(storage), "far", False))
+            return effect(method, args, far=getattr(type(storage), "far", False))
     return None
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from penstock.base.current import current_run, current_transaction
 from penstock.base.exceptions import ConfigurationError
 from penstock.core.changes import hook_name
-from penstock.core.effects import Call
+from penstock.core.effects import Ask, Call
 from penstock.core.outcome import Raised
-from penstock.storage.failing import noting, tell_failed_commit
+from penstock.storage.failing import not_taken, noting, tell_failed_commit
 from penstock.storage.levels import CommitMode, IsolationLevel, TransactionState
 from penstock.storage.overriding import replaced
 from penstock.storage.records import ResultRecord
@@ -161,9 +161,9 @@ class BaseTransaction(TransactionValues):
 
             holder = f"{store.generate_default_holder()}:{id(self)}"
             acquire = store.aacquire_lock if in_async_run() else store.acquire_lock
-            taken = yield Call(acquire, (self.key, holder))
+            taken = yield Ask(acquire, (self.key, holder))
             if isinstance(taken, Raised):
-                raise taken.exc
+                raise not_taken(store, self.key, holder, taken.exc)
             self._locked = holder
 
     def look_steps(self) -> Steps:
@@ -193,7 +193,7 @@ class BaseTransaction(TransactionValues):
         if store is None or self._key is None:
             return None
         if missing and store.lock_manager is not None and not store.is_lock_holder(self._key, self._locked):
-            value_of((yield Call(getattr(store, self._forms("wait_for_lock")[0]), (self._key,))))
+            value_of((yield Ask(getattr(store, self._forms("wait_for_lock")[0]), (self._key,))))
         own = replaced(store, *self._forms("read"))
         if own is not None:
             return value_of((yield Call(own, (self._key, self._locked))))
