@@ -20,12 +20,13 @@ from penstock.locking.memory import MemoryLockManager
 from penstock.transactions import IsolationLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # By a thread: a limit by the signal of timers would leave none for those of flows.
 pytestmark = pytest.mark.timeout(60, method="thread")
 
 ASKED = threading.Event()
+LEFT = threading.Event()
 LOG: list[str] = []
 HOOKS: dict[str, Any] = {
     name: [lambda flow, run, state, name=name: LOG.append(name)] for name in ("on_cancellation", "on_crashed")
@@ -33,19 +34,24 @@ HOOKS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> None:
+def _fresh() -> Iterator[None]:
     LOG.clear()
     ASKED.clear()
+    LEFT.set()
+    yield
+    assert LEFT.wait(30)  # a thread of a pool, which no run waits for
 
 
 def asked(*_: Any, **__: Any) -> Any:
     """What blocks for longer than a test may take; in steps, so that no thread of a pool stays behind in a C call."""
+    LEFT.clear()
     ASKED.set()
     try:
-        for _ in range(2000):
+        for _step in range(2000):
             time.sleep(0.05)
     finally:
         LOG.append("left")
+        LEFT.set()
     LOG.append("on and on")
 
 
