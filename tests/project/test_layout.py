@@ -71,3 +71,26 @@ def test_modules_say_their_job_and_stay_small() -> None:
             if text.strip() and not text.lstrip().startswith(('"""', "#!")):
                 found.append(f"{path.relative_to(ROOT)}: no docstring")
     assert found == []
+
+
+def test_the_top_level_is_what_the_readme_draws() -> None:
+    """What a trial left behind does not stay."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout: what belongs to the repository is not known")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    top = {line.partition("/")[0] for line in tracked.stdout.splitlines()}
+    files = {".dockerignore", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
+    rooms = {
+        "benchmarks",
+        "charts",
+        "crds",
+        "docs",
+        "engine",
+        "examples",
+        "findings",
+        "gitops",
+        "images",
+        "operator",
+        "tests",
+    }
+    assert top - {".ci"} == files | rooms
