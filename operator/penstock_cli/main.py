@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError as _missing:
+    sys.exit(f"penstock: the command needs more than the engine ({_missing}). Try: pip install 'penstock[operator]'")
 
 from penstock_operator.api.paths import NotANameError
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,8 @@ from penstock_cli.errors import OutputLostError
 from penstock_cli.story import Teller, summary
 from tests.cli.conftest import Penstock
 from tests.support.cli import Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 def config(folder: Path, server: str, token: str = "t") -> Path:
@@ -214,3 +219,29 @@ def test_a_folder_that_penstock_dev_cannot_have(penstock: Penstock, folder: str)
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(f"error: penstock dev cannot write into its folder {folder}: ")
     assert done.err.endswith("; name another with --data\n")
+
+
+def modules_of(extra: str) -> list[str]:
+    """The modules of an extra's packages that something here imports."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {re.split(r"[\[<>=; ]", each)[0] for each in project[extra] if not each.startswith("penstock[")}
+    text = "\n".join(path.read_text() for path in (ROOT / "operator").rglob("*.py"))
+    imported = set(re.findall(r"^ *(?:import|from) (\w+)", text, re.MULTILINE))
+    known = importlib.metadata.packages_distributions()
+    return sorted(module for module in imported if packages & set(known.get(module, ())))
+
+
+@pytest.mark.parametrize(
+    ("absent", "command", "extra"),
+    [("typer", "get", "operator"), *((module, "dev", "dev") for module in modules_of("dev"))],
+)
+def test_what_is_not_installed_is_said_in_one_line(absent: str, command: str, extra: str, tmp_path: Path) -> None:
+    """`pip install penstock` and `penstock[operator]` bring less than all commands need."""
+    script = f"import sys; sys.modules[{absent!r}] = None; from penstock_cli.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, command], capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert f"pip install 'penstock[{extra}]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,13 +38,16 @@ MaxPods = Annotated[
 
 def _devrun() -> ModuleType:
     """Import what `penstock dev` needs, which the operator's image and `pip install penstock[operator]` do not bring."""
-    try:
-        from .. import devrun
-    except ModuleNotFoundError as missing:
-        raise CliError(
-            f"penstock dev needs more than is installed here ({missing.name} is missing): pip install 'penstock[dev]'"
-        ) from None
-    return devrun
+    # Some are imported when they are first used, which is in the middle of a start: looked for here.
+    absent = next((name for name in ("cel", "jsonpatch") if find_spec(name) is None), None)
+    if absent is None:
+        try:
+            from .. import devrun
+        except ModuleNotFoundError as missing:
+            absent = missing.name
+        else:
+            return devrun
+    raise CliError(f"penstock dev needs more than is installed here ({absent} is missing): pip install 'penstock[dev]'")
 
 
 @app.callback()
