@@ -342,6 +342,14 @@ def submitted():
 async def in_async():
     ready(); await asyncio.sleep(100)
 @flow(on_crashed=[crashed])
+def in_greenlets():
+    from gevent import monkey, spawn, sleep
+    monkey.patch_all(thread=False)
+    def on_and_on():
+        ready()
+        while True: sleep(0)
+    spawn(on_and_on).join()
+@flow(on_crashed=[crashed])
 def own_handler():
     ready(); time.sleep(100)
 name = sys.argv[1]
@@ -363,6 +371,7 @@ except BaseException as exc:
         ("sync_sleep", signal.SIGTERM, -15, ["on_crashed Crashed"]),
         ("submitted", signal.SIGTERM, -15, ["on_crashed Crashed"]),
         ("in_async", signal.SIGTERM, -15, ["on_crashed Crashed"]),
+        ("in_greenlets", signal.SIGTERM, -15, ["on_crashed Crashed"]),
         ("own_handler", signal.SIGTERM, 0, ["on_crashed Crashed", "handled", "left TerminationSignal"]),
         ("sync_sleep", signal.SIGINT, 0, ["on_crashed Crashed", "left KeyboardInterrupt"]),
     ],

@@ -122,6 +122,11 @@ SITUATIONS = [
         "def again(*_):\n    mark('body')\n    time.sleep(100)\n@task(retries=1, retry_condition_fn=again)\ndef work():\n"
         "    raise ValueError\n@flow(**HOOKS)\ndef main():\n    work()\n",
     ),
+    Situation(
+        "a wait in gevent's hub",
+        "from gevent import monkey, spawn\nmonkey.patch_all(thread=False)\n@flow(**HOOKS)\ndef main():\n    mark('body')\n"
+        "    spawn(time.sleep, 100).join()\n",
+    ),
     Situation("loading the flow", "mark('body')\ntime.sleep(100)\n@flow(**HOOKS)\ndef main(): ...\n", hooks=False),
 ]
 

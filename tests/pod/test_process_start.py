@@ -205,6 +205,11 @@ BROKEN = {
     "syntax error": ("def main(:\n", "flow.py:main", "SyntaxError"),
     "import error": ("import does_not_exist\n", "flow.py:main", "does_not_exist"),
     "raises": ("def f():\n    raise ValueError('bad module')\nf()\n", "flow.py:main", "ValueError: bad module"),
+    "patches threads": (
+        "from gevent import monkey\nmonkey.patch_all()\n",
+        "flow.py:main",
+        "monkey.patch_all(thread=False)",
+    ),
     "exits": ("sys.exit(0)\n", "flow.py:main", "SystemExit"),
     "calls its flow": ("@flow\ndef main(): ...\nmain()\n", "flow.py:main", "__main__"),
 }

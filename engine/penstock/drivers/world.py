@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from penstock.base.exceptions import TerminationSignal
+from penstock.base.noticing import when_imported
 from penstock.base.texts import Shown, StateText
 from penstock.base.tracebacks import formatted
 
@@ -59,12 +60,12 @@ class ProcessWorld:
             self.emit = setup.emit
         else:
             if not self.configured:
-                console.on_import_of_logging(self._heard)
+                when_imported("logging", self._heard)
             self.flow_logger = self.task_logger = silent
             self.emit = console.emit
         self.configured = True
 
-    def _heard(self) -> None:
+    def _heard(self, _: Any) -> None:
         """Somebody has imported `logging`: from now on lines may be for others too."""
         if "penstock.logging.setup" in sys.modules:
             self.configured = False  # that is who imports it, and it is not ready yet: at the next line

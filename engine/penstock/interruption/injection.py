@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
+from time import sleep
 from typing import TYPE_CHECKING
 
 from penstock.interruption.edges import misses_a_try
@@ -27,7 +27,7 @@ def off_such_a_jump(thread_id: int, open_: Callable[[], bool]) -> None:
     for _ in range(20):
         if not open_() or not misses_a_try(sys._current_frames().get(thread_id)):
             return
-        time.sleep(0.0005)
+        sleep(0.0005)
 
 
 class _Instead(BaseException):

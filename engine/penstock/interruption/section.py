@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import time
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from penstock.interruption.edges import at_next_instruction, interrupted, misses_a_try
@@ -210,7 +211,7 @@ class Section:
         self.insisting = True
         pause, until = 0.001, time.monotonic() + WAKE_SECONDS
         while time.monotonic() < until:
-            time.sleep(pause)
+            sleep(pause)
             if self.pending is not exc:
                 break
             signal.pthread_kill(self.thread_id, WAKE_SIGNAL)
@@ -350,7 +351,7 @@ def _after_this(act: Callable[..., None], *args: Any) -> None:
 
     def later() -> None:
         here.acquire()
-        time.sleep(AGAIN_SECONDS)
+        sleep(AGAIN_SECONDS)
         act(*args)
 
     threading.Thread(target=later, name="penstock-wake", daemon=True).start()

@@ -15,12 +15,7 @@ from typing import Any
 
 def in_loop(exc: BaseException) -> BaseException:
     """The exception as it is to be raised here and now: another form of it if an event loop runs in this thread."""
-    loops: Any = sys.modules.get("asyncio.events")
-    if (
-        loops is None
-        or loops._get_running_loop() is None
-        or isinstance(exc, (Exception, SystemExit, KeyboardInterrupt))
-    ):
+    if isinstance(exc, (Exception, SystemExit, KeyboardInterrupt)) or not _loops():
         return exc  # loops let it through, or a callback may keep it: an error
     kind = _form(type(exc))
     form: Any = kind.__new__(kind)
@@ -28,6 +23,15 @@ def in_loop(exc: BaseException) -> BaseException:
     form.__dict__.update(exc.__dict__)
     form.delivery = exc
     return form  # type: ignore[no-any-return]
+
+
+def _loops() -> bool:
+    """Whether an event loop runs in this thread: asyncio's, or the hub of gevent, which switches to the main greenlet what ends it."""
+    loops: Any = sys.modules.get("asyncio.events")
+    if loops is not None and loops._get_running_loop() is not None:
+        return True
+    hubs: Any = sys.modules.get("gevent._hub_local")
+    return hubs is not None and hubs.get_hub_if_exists() is not None
 
 
 def out_of_loop(exc: BaseException) -> BaseException | None:

@@ -3,7 +3,7 @@
 As long as nobody has imported `logging`, nobody can have a handler, and lines need no records: the world writes by what
 is here. Importing `logging` takes as long as the rest of a first flow run, and most scripts never use it. Whoever does
 finds it configured as if it had been before the first run: the import of it is noticed, and the world goes on by `setup`.
-Neighbours: `setup` shows records in the same form.
+Neighbours: `setup` shows records in the same form; `base.noticing` notices the import.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+    from collections.abc import Callable
 
     from penstock.core.runs import Run
 
@@ -106,53 +104,3 @@ def unheard(otherwise: Callable[..., None]) -> Unheard | None:
 def emit(logger: Unheard, run: Run, level: int, message: str, args: tuple[Any, ...], exc: BaseException | None) -> None:
     """Write a line of the run; `setup.emit` for those that `unheard` gave."""
     logger.write(run, level, message, args, exc)
-
-
-def on_import_of_logging(then: Callable[[], None]) -> None:
-    """Call `then` once `logging` has been imported, before who imports it gets it."""
-    sys.meta_path.insert(0, _Finder(then))
-
-
-class _Finder:
-    """Notices the import of `logging`."""
-
-    __slots__ = ("then",)
-
-    def __init__(self, then: Callable[[], None]) -> None:
-        self.then = then
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
-        if name != "logging":
-            return None
-        from importlib.util import find_spec
-
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self.then)  # type: ignore[assignment]
-        return spec
-
-
-class _Loader:
-    """Loads by another loader, and tells."""
-
-    __slots__ = ("loader", "then")
-
-    def __init__(self, loader: Any, then: Callable[[], None]) -> None:
-        self.loader = loader
-        self.then = then
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self.loader.create_module(spec)
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self.loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self.loader
-        try:
-            self.loader.exec_module(module)
-            self.then()
-        except BaseException:  # an interruption of the body that imports it: it will be imported again
-            on_import_of_logging(self.then)
-            raise

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from time import sleep
 
 from penstock.pod.scratch import fresh_file
 
@@ -46,4 +47,4 @@ def _beat(path: str | None, first: Callable[[], object]) -> None:
             content = line(pid, time.monotonic_ns(), time.process_time_ns())
             os.pwrite(descriptor, content, 0)
             os.ftruncate(descriptor, len(content))
-            time.sleep(PERIOD_SECONDS)
+            sleep(PERIOD_SECONDS)

@@ -21,7 +21,7 @@ import os
 import signal
 import sys
 import threading
-import time
+from time import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,10 +172,10 @@ class Hearing:
         if free and self._get_signal(signal.SIGVTALRM) == signal.SIG_DFL:
             self._set_signal(signal.SIGVTALRM, self._turn)
             signal.setitimer(signal.ITIMER_VIRTUAL, _COMPUTING_SECONDS, _COMPUTING_SECONDS)
-        time.sleep(_TURN_SECONDS)
+        sleep(_TURN_SECONDS)
 
     def _turn(self, _number: int, _frame: object) -> None:
-        time.sleep(_TURN_SECONDS)
+        sleep(_TURN_SECONDS)
 
     def _tell(self, said: int) -> None:
         while True:
@@ -183,7 +183,7 @@ class Hearing:
                 os.write(self._descriptor, bytes((said,)))
             except BlockingIOError:
                 # The pipe is full; the guard reads it, as soon as we let it.
-                time.sleep(0.001)
+                sleep(0.001)
             else:
                 return
 

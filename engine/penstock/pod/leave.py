@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from time import sleep
 from typing import Any, NoReturn
 
 from penstock.pod import clib, lines
@@ -78,7 +79,7 @@ def _run_atexit(code: int) -> None:
     import atexit
 
     def give_up() -> None:
-        time.sleep(ATEXIT_SECONDS)
+        sleep(ATEXIT_SECONDS)
         os._exit(code)
 
     # On this thread, as Python does it: some libraries' functions look at the thread they run in.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from penstock.base.texts import repr_of
 from penstock.drivers.sync import Dropped
 from penstock.interruption import forks
-from penstock.pod import assignment, claim, loading, logs, revision, scratch
+from penstock.pod import assignment, claim, loading, logs, patching, revision, scratch
 from penstock.pod.attempt import Phase
 from penstock.pod.body import Body, Surroundings
 from penstock.pod.delivery import Fence
@@ -179,6 +179,7 @@ class Life:
     def _loaded(self, given: assignment.Assignment, folder: str | None, ahead: Any) -> Any:
         gc.enable()
         forks.watch()
+        patching.refuse()
         try:
             loading.use_folder(folder)
             flow = loading.load(given.entrypoint, folder, ahead)

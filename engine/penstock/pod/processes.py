@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from time import sleep
 
 _PR_SET_CHILD_SUBREAPER = 36
 _POLL_SECONDS = 0.005
@@ -47,7 +48,7 @@ def end_descendants(seconds: float, spared: int | None = None) -> None:
     _signal_all(signal.SIGTERM, spared)
     end = time.monotonic() + seconds
     while descendants(spared) and time.monotonic() < end:
-        time.sleep(_POLL_SECONDS)
+        sleep(_POLL_SECONDS)
     # Twice: what was forked while the first round went on.
     for _ in range(2):
         _signal_all(signal.SIGKILL, spared)
