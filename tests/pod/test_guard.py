@@ -22,7 +22,7 @@ def test_who_asks_during_a_read_is_told_by_the_next(monkeypatch: pytest.MonkeyPa
 
     def ask_meanwhile(said: bytes) -> list[int]:
         if not asks.ident:
-            os.write(guard._write, bytes((signal.SIGTERM,)))
+            os.write(guard._pipe.write, bytes((signal.SIGTERM,)))
             asks.start()
             until("it is asked", lambda: len(guard._asking) == 1)
         return sort_out(said)

@@ -30,6 +30,7 @@ def test_what_is_imported_before_the_handlers_is_light() -> None:
     assert set(found.stdout.split()) == {
         "penstock",
         "penstock.pod",
+        "penstock.pod.failures",
         "penstock.pod.guard",
         "penstock.pod.hearing",
     }

@@ -10,20 +10,24 @@ the report, since a kubelet changes no file once a pod is ending. An intent that
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from penstock.pod import claim
+from penstock.pod import claim, failures
 from penstock.pod.attempt import Attempt, Phase, Trigger
 from penstock.pod.intent import Intent
 from penstock.pod.leave import leave
-from penstock.pod.outcome import CauseKind, Outcome, provisional
+from penstock.pod.outcome import EXIT_CRASHED, CauseKind, Outcome, provisional
 from penstock.pod.report import HooksPart, ReportType
 from penstock.pod.reporter import ENDING_REQUEST_SECONDS
 from penstock.pod.wanted import Wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from penstock.pod.body import Body
     from penstock.pod.guard import Guard
     from penstock.pod.intent import IntentFile
@@ -76,6 +80,10 @@ class Ending:
 
     def on_signal(self, number: int, at: float) -> None:
         """A signal: the first begins the ending, one more ends the process at once."""
+        with self._or_leave():
+            self._on_signal(number, at)
+
+    def _on_signal(self, number: int, at: float) -> None:
         horizon = at + self._grace - min(0.5, self._grace / 10)
         if not self._begun:
             self._signal = number
@@ -90,6 +98,21 @@ class Ending:
 
     def on_wake(self) -> None:
         """Look at the intent file, the fence and the last answer."""
+        with self._or_leave():
+            self._on_wake()
+
+    @contextlib.contextmanager
+    def _or_leave(self) -> Iterator[None]:
+        """An ending that fails has begun what nobody else ends: the process goes, and what its container says speaks."""
+        try:
+            yield
+        except Exception:
+            failures.tell()
+            if not self._begun:
+                raise
+            os._exit(EXIT_CRASHED)
+
+    def _on_wake(self) -> None:
         unknown = self._wanted.look()
         if unknown is not None and self.body is not None and not self._told_unknown:
             self._told_unknown = True

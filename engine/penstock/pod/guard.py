@@ -10,13 +10,15 @@ first, ``penstock.pod.hearing`` says which signals are its own, ``penstock.pod.e
 
 from __future__ import annotations
 
+import contextlib
 import os
-import select
-import sys
 import threading
 import time
 from collections import deque
+from select import POLLIN, poll
+from time import sleep
 
+from penstock.pod import failures
 from penstock.pod.hearing import Hearing
 
 TYPE_CHECKING = False
@@ -38,14 +40,30 @@ DEFAULT_POLL_SECONDS = 0.2
 INSIST_SECONDS = 1.0
 
 
+class _Pipe:
+    """The guard's pipe, and whether its numbers are still its own: user code may close what it did not open."""
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        os.set_blocking(self.read, False)
+        os.set_blocking(self.write, False)
+        self._file = os.fstat(self.read).st_ino
+
+    @property
+    def intact(self) -> bool:
+        """Whether both ends are open, and the numbers are not those of another file by now."""
+        try:
+            return os.fstat(self.read).st_ino == self._file == os.fstat(self.write).st_ino
+        except OSError:
+            return False
+
+
 class Guard:
     """See the module."""
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        self._hearing = Hearing(self._write)
+        self._pipe = _Pipe()
+        self._hearing = Hearing(self._pipe.write)
         self._heard: list[tuple[int, float]] = []
         self._insist_at = 0.0
         self._asking: deque[threading.Event] = deque()
@@ -66,11 +84,16 @@ class Guard:
 
     def wake(self) -> None:
         """Make the guard look; from any thread, never blocks."""
-        try:
-            os.write(self._write, b"\0")
-        except BlockingIOError:
-            # The pipe is full of reasons to wake up already.
-            return
+        # Full, it is full of reasons to wake up already; closed by user code since it was looked at, the next turn makes another.
+        with contextlib.suppress(OSError):
+            os.write(self._whole().write, b"\0")
+
+    def _whole(self) -> _Pipe:
+        """The pipe; another one where user code has closed it."""
+        if not self._pipe.intact:
+            self._pipe = _Pipe()
+            self._hearing.move(self._pipe.write)
+        return self._pipe
 
     def signalled(self, seconds: float) -> bool:
         """Tell whether a signal has come that ends the run; from another thread.
@@ -106,17 +129,21 @@ class Guard:
                 # Before there is a listener nothing is polled: only what is heard counts.
                 self._turn(None if self._listener is None else self.poll_seconds)
             except Exception:  # noqa: BLE001 - a guard that died would leave a process that nothing ends
-                sys.excepthook(*sys.exc_info())
+                failures.tell()
+                sleep(self.poll_seconds)
 
     def _turn(self, seconds: float | None) -> None:
-        select.select([self._read], [], [], seconds)
+        pipe = self._whole()
+        ready = poll()  # `select` takes no number above 1,023
+        ready.register(pipe.read, POLLIN)
+        ready.poll(None if seconds is None else seconds * 1000)
         now = time.monotonic()
         # Before the read: who asks while it goes on is told by the next one.
         asking = [self._asking.popleft() for _ in range(len(self._asking))]
-        try:
-            heard = os.read(self._read, 4096)
-        except BlockingIOError:
-            heard = b""
+        heard = b""
+        if pipe.intact:
+            with contextlib.suppress(BlockingIOError):
+                heard = os.read(pipe.read, 4096)
         self._heard.extend((number, now) for number in self._hearing.sort_out(heard))
         self._signalled = self._signalled or bool(self._heard)
         for read_up in asking:

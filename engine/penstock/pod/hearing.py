@@ -62,6 +62,7 @@ class Hearing:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._former: set[int] = set()
         self._numbers: frozenset[int] = frozenset()
         self._taken: set[int] = set()
         self._user_descriptor = -1
@@ -85,6 +86,12 @@ class Hearing:
         self._numbers = frozenset(numbers)
         self._patch(self.signal, self.getsignal, self.set_wakeup_fd)
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
+
+    def move(self, descriptor: int) -> None:
+        """The guard's pipe is another one: from the next signal on the interpreter writes there; that signal is told by its handler."""
+        self._former.add(self._descriptor)
+        self._former.discard(descriptor)
+        self._descriptor = descriptor
 
     # -- in the guard's thread -------------------------------------------------------------------------------------
 
@@ -158,7 +165,8 @@ class Hearing:
         """
         before = self._set_wakeup(self._descriptor, warn_on_full_buffer=False)
         if before != self._descriptor:
-            self._user_descriptor = before
+            if before not in self._former:
+                self._user_descriptor = before
             self._tell(number)
         self._give_turns()
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from penstock.base.texts import repr_of
 from penstock.drivers.sync import Dropped
 from penstock.interruption import forks
-from penstock.pod import assignment, claim, loading, logs, patching, revision, scratch
+from penstock.pod import assignment, claim, failures, loading, logs, patching, revision, scratch
 from penstock.pod.attempt import Phase
 from penstock.pod.body import Body, Surroundings
 from penstock.pod.delivery import Fence
 from penstock.pod.gate import Gate
 from penstock.pod.intent import Intent
 from penstock.pod.leave import leave
-from penstock.pod.outcome import Outcome
+from penstock.pod.outcome import EXIT_CRASHED, Outcome
 from penstock.pod.report import HooksPart, ReportType
 from penstock.pod.reporter import REQUEST_SECONDS
 
@@ -112,9 +112,16 @@ class Life:
         if forks.forked():
             # Whatever way a child of the user's has come here: the run, and what is said of it, are its parent's.
             forks.end(None)
-        attempt, reporter = self._attempt, self._reporter
-        if not attempt.take():
+        if not self._attempt.take():
             _park()
+        try:
+            self._last_word(outcome, body)
+        except Exception:  # noqa: BLE001 - from here on nobody else ends the process; what was reported before stands
+            failures.tell()
+            leave(EXIT_CRASHED, normal=False)
+
+    def _last_word(self, outcome: Outcome, body: Body | None) -> NoReturn:
+        attempt, reporter = self._attempt, self._reporter
         attempt.advance(Phase.LEAVING)
         if body is None or not body.stated:
             _tell(outcome)

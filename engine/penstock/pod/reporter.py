@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from penstock.pod import claim as claiming
-from penstock.pod import delivery
+from penstock.pod import delivery, failures
 from penstock.pod.answers import Kind, classify
 from penstock.pod.claim import Accepted, Again, ClaimProgress, Identity, Refused, Unclaimed
 from penstock.pod.progress import Pace
@@ -202,7 +202,10 @@ class Reporter:
             return
         while True:
             ticket = self._next()
-            self._deliver(ticket)
+            try:
+                self._deliver(ticket)
+            except Exception:  # noqa: BLE001 - user code may have broken what requests are made of; the termination message speaks
+                failures.tell()
             ticket.settled.set()
             self._on_change()
 
@@ -269,7 +272,11 @@ class Reporter:
                     return ticket
             source, pace = self._progress_source, self._pace
             if source is not None and pace is not None and self._clock() >= pace.due:
-                document = source()
+                try:
+                    document = source()
+                except Exception:  # noqa: BLE001 - the outcome must get through without it
+                    failures.tell()
+                    document = None
                 pace.asked(self._clock(), told=document is not None)
                 if document is not None:
                     self.submit(document, until=None, progress=True)
