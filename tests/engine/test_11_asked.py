@@ -5,6 +5,7 @@ interrupted as a body is: by a cancellation, a signal, the timeout of a flow aro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -253,6 +254,29 @@ def test_a_lock_that_is_taken_as_the_run_is_interrupted_is_given_back() -> None:
     thread.join()
     assert LOG == ["left", "on_crashed"]
     assert not MemoryLockManager().is_locked("key")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_what_keeps_an_interruption_to_itself_keeps_no_run(*, is_async: bool) -> None:
+    """A hook with a bare `except`, as around a message to a chat: the body does not begin."""
+
+    def keeps(*_: Any) -> None:
+        with contextlib.suppress(BaseException):
+            asked()
+
+    async def akeeps(*_: Any) -> None:
+        with contextlib.suppress(BaseException):
+            await awaited()
+
+    async def aran() -> None:
+        ran()
+
+    main: Any = flow(aran if is_async else ran, name="main", on_running=[akeeps if is_async else keeps], **HOOKS)
+    thread = when_asked(lambda: interrupt(Cause("cancelled")))
+    with pytest.raises(CancelledRun):
+        asyncio.run(main()) if is_async else main()
+    thread.join()
+    assert LOG == ["left", "on_cancellation"]
 
 
 def test_exits_of_what_is_asked_are_its_own_affair() -> None:

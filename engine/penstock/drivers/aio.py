@@ -19,7 +19,7 @@ from penstock.base.tracebacks import set_traceback, traceback_of, trim, trimmed
 from penstock.core.effects import BODY, Ask, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
 from penstock.core.outcome import Raised, TimedOut
-from penstock.drivers.sync import Dropped, crash, release
+from penstock.drivers.sync import Dropped, crash, release, told
 from penstock.drivers.world import WORLD
 from penstock.interruption import forks
 from penstock.interruption.calling import answer, aperform_call
@@ -208,7 +208,7 @@ async def perform_ask(run: Run, effect: Ask) -> Any:
     """Call something of the user's; what it awaits is interruptible, a plain function runs inline."""
     out = await guarded(run, answer(effect))
     forks.left_by(run, out.exc if isinstance(out, Raised) else None)
-    return out
+    return told(run, out)
 
 
 async def perform_sleep(run: Run, effect: Sleep) -> Any:

@@ -17,7 +17,7 @@ from penstock.base.tracebacks import trim
 from penstock.core.changes import put
 from penstock.core.effects import BODY, Ask, Body, Call, Drain, Gate, Hold, Sleep, Wait
 from penstock.core.life import live
-from penstock.core.outcome import Raised, TimedOut, crashed_state
+from penstock.core.outcome import Raised, TimedOut, crashed_state, is_interruption
 from penstock.core.state_parts import TERMINAL_STATES
 from penstock.drivers.world import WORLD
 from penstock.interruption.calling import perform_call
@@ -213,7 +213,15 @@ def perform_ask(run: Run, effect: Ask) -> Any:
         out = perform_call(run, Call(section.call, (effect.fn, effect.args, effect.kwargs)))
 
     stopped = guarded(run, ask)
-    return out if stopped is None else stopped
+    return told(run, out) if stopped is None else stopped
+
+
+def told(run: Run, out: Any) -> Any:
+    """The outcome of what was asked; where it was interrupted, that, whatever it made of it: it is the run that is to stop."""
+    control = run.control
+    if run.reached and control.cause is not None and not (isinstance(out, Raised) and is_interruption(out.exc)):
+        return Raised(_termination(control))
+    return out
 
 
 def perform_sleep(run: Run, effect: Sleep) -> Any:
