@@ -150,6 +150,8 @@ def _followed(api: Api, run: Run, narrator: _Narrator, attempt: int | None) -> E
         if isinstance(event, LogLine):
             if attempt is not None and event.attempt > attempt:
                 return Exit.OK
+            if event.run.attempt > latest.attempt:
+                latest = event.run  # another attempt in the same state is no change of it
             narrator.line(latest, event.text, event.attempt, event.stamp)
             continue
         latest = event.run

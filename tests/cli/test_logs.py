@@ -127,13 +127,17 @@ def test_what_is_not_there(at: Stage, penstock: Penstock, command: str) -> None:
     assert penstock(command, "pod/x").code != 0
 
 
+@pytest.mark.parametrize("changes", [True, False], ids=["other states between", "the same state again"])
 @pytest.mark.parametrize(("end", "code"), [("Completed", Exit.OK), ("Cancelled", Exit.CANCELLED)])
-def test_a_run_is_followed_over_its_attempts(at: Stage, penstock: Penstock, end: str, code: Exit) -> None:
+def test_a_run_is_followed_over_its_attempts(
+    at: Stage, penstock: Penstock, end: str, code: Exit, *, changes: bool
+) -> None:
     run = at.run("one")
     at.status("one", "Pending", "Submitting", attempt={"number": 1, "podName": "one-1"})
 
     def happens() -> None:
-        at.status("one", "Pending", "Unschedulable", "no node", attempt={"number": 1, "podName": "one-1"})
+        if changes:
+            at.status("one", "Pending", "Unschedulable", "no node", attempt={"number": 1, "podName": "one-1"})
         at.log(at.pod("one-1", run, 1), line("first"))
         at.end_pod("one-1")
         # As the operator does: the pod's UID is not known before there is the pod.
