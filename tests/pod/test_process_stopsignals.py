@@ -73,6 +73,21 @@ HEARD = [
     Taking("the default handler", SYNC.format(before="    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n")),
     Taking("a handler that does nothing", SYNC.format(before="    signal.signal(signal.SIGTERM, lambda *_: None)\n")),
     Taking("a handler, in a C call", C_CALL.format(before="    signal.signal(signal.SIGTERM, lambda *_: mark('x'))\n")),
+    Taking(
+        "a handler that restores the default and sends the signal again",
+        SYNC.format(
+            before="    def cleans(number, _):\n        signal.signal(number, signal.SIG_DFL)\n        signal.raise_signal(number)\n"
+            "    signal.signal(signal.SIGTERM, cleans)\n"
+        ),
+    ),
+    Taking(
+        "a handler that does so with a signal of its own",
+        SYNC.format(
+            before="    def cleans(number, _):\n        signal.signal(number, signal.SIG_DFL)\n        os.kill(os.getpid(), number)\n"
+            "    signal.signal(signal.SIGUSR1, cleans)\n"
+        ),
+        signal.SIGUSR1,
+    ),
     Taking("a handler that exits", SYNC.format(before="    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n")),
     Taking(
         "a handler in C",

@@ -65,6 +65,8 @@ class Hearing:
         self._former: set[int] = set()
         self._numbers: frozenset[int] = frozenset()
         self._taken: set[int] = set()
+        self._counted: set[int] = set()
+        self._again: set[int] = set()
         self._user_descriptor = -1
         self._gone = False
         self._masks: dict[int, set[Any]] = {}
@@ -103,9 +105,15 @@ class Hearing:
                 self._taken.add(number - _THEIRS)
             elif number > _OURS:
                 self._taken.discard(number - _OURS)
+                if number - _OURS in self._counted:
+                    self._again.add(number - _OURS)
             elif number:
                 numbers.append(number)
-                if number == signal.SIGTERM or (number in self._numbers and number not in self._taken):
+                if number in self._again:
+                    # A handler has cleaned up, restored the default and sent the signal to itself: that is not one more.
+                    self._again.discard(number)
+                elif number == signal.SIGTERM or (number in self._numbers and number not in self._taken):
+                    self._counted.add(number)
                     ours.append(number)
         if numbers and self._user_descriptor != -1:
             # As the interpreter has it: a loop that does not read, or has closed its socket, misses it.
