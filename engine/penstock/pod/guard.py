@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_POLL_SECONDS = 0.2
-INSIST_SECONDS = 1.0
+INSIST_SECONDS = 0.25  # a JVM (JPype, JDBC) puts its own handler in place, and would exit
 
 
 class _Pipe:
