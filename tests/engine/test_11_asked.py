@@ -16,9 +16,12 @@ import pytest
 from penstock import flow, task
 from penstock.cache_policies import CachePolicy
 from penstock.exceptions import CancelledRun, TerminationSignal
+from penstock.interruption.deadline import _left_within
 from penstock.interruption.interrupt import Cause, interrupt
+from penstock.interruption.section import Section, current_section, ring
 from penstock.locking.memory import MemoryLockManager
 from penstock.transactions import IsolationLevel
+from tests.support.world import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -287,3 +290,44 @@ def test_exits_of_what_is_asked_are_its_own_affair() -> None:
     state = flow(lambda: work(return_state=True), name="main", on_running=[leaves])(return_state=True)
     assert state.is_failed()
     assert "to be tried again" in state.data.message
+
+
+def test_what_is_held_back_does_not_end_a_wait() -> None:
+    """Within `shield()`: the wait ends with what it waits for, and the interruption is kept."""
+    sections: list[Section] = []
+    waiter = threading.Lock()
+    waiter.acquire()
+    got: list[bool] = []
+
+    def waits() -> None:
+        section = current_section()
+        section.shields = 1
+        sections.append(section)
+        got.append(section.block(waiter, 30))
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    until("it waits", lambda: bool(sections) and sections[0].waiter is waiter)
+    sections[0].deliver(TerminationSignal(15))
+    assert waiter.locked()
+    ring(waiter)
+    thread.join()
+    assert got == [True]
+    assert isinstance(sections[0].pending, TerminationSignal)
+
+
+def test_a_bell_that_an_interruption_has_rung_is_no_outcome() -> None:
+    """Who waits for a body in a thread of its own is told of its own time by the same bell."""
+    box: list[Any] = []
+    done = threading.Lock()  # rung already
+    assert _left_within(0.1, box, done) is False
+
+    def leave() -> None:
+        box.append((True, 1))
+        ring(done)
+
+    leaving = threading.Thread(target=leave)
+    ring(done)
+    leaving.start()
+    assert _left_within(30, box, done) is True
+    leaving.join()

@@ -88,6 +88,10 @@ HEARD = [
         ),
         signal.SIGUSR1,
     ),
+    Taking(
+        "a wait for any signal",
+        "@flow(**HOOKS)\ndef main():\n    mark('body')\n    try:\n        signal.pause()\n    finally:\n        mark('finally')\n",
+    ),
     Taking("a handler that exits", SYNC.format(before="    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n")),
     Taking(
         "a handler in C",

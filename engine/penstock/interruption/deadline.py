@@ -203,18 +203,27 @@ def in_own_thread(
     threading.Thread(target=context.run, args=(target,), name=name, daemon=True).start()
     late = False
     try:
-        while not late and not outer.block(done, min(scope.left(), 0.25)):  # a pause may move the deadline, both ways
-            late = scope.left() <= 0
+        while not box and not late:
+            outer.block(done, min(scope.left(), 0.25))  # a pause may move the deadline, both ways
+            late = not box and scope.left() <= 0
     except BaseException as exc:
         # What asks a whole run to stop is told to each of its threads.
         end(exc, delivered=not isinstance(exc, (Expired, KeyboardInterrupt)))
-        done.acquire(True, grace)
+        _left_within(grace, box, done)
         raise
     if late:
         end(scope.error, delivered=False)
-        if not done.acquire(True, grace):
+        if not _left_within(grace, box, done):
             raise Abandoned
     ok, value = box[0]
     if ok:
         return value
     raise value
+
+
+def _left_within(seconds: float, box: list[Any], done: threading.Lock) -> bool:
+    """Whether a thread has left its outcome in time; that it rings is not enough: a delivery to who waits rings as well."""
+    until = time.monotonic() + seconds
+    while not box and (left := until - time.monotonic()) > 0:
+        done.acquire(True, left)
+    return bool(box)

@@ -152,7 +152,7 @@ class Section:
         off_such_a_jump(self.thread_id, lambda: self.open)
         with self.lock:
             self.pending = exc
-            if self.waiter is not None:
+            if self.waiter is not None and not self.shields:
                 self._wake()
                 return
             self.injected = True

@@ -75,6 +75,8 @@ class Hearing:
         self._set_wakeup: Callable[..., int] = _signal.set_wakeup_fd
         self._library = _Library()
         self._handler = self._note
+        self._pause: Callable[[], None] = signal.pause
+        self._noted = 0
 
     def begin(self) -> None:
         """Hear from now on. On the main thread, before anything else."""
@@ -87,6 +89,7 @@ class Hearing:
                 self._set_signal(number, self._handler)
         self._numbers = frozenset(numbers)
         self._patch(self.signal, self.getsignal, self.set_wakeup_fd)
+        signal.pause = self.pause
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def move(self, descriptor: int) -> None:
@@ -160,6 +163,14 @@ class Hearing:
         before, self._user_descriptor = self._user_descriptor, descriptor
         return before
 
+    def pause(self) -> None:
+        """``signal.pause``: what ends the run does not end the wait, as it would not where nobody hears; the run's end does."""
+        while True:
+            noted = self._noted
+            self._pause()
+            if noted == self._noted:
+                return
+
     def _shown(self, number: int, handler: Any) -> Any:
         # SIGINT reads as taken: asyncio would otherwise put a handler of its own over the default one.
         return (
@@ -171,6 +182,7 @@ class Hearing:
 
         If somebody has got at the descriptor by a way of his own, it is told now, and the descriptor taken back.
         """
+        self._noted += 1
         before = self._set_wakeup(self._descriptor, warn_on_full_buffer=False)
         if before != self._descriptor:
             if before not in self._former:
@@ -217,6 +229,7 @@ class Hearing:
         try:
             self._gone = True
             self._patch(self._set_signal, self._get_signal, self._set_wakeup)
+            signal.pause = self._pause
             self._set_wakeup(-1)
             for number in self._numbers:
                 if self._get_signal(number) is self._handler:
