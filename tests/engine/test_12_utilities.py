@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +148,9 @@ def test_a_timeout_beside_an_alarm_of_the_users() -> None:
         pass
 
     def wait() -> None:
-        for watcher in set(threading.enumerate()) - running:
-            watcher.join()  # until time is up, and said so
+        # Until time is up, and said so. Who wakes this thread then may be listed before it has started.
+        while any(each.name != "penstock-wake" for each in set(threading.enumerate()) - running):
+            time.sleep(0.001)
 
     before = signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 60)
