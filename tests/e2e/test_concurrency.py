@@ -7,20 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cluster import Space
-from tests.support.flows import flow, run
-
-GATED = """
-    import time
-    from pathlib import Path
-    from penstock import flow
-
-    @flow
-    def main(gate: str):
-        print("begins", flush=True)
-        while not Path(gate).exists():
-            time.sleep(0.05)
-        return "through"
-"""
+from tests.support.flows import GATED_FLOW, flow, run
 
 
 def gated(name: str, ref: str, folder: Path, **spec: Any) -> dict[str, Any]:
@@ -38,7 +25,7 @@ def waits(space: Space, name: str, place: int, group: str | None = None) -> dict
 
 def test_a_queue(space: Space, tmp_path: Path) -> None:
     """One at a time; priority first, then age; a slot that is freed wakes the next at once."""
-    space.apply(flow("one", GATED, concurrency={"limit": 1}))
+    space.apply(flow("one", GATED_FLOW, concurrency={"limit": 1}))
     space.apply(gated("first", "one", tmp_path))
     space.wait_type("first", "Running")
     space.apply(gated("second", "one", tmp_path))
@@ -64,8 +51,8 @@ def _time(text: str) -> datetime:
 def test_skip_and_replace(space: Space, tmp_path: Path) -> None:
     """Skip: the newer run is not begun. Replace: the older one ends, with its hooks, and the newer one takes its slot."""
     space.apply(
-        flow("skipping", GATED, concurrency={"limit": 1, "policy": "Skip"}),
-        flow("replacing", GATED, concurrency={"limit": 1, "policy": "Replace"}),
+        flow("skipping", GATED_FLOW, concurrency={"limit": 1, "policy": "Skip"}),
+        flow("replacing", GATED_FLOW, concurrency={"limit": 1, "policy": "Replace"}),
         gated("kept", "skipping", tmp_path),
         gated("old", "replacing", tmp_path),
     )
@@ -87,7 +74,7 @@ def test_skip_and_replace(space: Space, tmp_path: Path) -> None:
 
 def test_a_group_of_flows(space: Space, tmp_path: Path) -> None:
     """Without a limit for the group nobody begins, and it is said; with one the Flows share it."""
-    space.apply(*(flow(name, GATED, concurrencyGroups=["database"]) for name in ("reads", "writes")))
+    space.apply(*(flow(name, GATED_FLOW, concurrencyGroups=["database"]) for name in ("reads", "writes")))
     space.apply(gated("reader", "reads", tmp_path))
     status = space.wait("reader", lambda s: s["state"]["name"] == "AwaitingConcurrencySlot", "it waits for a limit")
     assert "data.database of ConfigMap 'penstock-concurrency'" in status["state"]["message"]

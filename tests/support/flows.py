@@ -46,6 +46,18 @@ SLEEPER = """
         print("sleeping", flush=True)
         time.sleep(300)
 """
+GATED_FLOW = """
+    import time
+    from pathlib import Path
+    from penstock import flow
+
+    @flow
+    def main(gate: str):
+        print("begins", flush=True)
+        while not Path(gate).exists():
+            time.sleep(0.05)
+        return "through"
+"""
 QUICK_FLOW = """
     from penstock import flow
 
