@@ -88,8 +88,7 @@ class Hearing:
             if number in (signal.SIGTERM, signal.SIGINT) or self._get_signal(number) != signal.SIG_IGN:
                 self._set_signal(number, self._handler)
         self._numbers = frozenset(numbers)
-        self._patch(self.signal, self.getsignal, self.set_wakeup_fd)
-        signal.pause = self.pause
+        self._patch(self.signal, self.getsignal, self.set_wakeup_fd, self.pause)
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._forget)
 
     def move(self, descriptor: int) -> None:
@@ -228,8 +227,7 @@ class Hearing:
         """In a forked child: its signals are its own, and as a new process has them."""
         try:
             self._gone = True
-            self._patch(self._set_signal, self._get_signal, self._set_wakeup)
-            signal.pause = self._pause
+            self._patch(self._set_signal, self._get_signal, self._set_wakeup, self._pause)
             self._set_wakeup(-1)
             for number in self._numbers:
                 if self._get_signal(number) is self._handler:
@@ -239,10 +237,11 @@ class Hearing:
         finally:
             self._after_fork()
 
-    def _patch(self, set_signal: Any, get_signal: Any, set_wakeup: Any) -> None:
-        # The module `signal` looks two of them up in `_signal` at each call, and has a name of its own for the third.
+    def _patch(self, set_signal: Any, get_signal: Any, set_wakeup: Any, pause: Any) -> None:
+        # The module `signal` looks two of them up in `_signal` at each call, and has names of its own for the others.
         _signal.signal, _signal.getsignal = set_signal, get_signal
         _signal.set_wakeup_fd = signal.set_wakeup_fd = set_wakeup
+        _signal.pause = signal.pause = pause
 
 
 class _Library:
