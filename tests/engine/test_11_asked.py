@@ -21,7 +21,7 @@ from penstock.interruption.interrupt import Cause, interrupt
 from penstock.interruption.section import Section, current_section, ring
 from penstock.locking.memory import MemoryLockManager
 from penstock.transactions import IsolationLevel
-from tests.support.world import until
+from tests.support.world import once, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,13 +118,7 @@ def serializable(locks: Any) -> Any:
 
 
 def when_asked(act: Callable[[], Any]) -> threading.Thread:
-    def wait() -> None:
-        assert ASKED.wait(30)
-        act()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
+    return once(ASKED, act, 30)
 
 
 @pytest.mark.parametrize(

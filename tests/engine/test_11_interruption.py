@@ -19,6 +19,7 @@ from penstock.exceptions import CancelledRun, PausedRun, TerminationSignal
 from penstock.flow_engine import request_cancellation, shield
 from penstock.interruption.interrupt import Cause, Control, interrupt
 from penstock.observers import subscribe
+from tests.support.world import once
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,16 +39,8 @@ def hooks() -> dict[str, Any]:
 
 def once_running(act: Callable[[], Any]) -> threading.Thread:
     """Act in another thread as soon as some body said that it runs."""
-    bell = RUNS
-    bell.clear()
-
-    def wait() -> None:
-        assert bell.wait(5)
-        act()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
+    RUNS.clear()
+    return once(RUNS, act, 5)
 
 
 RUNS = threading.Event()

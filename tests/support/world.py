@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -119,3 +120,15 @@ def until(what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(pause)  # between two looks at something that tells nobody when it changes
         pause = min(pause * 1.5, 0.25)
+
+
+def once(bell: threading.Event, act: Callable[[], Any], seconds: float) -> threading.Thread:
+    """Act in another thread as soon as it rings; fail there when it has not after so many seconds."""
+
+    def wait() -> None:
+        assert bell.wait(seconds)
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
