@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from penstock_operator.api.report import Pause
+from penstock_operator.api.times import rfc3339
 from penstock_operator.core.asking import waits_for
 from penstock_operator.core.model import Observed
 from penstock_operator.core.observe import Pod, parse_pod
@@ -598,6 +600,99 @@ def test_suspend_and_resume_counts_for_no_budget() -> None:
     pod_2 = play.pod
     assert pod_2 is not None
     assert pod_2["metadata"]["annotations"]["penstock.dev/intent"] == "Running"
+
+
+NOT_STARTED: dict[str, Callable[[Stage], None]] = {
+    "without a node": lambda _: None,
+    "on its node, its image not there yet": lambda play: play.kubelet(waiting("ContainerCreating")),
+}
+
+
+@pytest.mark.parametrize("when", NOT_STARTED)
+@pytest.mark.parametrize("restarted", [False, True], ids=["the same operator", "an operator that was restarted"])
+@pytest.mark.parametrize("gone", [False, True], ids=["its pod is ending", "its pod is gone"])
+def test_what_was_suspended_before_it_ran_and_resumed_at_once_loses_no_pod(
+    when: str, restarted: bool, gone: bool
+) -> None:
+    """Its pod was deleted for the suspension: nobody but the status can tell so once it is wanted to run again."""
+    play = Stage(World(run_json({"flowSpec": flow_spec()})))
+    play.settle()
+    NOT_STARTED[when](play)
+    play.settle()
+    play.world.patch_spec(desiredState="Suspended")
+    play.step()
+    assert play.writes[-1][0] == "delete-pod"
+    play.world.patch_spec(desiredState="Running")
+    if restarted:
+        play.created = None
+    if not gone:
+        play.settle()
+    if play.pod_of_attempt_1 in play.world.pods:
+        play.remove_pod(play.pod_of_attempt_1)
+    if restarted:
+        play.last_pods.clear()
+    play.settle()
+    assert [(a["reason"], a.get("budget")) for a in play.status["attempts"]] == [("Suspended", None)]
+    assert "retries" not in play.status
+    assert "suspendTime" not in play.status["attempt"]
+    assert play.state == "Pending/Submitting"
+    assert play.pod is not None
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["the same operator", "an operator that was restarted"])
+def test_what_was_suspended_while_it_ran_and_resumed_at_once_loses_no_pod(restarted: bool) -> None:
+    """As above, where the pod is taken away by force after it was told."""
+    play = stage()
+    play.world.patch_spec(desiredState="Suspended")
+    play.step()
+    assert play.status["attempt"]["suspendTime"] == rfc3339(play.now)
+    play.world.patch_spec(desiredState="Running")
+    play.remove_pod()
+    if restarted:
+        play.last_pods.clear()
+    play.settle()
+    assert [(a["reason"], a.get("budget")) for a in play.status["attempts"]] == [("Suspended", None)]
+    assert "suspendTime" not in play.status["attempt"]
+
+
+def test_a_suspension_is_written_down_before_its_pod_is_touched() -> None:
+    play = stage()
+    play.world.patch_spec(desiredState="Suspended")
+    before = len(play.writes)
+    play.settle()
+    assert [verb for verb, _ in play.writes[before:]] == ["status", "patch-pod"]
+    begun = play.status["attempt"]["suspendTime"]
+    play.wait(5)
+    play.settle()
+    assert play.status["attempt"]["suspendTime"] == begun
+
+
+def test_a_suspension_that_was_begun_and_could_not_be_sent_is_sent() -> None:
+    """The operator died between the two, and the run is wanted to run again: what was begun is carried out, and it goes on."""
+    play = stage()
+    play.world.patch_spec(desiredState="Suspended")
+    play.write(play.decide())
+    play.world.patch_spec(desiredState="Running")
+    play.settle()
+    assert play.writes[-1][0] == "patch-pod"
+    assert play.writes[-1][1]["metadata"]["annotations"]["penstock.dev/intent"] == "Suspended"
+    play.engine(report("Suspended"))
+    play.settle()
+    assert play.state == "Scheduled/Resuming"
+
+
+def test_what_an_older_operator_told_a_pod_is_written_down() -> None:
+    """It wrote the annotation alone."""
+    play = stage()
+    assert play.pod is not None
+    play.pod["metadata"]["annotations"]["penstock.dev/intent"] = "Suspended"
+    play.pod["spec"]["activeDeadlineSeconds"] = 15
+    play.settle()
+    assert play.status["attempt"]["suspendTime"] == rfc3339(play.now)
+    play.remove_pod()
+    play.last_pods.clear()
+    play.settle()
+    assert [a["reason"] for a in play.status["attempts"]] == ["Suspended"]
 
 
 def test_a_process_that_stays_after_its_last_word_is_pushed() -> None:

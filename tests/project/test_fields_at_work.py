@@ -131,6 +131,7 @@ ROWS: list[tuple[tuple[str, ...], str, str, str]] = [
     (FR, "status.attempt.", "number podName", f"{CORE}/test_running_and_ending.py::test_judging_switches_to_the_next_attempt_in_one_patch"),
     (FR, "status.attempt.", "startTime", f"{CORE}/test_status_and_retention.py::test_times_are_the_operators_own"),
     (FR, "status.attempt.", "restarts", f"{CORE}/test_running_and_ending.py::test_a_restart_before_the_claim_is_kept_in_mind"),
+    (FR, "status.attempt.", "suspendTime", f"{CORE}/test_stopping.py::test_a_suspension_is_written_down_before_its_pod_is_touched"),
     (FR, "status.", "pod", f"{CORE}/test_status_and_retention.py::test_the_pods_uid_and_node_go_with_a_write_and_never_alone"),
     (
         FR,

@@ -192,6 +192,8 @@ class Attempt(Model):
     """Restarts of the engine's container when the claim was first seen; a later one ends the attempt."""
     node_name: Annotated[str | None, names.SUBDOMAIN.field()] = None
     """Node of the pod, once it was seen there."""
+    suspend_time: Time | None = None
+    """When its suspension was begun: it is carried out, also when the run is wanted to run again meanwhile; then a new attempt begins."""
 
 
 class FinishedAttempt(Model):

@@ -43,7 +43,7 @@ def _written(status: FlowRunStatus) -> Iterator[datetime]:
     state, attempt = status.state, status.attempt
     moments = [status.start_time, status.completion_time]
     moments += [state.time, state.since] if state is not None else []
-    moments += [attempt.start_time] if attempt is not None else []
+    moments += [attempt.start_time, attempt.suspend_time] if attempt is not None else []
     moments += [status.attempts[-1].end_time] if status.attempts else []
     moments += [condition.last_transition_time for condition in status.conditions or ()]
     return (moment for moment in moments if moment is not None)

@@ -1,12 +1,13 @@
 """Pause, suspend, resume, and inputs: what the pod is told while it runs.
 
-Pausing is the annotation alone. Suspending is the annotation and a deadline that gives the engine time for a task boundary; a deadline can't
-be taken back, so a suspension that was sent is carried out whatever is wanted meanwhile. Neighbours: `waiting` holds what has no pod.
+Pausing is the annotation alone. Suspending is the annotation and a deadline that gives the engine time for a task boundary, or DELETE for a pod
+that never started. Neither can be taken back, so a suspension that was begun is carried out whatever is wanted meanwhile; and the status says
+that it was begun before the pod is touched: a pod that is gone tells nobody who ended it. Neighbours: `waiting` holds what has no pod.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from penstock_operator.api.flowrun import DesiredState, FlowRunSpec, StateType
@@ -33,10 +34,17 @@ REPEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What a live pod is to be told, and when to see whether it obeyed."""
+    """What a live pod is to be told, and when to see whether it obeyed.
+
+    Attributes:
+        effects: the requests.
+        again_at: when to look again.
+        suspends: whether this begins its suspension, which is to be written down first.
+    """
 
     effects: tuple[Effect, ...] = ()
     again_at: datetime | None = None
+    suspends: bool = False
 
 
 def suspend(s: Situation) -> Plan | None:
@@ -83,11 +91,12 @@ def telling(s: Situation) -> Telling:
     if pod is None or s.ended or pod.deletion_timestamp is not None:
         return Telling()
     if s.suspended:
-        if pod_intent(pod).state is not DesiredState.SUSPENDED:
+        begins = s.attempt.suspend_time is None
+        if not s.suspending:
             s.need_run()
         if s.report is None and not has_started(pod):
-            return Telling(delete(pod))
-        return _suspending(s, pod)
+            return Telling(delete(pod), suspends=begins)
+        return replace(_suspending(s, pod), suspends=begins)
     wanted, told = wanted_intent(s.run), pod_intent(pod)
     if (told.state, told.token) != (wanted.state, wanted.token):
         return Telling(tell(pod, wanted))

@@ -139,7 +139,12 @@ def _alive(s: Situation) -> Plan:
     if plan.type.terminal or plan.drop_report:
         return plan
     told = telling(s)
-    return replace(plan, effects=(*plan.effects, *told.effects), again_at=earliest(plan.again_at, told.again_at))
+    changes = plan.changes
+    if told.suspends:
+        attempt = changes.get("attempt") or s.attempt
+        changes = {**changes, "attempt": attempt.model_copy(update={"suspend_time": s.now})}
+    again = earliest(plan.again_at, told.again_at)
+    return replace(plan, changes=changes, effects=(*plan.effects, *told.effects), again_at=again)
 
 
 def _showing(s: Situation, pod: Pod) -> Plan:

@@ -117,9 +117,15 @@ class Situation:
 
     @property
     def suspended(self) -> bool:
-        """Whether suspension was asked, or sent to the pod: what was sent is carried out."""
-        sent = self.pod is not None and pod_intent(self.pod).state is DesiredState.SUSPENDED
-        return sent or self.run.spec.desired_state is DesiredState.SUSPENDED
+        """Whether suspension was asked, or was begun: what was begun is carried out."""
+        return self.suspending or self.run.spec.desired_state is DesiredState.SUSPENDED
+
+    @property
+    def suspending(self) -> bool:
+        """Whether suspending the attempt was begun: its status tells it, which outlasts the pod; or its pod, which an older operator told."""
+        attempt = self.status.attempt
+        told = self.pod is not None and pod_intent(self.pod).state is DesiredState.SUSPENDED
+        return told or (attempt is not None and attempt.suspend_time is not None)
 
     @property
     def ended(self) -> bool:

@@ -219,6 +219,8 @@ FATES: tuple[Fate, ...] = (
     Fate("suspended, blind", ("bind start claim work:30-35 report:Completed exit:0", FINE),
          lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 1, 3), _at("Running", 20, 22)), obeys="blind", slow=True),
     Fate("suspended, mute", (LONG,), lost=_ONCE_SUSPENDED, acts=(_at("Suspended", 0, 4), _at("Running", 5, 7)), obeys="mute"),
+    Fate("suspended before it ran", ("hold:0-2 bind hold:2-4 start claim work report:Completed exit:0", FINE), lost=_ONCE_SUSPENDED,
+         acts=(_at("Suspended", 0, 3), _at("Running", 3, 4))),
     Fate("suspended and cancelled", (LONG,), _ENDED_OR_CANCELLED, _ONCE_SUSPENDED,
          acts=(_at("Suspended", 0, 3), _at("Cancelled", 3, 5))),
     Fate("paused and resumed", (LONG,), acts=(_at("Paused", 0, 4), _at("Running", 5, 7))),
