@@ -279,6 +279,7 @@ PAST = {
     "what the kernel copies": "os.sendfile(1, keep(tempfile.TemporaryFile()).write(b'{0}') and kept[-1].flush() or kept[-1].fileno(), 0, 99)",
     "what the kernel moves": "os.write(keep(os.pipe())[1], b'{0}'), os.splice(kept[-1][0], 1, 99)",
     "another thread": "run(lambda: os.write(1, b'{0}'))",
+    "a file of the flow's own in the place of stdout": "sys.stdout = open(1, 'w', closefd=False); print('{0}', end='', flush=True)",
     "code in C that writes by itself": "ctypes.CDLL(None).dprintf(1, b'{0}')",
 }
 STAND_INS = """
