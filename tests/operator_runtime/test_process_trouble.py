@@ -54,8 +54,7 @@ def test_a_watch_that_is_behind_what_etcd_remembers(
         wait(world, f"came-{number}", "Pending", 30)
     assert lists() > before, "it listed anew"
     assert one.process.poll() is None
-    text = one.ask("/metrics")[1]
-    assert 'penstock_runs{type="Pending"} 6.0' in text, "what went is forgotten"
+    until("what went is forgotten", lambda: one.metrics()['penstock_runs{type="Pending"}'] == "6.0")
 
 
 def test_a_missing_right_to_create_pods(

@@ -77,6 +77,11 @@ class OperatorProcess:
         finally:
             connection.close()
 
+    def metrics(self) -> dict[str, str]:
+        """What it counts now, by name with labels. An answer is counted when it has come: later than what it did shows."""
+        lines = self.ask("/metrics")[1].splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
     def ready(self, word: str = "ok", seconds: float = 30) -> OperatorProcess:
         def is_ready() -> bool:
             assert self.process.poll() is None, f"the operator ended with {self.process.returncode}:\n{self.text()}"
