@@ -127,6 +127,11 @@ SITUATIONS = [
         "from gevent import monkey, spawn\nmonkey.patch_all(thread=False)\n@flow(**HOOKS)\ndef main():\n    mark('body')\n"
         "    spawn(time.sleep, 100).join()\n",
     ),
+    Situation(
+        "a wait in eventlet's hub",
+        "import eventlet\neventlet.monkey_patch(thread=False)\n@flow(**HOOKS)\ndef main():\n    eventlet.monkey_patch(time=True)\n"
+        "    mark('body')\n    eventlet.spawn(time.sleep, 100).wait()\n",
+    ),
     Situation("loading the flow", "mark('body')\ntime.sleep(100)\n@flow(**HOOKS)\ndef main(): ...\n", hooks=False),
 ]
 

@@ -206,10 +206,25 @@ BROKEN = {
     "syntax error": ("def main(:\n", "flow.py:main", "SyntaxError"),
     "import error": ("import does_not_exist\n", "flow.py:main", "does_not_exist"),
     "raises": ("def f():\n    raise ValueError('bad module')\nf()\n", "flow.py:main", "ValueError: bad module"),
-    "patches threads": (
+    "patches threads by gevent": (
         "from gevent import monkey\nmonkey.patch_all()\n",
         "flow.py:main",
         "monkey.patch_all(thread=False)",
+    ),
+    "patches threads by eventlet": (
+        "import eventlet\neventlet.monkey_patch()\n",
+        "flow.py:main",
+        "eventlet.monkey_patch(thread=False)",
+    ),
+    "patches threads by eventlet, by name": (
+        "import eventlet\neventlet.monkey_patch(thread=True)\n",
+        "flow.py:main",
+        "eventlet.monkey_patch(thread=False)",
+    ),
+    "patches threads by eventlet, with all that it is not told": (
+        "from eventlet import monkey_patch\nmonkey_patch(all=True, os=False)\n",
+        "flow.py:main",
+        "eventlet.monkey_patch(thread=False)",
     ),
     "exits": ("sys.exit(0)\n", "flow.py:main", "SystemExit"),
     "calls its flow": ("@flow\ndef main(): ...\nmain()\n", "flow.py:main", "__main__"),

@@ -1,4 +1,4 @@
-"""Noticing that a module is imported, without importing it. Neighbours: `logging.console` waits so for `logging`, the pod for gevent."""
+"""Noticing that a module is imported, without importing it. Neighbours: `logging.console` waits so for `logging`, the pod for gevent and eventlet."""
 
 from __future__ import annotations
 

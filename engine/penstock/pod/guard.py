@@ -4,8 +4,10 @@ The C-level part of a signal handler writes the signal's number to a pipe at onc
 C call; the guard's thread reads that pipe. The same pipe wakes it for everything else (:meth:`Guard.wake`).
 
 Invariants: imports nothing heavy, for a signal that comes before :meth:`Guard.listen` is lost (process 1 has no default
-action); takes no lock that user code or logging may hold; never logs. Neighbours: ``penstock.pod.__main__`` starts it
-first, ``penstock.pod.hearing`` says which signals are its own, ``penstock.pod.ending`` is what it calls.
+action); takes no lock that user code or logging may hold; calls what it bound before there was user code, which may patch
+it (eventlet's ``os.read`` waits in a loop of its own where there is nothing to read); never logs. Neighbours:
+``penstock.pod.__main__`` starts it first, ``penstock.pod.hearing`` says which signals are its own,
+``penstock.pod.ending`` is what it calls.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import threading
 import time
 from collections import deque
+from os import read, write
 from select import POLLIN, poll
 from time import sleep
 
@@ -86,7 +89,7 @@ class Guard:
         """Make the guard look; from any thread, never blocks."""
         # Full, it is full of reasons to wake up already; closed by user code since it was looked at, the next turn makes another.
         with contextlib.suppress(OSError):
-            os.write(self._whole().write, b"\0")
+            write(self._whole().write, b"\0")
 
     def _whole(self) -> _Pipe:
         """The pipe; another one where user code has closed it."""
@@ -143,7 +146,7 @@ class Guard:
         heard = b""
         if pipe.intact:
             with contextlib.suppress(BlockingIOError):
-                heard = os.read(pipe.read, 4096)
+                heard = read(pipe.read, 4096)
         self._heard.extend((number, now) for number in self._hearing.sort_out(heard))
         self._signalled = self._signalled or bool(self._heard)
         for read_up in asking:

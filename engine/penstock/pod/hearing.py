@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import threading
+from os import write
 from time import sleep
 
 TYPE_CHECKING = False
@@ -120,7 +121,7 @@ class Hearing:
         if numbers and self._user_descriptor != -1:
             # As the interpreter has it: a loop that does not read, or has closed its socket, misses it.
             with contextlib.suppress(OSError):
-                os.write(self._user_descriptor, numbers)
+                write(self._user_descriptor, numbers)
         return ours
 
     def insist(self) -> None:
@@ -207,7 +208,7 @@ class Hearing:
     def _tell(self, said: int) -> None:
         while True:
             try:
-                os.write(self._descriptor, bytes((said,)))
+                write(self._descriptor, bytes((said,)))
             except BlockingIOError:
                 # The pipe is full; the guard reads it, as soon as we let it.
                 sleep(0.001)

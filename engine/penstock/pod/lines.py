@@ -22,11 +22,11 @@ import fcntl
 import io
 import itertools
 import os
-import select
 import stat
 import sys
 import threading
 from collections.abc import Callable
+from select import PIPE_BUF, POLLOUT, poll
 from threading import get_ident
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ LONGEST = 1 << 20
 APART = b" \n"
 """How a line of the log ends before which an end of line was written, for somebody may have left a line unfinished."""
 
-PIECE = select.PIPE_BUF
+PIECE = PIPE_BUF
 """Bytes that a pipe takes in one piece."""
 ROOM = 1 << 18
 """Bytes that the pipe holds, so that what a child writes at once is seldom interrupted. The kernel holds back pipes of all pods
@@ -300,8 +300,8 @@ def _write(descriptor: int, content: bytes) -> None:
             count = _real_write(descriptor, left)
         except BlockingIOError:
             # Somebody who shares it has made it so that a write does not wait.
-            waiting = select.poll()
-            waiting.register(descriptor, select.POLLOUT)
+            waiting = poll()
+            waiting.register(descriptor, POLLOUT)
             waiting.poll()
             continue
         if count == len(left):
