@@ -23,6 +23,7 @@ from penstock_cli.building_yaml import dump
 from penstock_cli.errors import CliError
 from penstock_cli.main import main
 from tests.cli.conftest import Penstock
+from tests.support.cli import kubectl
 
 HEAD = "from penstock import flow\nfrom penstock.schedules import Cron, Interval\n"
 ETL = (
@@ -410,7 +411,7 @@ def test_yaml_is_read_as_it_was_meant(tmp_path: Path) -> None:
     assert not any(ord(sign) < 32 and sign not in "\n\t" for sign in text)
     assert "\u202e" not in text
     (tmp_path / "nasty.yaml").write_text(text, newline="")
-    command = ["kubectl", "label", "--local", "-f", str(tmp_path / "nasty.yaml"), "-o", "json", "a=b"]
+    command = [kubectl(), "label", "--local", "-f", str(tmp_path / "nasty.yaml"), "-o", "json", "a=b"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["spec"] == manifest["spec"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -17,7 +16,7 @@ import yaml
 from penstock_cli.exits import Exit
 from tests.cli.conftest import Penstock
 from tests.cli.test_running import flow
-from tests.support.cli import API, SPEC, Stage
+from tests.support.cli import API, SPEC, Stage, kubectl
 from tests.support.world import until
 
 RUN = f"""
@@ -175,16 +174,14 @@ def test_apply_does_not_cross_namespaces(penstock: Penstock, tmp_path: Path) -> 
     ids=" ".join,
 )  # fmt: skip
 def test_get_prints_what_kubectl_prints(at: Stage, penstock: Penstock, words: list[str]) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl to compare with")
+    program = kubectl()
     run = at.run("one", parameters={"text": "a\nb\n"})
     at.run("two")
     at.status("one", "Running", "Retrying", "attempt 2 of 4")
     at.pod("one-1", run)
     done = penstock(*words)
     theirs = subprocess.run(
-        [kubectl, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=False
+        [program, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=False
     )
     assert re.sub(r"\d+s\b", "0s", done.out) == re.sub(r"\d+s\b", "0s", theirs.stdout)
     assert done.err == theirs.stderr
@@ -193,13 +190,11 @@ def test_get_prints_what_kubectl_prints(at: Stage, penstock: Penstock, words: li
 
 
 def test_yaml_is_what_kubectl_prints_but_for_its_quotes(at: Stage, penstock: Penstock) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl to compare with")
+    program = kubectl()
     at.run("one", parameters={"text": "a\nb\n", "number": 1})
     words = ["get", "fr", "one", "-o", "yaml"]
     theirs = subprocess.run(
-        [kubectl, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=True
+        [program, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=True
     ).stdout
     assert penstock(*words).out == theirs.replace('"', "'")
 

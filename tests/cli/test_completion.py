@@ -15,7 +15,7 @@ from penstock_cli.shells import SCRIPTS
 from tests.cli.conftest import Penstock
 from tests.cli.test_errors import config
 from tests.cli.test_running import SCHEMA, flow
-from tests.support.cli import Stage
+from tests.support.cli import Stage, kubectl
 from tests.support.terminal import Terminal
 from tests.support.world import until
 
@@ -191,9 +191,7 @@ def test_a_shell_that_is_none(penstock: Penstock) -> None:
 
 def test_kubectl_has_it_as_its_plugin(at: Stage, tmp_path: Path) -> None:
     """Under its name there, and completed by kubectl's own completion."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl here")
+    program = kubectl()
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     for name in ("kubectl-penstock", "kubectl_complete-penstock"):
         module, _, function = scripts[name].partition(":")
@@ -204,7 +202,7 @@ def test_kubectl_has_it_as_its_plugin(at: Stage, tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(at.kubeconfig)}
 
     def ask(*words: str) -> str:
-        return subprocess.run([kubectl, *words], capture_output=True, text=True, env=env, check=False).stdout
+        return subprocess.run([program, *words], capture_output=True, text=True, env=env, check=False).stdout
 
     told = ask("penstock", "wait", "--help")
     assert told.startswith("Usage: kubectl penstock wait ")

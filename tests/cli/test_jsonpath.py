@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from penstock_cli.jsonpath import JsonPathError, parse
 from tests.cli.conftest import Penstock
-from tests.support.cli import Stage
+from tests.support.cli import Stage, kubectl
 
 # Where a FlowRun is free for it; P in a template.
 PARAMETERS: dict[str, Any] = {
@@ -74,13 +73,11 @@ def test_a_template(template: str) -> None:
 
 def test_kubectl_prints_the_same(at: Stage, penstock: Penstock) -> None:
     """All templates in one call of each."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl to compare with")
+    program = kubectl()
     at.run("one", parameters=PARAMETERS)
     words = ["get", "fr", "one", "-o", "jsonpath=" + '{"\\n"}'.join(map(full, TEMPLATES))]
     theirs = subprocess.run(
-        [kubectl, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=True
+        [program, "--kubeconfig", str(at.kubeconfig), *words], capture_output=True, text=True, check=True
     )
     assert penstock(*words).out == theirs.stdout
 

@@ -191,7 +191,7 @@ def test_every_time_that_a_server_stores_has_a_meaning(text: str, means: str, ad
 
 @pytest.mark.parametrize("text", NO_TIMES)
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no RFC 3339 time|day is out of range|month must be"):
+    with pytest.raises(ValueError, match=r"is no RFC 3339 time|day is out of range|(day \d+|month) must be"):
         read_time(text)
     with pytest.raises(ValidationError):
         TypeAdapter(Time).validate_python(text)

@@ -155,7 +155,8 @@ def test_states_and_reports_can_be_shown() -> None:
     assert part.type.endswith("Evil")
     assert part.message == "<no text: __str__ of Evil raises RuntimeError>"
     assert "in boom" in part.location
-    assert part.message in part.traceback
+    # Where Python's own module copes with such an exception, its words stand.
+    assert part.message in part.traceback or "<exception str() failed>" in part.traceback
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from penstock_dev.apiserver.logs import FolderLogs
 from penstock_dev.apiserver.server import ApiServer
@@ -105,6 +107,14 @@ class Stage:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.writelines(f"2026-11-21T12:00:00.000000000Z {line}\n" for line in lines)
+
+
+def kubectl() -> str:
+    """The machine's kubectl; the test is skipped where there is none."""
+    found = shutil.which("kubectl")
+    if found is None:
+        pytest.skip("no kubectl to compare with")
+    return found
 
 
 @contextmanager

@@ -304,7 +304,7 @@ def ranges(a: range = range(3), b: slice = None): ...
 
 ALL: dict[str, Callable[..., Any]] = {
     name: fn for name, fn in list(globals().items())
-    if callable(fn) and not isinstance(fn, type) and getattr(fn, "__module__", None) == __name__ and type(fn).__name__ == "function"
+    if not name.startswith("__") and type(fn).__name__ == "function" and getattr(fn, "__module__", None) == __name__
 }
 
 

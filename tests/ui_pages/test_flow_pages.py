@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import json
 import re
 from datetime import UTC, datetime
@@ -386,4 +386,4 @@ def test_a_difference_is_bounded() -> None:
     old, new = (Revision(name, "", {"a.py": f"{name}\n" * 3000}) for name in "ab")
     assert difference(old, old) == []
     assert len(difference(old, new)) == 2001
-    assert asyncio.iscoroutinefunction(Browser.get)
+    assert inspect.iscoroutinefunction(Browser.get)

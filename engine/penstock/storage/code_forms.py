@@ -35,6 +35,9 @@ def is_local(kind: type) -> bool:
 
 
 _MADE_BY_ATTRS = "<attrs generated "  # of the fields; a `__hash__` among them holds a number of this process
+_ANNOTATING = frozenset(
+    {"__annotate__", "__annotate_func__"}
+)  # what makes them, from 3.14 on; a class that was sent has none
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made while the program runs, not compiled into it
 
 
@@ -42,6 +45,8 @@ def class_parts(kind: type) -> Any:
     """The constants of a class, its fields and the code of its functions; what may change from call to call is left out."""
     members: dict[str, Any] = {}
     for name, member in vars(kind).items():
+        if name in _ANNOTATING:
+            continue
         inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
         if _is_constant(member):
             if not name.startswith("__"):  # these are Python's and the libraries' own notes
