@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -61,7 +62,10 @@ def _refusal(response: httpx.Response) -> ServerError:
 
 
 class Api:
-    """One API server, for one command. Close it, or use it as a context manager. Threads may share it.
+    """One API server, for one command. Close it, or use it as a context manager.
+
+    Threads may share it: no connection is closed under one that reads it, for its number would stand for another one then. The last reader
+    closes them.
 
     Args:
         credentials: where it is, and who asks.
@@ -72,7 +76,10 @@ class Api:
         context = credentials.ssl_context()
         self.namespace = credentials.endpoint.namespace
         self._credentials = credentials
+        self._lock = threading.Lock()
         self._streams: set[int] = set()
+        self._readers = 0
+        self._left = False
         self._server = credentials.endpoint.server
         self._http = httpx.Client(
             base_url=self._server,
@@ -91,7 +98,25 @@ class Api:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        with self._lock:
+            self._left = True
+            last = not self._readers
+        if last:
+            self._http.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """While a thread has a connection."""
+        with self._lock:
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readers -= 1
+                last = self._left and not self._readers
+            if last:
+                self._http.close()
 
     def request(
         self,
@@ -112,7 +137,7 @@ class Api:
         # As letters, not as JSON's escapes: a server reads what is applied as YAML, which has no escape for an emoji.
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = {**self._identity(), "Accept": accept} | ({"Content-Type": content_type} if content else {})
-        with self._reachable():
+        with self._reading(), self._reachable():
             response = self._http.request(method, path, params=params, content=content, headers=headers)
         if response.status_code >= 400:
             raise _refusal(response)
@@ -133,18 +158,35 @@ class Api:
             raise
 
     def lines(
-        self, path: str, params: Mapping[str, str], *, accept: str = "*/*", quiet: float | None = None
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        accept: str = "*/*",
+        quiet: float | None = None,
+        stop: threading.Event | None = None,
     ) -> Iterator[str]:
-        """Yield the lines of an answer as they come; `quiet` is how many seconds may pass between two."""
+        """Yield the lines of an answer as they come.
+
+        Args:
+            path: of what is read.
+            params: the query.
+            accept: the form that is asked for.
+            quiet: how many seconds may pass between two lines.
+            stop: what is set before `end_streams`: an answer that begins only then is not read.
+        """
         headers = {**self._identity(), "Accept": accept}
         timeout = httpx.Timeout(30, connect=5, read=quiet)
         with ExitStack() as stack:
+            stack.enter_context(self._reading())
             stack.enter_context(self._reachable())
             request = self._http.stream("GET", path, params=dict(params), headers=headers, timeout=timeout)
             response = stack.enter_context(request)
             if response.status_code >= 400:
                 raise _refusal(response)
             stack.enter_context(self._listed(response))
+            if stop is not None and stop.is_set():
+                return
             rest = b""
             for chunk in response.iter_bytes():
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -155,23 +197,31 @@ class Api:
 
     def end_streams(self) -> None:
         """End what other threads read with `lines` and `watch` just now; it looks to them as if the connection broke."""
-        for descriptor in list(self._streams):
-            # A descriptor of our own: theirs may be closed at any moment, and stand for another connection then.
-            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
+        with self._lock:  # none of them is closed meanwhile
+            for descriptor in self._streams:
+                with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                    connection.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def _listed(self, response: httpx.Response) -> Iterator[None]:
         """Let `end_streams` find a connection while its answer is read."""
         descriptor = response.extensions["network_stream"].get_extra_info("socket").fileno()
-        self._streams.add(descriptor)
+        with self._lock:
+            self._streams.add(descriptor)
         try:
             yield
         finally:
-            self._streams.discard(descriptor)
+            with self._lock:
+                self._streams.discard(descriptor)
 
     def watch(
-        self, path: str, params: Mapping[str, str], *, accept: str = JSON, quiet: float = _QUIET
+        self,
+        path: str,
+        params: Mapping[str, str],
+        *,
+        accept: str = JSON,
+        quiet: float = _QUIET,
+        stop: threading.Event | None = None,
     ) -> Iterator[Json]:
         """Yield the events of one watch; it ends when the server ends it.
 
@@ -180,12 +230,13 @@ class Api:
             params: selectors and the version to begin at.
             accept: the form that is asked for.
             quiet: how many seconds may pass without an event, or a bookmark, until the connection counts as broken.
+            stop: as in `lines`.
 
         Raises:
             ServerError: refused, or an ERROR event (status 410: the version is too old, list again).
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", **params}
-        for line in self.lines(path, query, accept=accept, quiet=min(quiet, _QUIET)):
+        for line in self.lines(path, query, accept=accept, quiet=min(quiet, _QUIET), stop=stop):
             event: Json = json.loads(line)
             if event["type"] == "ERROR":
                 status = event["object"]

@@ -207,7 +207,7 @@ def _watch(
                 events.put(StateChange(Run(found[uid])) if uid in found else _Gone(uid))
             seen = True
             version = listed["metadata"]["resourceVersion"]
-            for event in api.watch(path, {**query, "resourceVersion": version, "timeoutSeconds": "300"}):
+            for event in api.watch(path, {**query, "resourceVersion": version, "timeoutSeconds": "300"}, stop=stop):
                 uid = event["object"]["metadata"].get("uid")
                 if stop.is_set():
                     return

@@ -117,7 +117,7 @@ class LogStream(threading.Thread):
             query["sinceTime"] = f"{self._position.stamp.partition('.')[0].removesuffix('Z')}Z"
         self._position.begin()
         came = False
-        for line in self._api.lines(self._log, query):
+        for line in self._api.lines(self._log, query, stop=self._stopped):
             came = True
             self.heard = time.monotonic()
             taken = self._position.take(line)

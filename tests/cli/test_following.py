@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -19,7 +21,7 @@ from penstock_cli.runs import Run
 from penstock_cli.story import summary, tell
 from penstock_operator.runtime.credentials import load
 from tests.support.cli import Stage
-from tests.support.world import until
+from tests.support.world import PATIENCE, until
 
 COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
 
@@ -218,7 +220,7 @@ class CutOff:
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
 
-    def lines(self, path: str, query: dict[str, str]) -> Iterator[str]:
+    def lines(self, path: str, query: dict[str, str], *, stop: threading.Event) -> Iterator[str]:
         self.asked.append(query)
         count = len(self.asked)
         if count == 2:
@@ -244,3 +246,49 @@ def test_a_log_is_read_over_cut_offs() -> None:
     assert told == [f"line {number}" for number in range(5)]
     assert "follow" not in server.asked[-1], "once more when nothing can come any more"
     assert server.asked[-1]["sinceTime"] == "2026-11-21T12:00:01Z"
+
+
+# --- connections of threads
+
+
+def watched(at: Stage) -> tuple[str, dict[str, str]]:
+    return at.runs, {"resourceVersion": at.get(at.runs)["metadata"]["resourceVersion"]}
+
+
+def test_a_watch_that_begins_when_all_is_over_is_not_read(at: Stage, api: Api) -> None:
+    """It was not there yet when those that were read were ended, and nothing else would end it."""
+    stop = threading.Event()
+    stop.set()
+    path, query = watched(at)
+    begun = time.monotonic()
+    assert list(api.watch(path, query, stop=stop)) == []
+    assert time.monotonic() - begun < PATIENCE
+
+
+def test_no_connection_is_closed_under_a_thread_that_reads_it(at: Stage) -> None:
+    """Its number would stand for another one. Who reads it last closes it."""
+    path, query = watched(at)
+    heard: queue.Queue[str] = queue.Queue()
+    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as left:
+
+        def read() -> None:
+            with suppress(CliError):  # as it looks to a reader: broken
+                for event in left.watch(path, query):
+                    heard.put(event["object"]["metadata"]["name"])
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        at.run("first")
+        assert heard.get(timeout=PATIENCE) == "first"
+    at.run("second")
+    assert heard.get(timeout=PATIENCE) == "second"
+    assert not left._http.is_closed
+    left.end_streams()
+    reader.join(PATIENCE)
+    assert left._http.is_closed
+
+
+def test_an_api_that_nobody_reads_is_closed_at_once(at: Stage) -> None:
+    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as left:
+        left.get(at.runs)
+    assert left._http.is_closed

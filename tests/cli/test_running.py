@@ -272,8 +272,8 @@ def test_a_document_of_a_watched_run_stands_alone(at: Stage, penstock: Penstock)
     done = penstock("run", "etl", "--name", "mine", "-w", "-o", "json")
     world.join()
     assert done.code == 1
-    assert json.loads(done.out)["status"]["state"]["type"] == "Failed"
     assert "mine created" in done.err
+    assert json.loads(done.out)["status"]["state"]["type"] == "Failed"
 
 
 # --- retry
