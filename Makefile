@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 .DEFAULT_GOAL := help
 REALNODE ?= ../shared/realnode
 PUSH ?=
-.PHONY: help demo install test buckets scale ui e2e e2e-node images chaos lint type contracts generate bench bench-engine clean
+.PHONY: help demo install test lowest buckets scale ui e2e e2e-node images chaos lint type contracts generate bench bench-engine clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,15 @@ demo: $(VENV)/.dev ## install, start `penstock dev`, run the hello flow, show th
 
 test: $(VENV)/.test ## all tests but those of the next targets; those for a real API server when KUBECONFIG or KUBEBUILDER_ASSETS is set
 	$(BIN)/python -m pytest -n 4 --dist loadgroup $(addprefix --ignore=tests/,e2e buckets scale ui) $(PYTEST_ARGS)
+
+# Each range of versions holds at its lower end too: what a user has installed already is the older one, and stays.
+lowest: build/lowest.txt ## engine, operator and commands with the lowest versions that pyproject.toml allows, without a real API server
+	KUBEBUILDER_ASSETS= PIP_CONSTRAINT=$(CURDIR)/$< $(MAKE) test VENV=.venv-lowest \
+	  PYTEST_ARGS="$(addprefix tests/,engine operator_core operator_runtime cli crds dev chart manifests ui_pages) $(PYTEST_ARGS)"
+
+build/lowest.txt: pyproject.toml tests/support/lowest.py
+	@mkdir -p $(@D)
+	$(PYTHON) -m tests.support.lowest > $@
 
 buckets: $(VENV)/.test $(S3_SERVER) ## results in a bucket of a real S3 server, which go builds once
 	PENSTOCK_S3_SERVER=$(CURDIR)/$(S3_SERVER) $(BIN)/python -m pytest tests/buckets $(PYTEST_ARGS)

@@ -60,8 +60,15 @@ OURS: dict[str, dict[str, Any]] = {
 REQUIRED = {"field_factory": [], "underscored": ["a_"]}
 
 
+# Prefect's were made with pydantic 2.14: some forms are that version's, in Prefect as here.
+OLDER = tuple(map(int, pydantic.VERSION.split(".")[:2])) < (2, 14)
+BY_VERSION = {"decimals", "bounded_decimal", "dataclass", "nested_dataclass"}
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_it_is_prefects(name: str) -> None:
+    if OLDER and name in BY_VERSION:
+        pytest.skip(f"its schema is another with pydantic {pydantic.VERSION}, in Prefect too")
     theirs = {"title": "Parameters", "type": "object", "properties": {}, "definitions": {}, **PREFECT[name]}
     theirs.pop("raises", None)
     want = {
@@ -139,7 +146,8 @@ def test_the_schema_is_true_to_the_check() -> None:
                 opaque = isinstance(value, str) or name in NO_JSON
                 if accepted and not opaque and _refused(model, each.name, value, strict=False):
                     wider.add((name, each.name))
-    assert (narrower, wider) == (NARROWER, WIDER)
+    older = {("complex_number", "a")} if OLDER else set()  # a schema for texts, and pydantic takes numbers
+    assert (narrower - older, wider) == (NARROWER, WIDER)
     assert len(hints) > 100
 
 
@@ -155,14 +163,17 @@ def test_a_schema_is_made_of_its_own_dump() -> None:
 
 def test_defaults_that_json_cannot_say_are_left_out() -> None:
     unsayable = {1: 2, "x": print}
+    nested = {"x": ({"b", "a", "c"},)}
 
     def f(
-        a: float = float("inf"), b: Any = float("nan"), c: Any = frozenset("hgfedcba"), d: Any = unsayable
-    ) -> None: ...
+        a: float = float("inf"), b: Any = float("nan"), c: Any = frozenset("hgfedcba"), d: Any = unsayable,
+        e: Any = nested,
+    ) -> None: ...  # fmt: skip
 
     properties = parameter_schema(f).properties
     assert ["default" in properties[name] for name in "abcd"] == [False, False, True, False]
     assert properties["c"]["default"] == list("abcdefgh")
+    assert properties["e"]["default"] == {"x": [["a", "b", "c"]]}
 
 
 def test_a_factory_is_asked_for_each_call() -> None:

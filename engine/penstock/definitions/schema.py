@@ -236,15 +236,23 @@ class _Generator(GenerateJsonSchema):
         return {"anyOf": [usual, {}]}
 
     def encode_default(self, dft: Any) -> Any:
-        """The JSON form of a default.
+        """The JSON form of a default; what is in a set stands in the same order in every process, as in pydantic from 2.13 on.
 
         Raises:
             PydanticSerializationError: it has none: the schema then shows no default.
         """
-        form = super().encode_default(dft)
+        form = super().encode_default(_in_order(dft))
         if not _is_json(form):
             raise PydanticSerializationError("it has no JSON form")
         return form
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(map(_in_order, value), key=repr)
+    if type(value) is dict:
+        return {name: _in_order(each) for name, each in value.items()}
+    return [*map(_in_order, value)] if type(value) in (list, tuple) else value
 
 
 class _WholeGenerator(_Generator):

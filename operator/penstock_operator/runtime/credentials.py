@@ -247,8 +247,9 @@ def _through_loader(files: list[Path], clock: Callable[[], float], wanted: str |
 
     def read_token() -> str | None:
         # The loader hangs its refresh (exec plugin, auth provider) on this call; it runs the plugin only when the token has expired.
-        # The key's name changed between its versions.
-        header: str | None = configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        # The key's name changed between its versions; below 36 it takes one at a time.
+        headers = map(configuration.get_api_key_with_prefix, ("BearerToken", "authorization"))
+        header: str | None = next(filter(None, headers), None)
         return header.removeprefix("Bearer ") if header else None
 
     def pem(path: str | None) -> str | None:
