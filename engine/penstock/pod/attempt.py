@@ -141,6 +141,12 @@ class Attempt:
             if not self._stopped:
                 self.note(report, None, delivered=True)
 
+    def note_ending(self, report: Mapping[str, Any], code: int) -> None:
+        """Write the termination message of what is about to happen, unless somebody has the last word meanwhile: that must stand."""
+        with self._lock:
+            if not self._taken:
+                self.note(report, code, delivered=False)
+
     def report(self, report: Mapping[str, Any], until: float, seconds: float) -> Ticket:
         """Hand an outcome over for delivery, unless the report under way says the same; give its ticket."""
         with self._lock:

@@ -255,7 +255,7 @@ class Ending:
     def _first_report(self, where: str) -> dict[str, Any]:
         outcome = self._say(where)
         document = self._attempt.ended(outcome, ending=True)
-        self._attempt.note(document, self._attempt.exit_code(outcome), delivered=False)
+        self._attempt.note_ending(document, self._attempt.exit_code(outcome))
         return document
 
     def _send_first(self, document: dict[str, Any]) -> None:
