@@ -95,6 +95,25 @@ def test_a_lease_that_was_given_back_is_taken_within_two_seconds() -> None:
     story(api, tell)
 
 
+def test_a_lease_is_given_back_though_the_answer_of_its_last_renewal_was_not_heard() -> None:
+    """The process was told to end while it renewed."""
+    api = FakeApi()
+
+    async def tell(candidate: Callable[[str], Candidate]) -> None:
+        a, b = candidate("a"), candidate("b")
+        first, second = asyncio.create_task(a.lead()), asyncio.create_task(b.lead())
+        await asyncio.sleep(30.5)
+        await stop(first)
+        api.put("leases", {"metadata": {"name": "lease"}, "spec": api.get("leases", "lease")["spec"]})
+        await a.lease.release()
+        assert holder(api) == ""
+        await asyncio.sleep(2)
+        assert b.since is not None
+        await stop(second)
+
+    story(api, tell)
+
+
 def test_a_leader_that_died_is_followed_when_its_term_is_over() -> None:
     api = FakeApi()
 

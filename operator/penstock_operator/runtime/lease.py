@@ -109,12 +109,23 @@ class Lease:
         """Give the Lease back, if it is held; best effort."""
         if self._held is None:
             return
-        body = self._body(self._held, holder="", duration=1)
-        self._held = None
+        held, self._held = self._held, None
         try:
-            await self._client.replace(LEASES, self._namespace, self._name, body, priority=True)
+            try:
+                await self._give_back(held)
+            except ApiError as error:
+                if error.code != errors.CONFLICT:
+                    raise
+                # A renewal was under way when this process was told to end: it was written, and its answer was not waited for.
+                found = await self._client.get(LEASES, self._namespace, self._name, priority=True)
+                if (found.get("spec") or {}).get("holderIdentity") == self._identity:
+                    await self._give_back(found)
         except ApiError as error:
             log.info("the lease was not given back: %s", error)
+
+    async def _give_back(self, held: dict[str, Any]) -> None:
+        body = self._body(held, holder="", duration=1)
+        await self._client.replace(LEASES, self._namespace, self._name, body, priority=True)
 
     async def _try(self) -> str | None:
         """Take the Lease if it is free; otherwise say who has it."""
