@@ -98,11 +98,8 @@ class Api:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
+        with self._reading():  # as one more that ends
             self._left = True
-            last = not self._readers
-        if last:
-            self._http.close()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

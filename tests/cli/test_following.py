@@ -26,9 +26,13 @@ from tests.support.world import PATIENCE, until
 COMMON = {"ts": "2026-11-21T12:00:00.5Z", "level": "INFO", "logger": "penstock.flow_runs", "run": "one", "flow": "f"}
 
 
+def connected(at: Stage) -> Api:
+    return Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic))
+
+
 @pytest.fixture
 def api(at: Stage) -> Iterator[Api]:
-    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as made:
+    with connected(at) as made:
         yield made
 
 
@@ -269,7 +273,7 @@ def test_no_connection_is_closed_under_a_thread_that_reads_it(at: Stage) -> None
     """Its number would stand for another one. Who reads it last closes it."""
     path, query = watched(at)
     heard: queue.Queue[str] = queue.Queue()
-    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as left:
+    with connected(at) as left:
 
         def read() -> None:
             with suppress(CliError):  # as it looks to a reader: broken
@@ -289,6 +293,6 @@ def test_no_connection_is_closed_under_a_thread_that_reads_it(at: Stage) -> None
 
 
 def test_an_api_that_nobody_reads_is_closed_at_once(at: Stage) -> None:
-    with Api(load({"KUBECONFIG": str(at.kubeconfig)}, clock=time.monotonic)) as left:
+    with connected(at) as left:
         left.get(at.runs)
     assert left._http.is_closed
