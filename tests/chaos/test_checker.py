@@ -179,16 +179,24 @@ def test_a_cancellation_may_cut_the_losses_short() -> None:
 
 
 def test_the_cause_of_an_interruption_may_be_told_later() -> None:
-    """And no other reason may change, nor what an attempt counts as."""
+    """And no other reason may change, nor what an attempt counts as, but for what a queue took back."""
 
-    def first_told(entry: str) -> set[str]:
+    def first_told(entry: str, then: str = LOST) -> set[str]:
         versions = healthy().versions
+        later = [
+            version(v.rv, v.state, 2, then, **{k: v.status[k] for k in ("report", "result") if k in v.status})
+            for v in versions[3:]
+        ]
         earlier = version(30, "Scheduled/AwaitingRetry", 2, entry)
-        return {wrong.rule for wrong in check(replace(healthy(), versions=(*versions[:2], earlier, *versions[3:])))}
+        fate = replace(TWICE, lost=((then,),))
+        return {wrong.rule for wrong in check(replace(healthy(), fate=fate, versions=(*versions[:2], earlier, *later)))}
 
     assert first_told("Interrupted/infrastructure") == set()
     assert first_told("Interrupted/application") == {"attempts"}
     assert first_told("Killed/infrastructure") == {"attempts"}
+    assert first_told("Interrupted/infrastructure", "Preempted/-") == set()
+    assert first_told("Interrupted/infrastructure", "Evicted/-") == {"attempts"}
+    assert first_told("Killed/infrastructure", "Preempted/-") == {"attempts"}
 
 
 def test_a_process_may_outlive_its_attempt_where_the_fate_says_so() -> None:

@@ -33,6 +33,14 @@ INTERRUPTED = {
     "budget": "infrastructure",
 }
 SAID = "The node was low on resource: memory"  # a sentence goes on without its full stop
+TAKEN_BACK = pod(
+    terminated(143),
+    phase="Failed",
+    deleted=9,
+    conditions=(
+        condition("TerminationTarget", "True", "WorkloadEvictedDueToPreempted", "Preempted to accommodate a workload"),
+    ),
+)
 EVICTED = pod(terminated(143), phase="Failed", reason="Evicted", message=LOW)
 WAITS = "Interrupted: interrupted by SIGTERM; attempt 2 of 4 at 2026-11-21T12:00:20Z"
 
@@ -66,6 +74,59 @@ def test_an_eviction_that_is_told_later() -> None:
     assert not decision.drop_report
     again = reconcile(observed(seen.run.model_copy(update={"status": status}), previous_pod=EVICTED))
     assert again.status is None, "once"
+
+
+def test_a_queue_that_is_told_later_gives_the_retry_back() -> None:
+    """What a queue takes back is counted in nothing, also where the report was judged before its doing was seen."""
+    seen = observed(run({"flowSpec": flow_spec()}, waits(retries={"infrastructure": 1})), previous_pod=TAKEN_BACK)
+    status = reconcile(seen).status
+    assert status is not None
+    assert status.state is not None
+    assert status.retries is not None
+    (attempt,) = status.attempts or ()
+    assert (attempt.reason, attempt.budget, status.retries.infrastructure) == ("Preempted", None, 0)
+    assert (status.state.message or "").startswith(
+        "Preempted: taken back by its queue: WorkloadEvictedDueToPreempted: "
+    )
+    assert (status.state.message or "").endswith("; interrupted by SIGTERM; attempt 2 at 2026-11-21T12:00:20Z")
+    again = reconcile(observed(seen.run.model_copy(update={"status": status}), previous_pod=TAKEN_BACK))
+    assert again.status is None, "once"
+
+
+def test_the_retry_is_given_back_before_the_next_loss_is_counted() -> None:
+    """The budget of one is not used up by what its queue did."""
+    status = status_json("Running", attempt=2, pod_uid="other", started=1, report=report("Interrupted", attempt=2))
+    status |= {"attempts": [INTERRUPTED], "retries": {"infrastructure": 1}}
+    gone = {"infrastructure": 1}
+    spec = {"flowSpec": flow_spec(), "runPolicy": {"retries": gone}}
+    drained = pod(terminated(143), attempt=2, uid="other", phase="Failed", reason="Evicted", message=LOW)
+    for previous, name, reasons in (
+        (TAKEN_BACK, "Scheduled/AwaitingRetry", ["Preempted", "Evicted"]),
+        (EVICTED, "Crashed/Evicted", ["Evicted"]),
+    ):
+        decision = decide(observed(run(spec, status), pod=drained, previous_pod=previous))
+        assert state_of(decision) == name
+        assert decision.status is not None
+        assert decision.status.retries is not None
+        assert ([a.reason for a in decision.status.attempts or ()], decision.status.retries.infrastructure) == (
+            reasons,
+            1,
+        )
+
+
+def test_an_older_attempt_stands_as_what_it_was_counted_as() -> None:
+    """The counters may have begun anew since."""
+    later = {**INTERRUPTED, "number": 2, "podName": pod_name(2), "reason": "Killed"}
+    status = waits(attempts=[INTERRUPTED, later], retries={"infrastructure": 1})
+    status["attempt"] = {**status["attempt"], "number": 3, "podName": pod_name(3)}
+    decided = decide(observed(run({"flowSpec": flow_spec()}, status), previous_pod=TAKEN_BACK)).status
+    assert decided is not None
+    assert decided.retries is not None
+    assert [(a.reason, a.budget) for a in decided.attempts or ()] == [
+        ("Preempted", "infrastructure"),
+        ("Killed", "infrastructure"),
+    ]
+    assert decided.retries.infrastructure == 1
 
 
 def test_the_next_attempt_tells_it_too() -> None:

@@ -17,7 +17,7 @@ from penstock_operator.api.times import later, rfc3339, seconds_between
 
 from .asking import waits_for
 from .budgets import LAST_ATTEMPT, backoff, budget_limit, budget_used, count_loss, forgiven
-from .cause import INTERRUPTED, finished_attempts
+from .cause import INTERRUPTED, finished_attempts, used_retries
 from .limits import cut, goes_on
 from .model import Effect
 from .plan import Plan
@@ -48,7 +48,7 @@ def settle(s: Situation, verdict: Verdict) -> Plan:
     if verdict.requeued:
         return _requeue(s, verdict)
     if verdict.budget is not None and s.attempt.number < LAST_ATTEMPT:
-        used = forgiven(s.status.retries, _ran(s))
+        used = forgiven(used_retries(s), _ran(s))
         if budget_used(used, verdict.budget) < budget_limit(s.policy, verdict.budget):
             return _again(s, verdict, verdict.budget, count_loss(used, verdict.budget))
     return finish(s, verdict)
@@ -176,6 +176,7 @@ def _switch(s: Situation, verdict: Verdict, type_: StateType, name: str, message
     changes: dict[str, Any] = {
         "attempts": (*finished_attempts(s), done)[-KEPT_ATTEMPTS:],
         "attempt": Attempt(number=number, pod_name=pod_name(s.run, number)),
+        "retries": used_retries(s),
         "scheduled_time": due,
         "pause": None,
         "result": None,

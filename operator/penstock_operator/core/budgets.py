@@ -14,6 +14,11 @@ from .verdict import Budget
 FORGIVEN_SECONDS = 600
 LAST_ATTEMPT = 2_147_483_647  # the number is an int32
 _JITTER = 0.2
+_FIELDS = {
+    Budget.INFRASTRUCTURE: "infrastructure",
+    Budget.NEVER_STARTED: "never_started",
+    Budget.APPLICATION: "application",
+}
 
 
 def budget_limit(policy: Policy, budget: Budget) -> int:
@@ -57,12 +62,13 @@ def budget_used(used: Used, budget: Budget) -> int:
 
 def count_loss(used: Used, budget: Budget) -> Used:
     """Return the counters with one more loss in a budget."""
-    field = {
-        Budget.INFRASTRUCTURE: "infrastructure",
-        Budget.NEVER_STARTED: "never_started",
-        Budget.APPLICATION: "application",
-    }[budget]
-    return used.model_copy(update={field: budget_used(used, budget) + 1})
+    return used.model_copy(update={_FIELDS[budget]: budget_used(used, budget) + 1})
+
+
+def given_back(used: Used | None, budget: Budget) -> Used:
+    """Return the counters with one loss less in a budget, never below none."""
+    now = used or Used()
+    return now.model_copy(update={_FIELDS[budget]: max(0, budget_used(now, budget) - 1)})
 
 
 def backoff(policy: Policy, losses: int, jitter: float) -> float:

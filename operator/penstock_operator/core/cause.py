@@ -2,15 +2,18 @@
 
 The report still decides (type and budget: it comes first, whatever the pod does later); the cause gives name and words. It is looked for live
 when the attempt is judged. What a kubelet tells only after its containers have ended (it withholds the end's reason until then) amends the
-attempt's entry, once, while the run is not finished. Neighbours: `fates` and `exits` hold the rows; `attempts` and `conclude` ask here.
+attempt's entry, once, while the run is not finished; a retry that a queue turns out to have cost is given back. Neighbours: `fates` and
+`exits` hold the rows; `attempts` and `conclude` ask here.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
-from penstock_operator.api.flowrun import FinishedAttempt
+from penstock_operator.api.flowrun import FinishedAttempt, Used
 
+from .budgets import given_back
 from .exits import own_deadline, told_by_events
 from .fates import told_by_pod
 from .faults import Need
@@ -20,11 +23,12 @@ from .observe import Pod
 from .plan import Plan
 from .retention import earlier_pods
 from .situation import Situation
-from .verdict import Verdict
+from .verdict import Budget, Verdict
 
 INTERRUPTED = "Interrupted"
 _ATTEMPT_MESSAGE = 512
 _NUMBERS = "; attempt "  # what follows in AwaitingRetry's message is about the next attempt
+_OF_HOW_MANY = re.compile(r" of \d+")
 
 
 def explain(s: Situation, verdict: Verdict) -> Verdict:
@@ -67,10 +71,20 @@ def finished_attempts(s: Situation) -> tuple[FinishedAttempt, ...]:
     if all(attempt.reason != INTERRUPTED for attempt in attempts):
         return attempts
     pods = {pod.name: pod for pod in earlier_pods(s.seen)}
-    return tuple(_amended(s, attempt, pods.get(attempt.pod_name or "")) for attempt in attempts)
+    return tuple(
+        _amended(s, attempt, pods.get(attempt.pod_name or ""), newest=attempt is attempts[-1]) for attempt in attempts
+    )
 
 
-def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None) -> FinishedAttempt:
+def used_retries(s: Situation) -> Used | None:
+    """Return the counters without the retry that the attempt before this one cost, where it turned out that its queue had taken it back."""
+    attempts = s.status.attempts or ()
+    if not attempts or attempts[-1].budget != Budget.INFRASTRUCTURE or finished_attempts(s)[-1].budget is not None:
+        return s.status.retries
+    return given_back(s.status.retries, Budget.INFRASTRUCTURE)
+
+
+def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None, *, newest: bool) -> FinishedAttempt:
     if attempt.reason != INTERRUPTED or pod is None:
         return attempt
     # What runs there now is younger than the claim, or it is the process that has claimed.
@@ -80,7 +94,9 @@ def _amended(s: Situation, attempt: FinishedAttempt, pod: Pod | None) -> Finishe
     message = cut(
         f"{goes_on(cause.message)}; {attempt.message}" if attempt.message else cause.message, _ATTEMPT_MESSAGE
     )
-    return attempt.model_copy(update={"reason": cause.name, "message": message})
+    # The counters may have begun anew since an older one was judged: it stands as what it was counted as.
+    budget = None if cause.requeued and newest else attempt.budget
+    return attempt.model_copy(update={"reason": cause.name, "message": message, "budget": budget})
 
 
 def with_causes(s: Situation, plan: Plan) -> Plan:
@@ -92,5 +108,8 @@ def with_causes(s: Situation, plan: Plan) -> Plan:
     message = plan.message
     head, found, numbers = message.rpartition(_NUMBERS)
     if plan.name == "AwaitingRetry" and found and before != now and head.startswith(f"{INTERRUPTED}: "):
+        if now.budget is None:
+            numbers = _OF_HOW_MANY.sub("", numbers, count=1)
         message = f"{now.reason}: {goes_on(now.message or '')}{found}{numbers}"
-    return replace(plan, message=message, changes={**plan.changes, "attempts": known})
+    changes = {"retries": used_retries(s), **plan.changes, "attempts": known}
+    return replace(plan, message=message, changes=changes)

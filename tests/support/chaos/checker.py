@@ -265,9 +265,12 @@ def _last(it: Ran) -> Version | None:
 
 
 def _amended(before: str, after: str) -> bool:
-    """Whether a judged attempt may read so now: the cause of an interruption is told when it is known, and never what it counts as."""
+    """Whether a judged attempt may read so now: the cause of an interruption is told when it is known, and what it counts as stays.
+
+    Only what its queue turns out to have taken back is counted in nothing from then on.
+    """
     reason, _, budget = before.partition("/")
-    return before == after or (reason == "Interrupted" and after.endswith(f"/{budget}"))
+    return before == after or (reason == "Interrupted" and (after.endswith(f"/{budget}") or after == "Preempted/-"))
 
 
 def _over(it: Ran) -> bool:
