@@ -87,7 +87,8 @@ class Operators:
 
     def _ended(self, one: Program) -> None:
         code = one.process.returncode
-        lost = self.elect and code == 1 and LOST in one.tail(20_000)
+        # Anywhere in it: what was under way says much within the second that it takes to end.
+        lost = self.elect and code == 1 and LOST in one.log.read_text(errors="replace")
         if code != -signal.SIGKILL and not lost:
             self.wrong.append(Wrong(one.name, "an operator ended", f"with {code}:\n{one.tail(2000)}"))
 
