@@ -1,8 +1,12 @@
-"""15. Requests of `penstock.flow_runs` by themselves: what a refusal means of a server that has just started. In virtual time."""
+"""15. Requests of `penstock.flow_runs` by themselves: what a refusal means of a server that has just started, in virtual time; and whose
+connections are closed when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -64,3 +68,69 @@ def test_a_refusal_of_a_server_that_has_just_started_is_no_evidence(
         with pytest.raises(ApiError, match=error):
             made.get("/")
     assert now - began <= seconds + 0.01
+
+
+PATIENCE = 30.0
+
+
+@contextmanager
+def a_server(asked: threading.Event, answers: threading.Event) -> Iterator[str]:
+    """One that answers when it may; gives its address."""
+
+    class Held(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.set()
+            answers.wait(PATIENCE)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Held) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            answers.set()
+            server.shutdown()
+            thread.join(PATIENCE)
+
+
+def test_no_connection_is_closed_under_a_thread_that_reads_it() -> None:
+    """Its number would stand for another one; the last reader closes it, and what is asked next has connections of its own."""
+    asked, answers = threading.Event(), threading.Event()
+    with a_server(asked, answers) as server:
+        client = KubeClient(server, FixedToken("t"), Trust())
+        said: list[Answer] = []
+        reader = threading.Thread(target=lambda: said.append(client.request("GET", "/", PATIENCE)))
+        reader.start()
+        assert asked.wait(PATIENCE)
+        lent = client._connections
+        assert lent is not None
+        client.close()
+        assert lent.client.is_closed is False
+        answers.set()
+        assert client.request("GET", "/", PATIENCE).status == 200
+        reader.join(PATIENCE)
+        assert [answer.status for answer in said] == [200]
+        assert bool(lent.client.is_closed)
+        assert client._connections is not lent
+        client.close()
+
+
+def test_connections_that_nobody_reads_are_closed_at_once() -> None:
+    asked, answers = threading.Event(), threading.Event()
+    answers.set()
+    with a_server(asked, answers) as server:
+        client = KubeClient(server, FixedToken("t"), Trust())
+        assert client.request("GET", "/", PATIENCE).status == 200
+        lent = client._connections
+        client.close()
+    assert lent is not None
+    assert lent.client.is_closed

@@ -87,6 +87,14 @@ class Trust:
     context: ssl.SSLContext | None = None
 
 
+@dataclass
+class _Connections:
+    """Connections, and how many answers are read from them just now."""
+
+    client: httpx.Client
+    users: int = 0
+
+
 class KubeClient:
     """Ask one API server.
 
@@ -108,7 +116,7 @@ class KubeClient:
         self._server = server.rstrip("/")
         self._token = token
         self._trust = trust if isinstance(trust, Trust) else Trust(ca_file=trust)
-        self._client: httpx.Client | None = None
+        self._connections: _Connections | None = None
         self._lock = threading.Lock()
         self._streams: dict[object, int] = {}  # which answers go on, and their sockets
 
@@ -120,7 +128,9 @@ class KubeClient:
     def prepare(self) -> None:
         """Do what the first request would do before anything is sent: import httpx, read the certificates."""
         with contextlib.suppress(OSError, ImportError, ValueError):
-            self._connected(_httpx())
+            httpx = _httpx()
+            with self._lock:
+                self._opened(httpx)
 
     def patch(self, path: str, operations: Sequence[Mapping[str, Any]], seconds: float) -> Answer:
         """Send a JSON patch; see ``request``."""
@@ -198,6 +208,7 @@ class KubeClient:
         except self._failures() as error:
             raise Refused(Answer(0, problem=self._worded(error))) from error
 
+    @contextlib.contextmanager
     def _open(
         self,
         method: str,
@@ -207,22 +218,26 @@ class KubeClient:
         content_type: str,
         seconds: float,
         connect: float,
-    ) -> contextlib.AbstractContextManager[httpx.Response]:
+    ) -> Iterator[httpx.Response]:
         httpx = _httpx()
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if content is not None else {})
         token = self._token.read()
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         name = self._trust.server_name
-        return self._connected(httpx).stream(
-            method,
-            self._server + path,
-            params=query,
-            content=content,
-            headers=headers,
-            timeout=httpx.Timeout(seconds, connect=connect),
-            extensions={"sni_hostname": name} if name else {},
-        )
+        with (
+            self._using(httpx) as client,
+            client.stream(
+                method,
+                self._server + path,
+                params=query,
+                content=content,
+                headers=headers,
+                timeout=httpx.Timeout(seconds, connect=connect),
+                extensions={"sni_hostname": name} if name else {},
+            ) as response,
+        ):
+            yield response
 
     @staticmethod
     def _failures() -> tuple[type[Exception], ...]:
@@ -273,17 +288,33 @@ class KubeClient:
         self._token.forget()
 
     def close(self) -> None:
-        """Close the connections; a request after that opens new ones."""
+        """Close the connections, those that are in use when they are no more; a request after that opens new ones."""
         with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+            left, self._connections = self._connections, None
+            if left is None or left.users:
+                return
+        left.client.close()
 
-    def _connected(self, httpx: Any) -> httpx.Client:
+    @contextlib.contextmanager
+    def _using(self, httpx: Any) -> Iterator[httpx.Client]:
+        """Lend the connections: none is closed under a thread that reads it, for its number would stand for another one then."""
         with self._lock:
-            if self._client is None:
-                self._client = self._made(httpx)
-            return self._client
+            lent = self._opened(httpx)
+            lent.users += 1
+        try:
+            yield lent.client
+        finally:
+            with self._lock:
+                lent.users -= 1
+                last = not lent.users and lent is not self._connections
+            if last:
+                lent.client.close()
+
+    def _opened(self, httpx: Any) -> _Connections:
+        """Open them, under the lock."""
+        if self._connections is None:
+            self._connections = _Connections(self._made(httpx))
+        return self._connections
 
     def _made(self, httpx_: Any) -> httpx.Client:
         verify: Any = False
