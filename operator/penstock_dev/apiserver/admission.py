@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import celgo
 from .status import ApiError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def translated(expression: str) -> str:
         group, resource, namespace, name, verb = found.groups()
         return f"allowed({verb}, {group}, {resource}, {namespace}, {name or _NONE})"
 
-    return _CHAIN.sub(chain, _AUTHORIZER.sub(check, expression))
+    return celgo.translated(_CHAIN.sub(chain, _AUTHORIZER.sub(check, expression)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Admission:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What expressions see, and the functions that they call."""
         request = {"operation": operation, "namespace": namespace, "userInfo": user.info()}
-        functions = {"dig": _dig, "allowed": partial(self.authorizer.allows, user), "join": _join}
+        functions = {**celgo.FUNCTIONS, "dig": _dig, "allowed": partial(self.authorizer.allows, user), "join": _join}
         return {"request": request, "object": new, "oldObject": old, "variables": {}}, functions
 
 

@@ -11,6 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import celgo
 from .status import FieldError, quoted
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _program(text: str) -> Any:
     import cel  # a quarter of the server's import time, needed only once a CRD with rules is there
 
     try:
-        program = cel.compile(text)
+        program = cel.compile(celgo.translated(text))
     except ValueError as error:
         raise RuleError(f"compilation failed: {error}") from error
     for name in program.functions():
@@ -159,11 +160,14 @@ def _correlated(old: Any, schema: Schema) -> dict[tuple[Any, ...], Any]:
 
 
 def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldError], warnings: list[str]) -> None:
-    context: dict[str, Any] = {"self": visible(new, schema, root=not path)}
+    import cel
+
+    values: dict[str, Any] = {"self": visible(new, schema, root=not path)}
     if old is not _ABSENT and old is not None:
-        context["oldSelf"] = visible(old, schema, root=not path)
+        values["oldSelf"] = visible(old, schema, root=not path)
+    context = cel.Context(variables=values, functions=celgo.FUNCTIONS)
     for rule in schema.rules:
-        if rule.transition and "oldSelf" not in context:
+        if rule.transition and "oldSelf" not in values:
             continue
         violation = _violated(rule, context, path, new)
         if violation is None:
@@ -174,7 +178,7 @@ def _evaluate(new: Any, old: Any, schema: Schema, path: str, errors: list[FieldE
             errors.append(violation)
 
 
-def _violated(rule: Rule, context: dict[str, Any], path: str, new: Any) -> FieldError | None:
+def _violated(rule: Rule, context: Any, path: str, new: Any) -> FieldError | None:
     try:
         holds = rule.program.execute(context)
     except (KeyError, TypeError, RuntimeError, ValueError, OverflowError, ArithmeticError) as error:
@@ -183,7 +187,7 @@ def _violated(rule: Rule, context: dict[str, Any], path: str, new: Any) -> Field
     return None if holds is True else _violation(rule, path, new, _message(rule, context))
 
 
-def _message(rule: Rule, context: dict[str, Any]) -> str:
+def _message(rule: Rule, context: Any) -> str:
     if rule.message_program is not None:
         try:
             text = rule.message_program.execute(context)
@@ -221,11 +225,25 @@ def visible(value: Any, schema: Schema, *, root: bool = False) -> Any:
         return out
     if isinstance(value, list):
         return [visible(item, schema.items) for item in value] if schema.items is not None else value
-    if isinstance(value, str) and schema.format == "date-time":
-        try:
-            return dt.datetime.fromisoformat(value)
-        except ValueError:
-            return value
+    if isinstance(value, str):
+        return _meant(value, schema.format)
     if schema.type == "number" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def _meant(text: str, form: str) -> Any:
+    """What a text of a format is for CEL; where it is none, the text."""
+    if form in ("date-time", "date"):
+        try:
+            found = dt.datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)
+    if form == "duration":
+        lasts = celgo.duration(text)
+        return text if lasts is None else lasts
+    if form == "byte":
+        read = celgo.octets(text)
+        return text if read is None else read
+    return text

@@ -205,6 +205,14 @@ FLOW_ROWS = [
         flow("f", schedules=[{"name": "n", "cron": "0 6 * * *"}], concurrency={"limit": 3}),
     ),
     Row(
+        "flow: a cron with a space of another kind",
+        422,
+        "POST",
+        FLOWS,
+        flow("g", schedules=[{"name": "n", "cron": "0\u00a06 * * *"}]),
+        says="spec.schedules[0]",
+    ),
+    Row(
         "flow: cron and interval",
         422,
         "POST",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.dev.apiserver.apply_rows import APPLYING
+from tests.dev.apiserver.cel_rows import CEL_ROWS
 from tests.dev.apiserver.creation_rows import CREATION
 from tests.dev.apiserver.data_rows import DATA
 from tests.dev.apiserver.deletion_rows import DELETION
@@ -30,6 +31,7 @@ TABLE_ROWS: list[Row] = [
     *PODS,
     *POD_CHANGES,
     *FLOW_ROWS,
+    *CEL_ROWS,
     *RATCHET,
     *OTHER,
 ]

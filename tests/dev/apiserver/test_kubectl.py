@@ -39,10 +39,19 @@ def real(real_server: RealServer, tmp_path_factory: pytest.TempPathFactory) -> I
     run("create", "-f", "-", stdin=definition())
     run("wait", "--for=condition=Established", "crd/widgets.example.dev")
     deadline = time.monotonic() + 20
-    while "Widget" not in run("api-resources").stdout:
+    while "Widget" not in run("api-resources").stdout or not _explained(run):
         assert time.monotonic() < deadline
     yield real_server.kubeconfig
     run("delete", "crd/widgets.example.dev")
+
+
+def _explained(run: Kubectl) -> bool:
+    """Whether the server's own description has the kind: it comes later than the resource, above all in a group that it knows already."""
+    place = "apis/example.dev/v1"
+    return (
+        place in run("get", "--raw", "/openapi/v3").stdout
+        and "v1.Widget" in run("get", "--raw", f"/openapi/v3/{place}").stdout
+    )
 
 
 def command(kubeconfig: Path, home: Path) -> Kubectl:
