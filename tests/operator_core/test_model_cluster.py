@@ -341,6 +341,28 @@ class ModelCluster(RuleBasedStateMachine):
         self._touch(pod)
 
     @precondition(lambda self: self.reporting())
+    @rule(data=st.data(), seen=st.booleans())
+    def the_queue_takes_it_back(self, data: st.DataObject, seen: bool) -> None:
+        """Its engine reports and leaves; by whom it was stopped is seen before or after the report was judged."""
+        process = data.draw(st.sampled_from(self.reporting()))
+        pod = self.world.pods.get(process.pod)
+        if pod is None or pod["metadata"]["uid"] != process.pod_uid or process.attempt in self.last_word:
+            return
+        self._terminate(pod, process)
+        if seen:
+            self._settle(self.operators[0])
+        pod["status"].setdefault("conditions", []).append(
+            {
+                "type": "TerminationTarget",
+                "status": "True",
+                "reason": "WorkloadEvictedDueToPreempted",
+                "message": "preempted",
+            }
+        )
+        pod["metadata"].setdefault("deletionTimestamp", rfc3339(self.now))
+        self._touch(pod)
+
+    @precondition(lambda self: self.reporting())
     @rule(data=st.data(), announced=st.booleans(), seen=st.booleans())
     def the_kubelet_evicts(self, data: st.DataObject, announced: bool, seen: bool) -> None:
         """Its engine reports and leaves; the pod says why only then: before or after the report was judged."""
@@ -489,7 +511,10 @@ class ModelCluster(RuleBasedStateMachine):
         assert len(claims) == len(set(claims)), "one process of an attempt is past its claim"
 
     def _attempts_are_sound(self, before: JSON, status: JSON) -> None:
-        """A judged attempt stays what it is; the cause of an interruption may come to light, once, while the run goes on."""
+        """A judged attempt stays what it is; the cause of an interruption may come to light, once, while the run goes on.
+
+        Where it was the run's queue, and no later attempt was judged, it counts for nothing from then on.
+        """
         now = {a["number"]: a for a in status.get("attempts", ())}
         for old in before.get("attempts", ()):
             new = now.get(old["number"], old)
@@ -498,6 +523,13 @@ class ModelCluster(RuleBasedStateMachine):
             assert old["reason"] == "Interrupted", "a reason is amended once"
             assert before["state"]["type"] not in TERMINAL, "what has ended is told"
             told = {"reason": new["reason"], "message": new["message"]}
+            if new["reason"] == "Preempted" and old is before["attempts"][-1]:
+                used, left = (each["retries"]["infrastructure"] for each in (before, status))
+                assert "budget" not in new, "a queue takes back what is counted in nothing"
+                if status["attempt"] == before["attempt"]:
+                    assert left == used - 1, "the retry is given back"
+                told["budget"] = old["budget"]
+                new = {**new, "budget": old["budget"]}
             assert new == {**old, **told}, "only the cause is amended"
 
     # --- the end ----------------------------------------------------------------------------------------------------------------------------
