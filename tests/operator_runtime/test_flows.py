@@ -321,13 +321,24 @@ def of_flow(number: int, version: int, kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seconds", [5.0, 60.0, 300.0])
-def test_a_burst_of_runs_is_no_burst_of_writes(seconds: float) -> None:
-    """Five hundred runs wait, run and end: ten writes at most, and in the end the status is right, seconds later."""
+@pytest.mark.parametrize("answered", [0.0, 0.4])
+def test_a_burst_of_runs_is_no_burst_of_writes(seconds: float, answered: float) -> None:
+    """Five hundred runs wait, run and end: ten writes at most, and in the end the status is right, seconds later.
+
+    What changes while a write is under way is told later, and not at once when its answer has come.
+    """
     api = FakeApi()
     api.put("flows", flow())
 
     async def story(rig: Rig, _flows: Flows) -> None:
         await asyncio.sleep(10)
+        patch = rig.client.patch
+
+        async def slowly(*arguments: Any, **options: Any) -> Any:
+            await asyncio.sleep(answered)
+            return await patch(*arguments, **options)
+
+        rig.client.patch = slowly  # type: ignore[method-assign]
         api.requests.clear()
         version = 10_000
         kinds = ("Scheduled", "Pending", "Running", "Completed")

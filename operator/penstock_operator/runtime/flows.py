@@ -229,10 +229,12 @@ class Flows:
             return None
         patch = merge_patch(flow.status.to_json(), wanted.to_json())
         body = {"metadata": {"resourceVersion": flow.metadata.resource_version}, "status": patch}
+        since = memory.pace.sent()
         try:
             raw = await self._client.patch(FLOWS, *key, body, sub="status")
-        except ApiError as error:
-            if error.code != errors.NOT_FOUND:
+        except BaseException as error:
+            memory.pace.lost(since)
+            if not isinstance(error, ApiError) or error.code != errors.NOT_FOUND:
                 raise
             return None  # its deletion's event is on its way
         memory.settled(wanted)
@@ -278,7 +280,7 @@ class Flows:
         delays = [(decision.requeue_at - self._now()).total_seconds()] if decision.requeue_at is not None else []
         crowd = self._store.slots.crowd(key)
         if counted(flow.status, crowd, self._store.outcomes.of(key)) == flow.status:
-            memory.pace.written(self._clock(), alone=False)
+            memory.pace.told()
         elif memory.pace.pending:
             delays.append(self._counts_wait(crowd, memory))
         if delays:

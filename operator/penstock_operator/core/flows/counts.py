@@ -81,8 +81,24 @@ class Pace:
         """Whether there was a change that was not written."""
         return self._since is not None
 
-    def written(self, now: float, *, alone: bool) -> None:
-        """Take note that all was written, alone or with what had to be written anyway."""
+    def told(self) -> None:
+        """Take note that all is written."""
         self._since = None
+
+    def sent(self) -> float | None:
+        """Take note that all is on its way: what changes from now on is another change, which waits for its own time.
+
+        Returns:
+            What `lost` wants if it does not arrive.
+        """
+        since, self._since = self._since, None
+        return since
+
+    def lost(self, since: float | None) -> None:
+        """Take note that what was on its way was not written."""
+        self._since = self._since if since is None else since
+
+    def written(self, now: float, *, alone: bool) -> None:
+        """Take note that what was on its way was written, alone or with what had to be written anyway."""
         if alone:
             self._wait, self._written = min(LONGEST_SECONDS, self._wait * _LONGER), now
